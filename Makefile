@@ -1,0 +1,53 @@
+# make study | make test : everything they need is set up first, from the hash-pinned locks.
+PYTHON ?= python3
+VENV   ?= .venv
+TOOLS  := .tools
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+STAMP  := $(VENV)/.installed
+
+export UV_NO_PROGRESS = 1
+
+.PHONY: help study test check lint install benchmark lock clean
+
+help:
+	@echo "make study      the whole study on the simulated cohort"
+	@echo "make test       the tests"
+	@echo "make check      the linters, and then the tests: what CI runs"
+	@echo "make install    the environment in $(VENV) (VENV=DIR for another place)"
+	@echo "make benchmark  the ratios that the documents quote"
+	@echo "make lock       the locks, from pyproject.toml"
+
+install: $(STAMP)
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@command -v $(UV) >/dev/null 2>&1 || { $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; }
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps -e .
+	@touch $@
+
+study: install
+	$(BIN)/her2 study
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+benchmark: install
+	$(BIN)/python benchmarks/study.py
+
+lock:
+	@command -v $(UV) >/dev/null 2>&1 || { $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; }
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) $(TOOLS) outputs multirun dist

@@ -1,0 +1,5 @@
+"""`python -m her2` is the `her2` command."""
+
+from her2.cli import main
+
+main()

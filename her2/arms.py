@@ -1,0 +1,276 @@
+"""The protocol: every arm is fitted on training patients, and every signature is out of fold.
+
+An arm is a feature table, a preparation and a set of candidates. For each outer fold the whole
+of it (preparation, grid search, refit) is repeated without the fold's patients; the final model
+is fitted the same way on all training patients. No function here is ever given a test outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from her2.classifiers import TITLES, Candidate, Search, grid_search
+from her2.fusion import signature_regression
+from her2.types import PREDICTION_COLUMNS, Lesion, Role
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to predict: features of all lesions (index `Lesion.key`), and how to learn."""
+
+    name: str
+    features: pd.DataFrame
+    preparation: Pipeline
+    points: Sequence[Candidate]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Training rows in a fixed order: keys, outcomes (n,), units (n,), outer folds (n,)."""
+
+    keys: tuple[str, ...]
+    y_true: IntArray
+    groups: IntArray
+    fold: IntArray
+
+    @property
+    def n_folds(self) -> int:
+        """Number of outer folds."""
+        return int(self.fold.max()) + 1
+
+
+@dataclass(frozen=True)
+class FittedArm:
+    """An arm after training.
+
+    final: the search on all training rows; by_fold: the search without each outer fold's rows;
+    out_of_fold, in_sample: (n_train,) probabilities of the training rows.
+    """
+
+    name: str
+    final: Search
+    by_fold: tuple[Search, ...]
+    out_of_fold: FloatArray
+    in_sample: FloatArray
+
+    @property
+    def model(self) -> str:
+        """Title of the chosen classifier."""
+        return TITLES[self.final.best.classifier]
+
+
+@dataclass(frozen=True)
+class CombinedArm:
+    """Logistic regression of two arms' signatures, fitted on out-of-fold signatures alone."""
+
+    members: tuple[str, ...]
+    regression: Pipeline
+    out_of_fold: FloatArray
+    in_sample: FloatArray
+
+    @property
+    def model(self) -> str:
+        """Title of the model."""
+        return f"Logistic regression of {' + '.join(self.members)}"
+
+
+def fit_arms(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    *,
+    n_folds: int,
+    seed: int,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> dict[str, FittedArm]:
+    """Return every arm fitted with nested, grouped cross-validation.
+
+    Parameters
+    ----------
+    arms
+        What to fit; only the rows of `training` are read.
+    training
+        Training rows and outer folds.
+    n_folds
+        Folds of the inner grid search.
+    n_workers
+        Processes; the result does not depend on it.
+    advance
+        Called with the number of finished searches (arms x (outer folds + 1)).
+    """
+    final = training.n_folds
+    tasks = [(arm, k) for arm in arms for k in range(final + 1)]
+    jobs = (
+        delayed(_search)(i, _without_test(arm, training), training, k, n_folds, seed)
+        for i, (arm, k) in enumerate(tasks)
+    )
+    searches: dict[int, Search] = {}
+    for i, search in Parallel(n_jobs=n_workers, return_as="generator_unordered")(jobs):
+        searches[i] = search
+        advance(len(searches))
+    width = final + 1
+    return {
+        arm.name: _assemble(arm, training, [searches[a * width + k] for k in range(width)])
+        for a, arm in enumerate(arms)
+    }
+
+
+def combine(
+    fitted: Mapping[str, FittedArm], members: Sequence[str], training: TrainingSet
+) -> CombinedArm:
+    """Return the combined arm of some fitted arms.
+
+    In outer fold k the regression learns from signatures that the members' inner folds made
+    without fold k, so neither a signature nor a weight has seen the patients of fold k.
+    """
+    y = training.y_true
+    out_of_fold = np.full(len(y), np.nan)
+    for k in range(training.n_folds):
+        train, judged = training.fold != k, training.fold == k
+        inner = np.column_stack([fitted[m].by_fold[k].out_of_fold for m in members])
+        outer = np.column_stack([fitted[m].out_of_fold[judged] for m in members])
+        regression = signature_regression().fit(inner, y[train])
+        out_of_fold[judged] = regression.predict_proba(outer)[:, 1]
+    signatures = np.column_stack([fitted[m].out_of_fold for m in members])
+    regression = signature_regression().fit(signatures, y)
+    seen = np.column_stack([fitted[m].in_sample for m in members])
+    in_sample = np.asarray(regression.predict_proba(seen)[:, 1])
+    return CombinedArm(tuple(members), regression, out_of_fold, in_sample)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What an arm says of every lesion, and with what.
+
+    out_of_fold, in_sample: (n_train,) in the order of `TrainingSet.keys`; held_out: by lesion
+    key, for lesions of the other roles.
+    """
+
+    arm: str
+    model: str
+    n_features: int
+    out_of_fold: FloatArray
+    in_sample: FloatArray
+    held_out: Mapping[str, float]
+
+
+def arm_signature(fitted: FittedArm, features: pd.DataFrame, held_out: Sequence[str]) -> Signature:
+    """Return the signature of a fitted arm; `features` holds the rows of `held_out`."""
+    probability = (
+        fitted.final.predict(_values(features.loc[list(held_out)])) if held_out else np.empty(0)
+    )
+    n_features = int(fitted.final.pipeline[-1].n_features_in_)
+    return Signature(
+        fitted.name, fitted.model, n_features, fitted.out_of_fold, fitted.in_sample,
+        dict(zip(held_out, probability.tolist(), strict=True)),
+    )  # fmt: skip
+
+
+def combined_signature(combined: CombinedArm, members: Mapping[str, Signature]) -> Signature:
+    """Return the signature of the combined arm from its members' signatures."""
+    keys = list(members[combined.members[0]].held_out)
+    columns = [[members[m].held_out[key] for key in keys] for m in combined.members]
+    probability = (
+        combined.regression.predict_proba(np.array(columns).T)[:, 1] if keys else np.empty(0)
+    )
+    return Signature(
+        "combined", combined.model, len(combined.members), combined.out_of_fold,
+        combined.in_sample, dict(zip(keys, probability.tolist(), strict=True)),
+    )  # fmt: skip
+
+
+def predictions_table(
+    signatures: Sequence[Signature],
+    lesions: Sequence[Lesion],
+    roles: Mapping[str, Role],
+    training: TrainingSet,
+) -> pd.DataFrame:
+    """Return predictions.parquet: every signature of every lesion, one row each."""
+    by_key = {lesion.key: lesion for lesion in lesions}
+    trained = [by_key[key] for key in training.keys]
+    frames = []
+    for s in signatures:
+        frames.append(_rows(s, trained, s.out_of_fold, "train", "out_of_fold", training.fold))
+        frames.append(_rows(s, trained, s.in_sample, "train", "in_sample"))
+        for role in ("test", "external"):
+            members = [by_key[key] for key in s.held_out if roles[key] == role]
+            probability = np.array([s.held_out[x.key] for x in members], dtype=np.float64)
+            if members:
+                frames.append(_rows(s, members, probability, role, "held_out"))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _rows(
+    signature: Signature,
+    lesions: Sequence[Lesion],
+    y_prob: FloatArray,
+    role: str,
+    kind: str,
+    fold: IntArray | None = None,
+) -> pd.DataFrame:
+    """Return one signature's rows of predictions.parquet for lesions of one role and kind."""
+    frame = pd.DataFrame(
+        {
+            "patient_id": [lesion.patient_id for lesion in lesions],
+            "lesion_id": [lesion.lesion_id for lesion in lesions],
+            "role": role,
+            "fold": pd.array(fold if fold is not None else [None] * len(lesions), dtype="Int64"),
+            "kind": kind,
+            "arm": signature.arm,
+            "model": signature.model,
+            "y_true": np.array([lesion.outcome for lesion in lesions], dtype=np.int64),
+            "y_prob": y_prob,
+        }
+    )
+    return frame[list(PREDICTION_COLUMNS)]
+
+
+def _without_test(arm: Arm, training: TrainingSet) -> Arm:
+    """Return the arm with training rows only: a test row cannot even reach a worker."""
+    return Arm(arm.name, arm.features.loc[list(training.keys)], arm.preparation, arm.points)
+
+
+def _search(
+    position: int, arm: Arm, training: TrainingSet, k: int, n_folds: int, seed: int
+) -> tuple[int, Search]:
+    """Return one search: without outer fold k, or on everything when k is the fold count."""
+    rows = training.fold != k
+    with threadpool_limits(1):
+        search = grid_search(
+            _values(arm.features)[rows],
+            training.y_true[rows],
+            training.groups[rows],
+            preparation=arm.preparation,
+            points=arm.points,
+            n_folds=n_folds,
+            seed=seed,
+            name=f"fold {k}",
+        )
+    return position, search
+
+
+def _assemble(arm: Arm, training: TrainingSet, searches: list[Search]) -> FittedArm:
+    *by_fold, final = searches
+    X = _values(arm.features.loc[list(training.keys)])
+    out_of_fold = np.full(len(X), np.nan)
+    for k, search in enumerate(by_fold):
+        judged = training.fold == k
+        out_of_fold[judged] = search.predict(X[judged])
+    return FittedArm(arm.name, final, tuple(by_fold), out_of_fold, final.predict(X))
+
+
+def _values(features: pd.DataFrame) -> FloatArray:
+    """Return a numeric table as (n, p) floats; a table with categories stays a frame."""
+    numeric = all(dtype.kind in "fiu" for dtype in features.dtypes)
+    return features.to_numpy(np.float64) if numeric else features  # type: ignore[return-value]

@@ -1,0 +1,226 @@
+"""The five classifiers of the paper, and a grid search that does shared work once.
+
+A grid is `{classifier: {fixed: {...}, grid: {name: [values]}}}`, as the files of conf/classifier
+hold it. Folds share one fitted selection, because it does not depend on the candidate.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
+
+from her2.errors import BadConfig
+from her2.splits import grouped_folds
+
+FloatArray = NDArray[np.float64]
+
+NAMES = ("lr", "random_forest", "extra_trees", "xgboost", "lightgbm")
+TITLES = {
+    "lr": "Logistic regression",
+    "random_forest": "Random forest",
+    "extra_trees": "Extremely randomised trees",
+    "xgboost": "XGBoost",
+    "lightgbm": "LightGBM",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One point of a grid: the classifier's name, and all its parameters."""
+
+    classifier: str
+    parameters: tuple[tuple[str, Any], ...]
+    searched: tuple[tuple[str, Any], ...]
+
+    @property
+    def label(self) -> str:
+        """Text such as ``C=0.1, penalty=l2`` of the searched parameters."""
+        return ", ".join(f"{name}={value}" for name, value in self.searched) or "fixed"
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished grid search on one training set.
+
+    best: the winner; pipeline: preparation and winner fitted on all rows; out_of_fold: (n,)
+    probabilities of the winner from the inner folds; table: one row a candidate.
+    """
+
+    best: Candidate
+    pipeline: Pipeline
+    out_of_fold: FloatArray
+    table: pd.DataFrame
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """Return the probability of a positive outcome of every row of X, shape (n,)."""
+        return positive_probability(self.pipeline, X)
+
+
+def candidates(grids: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Candidate]:
+    """Return every point of the grids in a stable order.
+
+    Examples
+    --------
+    >>> [c.label for c in candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})]
+    ['C=0.1', 'C=1.0']
+    """
+    unknown = sorted(set(grids) - set(NAMES))
+    if unknown or not grids:
+        raise BadConfig(
+            f"expected classifiers among {', '.join(NAMES)}, found {', '.join(unknown) or 'none'};"
+            " see conf/classifier"
+        )
+    points = []
+    for classifier in (name for name in NAMES if name in grids):
+        fixed = dict(grids[classifier].get("fixed") or {})
+        grid = dict(grids[classifier].get("grid") or {})
+        for values in product(*grid.values()):
+            searched = tuple(zip(grid, values, strict=True))
+            parameters = tuple(sorted({**fixed, **dict(searched)}.items()))
+            points.append(Candidate(classifier, parameters, searched))
+    return points
+
+
+def build(candidate: Candidate, seed: int) -> BaseEstimator:
+    """Return the unfitted classifier of a candidate: one thread, seeded.
+
+    Raises
+    ------
+    BadConfig
+        The classifier does not know one of the parameters.
+    """
+    parameters = dict(candidate.parameters)
+    try:
+        return _BUILDERS[candidate.classifier](seed).set_params(**parameters)
+    except ValueError as error:
+        raise BadConfig(f"classifier.{candidate.classifier}: {error}") from error
+
+
+def grid_search(
+    X: FloatArray,
+    y: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    *,
+    preparation: Pipeline,
+    points: Sequence[Candidate],
+    n_folds: int,
+    seed: int,
+    name: str,
+) -> Search:
+    """Return the candidate with the largest mean AUC over inner folds, refitted on all rows.
+
+    Parameters
+    ----------
+    X, y, groups
+        Training rows only: features (n, p), outcomes (n,) in {0, 1}, and units (n,) that stay
+        on one side of every fold.
+    preparation
+        Unfitted transformers (selection); fitted once a fold and once at the end.
+    n_folds
+        Inner folds, fewer when a class has fewer units.
+    name
+        Names the random numbers, so that searches do not share folds by accident.
+    """
+    fold = inner_folds(y, groups, n_folds=n_folds, seed=seed, name=name)
+    probability = np.full((len(points), len(y)), np.nan)
+    auc = np.full((len(points), fold.max() + 1), np.nan)
+    for k in range(fold.max() + 1):
+        train, judged = fold != k, fold == k
+        prepared = clone(preparation).fit(X[train], y[train])
+        X_train, X_judged = prepared.transform(X[train]), prepared.transform(X[judged])
+        for i, point in enumerate(points):
+            model = _fit(build(point, seed), X_train, y[train])
+            probability[i, judged] = model.predict_proba(X_judged)[:, 1]
+            auc[i, k] = roc_auc_score(y[judged], probability[i, judged])
+    # equal scores: the earlier, simpler candidate
+    winner = int(np.argmax(np.round(auc.mean(axis=1), 12)))
+    prepared = clone(preparation).fit(X, y)
+    model = _fit(build(points[winner], seed), prepared.transform(X), y)
+    pipeline = Pipeline([*prepared.steps, ("classifier", model)])
+    return Search(points[winner], pipeline, probability[winner], _table(points, auc, winner))
+
+
+def inner_folds(
+    y: NDArray[np.int64], groups: NDArray[np.int64], *, n_folds: int, seed: int, name: str
+) -> NDArray[np.int64]:
+    """Return grouped folds, fewer than asked where the smaller class has fewer groups."""
+    positive = np.array([y[groups == g].max() for g in np.unique(groups)])
+    smallest = int(min(positive.sum(), len(positive) - positive.sum()))
+    return grouped_folds(
+        y, groups, n_folds=max(2, min(n_folds, smallest)), seed=seed, name=f"{name}/inner"
+    )
+
+
+def positive_probability(pipeline: Pipeline, X: FloatArray) -> FloatArray:
+    """Return the probability of outcome 1 of every row of X, shape (n,), float64."""
+    return np.asarray(pipeline.predict_proba(X)[:, 1], dtype=np.float64)
+
+
+def _fit(model: BaseEstimator, X: FloatArray, y: NDArray[np.int64]) -> BaseEstimator:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(X, y)
+
+
+def _table(points: Sequence[Candidate], auc: FloatArray, winner: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "classifier": [point.classifier for point in points],
+            "parameters": [point.label for point in points],
+            "cv_auc_mean": auc.mean(axis=1),
+            "cv_auc_sd": auc.std(axis=1, ddof=1),
+            "chosen": [i == winner for i in range(len(points))],
+        }
+    )
+
+
+def _lr(seed: int) -> BaseEstimator:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=2000, random_state=seed)
+
+
+def _random_forest(seed: int) -> BaseEstimator:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(random_state=seed, n_jobs=1)
+
+
+def _extra_trees(seed: int) -> BaseEstimator:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(random_state=seed, n_jobs=1)
+
+
+def _xgboost(seed: int) -> BaseEstimator:
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(random_state=seed, n_jobs=1, tree_method="exact", verbosity=0)
+
+
+def _lightgbm(seed: int) -> BaseEstimator:
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
+        random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1
+    )
+
+
+_BUILDERS = {
+    "lr": _lr,
+    "random_forest": _random_forest,
+    "extra_trees": _extra_trees,
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+}

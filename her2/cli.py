@@ -1,0 +1,203 @@
+"""The `her2` command: composes a config, hands it to one workflow, and answers for the outcome.
+
+Exit status: 0 done; 1 finished, but something must be looked at; 2 bad input or config, one
+sentence on stderr; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from her2 import __version__, settings
+from her2.errors import BadConfig, Her2Error
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+logger = logging.getLogger(__name__)
+
+COMMANDS = {
+    "study": "the whole study; with no override: the built-in simulated cohort",
+    "check": "read and verify a cohort, print the flow of patients; fits nothing",
+    "features": "radiomic features of a cohort to parquet",
+    "classify": "one classifier grid on one feature table",
+    "train": "fine-tune one backbone (-m backbone=a,b,c runs several)",
+    "phantom": "write a simulated cohort as an example of the layout",
+    "ui": "the MLflow pages of the runs, on this machine only",
+}
+SECTIONS: dict[str, type] = {
+    "cohort": settings.CohortSettings,
+    "split": settings.SplitSettings,
+    "enhance": settings.EnhanceSettings,
+    "radiomics": settings.RadiomicsSettings,
+    "selection": settings.SelectionSettings,
+    "backbone": settings.BackboneSettings,
+    "fusion": settings.FusionSettings,
+    "evaluation": settings.EvaluationSettings,
+    "trainer": settings.TrainerSettings,
+    "tracking": settings.TrackingSettings,
+    "compute": settings.ComputeSettings,
+}
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Return the exit status of a command line (without the program's name)."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _say(_usage())
+        return 0
+    if arguments[0] == "--version":
+        _say(f"her2 {__version__}")
+        return 0
+    command, *overrides = arguments
+    if command not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        return _refuse(f"expected a command among {known}, found {command!r}; see her2 --help")
+    return _run_guarded(command, overrides)
+
+
+def config_folder() -> Path:
+    """Return the folder of the configuration files: inside the wheel, or beside the package."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def _run_guarded(command: str, overrides: Sequence[str]) -> int:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return _compose_and_run(command, overrides)
+    except Her2Error as error:
+        return _refuse(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        return _refuse(_one_sentence(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("her2: interrupted; the same command with the same run_dir goes on\n")
+        return 130
+
+
+def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
+    """Let Hydra compose the command's config and run its workflow once, or once a job."""
+    import hydra
+
+    statuses: list[int] = []
+
+    def task(config: DictConfig) -> int:
+        statuses.append(_run_job(command, config))
+        return statuses[-1]
+
+    # Hydra then raises instead of printing a traceback and exiting with 1
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = [f"her2 {command}", *overrides]
+    decorate = hydra.main(
+        version_base="1.3", config_path=str(config_folder()), config_name=command
+    )
+    decorate(task)()
+    return max(statuses, default=0)
+
+
+def _run_job(command: str, config: DictConfig) -> int:
+    """Return the status of one job; in a multirun a refused job does not stop the others."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra_config = HydraConfig.get()
+    run_dir = Path(hydra_config.runtime.output_dir)
+    try:
+        return _workflow(command)(**_arguments(config), run_dir=run_dir)
+    except Her2Error as error:
+        if hydra_config.mode != RunMode.MULTIRUN:
+            raise
+        return _refuse(f"{run_dir.name}: {error}")
+
+
+def _workflow(command: str) -> Callable[..., int]:
+    workflow: Callable[..., int] = getattr(import_module(f"her2.workflows.{command}"), command)
+    return workflow
+
+
+def _arguments(config: DictConfig) -> dict[str, Any]:
+    """Return the config as keyword arguments: one settings object a section, plain values."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    assert isinstance(plain, dict)
+    recorded = {str(k): v for k, v in plain.items() if k != "run_dir"}
+    arguments: dict[str, Any] = {"config": recorded}
+    for name, value in recorded.items():
+        if name in SECTIONS:
+            arguments[name] = _typed(name, config[name])
+        elif name != "command":
+            arguments[name] = value
+    return arguments
+
+
+def _typed(name: str, section: DictConfig) -> Any:
+    """Return a section as its dataclass; a wrong type or name is refused with a sentence."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    schema = OmegaConf.structured(SECTIONS[name])
+    OmegaConf.set_readonly(schema, False)
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(schema, section))
+    except MissingMandatoryValue as error:
+        raise BadConfig(
+            f"expected a value for {name}.{error.key}, found none; add {name}.{error.key}=VALUE"
+        ) from error
+    except OmegaConfBaseException as error:
+        raise BadConfig(f"{name}: {_one_sentence(error)}") from error
+
+
+def _one_sentence(error: Exception) -> str:
+    """Return Hydra's message as one line, without its hints for programmers."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [x for x in lines if x and not x.startswith(("full_key", "object_type", "reference"))]
+    return "; ".join(line.rstrip(":;.") for line in kept if "HYDRA_FULL_ERROR" not in line)
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    groups = sorted(p.name for p in config_folder().iterdir() if p.is_dir() and p.name != "hydra")
+    return "\n".join(
+        [
+            "Usage: her2 COMMAND [GROUP=OPTION ...] [KEY=VALUE ...]",
+            "",
+            "HER2 status of breast cancer from ultrasound: a leak-free radiomics study.",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            f"Config groups: {', '.join(groups)}",
+            "",
+            "her2 COMMAND --help lists its groups, options and settings. Start with",
+            "  her2 study                                  the simulated cohort",
+            "  her2 check cohort=folder cohort.root=DIR    your own",
+        ]
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _refuse(sentence: str) -> int:
+    sys.stderr.write(f"her2: {sentence}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    main()

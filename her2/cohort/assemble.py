@@ -1,0 +1,165 @@
+"""From rows of a table to a verified cohort: decode, compare, leave out, check, hash."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from her2.cohort.clinical import clinical_table, refuse_copies
+from her2.cohort.features import match_features, read_features
+from her2.cohort.problems import Note, sort_problems, stop
+from her2.cohort.table import row_numbers
+from her2.cohort.verify import Draft, Verified, compare_lesions, verify_lesions
+from her2.splits import units
+from her2.store import content_key
+from her2.types import Cohort, Lesion, Problem
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader found: one draft a row, and the table its clinical variables come from.
+
+    clinical: columns by row number, names as the study will use them; table: name of the file.
+    """
+
+    name: str
+    root: Path
+    table: str
+    positive: str
+    drafts: tuple[Draft, ...]
+    clinical: pd.DataFrame
+    notes: tuple[Note, ...] = ()
+
+
+def assemble(
+    source: Source,
+    *,
+    clinical: Sequence[str],
+    features: Path | None,
+    n_workers: int,
+) -> Cohort:
+    """Return the verified cohort of a reader's drafts.
+
+    Raises
+    ------
+    BadCohort
+        For what no single case can be blamed for (C03, C17, C22, ...).
+    """
+    notes = list(source.notes)
+    drafts: list[Draft] = list(source.drafts)
+    variables, found = clinical_table(source.clinical, clinical)
+    notes += found
+    brought = None
+    if features is not None:
+        drafts, brought, found = match_features(drafts, read_features(features))
+        notes += found
+    drafts, verified = _verify(drafts, source.root, n_workers)
+    used = sorted((d for d in drafts if d.used), key=lambda d: (d.patient_id, d.lesion_id))
+    lesions = tuple(d.lesion for d in used if d.lesion)
+    _check_roles(used, lesions)
+    _check_classes(source, lesions)
+    variables = variables.loc[[d.row for d in used]].set_axis([x.key for x in lesions])
+    refuse_copies(variables, [lesion.outcome for lesion in lesions])
+    brought = brought.loc[[x.key for x in lesions]] if brought is not None else None
+    problems = [*_cohort_problems(notes, source.table), *_problems(drafts)]
+    _log(len(drafts), len(lesions), problems)
+    return Cohort(
+        name=source.name,
+        simulated=any(verified[lesion.key].simulated for lesion in lesions),
+        positive=source.positive,
+        lesions=lesions,
+        clinical=variables,
+        features=brought,
+        problems=sort_problems(problems),
+        n_rows=len(drafts),
+        data_sha256=_data_sha256(lesions, verified, variables, brought),
+        notes=tuple(f"{note.code}: {note.what}" for note in notes),
+    )
+
+
+def _verify(
+    drafts: Sequence[Draft], root: Path, n_workers: int
+) -> tuple[list[Draft], dict[str, Verified]]:
+    """Drafts with what decoding and comparing showed, and the findings by `Lesion.key`."""
+    chosen = [draft for draft in drafts if draft.used]
+    lesions = [draft.lesion for draft in chosen if draft.lesion]
+    findings = verify_lesions(lesions, root, n_workers=n_workers)
+    noted = [draft.noted(*found.notes) for draft, found in zip(chosen, findings, strict=True)]
+    compared = {draft.row: draft for draft in compare_lesions(noted, findings)}
+    by_key = {lesion.key: found for lesion, found in zip(lesions, findings, strict=True)}
+    return [compared.get(draft.row, draft) for draft in drafts], by_key
+
+
+def _check_roles(drafts: Sequence[Draft], lesions: Sequence[Lesion]) -> None:
+    """Refuse a brought split that cuts through a patient, a group or a shared image."""
+    unit_of = units(lesions)
+    for unit in np.unique(unit_of):
+        members = np.flatnonzero(unit_of == unit).tolist()
+        if len({lesions[i].role for i in members}) > 1:
+            raise stop(
+                "C03",
+                "expected every patient, group and image on one side of the column split, found "
+                f"{row_numbers([drafts[i].row for i in members])} on several; correct the column",
+            )
+
+
+def _check_classes(source: Source, lesions: Sequence[Lesion]) -> None:
+    n_positive = sum(lesion.outcome for lesion in lesions)
+    if not 0 < n_positive < len(lesions):
+        raise stop(
+            "C17",
+            f"expected lesions of both outcomes, found {len(lesions)} usable lesions of which "
+            f"{n_positive} {source.positive}; correct the {len(source.drafts) - len(lesions)} "
+            "rows that were left out, or bring more patients",
+        )
+
+
+def _cohort_problems(notes: Sequence[Note], table: str) -> list[Problem]:
+    return [Problem(note.code, note.level, "", "", table, note.what, note.fix) for note in notes]
+
+
+def _problems(drafts: Sequence[Draft]) -> list[Problem]:
+    return [note.problem(d.patient_id, d.lesion_id) for d in drafts for note in d.notes]
+
+
+def _log(n_rows: int, n_lesions: int, problems: Sequence[Problem]) -> None:
+    codes = Counter(f"{problem.severity} {problem.code}" for problem in problems)
+    listed = ", ".join(f"{code}: {n}" for code, n in sorted(codes.items())) or "no problem"
+    logger.info("cohort: %d rows, %d lesions used (%s)", n_rows, n_lesions, listed)
+
+
+def _data_sha256(
+    lesions: Sequence[Lesion],
+    verified: dict[str, Verified],
+    clinical: pd.DataFrame,
+    features: pd.DataFrame | None,
+) -> str:
+    """Hash of what is analysed: not of file names, folders, row order or what was left out."""
+    lines = []
+    for i, lesion in enumerate(lesions):
+        found = verified[lesion.key]
+        lines.append([
+            lesion.key, lesion.outcome, lesion.role, lesion.group, found.image_sha256,
+            found.mask_sha256, found.reader2_sha256, found.spacing_mm, _cells(clinical, i),
+            _cells(features, i) if features is not None else None,
+        ])  # fmt: skip
+    return content_key([json.dumps(line) for line in lines])
+
+
+def _cells(table: pd.DataFrame, row: int) -> list[tuple[str, object]]:
+    """(name, value) of a row by name; a missing value is null."""
+    values = zip(table.columns, table.iloc[row], strict=True)
+    return sorted(
+        (str(name), None if isinstance(value, float) and math.isnan(value) else value)
+        for name, value in values
+    )

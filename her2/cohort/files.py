@@ -1,0 +1,174 @@
+"""What a file is, judged by its content, and whether it may be opened at all."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+import stat
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from her2.cohort.problems import refuse
+from her2.errors import Her2Error
+
+Kind = Literal["dicom", "png", "jpeg", "tiff", "bmp", "nifti", "nrrd", "metaimage"]
+
+MAX_FILE_BYTES = 512 * 2**20
+MAX_PIXELS = 8192 * 8192
+
+# What pydicom, Pillow, ITK and zlib raise on damaged files; RecursionError and
+# NotImplementedError are RuntimeErrors, UnicodeDecodeError is a ValueError.
+DECODE_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, EOFError,
+    LookupError, MemoryError, OSError, RuntimeError, struct.error, SyntaxError, TypeError,
+    ValueError, zlib.error,
+)  # fmt: skip
+
+SUFFIXES: dict[str, Kind] = {
+    ".dcm": "dicom", ".dicom": "dicom", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg",
+    ".tif": "tiff", ".tiff": "tiff", ".bmp": "bmp", ".nii": "nifti", ".nii.gz": "nifti",
+    ".nrrd": "nrrd", ".mha": "metaimage",
+}  # fmt: skip
+_DETACHED_SUFFIXES = (".nhdr", ".mhd", ".hdr", ".img")
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"), (b"BM", "bmp"), (b"NRRD0", "nrrd"), (b"ObjectType", "metaimage"),
+    (b"NDims", "metaimage"), (b"%PDF", "pdf"), (b"PK\x03\x04", "zip archive"),
+    (b"<", "html or xml"),
+)  # fmt: skip
+_DETACHED_NRRD = re.compile(rb"^data ?file\s*:", re.IGNORECASE | re.MULTILINE)
+_META_DATA_FILE = re.compile(rb"^ElementDataFile\s*=\s*(\S+)", re.MULTILINE)
+
+
+@contextmanager
+def decoding(code: str, what: str, fix: str) -> Iterator[None]:
+    """Turn any decoder's error into an `InputProblem`, and keep decoders from logging values."""
+    chatter = logging.getLogger("pydicom")
+    was_disabled, chatter.disabled = chatter.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Her2Error:
+        raise
+    except Image.DecompressionBombError:
+        raise refuse("D16", "the picture announces too many pixels", "export one frame") from None
+    except DECODE_ERRORS as error:
+        raise refuse(code, f"{what} ({type(error).__name__})", fix) from None
+    finally:
+        chatter.disabled = was_disabled
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is not a readable regular file of a reasonable size.
+
+    Raises
+    ------
+    InputProblem
+        D01 empty, D16 too large, D53 a folder, pipe, device or unreadable.
+    """
+    with decoding("D53", "the file cannot be opened", "check the path and its permissions"):
+        status = path.stat()  # before opening: opening a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):
+            raise refuse("D53", "not a regular file", "name an image file")
+        if status.st_size == 0:
+            raise refuse("D01", "the file is empty", "export it again")
+        if status.st_size > MAX_FILE_BYTES:
+            raise refuse(
+                "D16", f"the file has {status.st_size} bytes, the limit is {MAX_FILE_BYTES}",
+                "export a single frame",
+            )  # fmt: skip
+        path.open("rb").close()
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """Refuse, before decoding, what would not fit into memory or has no pixels."""
+    size = " x ".join(map(str, shape))
+    if min(shape, default=0) < 1:
+        raise refuse("D15", f"the image is {size} pixels", "export it again")
+    total = 1
+    for length in shape:
+        total *= length
+    if total > MAX_PIXELS:
+        what = f"the image announces {size} values, the limit is {MAX_PIXELS}"
+        raise refuse("D16", what, "export a single frame of at most 8192 x 8192 pixels")
+
+
+def suffix(path: Path) -> str:
+    """Lower-case ending of a file name, ``.nii.gz`` in one piece."""
+    name = path.name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
+
+
+def file_kind(path: Path) -> Kind:
+    """Format of an image file, by its content.
+
+    Raises
+    ------
+    InputProblem
+        As `check_file`; D02 where the name says another format than the content or the content
+        is unknown; M24 where the header would make the reader open another file.
+    """
+    check_file(path)
+    ending = suffix(path)
+    if ending in _DETACHED_SUFFIXES:
+        what = f"a {ending} header keeps its pixels in another file"
+        raise refuse("M24", what, "save the header and the pixels in one file")
+    found = _content(path, ending)
+    if found not in SUFFIXES.values() or SUFFIXES.get(ending, found) != found:
+        expected = SUFFIXES.get(ending, "an image")
+        what = f"the name says {expected}, the content is {found}"
+        raise refuse("D02", what, "export the image again, or correct its name")
+    if found in ("nrrd", "metaimage", "nifti"):
+        _refuse_detached(path, found)
+    return found  # type: ignore[return-value]
+
+
+def _content(path: Path, ending: str) -> str:
+    head = _head(path)
+    if head[128:132] == b"DICM":
+        return "dicom"
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if ending == ".nii.gz" and head.startswith(b"\x1f\x8b"):
+        head = _gzip_head(path)
+    if len(head) >= 348 and head[344:347] in (b"n+1", b"ni1", b"n+2"):
+        return "nifti"
+    return "unknown"
+
+
+def _head(path: Path, size: int = 4096) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(size)
+
+
+def _gzip_head(path: Path) -> bytes:
+    head = bytearray(352)
+    damaged = decoding("D02", "the compressed file is damaged", "export it again")
+    with damaged, gzip.open(path) as stream:
+        stream.readinto(head)
+    return bytes(head)
+
+
+def _refuse_detached(path: Path, kind: str) -> None:
+    head = _head(path, 65536)
+    if kind == "nrrd":
+        detached = bool(_DETACHED_NRRD.search(head.split(b"\n\n")[0].replace(b"\r", b"")))
+    elif kind == "metaimage":
+        named = _META_DATA_FILE.search(head)
+        detached = named is None or named.group(1) != b"LOCAL"
+    else:
+        head = _gzip_head(path) if head.startswith(b"\x1f\x8b") else head
+        detached = head[344:347] == b"ni1"
+    if detached:
+        what = "the header keeps its pixels in another file"
+        raise refuse("M24", what, "save the header and the pixels in one file")

@@ -1,0 +1,250 @@
+"""A cohort as a hospital brings it: a folder with a patient table, images and masks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from her2.cohort.assemble import Source, assemble
+from her2.cohort.identity import clean_ids, merge_repeated
+from her2.cohort.outcome import (
+    HER2_POSITIVE,
+    binary_outcome,
+    check_levels,
+    her2_status,
+    is_missing,
+    listed,
+)
+from her2.cohort.paths import existing_paths
+from her2.cohort.problems import Note, as_note, leaves_out, refuse, stop
+from her2.cohort.table import read_table, require_columns, row_numbers
+from her2.cohort.verify import Draft
+from her2.errors import InputProblem, MissingInput
+from her2.types import ROLES, Cohort, Lesion, Role
+
+TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
+_SPACING = re.compile(
+    r"(\d*\.?\d+(?:e-?\d+)?)(?:\s*[x×*]\s*(\d*\.?\d+(?:e-?\d+)?))?", re.IGNORECASE
+)
+
+
+def read_folder_cohort(
+    root: str | Path,
+    *,
+    table: str | Path | None = None,
+    positive: str | None = None,
+    clinical: Sequence[str] = (),
+    features: str | Path | None = None,
+    name: str = "folder",
+    n_workers: int = 1,
+) -> Cohort:
+    """Return the verified cohort of a folder.
+
+    Parameters
+    ----------
+    root
+        Folder with the table; image and mask paths are relative to it and may not leave it.
+    table
+        Name of the table, ``cohort.csv`` or ``cohort.xlsx`` if None. Columns: `patient_id`;
+        `image` and `mask` (masks joined by ``;`` are merged); `outcome`, or `her2_ihc` and
+        `her2_fish`. Optional: `lesion_id`, `mask_reader2`, `group`, `spacing_mm` (``0.1`` or, row
+        by column, ``0.1x0.08``), `split` (train, test, external).
+    positive
+        Level of `outcome` that counts as positive; None where it is 0 and 1.
+    clinical
+        Columns that are clinical variables.
+    features
+        csv or parquet of features by `patient_id` (and `lesion_id`); no image is needed then.
+    name
+        Name of the cohort in results.
+    n_workers
+        Processes that decode; the result does not depend on it.
+
+    Raises
+    ------
+    MissingInput
+        If the folder, the table or the features are not there.
+    BadCohort
+        If the cohort cannot be studied; a bad case alone is only left out (`Cohort.problems`).
+    """
+    folder = cohort_folder(root)
+    path = _table_path(folder, table)
+    frame, notes = clean_ids(read_table(path))
+    frame, repeated = merge_repeated(frame)
+    positive_name, outcomes = _outcomes(frame, positive)
+    _check_columns(frame, needs_image=features is None and not clinical)
+    drafts = [
+        _draft(cells, outcome, folder, needs_image="image" in frame.columns and features is None)
+        for cells, outcome in zip(_rows(frame), outcomes, strict=True)
+    ]
+    drafts = [d.noted(repeated[d.row]) if d.row in repeated else d for d in drafts]
+    source = Source(name, folder, path.name, positive_name, tuple(drafts), frame, tuple(notes))
+    brought = None if features is None else beside(folder, features)
+    return assemble(source, clinical=clinical, features=brought, n_workers=n_workers)
+
+
+def cohort_folder(root: str | Path | None) -> Path:
+    """Folder of a cohort with all links resolved.
+
+    Raises
+    ------
+    MissingInput
+        If there is none.
+    """
+    if root is None or str(root) == "":
+        raise MissingInput("expected the folder of a cohort, found none; set cohort.root=DIR")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise MissingInput(f"expected a folder, found no folder {folder}; set cohort.root=DIR")
+    return folder.resolve()
+
+
+def beside(folder: Path, path: str | Path) -> Path:
+    """Return a file that the user named: in the cohort's folder if it is there, else as it is."""
+    named = Path(path).expanduser()
+    return folder / named if (folder / named).is_file() else named
+
+
+def _table_path(folder: Path, table: str | Path | None) -> Path:
+    if table is not None:
+        path = beside(folder, table)
+        if path.is_file():
+            return path
+    else:
+        for name in TABLE_NAMES:
+            if (folder / name).is_file():
+                return folder / name
+    wanted = str(table) if table is not None else " or ".join(TABLE_NAMES)
+    tables = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in (".csv", ".xlsx"))
+    raise MissingInput(
+        f"expected the table {wanted} in {folder}, found {listed(tables) or 'no table'}; "
+        "name it by cohort.table=FILE"
+    )
+
+
+def _check_columns(frame: pd.DataFrame, *, needs_image: bool) -> None:
+    if needs_image or "image" in frame.columns or "mask" in frame.columns:
+        require_columns(frame, ("image", "mask"), why="paths relative to the table's folder")
+    if "split" in frame.columns:
+        given = frame["split"].map(str.casefold)
+        if not given.eq("").all() and not given.isin(ROLES).all():
+            found = listed(sorted(set(given) - set(ROLES)))
+            raise stop(
+                "C28",
+                f"expected {', '.join(ROLES)} in every cell of split, or no such column, found "
+                f"{found}; correct these cells",
+            )
+
+
+def _outcomes(frame: pd.DataFrame, positive: str | None) -> tuple[str, list[int | InputProblem]]:
+    """Name of the positive outcome, and every row's outcome or the reason to exclude it."""
+    by_her2 = _her2_outcomes(frame) if "her2_ihc" in frame.columns else None
+    if "outcome" not in frame.columns:
+        if by_her2 is None:
+            require_columns(frame, ["outcome"], why="or her2_ihc and her2_fish")
+        assert by_her2 is not None
+        return HER2_POSITIVE, by_her2
+    missing = refuse("C15", "the outcome is missing", "add it; an outcome is never imputed")
+    coded = binary_outcome(list(frame["outcome"]), positive)
+    if by_her2 is not None:
+        pairs = zip(frame.index, coded, by_her2, strict=True)
+        differ = [row for row, a, b in pairs if isinstance(b, int) and a is not None and a != b]
+        if differ:
+            raise stop(
+                "C14",
+                f"expected outcome to agree with her2_ihc and her2_fish, found {len(differ)} that "
+                f"differ ({row_numbers(differ)}); correct them, or leave out one of the two",
+            )
+    name = positive if positive is not None else "outcome 1"
+    return name, [missing if value is None else value for value in coded]
+
+
+def _her2_outcomes(frame: pd.DataFrame) -> list[int | InputProblem]:
+    require_columns(frame, ["her2_fish"], why="beside her2_ihc; empty where not done")
+    check_levels(frame["her2_ihc"], frame["her2_fish"])
+    outcomes: list[int | InputProblem] = []
+    for ihc, fish in zip(frame["her2_ihc"], frame["her2_fish"], strict=True):
+        try:
+            outcomes.append(her2_status(ihc, fish))
+        except InputProblem as reason:
+            outcomes.append(reason)
+    return outcomes
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One row of the table; a column that is not there is empty."""
+
+    row: int
+    text: dict[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        cell = self.text.get(name, "")
+        return "" if is_missing(cell) else cell
+
+    def several(self, name: str) -> list[str]:
+        return [part.strip() for part in self[name].split(";") if part.strip()]
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[_Cells]:
+    names = [str(name) for name in frame.columns]
+    for row, *cells in frame.itertuples(name=None):
+        yield _Cells(int(row), dict(zip(names, cells, strict=True)))
+
+
+def _draft(cells: _Cells, outcome: int | InputProblem, root: Path, *, needs_image: bool) -> Draft:
+    patient_id, lesion_id = cells.text["patient_id"], cells.text["lesion_id"]
+    if isinstance(outcome, InputProblem):
+        return Draft(cells.row, patient_id, lesion_id, None, (as_note(outcome),))
+    notes: list[Note] = []
+    lesion = Lesion(
+        patient_id=patient_id,
+        lesion_id=lesion_id,
+        outcome=outcome,
+        spacing_mm=parse_spacing(cells["spacing_mm"], notes),
+        group=cells["group"] or None,
+        role=_role(cells["split"]),
+    )
+    if needs_image or cells["image"]:
+        lesion = _with_paths(lesion, cells, root, notes)
+    return Draft(cells.row, patient_id, lesion_id, None if leaves_out(notes) else lesion,
+                 tuple(notes))  # fmt: skip
+
+
+def _with_paths(lesion: Lesion, cells: _Cells, root: Path, notes: list[Note]) -> Lesion:
+    images = existing_paths(cells.several("image"), root, notes, absent="C04")
+    masks = existing_paths(cells.several("mask"), root, notes, absent="M01")
+    reader2 = existing_paths(
+        cells.several("mask_reader2"), root, notes, absent="M01", optional=True
+    )
+    if len(images) > 1:
+        notes.append(Note("D19", f"{len(images)} images for one lesion", "give each its own row"))
+    image = images[0] if images else None
+    return replace(lesion, image=image, masks=masks, masks_reader2=reader2)
+
+
+def parse_spacing(
+    text: str, notes: list[Note], *, scale: float = 1.0
+) -> tuple[float, float] | None:
+    """Return (row, column) mm of ``0.1`` or ``0.1x0.08``; what cannot be read is noted."""
+    if not text:
+        return None
+    found = _SPACING.fullmatch(text)
+    rows = scale * float(found.group(1)) if found else 0.0
+    columns = scale * float(found.group(2)) if found and found.group(2) else rows
+    if rows > 0 and columns > 0:
+        return rows, columns
+    fix = "write the length of a pixel: 0.1, or 0.1x0.08 (row by column)"
+    notes.append(Note("D45", f"the pixel spacing is {text!r}", fix))
+    return None
+
+
+def _role(text: str) -> Role | None:
+    for role in ROLES:
+        if text.casefold() == role:
+            return role
+    return None

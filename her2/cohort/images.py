@@ -1,0 +1,196 @@
+"""Grey images from PNG, JPEG, TIFF, BMP, DICOM, NIfTI, NRRD and MetaImage, decoded once and alike.
+
+Colour files are read by channel R, without alpha: blending alpha would change grey levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from PIL import Image
+
+from her2.cohort.dicom import Frame, Spacing, read_dicom
+from her2.cohort.files import Kind, check_size, decoding, file_kind
+from her2.cohort.problems import Note, Severity, refuse
+
+VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
+SPACING_CODES = ("D41", "D42", "D43", "D44", "D45")
+# Displays tint grey by up to 28 levels of 255 (breast_lesions_usg); drawn marks differ by more.
+_COLOUR_LEVELS = 32
+_COLOUR_SHARE = 0.001  # of the lesion: caliper marks
+_DOPPLER_SHARE = 0.2  # of the lesion: the tissue under the colour is not known
+_SATURATED_SHARE = 0.5
+_EXPORT_AGAIN = "export the image again"
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """One grey image.
+
+    pixels: (H, W) uint8 or uint16 as stored, float32 where the file stores another type;
+    spacing_mm: (row, column) or None; coloured: (H, W) bool, pixels whose channels differ
+    clearly, or None for a grey file.
+    """
+
+    kind: Kind
+    pixels: NDArray[np.generic]
+    spacing_mm: Spacing | None
+    notes: tuple[Note, ...]
+    coloured: NDArray[np.bool_] | None = None
+    simulated: bool = False
+
+
+def read_image(path: Path) -> tuple[NDArray[np.generic], Spacing | None, list[Note]]:
+    """Grey levels (H, W), spacing (row, column) in mm or None, and what was changed or doubtful.
+
+    Raises
+    ------
+    InputProblem
+        For a file that must not be used; never a decoder's own error.
+    BadCohort
+        D32 where a DICOM compression needs a decoder that is not installed.
+    """
+    image = decode_image(path)
+    return image.pixels, image.spacing_mm, list(image.notes)
+
+
+def decode_image(path: Path) -> DecodedImage:
+    """As `read_image`, with where the colours are (see `colour_notes`)."""
+    kind = file_kind(path)
+    frame = _read_stored(path, kind)
+    spacing, notes = frame.spacing_mm, list(frame.notes)
+    pixels, coloured = _to_grey(frame.pixels)
+    _check_grey(pixels)
+    if coloured is not None:
+        what = f"a colour file ({int(coloured.sum())} coloured pixels); channel R is used"
+        notes.append(Note("D20", what, "nothing"))
+    if spacing is None and not any(note.code in SPACING_CODES for note in notes):
+        fix = "give spacing_mm in the patient table; without it sizes are in pixels"
+        notes.append(Note("D42", "the file does not say how large a pixel is", fix))
+    return DecodedImage(kind, pixels, spacing, tuple(notes), coloured, frame.simulated)
+
+
+def colour_notes(image: DecodedImage, mask: NDArray[np.bool_]) -> list[Note]:
+    """Colour inside the lesion: marks on a picture warn, Doppler colour refuses the case.
+
+    The grey level under a colour is unknown. A DICOM file is refused above 0.1 % of the lesion;
+    an exported picture, on which readers draw caliper marks, above 20 %.
+    """
+    if image.coloured is None or not mask.any():
+        return []
+    share = float(image.coloured[mask].mean())
+    if share <= _COLOUR_SHARE:
+        return []
+    limit = _COLOUR_SHARE if image.kind == "dicom" else _DOPPLER_SHARE
+    severity: Severity = "quarantined" if share > limit else "warning"
+    what = f"{share:.1%} of the lesion is coloured"
+    return [Note("D21", what, "export the B-mode image without marks", severity=severity)]
+
+
+def read_volume(path: Path, *, several: str) -> tuple[NDArray[np.generic], Spacing | None]:
+    """One slice (H, W) or (H, W, channels) and its spacing (row, column) in mm.
+
+    `several` is the code for a file of more than one slice. A spacing of exactly 1 mm is what
+    writers put when they know none, and counts as unknown.
+    """
+    fix = "save the one slice that is to be analysed"
+    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        size = tuple(int(length) for length in reader.GetSize())
+        check_size((*size, int(reader.GetNumberOfComponents())))
+        if any(length > 1 for length in size[2:]):
+            raise refuse(several, f"the file holds {size} voxels, expected one slice", fix)
+        image = reader.Execute()
+        array = sitk.GetArrayFromImage(image)
+        array = array.reshape(size[1], size[0], *array.shape[len(size) :])
+        column, row = (float(length) for length in image.GetSpacing()[:2])
+    known = row > 0 and column > 0 and (row, column) != (1.0, 1.0)
+    return array, (row, column) if known else None
+
+
+def _read_stored(path: Path, kind: Kind) -> Frame:
+    """Array as stored, with spacing and notes, whatever the format."""
+    if kind == "dicom":
+        return read_dicom(path)
+    if kind in VOLUME_KINDS:
+        return Frame(*read_volume(path, several="D19"), ())
+    stored, is_palette = read_picture(path, several="D19")
+    looked_up = Note("D25", "a palette image; its colours were looked up", "nothing")
+    return Frame(stored, None, (looked_up,) if is_palette else ())
+
+
+def read_picture(
+    path: Path, *, several: str, keep_indices: bool = False
+) -> tuple[NDArray[np.generic], bool]:
+    """Array (H, W) or (H, W, channels) of a PNG, JPEG, TIFF or BMP, and whether it had a palette.
+
+    `several` is the code for a file of more than one page.
+    """
+    damaged = decoding("D02", "the picture cannot be decoded", _EXPORT_AGAIN)
+    with damaged, Image.open(path, formats=("PNG", "JPEG", "TIFF", "BMP")) as picture:
+        check_size((picture.height, picture.width, len(picture.getbands())))
+        n_pages = int(getattr(picture, "n_frames", 1))
+        if n_pages > 1:
+            what = f"the file holds {n_pages} pages, expected one"
+            raise refuse(several, what, "save the one page that is to be analysed")
+        is_palette = picture.mode in ("P", "PA")
+        with decoding("D06", "the pixel data are damaged or cut off", _EXPORT_AGAIN):
+            array = _picture_array(picture, keep_indices)
+    return array, is_palette
+
+
+def _picture_array(picture: Image.Image, keep_indices: bool) -> NDArray[np.generic]:
+    picture.load()
+    if picture.mode in ("P", "PA") and not keep_indices:
+        return np.asarray(picture.convert("RGB"))
+    if picture.mode == "1":
+        return np.asarray(picture).astype(np.uint8)
+    if picture.mode in ("LA", "La"):
+        return np.asarray(picture)[..., 0]
+    if picture.mode not in ("L", "P", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I;16L"):
+        what = f"unsupported colour model {picture.mode}"
+        raise refuse("D27", what, "save the image in grey or RGB")
+    array = np.asarray(picture)
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def _to_grey(stored: NDArray[np.generic]) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+    """Channel R of a colour array, and where its channels differ clearly."""
+    if stored.ndim == 2:
+        return _as_grey_type(stored), None
+    if stored.ndim != 3 or stored.shape[2] not in (3, 4):
+        what = f"an array of shape {stored.shape}, expected (rows, columns) or 3 or 4 channels"
+        raise refuse("D27", what, "save the image in grey or RGB")
+    red, green, blue = (stored[..., channel] for channel in range(3))
+    highest = np.maximum(np.maximum(red, green), blue)
+    lowest = np.minimum(np.minimum(red, green), blue)
+    scale = 257 if stored.dtype == np.uint16 else 1
+    return _as_grey_type(red), highest - lowest > _COLOUR_LEVELS * scale
+
+
+def _as_grey_type(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """uint8 and uint16 as they are, whole 32-bit levels as uint16 if they fit, else float32."""
+    if pixels.dtype in (np.uint8, np.uint16):
+        return np.ascontiguousarray(pixels)
+    if not np.isfinite(pixels).all():
+        raise refuse("D29", "grey levels that are not finite numbers", _EXPORT_AGAIN)
+    whole = np.issubdtype(pixels.dtype, np.integer)
+    if whole and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max:
+        return np.ascontiguousarray(pixels, dtype=np.uint16)
+    return np.ascontiguousarray(pixels, dtype=np.float32)
+
+
+def _check_grey(pixels: NDArray[np.generic]) -> None:
+    low, high = pixels.min(), pixels.max()
+    if low == high:
+        raise refuse("D48", f"every pixel has the grey level {low}", _EXPORT_AGAIN)
+    saturated = float(np.mean(pixels == high))
+    if saturated > _SATURATED_SHARE:
+        what = f"{saturated:.0%} of the pixels have the highest grey level {high}"
+        raise refuse("D48", what, "export the image without a white background")

@@ -1,0 +1,163 @@
+"""How strongly every point of the simulated breast scatters, in decibels against gland."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.sparse import csr_array
+
+from her2.cohort.phantom.appearance import Appearance
+
+FloatImage = NDArray[np.float32]
+BUMP_REACH = 4  # neighbours on each side that a Gaussian bump is carried to
+
+
+def backscatter_db(
+    appearance: Appearance,
+    mask: NDArray[np.bool_],
+    *,
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> FloatImage:
+    """Return the echo level of layers, lesion and its shadow, shape (H, W), dB against gland.
+
+    Parameters
+    ----------
+    appearance
+        Traits of the lesion.
+    mask
+        The true lesion, shape (H, W).
+    spacing_mm
+        Millimetres per pixel.
+    rng
+        The patient's stream for tissue.
+    """
+    layers = _layers_db(mask.shape, rng)
+    inside = gaussian_filter(mask.astype(np.float32), appearance.edge_mm / spacing_mm)
+    halo = gaussian_filter(mask.astype(np.float32), 0.8 / spacing_mm) * (1 - inside)
+    lesion = _lesion_db(appearance, mask.shape, spacing_mm, rng)
+    echo = layers * (1 - inside) + lesion * inside + 2 * appearance.halo_db * halo
+    return np.asarray(echo - _loss_db(appearance, inside, spacing_mm, rng))
+
+
+def calcifications(
+    appearance: Appearance, mask: NDArray[np.bool_], rng: np.random.Generator
+) -> FloatImage:
+    """Return the amplitude of bright points inside the lesion, shape (H, W), 0 elsewhere."""
+    points = np.zeros(mask.shape, dtype=np.float32)
+    inside = np.flatnonzero(mask)
+    chosen = rng.choice(inside, min(appearance.n_calcifications, inside.size), replace=False)
+    points.flat[chosen] = 10 ** (rng.uniform(14, 24, chosen.size) / 20)
+    return points
+
+
+def smooth_field(
+    shape: tuple[int, ...], scale: tuple[float, float], rng: np.random.Generator
+) -> FloatImage:
+    """Return a Gaussian random field of unit variance, shape (H, W).
+
+    Parameters
+    ----------
+    shape
+        Rows and columns.
+    scale
+        Standard deviation of the kernel along rows and columns, in pixels.
+    rng
+        Source of the coefficients.
+    """
+    rows, columns = _bumps(shape[0], scale[0]), _bumps(shape[1], scale[1])
+    size = (columns.shape[1], rows.shape[1])
+    coefficients = rng.standard_normal(size, dtype=np.float32)
+    return np.asarray(rows @ (columns @ coefficients).T)
+
+
+def _bumps(length: int, scale: float) -> csr_array:
+    """Return Gaussian bumps one `scale` apart, shape (length, n_bumps), rows of unit norm.
+
+    Sparse, since each pixel sees nine bumps; and its products use no BLAS, whose last digits
+    may depend on the number of threads.
+    """
+    position = np.arange(length) / scale
+    first = np.floor(position).astype(np.int64)
+    nearest = first[:, None] + np.arange(-BUMP_REACH, BUMP_REACH + 1)
+    height = np.exp(-0.5 * (position[:, None] - nearest) ** 2)
+    height /= np.sqrt((height**2).sum(axis=1, keepdims=True))
+    starts = np.arange(length + 1) * height.shape[1]
+    entries = (height.astype(np.float32).ravel(), (nearest + BUMP_REACH).ravel(), starts)
+    return csr_array(entries, shape=(length, int(first[-1]) + 2 * BUMP_REACH + 1))
+
+
+def _layers_db(shape: tuple[int, ...], rng: np.random.Generator) -> FloatImage:
+    """Return skin, fat, gland and muscle with their fibres, dB."""
+    height, width = shape
+    row = (np.arange(height, dtype=np.float32) / height)[:, None]
+    skin = rng.uniform(0.045, 0.065) + 0.004 * smooth_field((1, width), (1, width / 4), rng)
+    fat = rng.uniform(0.16, 0.27) + 0.025 * smooth_field((1, width), (1, width / 6), rng)
+    muscle = rng.uniform(0.80, 0.95) + 0.012 * smooth_field((1, width), (1, width / 3), rng)
+    echo = _gland_db(shape, rng)
+    echo = _blend(echo, rng.uniform(-11, -6) + _fibres_db(shape, 1.5, rng), row < fat)
+    echo = _blend(echo, rng.uniform(-10, -5) + _fibres_db(shape, 0.9, rng), row > muscle)
+    echo[row < skin] = rng.uniform(1, 5)
+    for border, strength in ((0.006, 12.0), (skin, 8.0), (fat, 7.0), (muscle, 11.0)):
+        echo += strength * np.exp(-0.5 * ((row - border) / 0.005) ** 2)
+    return echo
+
+
+def _gland_db(shape: tuple[int, ...], rng: np.random.Generator) -> FloatImage:
+    """Return gland: lobules of fat between echogenic stroma, drawn out along the skin."""
+    height, width = shape
+    lobules = smooth_field(shape, (height / 45, width / 20), rng)
+    stripes = smooth_field(shape, (height / 130, width / 12), rng)
+    echo = rng.uniform(1.2, 2.8) * lobules + rng.uniform(1.0, 2.2) * stripes
+    return _undulate(echo, rng) + _fibres_db(shape, rng.uniform(1.0, 1.7), rng)
+
+
+def _fibres_db(shape: tuple[int, ...], threshold: float, rng: np.random.Generator) -> FloatImage:
+    """Return thin bright strands along the skin, denser in places, dB above their tissue."""
+    height, width = shape
+    strands = smooth_field(shape, (1.2 * height / 400, width / 22), rng)
+    density = 0.5 * smooth_field(shape, (height / 9, width / 7), rng)
+    bright = np.asarray(7 * np.clip(strands + density - threshold, 0, 1.8), dtype=np.float32)
+    return _undulate(bright, rng)
+
+
+def _undulate(field: FloatImage, rng: np.random.Generator) -> FloatImage:
+    """Return the field with its rows bent into waves, as fasciae and ligaments are."""
+    height, width = field.shape
+    shift = smooth_field(field.shape, (height / 6, width / 8), rng) * height / 32
+    source = np.clip(np.arange(height)[:, None] + np.rint(shift).astype(int), 0, height - 1)
+    return np.asarray(np.take_along_axis(field, source, axis=0))
+
+
+def _blend(under: FloatImage, over: FloatImage, where: NDArray[np.bool_]) -> FloatImage:
+    weight = gaussian_filter1d(where.astype(np.float32), 1.5, axis=0)
+    return np.asarray(under * (1 - weight) + over * weight)
+
+
+def _lesion_db(
+    appearance: Appearance,
+    shape: tuple[int, ...],
+    spacing_mm: float,
+    rng: np.random.Generator,
+) -> FloatImage:
+    scale = appearance.heterogeneity_mm / spacing_mm
+    pattern = smooth_field(shape, (0.8 * scale, 1.2 * scale), rng)
+    return np.asarray(appearance.contrast_db + appearance.heterogeneity_db * pattern)
+
+
+def _loss_db(
+    appearance: Appearance, inside: FloatImage, spacing_mm: float, rng: np.random.Generator
+) -> FloatImage:
+    """Return attenuation that the gain does not undo: depth, poor contact, the lesion's shadow.
+
+    Behind the lesion the loss is proportional to the path through it (Beer-Lambert), blurred
+    more the wider the aperture that looks around it.
+    """
+    height, width = inside.shape
+    depth = (np.arange(height, dtype=np.float32) / height)[:, None]
+    contact = smooth_field((1, width), (1, width / 12), rng)
+    path = gaussian_filter1d(np.cumsum(inside, axis=0), 0.5 / spacing_mm, axis=1) * spacing_mm
+    shadow = np.clip(appearance.posterior_db_per_mm * path, -8, 14) * (1 - 0.8 * inside)
+    focus = rng.uniform(-2, 2) * (depth - 0.45)
+    return np.asarray(rng.uniform(4, 11) * depth**2 + focus + 1.2 * contact + shadow)

@@ -1,0 +1,186 @@
+"""The catalogue of bad input: every code that this package emits, how severe it is, its title.
+
+A case that cannot be trusted raises `InputProblem` (see `refuse`); a cohort that cannot be
+studied at all raises `BadCohort` (see `stop`); what is used nevertheless leaves a `Note`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from her2.errors import BadCohort, InputProblem
+from her2.types import Problem
+
+Severity = Literal["quarantined", "excluded", "warning", "normalised"]
+SEVERITIES: tuple[Severity, ...] = ("quarantined", "excluded", "warning", "normalised")
+LEFT_OUT: tuple[Severity, ...] = ("quarantined", "excluded")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a code means; `stop` ends the study before anything is fitted."""
+
+    severity: Severity | Literal["stop"]
+    title: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    # images
+    "D01": Entry("quarantined", "empty file"),
+    "D02": Entry("quarantined", "content is not what the name says, or cannot be decoded"),
+    "D04": Entry("quarantined", "DICOM file that starts like a program"),
+    "D05": Entry("quarantined", "DICOM header cut off"),
+    "D06": Entry("quarantined", "pixel data cut off"),
+    "D07": Entry("quarantined", "more pixel data than Rows and Columns announce"),
+    "D08": Entry("quarantined", "DICOM object without an image"),
+    "D09": Entry("quarantined", "Rows missing"),
+    "D10": Entry("quarantined", "Columns missing"),
+    "D11": Entry("quarantined", "BitsAllocated missing"),
+    "D12": Entry("quarantined", "PhotometricInterpretation missing"),
+    "D13": Entry("quarantined", "SamplesPerPixel missing"),
+    "D14": Entry("quarantined", "PixelRepresentation missing"),
+    "D15": Entry("quarantined", "image without rows or columns"),
+    "D16": Entry("quarantined", "larger than the limit"),
+    "D19": Entry("quarantined", "several frames, pages or slices"),
+    "D20": Entry("normalised", "stored in colour; channel R is used"),
+    "D21": Entry("quarantined", "colour inside the lesion"),
+    "D22": Entry("normalised", "YBR colours converted to RGB"),
+    "D25": Entry("normalised", "palette applied"),
+    "D26": Entry("normalised", "MONOCHROME1 inverted"),
+    "D27": Entry("quarantined", "unknown colour model"),
+    "D28": Entry("quarantined", "colour model and number of channels disagree"),
+    "D29": Entry("quarantined", "grey levels outside the declared range"),
+    "D30": Entry("quarantined", "unsupported bit depth"),
+    "D31": Entry("quarantined", "compressed pixel data cannot be decoded"),
+    "D32": Entry("stop", "no decoder installed for a compression"),
+    "D33": Entry("quarantined", "video"),
+    "D34": Entry("quarantined", "unknown transfer syntax"),
+    "D36": Entry("quarantined", "deflated DICOM"),
+    "D40": Entry("warning", "same image for two patients"),
+    "D41": Entry("normalised", "pixel spacing taken from the ultrasound region"),
+    "D42": Entry("warning", "pixel spacing unknown"),
+    "D43": Entry("quarantined", "two pixel spacings disagree"),
+    "D44": Entry("quarantined", "ultrasound regions of different pixel spacing"),
+    "D45": Entry("quarantined", "impossible pixel spacing"),
+    "D48": Entry("quarantined", "constant or saturated image"),
+    "D50": Entry("stop", "patient identifiers empty or easily confused"),
+    "D52": Entry("quarantined", "not an ultrasound image"),
+    "D53": Entry("quarantined", "not a readable regular file"),
+    # masks
+    "M01": Entry("quarantined", "no mask"),
+    "M02": Entry("quarantined", "mask and image differ in shape"),
+    "M06": Entry("quarantined", "empty mask"),
+    "M07": Entry("quarantined", "mask covers the whole image"),
+    "M08": Entry("normalised", "mask label changed to 1"),
+    "M09": Entry("quarantined", "mask blurred by lossy compression"),
+    "M10": Entry("normalised", "mask stored in colour"),
+    "M11": Entry("warning", "palette mask; the indices are used"),
+    "M12": Entry("warning", "mask of several pieces"),
+    "M13": Entry("warning", "mask with holes"),
+    "M14": Entry("warning", "lesion touches the border of the image"),
+    "M15": Entry("quarantined", "lesion too small"),
+    "M16": Entry("warning", "lesion covers most of the image"),
+    "M17": Entry("quarantined", "mask looks inverted"),
+    "M18": Entry("warning", "identical mask for two patients"),
+    "M19": Entry("quarantined", "mask values are not labels"),
+    "M20": Entry("quarantined", "mask of several slices"),
+    "M21": Entry("quarantined", "contour instead of a filled mask"),
+    "M22": Entry("warning", "two readers disagree"),
+    "M24": Entry("quarantined", "header that points at another file"),
+    # paths
+    "S13": Entry("quarantined", "path outside the cohort's folder"),
+    # table
+    "C01": Entry("warning", "repeated row"),
+    "C02": Entry("stop", "two rows for one lesion that disagree"),
+    "C03": Entry("stop", "patient or group on both sides of the brought split"),
+    "C04": Entry("quarantined", "no image or no features for a row"),
+    "C05": Entry("warning", "identifiers that a spreadsheet may have changed"),
+    "C06": Entry("stop", "table cannot be read"),
+    "C07": Entry("stop", "ragged rows"),
+    "C08": Entry("stop", "decimal comma"),
+    "C09": Entry("stop", "undeclared missing value"),
+    "C10": Entry("stop", "unknown level of HER2"),
+    "C12": Entry("excluded", "IHC 2+ without FISH"),
+    "C13": Entry("excluded", "IHC and FISH contradict each other"),
+    "C14": Entry("stop", "outcome column contradicts IHC and FISH"),
+    "C15": Entry("excluded", "outcome missing"),
+    "C16": Entry("stop", "outcome is not binary"),
+    "C17": Entry("stop", "a single class"),
+    "C18": Entry("warning", "age out of range"),
+    "C20": Entry("normalised", "clinical variable without information dropped"),
+    "C21": Entry("warning", "clinical variable mostly missing"),
+    "C22": Entry("stop", "variable that gives away the outcome"),
+    "C23": Entry("warning", "variable that is known only after biopsy"),
+    "C25": Entry("stop", "duplicate or empty column name"),
+    "C26": Entry("stop", "formula without a stored value"),
+    "C28": Entry("stop", "column missing or of the wrong kind"),
+    "C29": Entry("stop", "no rows, or too many"),
+    "E01": Entry("excluded", "no lesion"),
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something found in a case that does not by itself raise.
+
+    `severity` overrides the catalogue's where the same finding is graver or lighter; `path` is
+    relative to the cohort's folder and filled in by the caller that knows it.
+    """
+
+    code: str
+    what: str
+    fix: str
+    path: str = ""
+    severity: Severity | None = None
+
+    @property
+    def level(self) -> Severity:
+        """Severity that applies."""
+        listed = CATALOGUE[self.code].severity
+        if self.severity is not None:
+            return self.severity
+        if listed == "stop":
+            raise ValueError(f"{self.code} stops a study; raise it with `stop`")
+        return listed
+
+    def problem(self, patient_id: str, lesion_id: str) -> Problem:
+        """Line of `quarantine.csv` for this note."""
+        return Problem(
+            self.code, self.level, patient_id, lesion_id, self.path, self.what, self.fix
+        )
+
+
+def refuse(code: str, what: str, fix: str) -> InputProblem:
+    """Error for one case that must not enter the study."""
+    assert code in CATALOGUE, code
+    return InputProblem(code, what, fix)
+
+
+def as_note(problem: InputProblem) -> Note:
+    """Note with the code and words of an error."""
+    return Note(problem.code, problem.what, problem.fix)
+
+
+def stop(code: str, sentence: str) -> BadCohort:
+    """Error for a cohort that cannot be studied; `sentence` names no patient."""
+    assert code in CATALOGUE, code
+    return BadCohort(f"{code}: {sentence}")
+
+
+def leaves_out(notes: Iterable[Note]) -> bool:
+    """Whether any of the notes keeps its lesion out of the study."""
+    return any(note.level in LEFT_OUT for note in notes)
+
+
+def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems by severity, then patient, lesion, code and path."""
+    return tuple(
+        sorted(
+            problems,
+            key=lambda p: (
+                SEVERITIES.index(p.severity), p.patient_id, p.lesion_id, p.code, p.path, p.what
+            ),
+        )
+    )  # fmt: skip

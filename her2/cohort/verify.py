@@ -1,0 +1,192 @@
+"""Decodes every lesion once, before anything is fitted, and compares lesions with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from her2.cohort.dicom import Spacing
+from her2.cohort.images import DecodedImage, colour_notes, decode_image
+from her2.cohort.lesions import image_notes
+from her2.cohort.masks import Mask, Shape, dice, read_mask
+from her2.cohort.problems import Note, Severity, as_note, leaves_out
+from her2.errors import InputProblem
+from her2.store import content_key
+from her2.types import Lesion
+
+_AGREEMENT = 0.7
+_LESIONS_A_WORKER = 500  # fewer are decoded before another process has started
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A row on its way into the cohort; `lesion` is None where the outcome is not known."""
+
+    row: int
+    patient_id: str
+    lesion_id: str
+    lesion: Lesion | None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def used(self) -> Lesion | None:
+        """The lesion, unless something leaves it out."""
+        return None if leaves_out(self.notes) else self.lesion
+
+    def noted(self, *notes: Note) -> Draft:
+        """Return the same row with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What decoding a lesion showed: hashes of the arrays ("" where there is none)."""
+
+    notes: tuple[Note, ...]
+    image_sha256: str = ""
+    mask_sha256: str = ""
+    reader2_sha256: str = ""
+    spacing_mm: Spacing | None = None
+    simulated: bool = False
+
+
+def verify_lesions(lesions: Sequence[Lesion], root: Path, *, n_workers: int = 1) -> list[Verified]:
+    """Return the findings on every lesion, in order, whatever the number of processes.
+
+    Raises
+    ------
+    BadCohort
+        D32 where a DICOM compression needs a decoder that is not installed.
+    """
+    n_jobs = max(1, min(n_workers, len(lesions) // _LESIONS_A_WORKER))
+    jobs = (delayed(verify_lesion)(lesion, root) for lesion in lesions)
+    return list(Parallel(n_jobs=n_jobs)(jobs))
+
+
+def verify_lesion(lesion: Lesion, root: Path) -> Verified:
+    """Decode the image and the masks of one lesion and collect everything found."""
+    if lesion.image is None:
+        return Verified(())
+    findings = _Findings(root)
+    image = findings.image(lesion, lesion.image)
+    shape = (image.pixels.shape[0], image.pixels.shape[1]) if image else None
+    mask = findings.mask(lesion.masks, shape)
+    if image is not None and mask is not None:
+        findings.add(colour_notes(image, mask), [lesion.image])
+    reader2 = findings.reader2(lesion.masks_reader2, shape, mask)
+    return Verified(
+        notes=tuple(findings.notes),
+        image_sha256=_sha256(image.pixels if image else None),
+        mask_sha256=_sha256(mask),
+        reader2_sha256=_sha256(reader2),
+        spacing_mm=lesion.spacing_mm or (image.spacing_mm if image else None),
+        simulated=bool(image and image.simulated),
+    )
+
+
+class _Findings:
+    """Notes on one lesion, each with the path of the file it is about."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.notes: list[Note] = []
+
+    def add(self, notes: Iterable[Note], paths: Sequence[Path]) -> None:
+        path = relative(paths, self.root)
+        self.notes += [replace(note, path=path) for note in notes]
+
+    def image(self, lesion: Lesion, path: Path) -> DecodedImage | None:
+        try:
+            image = decode_image(path)
+        except InputProblem as problem:
+            self.add([as_note(problem)], [path])
+            return None
+        self.add(image_notes(lesion, image), [path])
+        return image
+
+    def mask(self, paths: Sequence[Path], shape: Shape | None) -> Mask | None:
+        try:
+            mask, notes = read_mask(paths, shape)
+        except InputProblem as problem:
+            self.add([as_note(problem)], paths)
+            return None
+        self.add(notes, paths)
+        return mask
+
+    def reader2(
+        self, paths: Sequence[Path], shape: Shape | None, first: Mask | None
+    ) -> Mask | None:
+        """Second reader's mask; a bad one costs the agreement, not the lesion."""
+        if not paths or shape is None or first is None:
+            return None
+        try:
+            second, _ = read_mask(paths, shape)
+        except InputProblem as problem:
+            self.add([replace(as_note(problem), severity="warning")], paths)
+            return None
+        overlap = dice(first, second)
+        if overlap < _AGREEMENT:
+            what = f"Dice coefficient {overlap:.2f} between the readers"
+            self.add([Note("M22", what, "have a third reader decide")], paths)
+        return second
+
+
+def compare_lesions(drafts: Sequence[Draft], verified: Sequence[Verified]) -> list[Draft]:
+    """Mark images and masks that two patients share; lesions of one image form one group.
+
+    `drafts` all have a lesion. The same image cannot be on both sides of a split, so its lesions
+    share a group. Where the outcomes differ, one of them is wrong and all are quarantined.
+    """
+    marked = list(drafts)
+    for same in _shared(drafts, [v.image_sha256 for v in verified]):
+        outcomes = {lesion.outcome for i in same if (lesion := drafts[i].lesion)}
+        severity: Severity = "quarantined" if len(outcomes) > 1 else "warning"
+        what = "another patient has the same image" + " and the other outcome" * (
+            len(outcomes) - 1
+        )
+        note = Note("D40", what, "find out whose image it is", severity=severity)
+        for i in same:
+            marked[i] = marked[i].noted(note)
+        marked = _in_one_group(marked, same)
+    for same in _shared(drafts, [v.mask_sha256 for v in verified]):
+        for i in same:
+            note = Note("M18", "another patient has the same mask", "check for a wrong copy")
+            marked[i] = marked[i].noted(note)
+    return marked
+
+
+def relative(paths: Sequence[Path], root: Path) -> str:
+    """Paths as in the table: relative to the cohort's folder, joined by ``;``."""
+    return ";".join(path.relative_to(root).as_posix() for path in paths)
+
+
+def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:
+    """Return indices of drafts with the same hash, where more than one patient has it."""
+    owners: dict[str, list[int]] = {}
+    for i, value in enumerate(hashes):
+        if value:
+            owners.setdefault(value, []).append(i)
+    return [same for same in owners.values() if len({drafts[i].patient_id for i in same}) > 1]
+
+
+def _in_one_group(drafts: list[Draft], members: Sequence[int]) -> list[Draft]:
+    """Drafts in which the members, and whoever shares a group with them, have one group."""
+    lesions = [draft.lesion for draft in drafts]
+    joined = {lesion.group for i in members if (lesion := lesions[i]) and lesion.group}
+    first = min(lesion.key for i in members if (lesion := lesions[i]))
+    name = min(joined, default=f"same image as {first}")
+    return [
+        replace(draft, lesion=replace(draft.lesion, group=name))
+        if draft.lesion and (i in members or draft.lesion.group in joined)
+        else draft
+        for i, draft in enumerate(drafts)
+    ]
+
+
+def _sha256(array: NDArray[np.generic] | None) -> str:
+    return "" if array is None else content_key([array])

@@ -1,0 +1,59 @@
+"""Errors a user can act on: each is one sentence of what was expected, what was found, what to do.
+
+The command line prints the sentence without a traceback. Every type is also the built-in
+error that a Python caller would catch.
+"""
+
+from __future__ import annotations
+
+
+class Her2Error(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class BadConfig(Her2Error, ValueError):
+    """A setting, or a combination of settings, that cannot be run."""
+
+
+class BadCohort(Her2Error, ValueError):
+    """A cohort that cannot be studied at all (exit status 2); one bad case is an InputProblem."""
+
+
+class MissingInput(Her2Error, FileNotFoundError):
+    """A file or folder that the user named does not exist or cannot be read."""
+
+
+class MissingWeights(Her2Error, FileNotFoundError):
+    """Pretrained weights that can be neither found nor downloaded."""
+
+
+class LeakageError(Her2Error, ValueError):
+    """The same patient (or group) would be on both sides of a fit and its evaluation."""
+
+
+class NotEstimable(Her2Error, ValueError):
+    """A statistic that these data do not determine; the message is the reason."""
+
+
+class BadArgument(Her2Error, ValueError):
+    """An argument of a Python call with the wrong shape or outside its range."""
+
+
+class InputProblem(Her2Error, ValueError):
+    """One case that must not enter the study.
+
+    Parameters
+    ----------
+    code
+        A code of `her2.cohort.problems.CATALOGUE`, for example ``"M06"``.
+    what
+        What was found.
+    fix
+        What to do about it.
+    """
+
+    def __init__(self, code: str, what: str, fix: str) -> None:
+        super().__init__(f"{code}: {what}; {fix}")
+        self.code = code
+        self.what = what
+        self.fix = fix

@@ -1,0 +1,109 @@
+"""DeLong comparisons of the arms as a triangular map.
+
+References
+----------
+.. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated
+   receiver operating characteristic curves. Biometrics 1988;44:837-845. doi:10.2307/2531595
+.. [2] Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from her2.plots.style import INK, MUTED, PAGE_WIDTH, arms_in_order, new_figure, styled
+from her2.plots.text import NOT_ESTIMABLE, arm_title, is_missing, p_statement, role_title, signed
+
+ALPHA = 0.05
+SHORT = {"deep_learning": "Deep\nlearning", "dlr": "Deep learning\nradiomics"}
+Comparison = Mapping[str, Any]
+
+
+@styled
+def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
+    """Differences of AUC between arms (row minus column), one panel a role.
+
+    Parameters
+    ----------
+    comparisons
+        The `comparisons` of `results.json`: role, first, second, auc_difference (first minus
+        second), p_holm. A cell is outlined where the Holm-adjusted p is below .05; None is
+        shown as not estimable.
+    """
+    roles = list(dict.fromkeys(c["role"] for c in comparisons)) or ["none"]
+    n_arms = len(_arms(comparisons))
+    panel = min(1.7 + 0.75 * max(n_arms - 1, 1), PAGE_WIDTH / 2)
+    width = panel * min(len(roles), 2)
+    n_rows = -(-len(roles) // 2)
+    figure = new_figure(width, n_rows * (1.6 + 0.62 * max(n_arms - 1, 1)))
+    all_axes = figure.subplots(n_rows, min(len(roles), 2), squeeze=False).ravel()
+    scale = _scale(comparisons)
+    for axes in all_axes[len(roles) :]:
+        axes.set_axis_off()
+    for axes, role in zip(all_axes, roles, strict=False):
+        _draw_map(axes, [c for c in comparisons if c["role"] == role], scale)
+        axes.set_title(role_title(role) if comparisons else "No comparison was made")
+    return figure
+
+
+def _arms(comparisons: Sequence[Comparison]) -> list[str]:
+    return arms_in_order(name for c in comparisons for name in (c["first"], c["second"]))
+
+
+def _scale(comparisons: Sequence[Comparison]) -> Normalize:
+    values = [abs(c["auc_difference"]) for c in comparisons if not is_missing(c["auc_difference"])]
+    limit = max([*values, 0.05])
+    return Normalize(-2.6 * limit, 2.6 * limit)  # ends of the colour map would swallow the text
+
+
+def _draw_map(axes: Axes, comparisons: Sequence[Comparison], scale: Normalize) -> None:
+    arms = _arms(comparisons)
+    n_cells = max(len(arms) - 1, 1)
+    axes.set(xlim=(-0.5, n_cells - 0.5), ylim=(n_cells - 0.5, -0.5))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    titles = [SHORT.get(arm, arm_title(arm)) for arm in arms]
+    axes.set_xticks(range(len(titles[:-1])), titles[:-1], size=8)
+    axes.set_yticks(range(len(titles[1:])), titles[1:], size=8)
+    for comparison in comparisons:
+        _draw_cell(axes, arms, comparison, scale)
+
+
+def _draw_cell(axes: Axes, arms: Sequence[str], comparison: Comparison, scale: Normalize) -> None:
+    first, second = arms.index(comparison["first"]), arms.index(comparison["second"])
+    sign = 1 if first > second else -1
+    row, column = max(first, second) - 1, min(first, second)
+    difference, p_holm = comparison["auc_difference"], comparison["p_holm"]
+    is_known = not is_missing(difference)
+    shade = colormaps["PuOr"](scale(sign * difference)) if is_known else "#f3f3f3"
+    is_significant = not is_missing(p_holm) and p_holm < ALPHA
+    axes.add_patch(
+        Rectangle(
+            (column - 0.47, row - 0.46),
+            0.94,
+            0.92,
+            facecolor=shade,
+            edgecolor=INK if is_significant else "none",
+            linewidth=1.6,
+        )
+    )
+    colour = INK if is_known else MUTED
+    text = f"{signed(sign * difference)}\n{p_statement(p_holm)}" if is_known else NOT_ESTIMABLE
+    axes.text(
+        column,
+        row,
+        text.replace("not estimable", "not\nestimable"),
+        ha="center",
+        va="center",
+        size=8,
+        linespacing=1.7,
+        color=colour,
+    )

@@ -1,0 +1,162 @@
+"""One look for all figures: sizes, colours that colour-blind readers can tell apart, layout.
+
+The style is applied only while a figure is built and does not touch the settings of the caller.
+
+References
+----------
+.. [1] Okabe M, Ito K. Color universal design. 2008. https://jfly.uni-koeln.de/color/
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import ScaledTranslation
+
+Arguments = ParamSpec("Arguments")
+
+INK = "#222222"
+MUTED = "#666666"
+GRID = "#e6e6e6"
+REFERENCE = "#8c8c8c"
+POSITIVE = "#D55E00"
+NEGATIVE = "#0072B2"
+ARM_COLOURS = {
+    "clinical": "#E69F00",
+    "radiomics": "#56B4E9",
+    "deep_learning": "#009E73",
+    "dlr": "#0072B2",
+    "combined": "#D55E00",
+}
+ARM_LINES: dict[str, Any] = {
+    "clinical": (0, (1, 1)),
+    "radiomics": (0, (5, 1.5)),
+    "deep_learning": (0, (5, 1.5, 1, 1.5)),
+    "dlr": (0, (8, 1.5)),
+    "combined": "solid",
+}
+OTHER_COLOURS = ("#CC79A7", "#882255", "#44AA99", "#999933", "#332288")
+LEGEND_DROP = 0.55  # inches from the axes to the legend: ticks and axis label lie between
+PAGE_WIDTH = 9.4  # inches: the text width of the report, so that fonts show at their own size
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8.0,
+    "axes.labelsize": 9.0,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.7,
+    "text.color": INK,
+    "text.parse_math": False,  # names come from users: a "$" is a dollar sign
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",  # glyphs travel with the file: the same picture on every machine
+    "svg.hashsalt": "her2",
+}
+
+
+def settings() -> Any:
+    """Complete drawing settings: library defaults (not the user's file) with this style."""
+    defaults = {name: mpl.rcParamsDefault[name] for name in mpl.rcParamsDefault}
+    backend = {name for name in defaults if name.startswith("backend")}
+    return {k: v for k, v in defaults.items() if k not in backend} | STYLE
+
+
+def styled(build: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Figure function that draws in the style of the study and freezes the layout it found.
+
+    The layout is solved once, here: solved again for each file format it would differ by the
+    rounding of text sizes, and the same figure would not give the same bytes twice.
+    """
+
+    @wraps(build)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with mpl.rc_context(settings()):
+            figure = build(*args, **kwargs)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        return figure
+
+    return wrapped
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Empty figure of this size in inches, with automatic spacing."""
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.04, hspace=0.04)
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def arm_colour(arm: str) -> str:
+    """Colour of an arm: the same in every figure, also for an arm we do not know."""
+    if arm in ARM_COLOURS:
+        return ARM_COLOURS[arm]
+    return OTHER_COLOURS[zlib.crc32(arm.encode()) % len(OTHER_COLOURS)]
+
+
+def arm_line(arm: str) -> Any:
+    """Line style of an arm, so that arms differ without colour too."""
+    return ARM_LINES.get(arm, "solid")
+
+
+def arms_in_order(arms: Iterable[str]) -> list[str]:
+    """Arms in the order of the study, then unknown ones as they come; each once."""
+    seen = list(dict.fromkeys(arms))
+    known = [arm for arm in ARM_COLOURS if arm in seen]
+    return known + [arm for arm in seen if arm not in ARM_COLOURS]
+
+
+def legend_below(
+    axes: Axes, entries: Mapping[str, Artist], *, title: str | None = None, n_columns: int = 1
+) -> None:
+    """Draw a legend under the axes, where no curve can run through it."""
+    figure = axes.get_figure(root=True) or Figure()
+    below = ScaledTranslation(0.0, -LEGEND_DROP, figure.dpi_scale_trans)
+    axes.legend(
+        list(entries.values()),
+        list(entries),
+        title=title,
+        title_fontproperties={"weight": "bold", "size": 8.5},
+        alignment="left",
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=axes.transAxes + below,
+        ncols=n_columns,
+        handlelength=2.6,
+        borderaxespad=0.0,
+    )
+
+
+def unit_square(axes: Axes) -> None:
+    """Make both axes run from 0 to 1, with the identity line."""
+    axes.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)

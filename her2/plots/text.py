@@ -1,0 +1,132 @@
+"""Words and numbers as a reader sees them, the same in figures and in the report."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+from her2.types import ARM_TITLES
+
+NOT_ESTIMABLE = "not estimable"
+MINUS = "\N{MINUS SIGN}"
+ROLE_TITLES = {
+    "train": "Training, in sample",
+    "out_of_fold": "Training, out of fold",
+    "test": "Test",
+    "external": "External",
+}
+
+Number: TypeAlias = float | int | None
+
+
+def is_missing(value: Number) -> bool:
+    """Whether a result could not be computed (None, as in `results.json`, or not finite)."""
+    return value is None or not math.isfinite(value)
+
+
+def number(value: Number, digits: int = 3) -> str:
+    """Value with a fixed number of decimals and a true minus sign.
+
+    Examples
+    --------
+    >>> number(0.88949), number(-0.5, 1), number(None), number(-0.0001)
+    ('0.889', '−0.5', 'not estimable', '0.000')
+    """
+    if value is None or is_missing(value):
+        return NOT_ESTIMABLE
+    text = f"{abs(value):.{digits}f}"
+    is_negative = value < 0 and float(text) != 0
+    return MINUS + text if is_negative else text
+
+
+def signed(value: Number, digits: int = 3) -> str:
+    """Value with its sign always written.
+
+    Examples
+    --------
+    >>> signed(0.02), signed(-0.02, 2)
+    ('+0.020', '−0.02')
+    """
+    text = number(value, digits)
+    return text if text.startswith((MINUS, NOT_ESTIMABLE)) else f"+{text}"
+
+
+def interval(value: Number, low: Number, high: Number, digits: int = 3) -> str:
+    """Estimate with its confidence interval.
+
+    Examples
+    --------
+    >>> interval(0.72, 0.578, 0.863), interval(0.5, None, None), interval(None, None, None)
+    ('0.720 (0.578–0.863)', '0.500 (interval not estimable)', 'not estimable')
+    """
+    if is_missing(value):
+        return NOT_ESTIMABLE
+    if is_missing(low) or is_missing(high):
+        return f"{number(value, digits)} (interval {NOT_ESTIMABLE})"
+    return f"{number(value, digits)} ({number(low, digits)}–{number(high, digits)})"
+
+
+def p_value(value: Number) -> str:
+    """P value to three decimals, never ``.000`` and never ``1.000``.
+
+    Examples
+    --------
+    >>> p_value(0.0421), p_value(2e-5), p_value(0.99996), p_value(None)
+    ('.042', '<.001', '>.999', 'not estimable')
+    """
+    if value is None or is_missing(value):
+        return NOT_ESTIMABLE
+    if value < 0.001:
+        return "<.001"
+    if value >= 0.9995:
+        return ">.999"
+    return f"{value:.3f}".lstrip("0")
+
+
+def p_statement(value: Number, name: str = "p") -> str:
+    """P value as a statement.
+
+    Examples
+    --------
+    >>> p_statement(0.3), p_statement(0.0), p_statement(None)
+    ('p = .300', 'p < .001', 'p not estimable')
+    """
+    text = p_value(value)
+    if text == NOT_ESTIMABLE:
+        return f"{name} {text}"
+    return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
+
+
+def count(value: Number) -> str:
+    r"""Whole number with thin spaces between thousands.
+
+    Examples
+    --------
+    >>> count(61), count(12500), count(None)
+    ('61', '12\u202f500', 'not estimable')
+    """
+    if value is None or is_missing(value):
+        return NOT_ESTIMABLE
+    return f"{round(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def sentence_case(name: str) -> str:
+    """Name of a file or table as words.
+
+    Examples
+    --------
+    >>> sentence_case("lasso_path_HER2")
+    'Lasso path HER2'
+    """
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def arm_title(arm: str) -> str:
+    """Name of an arm for readers; an unknown arm keeps its own name."""
+    return ARM_TITLES.get(arm, arm)
+
+
+def role_title(role: str) -> str:
+    """Name of a role for readers; an unknown role keeps its own name."""
+    return ROLE_TITLES.get(role, role)

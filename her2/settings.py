@@ -1,0 +1,115 @@
+"""The settings of a study, one dataclass a config group: types and names are checked here.
+
+The files of conf/ give the values; the command line turns them into these classes, and nothing
+else in the package ever sees a config object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CohortSettings:
+    """Group `cohort`: which patients, images and clinical variables."""
+
+    reader: str
+    root: str | None = None
+    table: str | None = None
+    positive: str | None = None
+    clinical: list[str] | None = None
+    features: str | None = None
+    n_patients: int = 210
+    seed: int = 0
+    image_shape: list[int] = field(default_factory=lambda: [400, 500])
+    max_quarantine: float = 0.0
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Group `split`: share of the patients that is held out."""
+
+    test_size: float = 0.3
+
+
+@dataclass(frozen=True)
+class EnhanceSettings:
+    """Group `enhance`: what is done to images before features are read."""
+
+    method: str = "none"
+
+
+@dataclass(frozen=True)
+class RadiomicsSettings:
+    """Group `radiomics`: feature set and region."""
+
+    preset: str = "paper_1561"
+    region: str = "lesion"
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """Group `selection`: the chain of filters."""
+
+    method: str = "paper"
+    alpha: float = 0.05
+    equal_variance: bool = True
+    correlation: float = 0.8
+    lasso_folds: int = 10
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """Group `backbone`: network, weights, crop, and the head of the frozen features."""
+
+    name: str
+    weights: str
+    image_size: int = 224
+    margin_px: int = 10
+    aspect: str = "squash"
+    head: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """Group `fusion`: size of the compressed deep features, members of the combined arm."""
+
+    n_components: int = 64
+    members: list[str] = field(default_factory=lambda: ["clinical", "dlr"])
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Group `evaluation`: outer and inner folds of the nested cross-validation."""
+
+    n_folds: int = 5
+    n_inner_folds: int = 5
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """Group `trainer`: fine-tuning of a network."""
+
+    max_epochs: int = 5
+    batch_size: int = 16
+    learning_rate: float = 3e-4
+    accelerator: str = "auto"
+    augmentation: str = "default"
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """Group `tracking`: where MLflow keeps the runs."""
+
+    enabled: bool = True
+    uri: str | None = None
+    experiment: str = "her2"
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """Group `compute`: engine and number of worker processes (0 = one a core)."""
+
+    engine: str = "local"
+    n_workers: int = 0

@@ -1,0 +1,117 @@
+"""Files that are either whole or absent, and a cache that is addressed by content.
+
+A killed run leaves no half-written file under its final name, and a damaged cache entry is
+noticed, removed and computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+logger = logging.getLogger(__name__)
+
+_DIGEST_BYTES = 32
+
+
+def write_atomic(path: Path, payload: bytes) -> None:
+    """Write `payload` to `path` so that any reader finds the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(payload)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON with a stable layout; NaN and infinity are refused."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, (text + "\n").encode())
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def content_key(parts: Iterable[object]) -> str:
+    """Return the SHA-256 of arrays (type, shape, bytes) and JSON values, in order.
+
+    Examples
+    --------
+    >>> content_key([np.zeros(2), {"a": 1}]) == content_key([np.zeros(2), {"a": 1}])
+    True
+    >>> content_key([np.zeros(2)]) == content_key([np.zeros((2, 1))])
+    False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
+        digest.update(b"\x00")
+    return digest.hexdigest()
+
+
+def code_version(modules: Iterable[str | Path], packages: Iterable[str]) -> str:
+    """Return a hash of source files and of installed package versions, for cache keys."""
+    from importlib.metadata import version
+
+    sources = [hashlib.sha256(Path(module).read_bytes()).hexdigest() for module in modules]
+    return content_key([sources, [f"{name} {version(name)}" for name in packages]])
+
+
+def default_cache() -> Path:
+    """Return the user's cache folder: ``$HER2_CACHE``, else ``$XDG_CACHE_HOME/her2``."""
+    named = os.environ.get("HER2_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "her2"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of numbers by content key; each entry carries the hash of its own bytes."""
+
+    root: Path
+
+    def path(self, key: str) -> Path:
+        """Return where the entry of `key` lies or would lie."""
+        return self.root / key[:2] / key
+
+    def read(self, key: str) -> dict[str, float] | None:
+        """Return the named numbers under `key`; None if absent or damaged (then removed)."""
+        path = self.path(key)
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        payload = content[_DIGEST_BYTES:]
+        if hashlib.sha256(payload).digest() != content[:_DIGEST_BYTES]:
+            logger.warning("cache entry %s is damaged; it is removed and computed again", key)
+            path.unlink()
+            return None
+        values: dict[str, float] = json.loads(payload)
+        return values
+
+    def write(self, key: str, values: dict[str, float]) -> None:
+        """Keep named numbers under `key`; floats are kept to the last bit."""
+        payload = json.dumps(values).encode()
+        write_atomic(self.path(key), hashlib.sha256(payload).digest() + payload)

@@ -1,0 +1,118 @@
+"""The nouns of the study that more than one package needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Role = Literal["train", "test", "external"]
+ROLES: tuple[Role, ...] = ("train", "test", "external")
+ARMS = ("clinical", "radiomics", "deep_learning", "dlr", "combined")
+ARM_TITLES = {
+    "clinical": "Clinical",
+    "radiomics": "Radiomics",
+    "deep_learning": "Deep learning",
+    "dlr": "Deep learning radiomics",
+    "combined": "Combined",
+}
+PREDICTION_COLUMNS = (
+    "patient_id", "lesion_id", "role", "fold", "kind", "arm", "model", "y_true", "y_prob",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One row of the patient table: where its image and masks are and what is known of it.
+
+    `role` is set only where the table brings its own split; `spacing_mm` (row, column) only
+    where the table gives it, and then wins over the image's header.
+    """
+
+    patient_id: str
+    lesion_id: str
+    outcome: int
+    image: Path | None = None
+    masks: tuple[Path, ...] = ()
+    masks_reader2: tuple[Path, ...] = ()
+    spacing_mm: tuple[float, float] | None = None
+    group: str | None = None
+    role: Role | None = None
+
+    @property
+    def key(self) -> str:
+        """Name that is unique in the cohort: ``patient_id/lesion_id``."""
+        return f"{self.patient_id}/{self.lesion_id}"
+
+
+@dataclass(frozen=True)
+class LesionImage:
+    """A lesion's grey image and mask.
+
+    pixels: (H, W), the stored grey levels (uint8 or uint16; float32 for NIfTI/NRRD);
+    mask: (H, W) bool; spacing_mm: (row, column) millimetres per pixel, 1.0 if unknown.
+    """
+
+    pixels: NDArray[np.generic]
+    mask: NDArray[np.bool_]
+    spacing_mm: tuple[float, float] = (1.0, 1.0)
+    spacing_known: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of `quarantine.csv`.
+
+    severity: ``quarantined`` (bad case, left out), ``excluded`` (not eligible), ``warning`` or
+    ``normalised`` (used; what was changed is said). Code ``D..``/``M..``/``C..`` as catalogued.
+    """
+
+    code: str
+    severity: Literal["quarantined", "excluded", "warning", "normalised"]
+    patient_id: str
+    lesion_id: str
+    path: str
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A verified cohort: what will be analysed, and everything that was left out.
+
+    lesions: sorted by (patient_id, lesion_id); clinical: one row a lesion, index `Lesion.key`,
+    the columns named in `cohort.clinical` (object/str for categories, float for numbers, NaN
+    for missing), no column at all if there are none; features: brought features (same index) or
+    None; n_rows: rows of the table before anything was left out, so that
+    ``n_rows == len(lesions) + n_quarantined + n_excluded``.
+    """
+
+    name: str
+    simulated: bool
+    positive: str
+    lesions: tuple[Lesion, ...]
+    clinical: pd.DataFrame
+    features: pd.DataFrame | None
+    problems: tuple[Problem, ...]
+    n_rows: int
+    data_sha256: str
+    notes: tuple[str, ...] = field(default=())
+
+    def count(self, severity: str) -> int:
+        """Lesions with this severity, each counted once; a problem of the table has no lesion."""
+        found = [p for p in self.problems if p.severity == severity and p.patient_id]
+        return len({(p.patient_id, p.lesion_id) for p in found})
+
+    @property
+    def n_patients(self) -> int:
+        """Patients with at least one analysed lesion."""
+        return len({lesion.patient_id for lesion in self.lesions})
+
+    @property
+    def y_true(self) -> NDArray[np.int64]:
+        """Outcome of every lesion, shape (n_lesions,), 1 = positive."""
+        return np.array([lesion.outcome for lesion in self.lesions], dtype=np.int64)

@@ -1,0 +1,43 @@
+"""Radiomic features of every lesion of a cohort, as features.parquet."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from her2.errors import BadCohort
+from her2.run_folder import RunFolder
+from her2.settings import CohortSettings, ComputeSettings, RadiomicsSettings
+from her2.workflows.inputs import attention, open_cohort, radiomic_features, record_cohort
+from her2.workflows.outcome import write_features
+
+
+def features(
+    *,
+    run_dir: Path,
+    config: dict[str, Any],
+    cohort: CohortSettings,
+    radiomics: RadiomicsSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> int:
+    """Extract the features, write them, and return the exit status."""
+    run = RunFolder.open(run_dir, config)
+    patients = open_cohort(cohort, compute=compute, cache=cache)
+    if not all(lesion.image and lesion.masks for lesion in patients.lesions):
+        raise BadCohort(
+            "expected an image and a mask of every lesion, found a cohort without; add the "
+            "columns image and mask to the table"
+        )
+    record_cohort(run, patients)
+    table = radiomic_features(patients, radiomics, compute=compute, cache=cache)
+    path = run.file("features.parquet")
+    write_features(path, patients, table.values)
+    n_lesions, n_features = table.values.shape
+    sys.stdout.write(f"{n_lesions} lesions x {n_features} features: {path}\n")
+    warning = attention(patients, cohort)
+    if warning:
+        sys.stderr.write(f"her2: {warning}\n")
+    return 1 if warning else 0

@@ -1,0 +1,96 @@
+"""Fitting a run's arms: signatures of every lesion, and the models that are kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import skops.io
+
+from her2.arms import (
+    Arm,
+    CombinedArm,
+    FittedArm,
+    Signature,
+    arm_signature,
+    combine,
+    combined_signature,
+    fit_arms,
+)
+from her2.progress import progress
+from her2.run_folder import RunFolder
+from her2.store import write_atomic
+from her2.workflows.opening import OpenRun
+
+logger = logging.getLogger(__name__)
+
+MODEL_SELECTION_COLUMNS = (
+    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "chosen",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Fitted arms by name, the combined arm if its members are there, and all signatures."""
+
+    arms: dict[str, FittedArm]
+    combined: CombinedArm | None
+    signatures: dict[str, Signature]
+
+
+def fit_run(
+    run: OpenRun, arms: Sequence[Arm], *, members: Sequence[str], n_folds: int, seed: int,
+    n_workers: int,
+) -> Fitted:  # fmt: skip
+    """Return every arm fitted on training patients, and the combined arm of `members`."""
+    n_searches = len(arms) * (run.training.n_folds + 1)
+    with run.watch.step("fit"), progress("fitting", n_searches, "searches") as advance:
+        fitted = fit_arms(
+            arms, run.training, n_folds=n_folds, seed=seed, n_workers=n_workers, advance=advance
+        )
+    signatures = {
+        arm.name: arm_signature(fitted[arm.name], arm.features, run.held_out) for arm in arms
+    }
+    combined = None
+    if members and set(members) <= set(fitted):
+        combined = combine(fitted, members, run.training)
+        signatures["combined"] = combined_signature(combined, signatures)
+    for name, signature in signatures.items():
+        logger.info("arm %s: %s, %d features", name, signature.model, signature.n_features)
+    return Fitted(fitted, combined, signatures)
+
+
+def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:
+    """Return where a filter kept nothing by its own rule and fell back to its best feature."""
+    notes = []
+    for name, arm in fitted.items():
+        fits = [*arm.by_fold, arm.final]
+        fell = sum(
+            any(getattr(step, "fell_back_", False) for _, step in fit.pipeline.steps)
+            for fit in fits
+        )
+        if fell:
+            notes.append(
+                f"{name}: in {fell} of {len(fits)} fits a filter kept no feature by its own rule, "
+                "and the single best one was used"
+            )
+    return notes
+
+
+def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
+    """Return the grid search of every arm on all training rows: one row a candidate."""
+    frames = [arm.final.table.assign(arm=name) for name, arm in fitted.items()]
+    if not frames:
+        return pd.DataFrame(columns=list(MODEL_SELECTION_COLUMNS))
+    return pd.concat(frames, ignore_index=True)[list(MODEL_SELECTION_COLUMNS)]
+
+
+def save_models(folder: RunFolder, fitted: Fitted) -> None:
+    """Write the final pipelines to model/, one skops file an arm (no pickle)."""
+    pipelines = {name: arm.final.pipeline for name, arm in fitted.arms.items()}
+    if fitted.combined is not None:
+        pipelines["combined"] = fitted.combined.regression
+    for name, pipeline in pipelines.items():
+        write_atomic(folder.file("model") / f"{name}.skops", skops.io.dumps(pipeline))

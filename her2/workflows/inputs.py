@@ -1,0 +1,240 @@
+"""Steps that several commands start with: the cohort, and the features of its lesions."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
+from her2.cohort.phantom import write_phantom
+from her2.errors import BadConfig
+from her2.progress import progress
+from her2.radiomics import FeatureTable, extract_table
+from her2.run_folder import RunFolder
+from her2.seeds import integer_seed
+from her2.settings import (
+    BackboneSettings,
+    CohortSettings,
+    ComputeSettings,
+    RadiomicsSettings,
+)
+from her2.splits import Split, make_split, read_split, write_split
+from her2.store import Store, content_key, default_cache, file_sha256, write_json
+from her2.types import Cohort
+
+logger = logging.getLogger(__name__)
+
+CLASS_LOSS_LIMIT = 0.10  # of one outcome's lesions
+
+
+def n_workers(compute: ComputeSettings) -> int:
+    """Return the number of worker processes.
+
+    Raises
+    ------
+    BadConfig
+        The engine is not known here, or the number is negative.
+    """
+    if compute.engine != "local":
+        raise BadConfig(f"expected compute.engine local, found {compute.engine!r}")
+    if compute.n_workers < 0:
+        raise BadConfig(f"expected compute.n_workers of at least 0, found {compute.n_workers}")
+    return compute.n_workers or len(os.sched_getaffinity(0))
+
+
+def cache_folder(cache: str | None) -> Path:
+    """Return the folder of the feature cache."""
+    return Path(cache).expanduser() if cache else default_cache()
+
+
+def open_cohort(
+    settings: CohortSettings, *, compute: ComputeSettings, cache: str | None
+) -> Cohort:
+    """Return the verified cohort that the settings name; a simulated one is written first."""
+    workers = n_workers(compute)
+    if settings.reader == "phantom":
+        cohort = _phantom(settings, workers, cache_folder(cache))
+    else:
+        cohort = read_cohort(
+            settings.reader,
+            root=settings.root,
+            table=settings.table,
+            positive=settings.positive,
+            clinical=settings.clinical,
+            features=settings.features,
+            n_workers=workers,
+        )
+    logger.info(
+        "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
+        cohort.name, cohort.n_rows, len(cohort.lesions), cohort.n_patients,
+        cohort.count("excluded"), cohort.count("quarantined"),
+    )  # fmt: skip
+    return cohort
+
+
+def write_phantom_cohort(settings: CohortSettings, root: Path, workers: int) -> Path:
+    """Write a simulated cohort of these settings to `root` with progress."""
+    height, width = settings.image_shape
+    with progress("simulating", settings.n_patients, "patients") as advance:
+        return write_phantom(
+            root,
+            n_patients=settings.n_patients,
+            seed=settings.seed,
+            image_shape=(height, width),
+            n_workers=workers,
+            progress=lambda done, total: advance(done),
+        )
+
+
+def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) -> dict[str, object]:
+    """Write cohort.json and quarantine.csv; return the flow of patients."""
+    write_quarantine(run.file("quarantine.csv"), cohort.problems)
+    flow = patient_flow(cohort, split)
+    record = {
+        "name": cohort.name,
+        "simulated": cohort.simulated,
+        "positive": cohort.positive,
+        "data_sha256": cohort.data_sha256,
+        "clinical": list(cohort.clinical.columns),
+        "flow": flow,
+        "notes": list(cohort.notes),
+    }
+    write_json(run.file("cohort.json"), record)
+    return flow
+
+
+def patient_flow(cohort: Cohort, split: Split | None = None) -> dict[str, object]:
+    """Return the counts of the flow diagram; rows in equal rows used, excluded and quarantined."""
+    flow: dict[str, object] = {
+        "n_rows": cohort.n_rows,
+        "excluded": _by_code(cohort, "excluded"),
+        "quarantined": _by_code(cohort, "quarantined"),
+        "n_lesions": len(cohort.lesions),
+        "n_patients": cohort.n_patients,
+    }
+    if split is None:
+        return flow
+    roles = split.roles()
+    for role in ("train", "test", "external"):
+        members = [lesion for lesion in cohort.lesions if roles[lesion.key] == role]
+        if members:
+            flow[role] = {
+                "n_patients": len({x.patient_id for x in members}),
+                "n_positive": len({x.patient_id for x in members if x.outcome}),
+            }
+    return flow
+
+
+def attention(cohort: Cohort, settings: CohortSettings) -> str | None:
+    """Return what the user must look at (exit status 1), or None."""
+    lost = cohort.count("quarantined")
+    share = lost / max(lost + len(cohort.lesions), 1)
+    if share <= settings.max_quarantine:
+        return None
+    codes = _by_code(cohort, "quarantined")
+    named = ", ".join(f"{n} x {code} {CATALOGUE[code].title}" for code, n in codes.items())
+    return (
+        f"{lost} of {lost + len(cohort.lesions)} eligible lesions were left out ({named}); see "
+        f"quarantine.csv, repair them, or accept the loss with cohort.max_quarantine={share:.2f}"
+    )
+
+
+def frozen_split(run: RunFolder, cohort: Cohort, *, test_size: float, seed: int) -> Split:
+    """Return the run's split: the frozen one when the run goes on, else a new one, frozen."""
+    path = run.file("split.json")
+    drawn = make_split(cohort.lesions, test_size=test_size, seed=seed)
+    if path.is_file() and read_split(path) != drawn:
+        raise BadConfig(
+            "expected the patients and split of the run that was stopped, found others in the "
+            "cohort; choose another run_dir"
+        )
+    write_split(path, drawn)
+    logger.info(
+        "split (%s): %d lesions to train, %d to test, %d external",
+        drawn.origin, len(drawn.train), len(drawn.test), len(drawn.external),
+    )  # fmt: skip
+    return drawn
+
+
+def radiomic_features(
+    cohort: Cohort, settings: RadiomicsSettings, *, compute: ComputeSettings, cache: str | None
+) -> FeatureTable:
+    """Return the radiomic features of every lesion, and say how many were in the cache."""
+    store = Store(cache_folder(cache) / "radiomics")
+    with progress("radiomics", len(cohort.lesions), "lesions") as advance:
+        table = extract_table(
+            cohort.lesions,
+            store=store,
+            preset=settings.preset,
+            region=settings.region,
+            n_workers=n_workers(compute),
+            advance=advance,
+        )
+    _report_cache("radiomics", table)
+    return table
+
+
+def deep_features(
+    cohort: Cohort,
+    settings: BackboneSettings,
+    *,
+    compute: ComputeSettings,
+    cache: str | None,
+    seed: int,
+) -> FeatureTable:
+    """Return the frozen network's features of every lesion, and say how many were in the cache."""
+    from lightning_modules.cohort_embedding import cohort_crops, embed_cohort
+
+    store = Store(cache_folder(cache) / "deep")
+    crops = cohort_crops(
+        cohort.lesions,
+        size=settings.image_size,
+        margin_px=settings.margin_px,
+        aspect=settings.aspect,
+    )
+    with progress("deep features", len(cohort.lesions), "lesions") as advance:
+        table = embed_cohort(
+            cohort.lesions,
+            crops,
+            store=store,
+            backbone=settings.name,
+            weights=settings.weights,
+            seed=integer_seed(seed, "backbone"),
+            advance=advance,
+        )
+    _report_cache("deep features", table)
+    return table
+
+
+def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
+    import her2.cohort.phantom as phantom
+
+    sources = sorted(Path(phantom.__file__).parent.glob("*.py"))
+    recipe = [settings.n_patients, settings.seed, list(settings.image_shape)]
+    key = content_key([*recipe, [file_sha256(path) for path in sources]])
+    root = cache / "phantom" / key[:24]
+    if not (root / "cohort.csv").is_file():
+        shutil.rmtree(root, ignore_errors=True)
+        write_phantom_cohort(settings, root, workers)
+    return read_folder_cohort(
+        root, clinical=settings.clinical or (), name="phantom", n_workers=workers
+    )
+
+
+def _by_code(cohort: Cohort, severity: str) -> dict[str, int]:
+    """Return lesions by the first code that left each of them out."""
+    first: dict[tuple[str, str], str] = {}
+    for problem in cohort.problems:
+        if problem.severity == severity:
+            first.setdefault((problem.patient_id, problem.lesion_id), problem.code)
+    return dict(sorted(Counter(first.values()).items()))
+
+
+def _report_cache(title: str, table: FeatureTable) -> None:
+    logger.info(
+        "%s: %d lesions, %d extracted, %d from the cache",
+        title, len(table.values), table.n_extracted, table.n_cached,
+    )  # fmt: skip

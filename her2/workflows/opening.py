@@ -1,0 +1,114 @@
+"""How every modelling run begins: folder, cohort, frozen split, training rows and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from her2.arms import TrainingSet
+from her2.errors import BadConfig
+from her2.run_folder import RunFolder
+from her2.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
+from her2.splits import Split, grouped_folds, units
+from her2.types import Cohort
+from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
+
+
+@dataclass
+class Stopwatch:
+    """Seconds that each step of a run took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step."""
+        start = perf_counter()
+        yield
+        self.seconds[name] = round(perf_counter() - start, 2)
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that has its folder, cohort, split and folds, and may begin to fit.
+
+    flow: counts of the flow diagram; warning: what the user must look at, or None.
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    cohort: Cohort
+    split: Split
+    training: TrainingSet
+    flow: dict[str, object]
+    watch: Stopwatch
+    warning: str | None
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """Keys of the lesions that no fit may see."""
+        return (*self.split.test, *self.split.external)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether every lesion has an image and a mask, and no features were brought instead."""
+        lesions = self.cohort.lesions
+        return self.cohort.features is None and all(x.image and x.masks for x in lesions)
+
+
+def open_run(
+    run_dir: Path,
+    config: dict[str, Any],
+    *,
+    cohort: CohortSettings,
+    split: SplitSettings,
+    evaluation: EvaluationSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> OpenRun:
+    """Return a run that is ready to fit; everything that can be refused is refused here.
+
+    Raises
+    ------
+    BadConfig, BadCohort, MissingInput, LeakageError
+        With the sentence for the user.
+    """
+    watch = Stopwatch()
+    folder = RunFolder.open(run_dir, config)
+    with watch.step("cohort"):
+        patients = open_cohort(cohort, compute=compute, cache=cache)
+        frozen = frozen_split(folder, patients, test_size=split.test_size, seed=seed)
+        training = training_set(patients, frozen, evaluation=evaluation, seed=seed)
+        flow = record_cohort(folder, patients, frozen)
+    warning = attention(patients, cohort)
+    return OpenRun(folder, config, patients, frozen, training, flow, watch, warning)
+
+
+def training_set(
+    cohort: Cohort, split: Split, *, evaluation: EvaluationSettings, seed: int
+) -> TrainingSet:
+    """Return the training rows with their outer folds.
+
+    Raises
+    ------
+    BadConfig
+        Fewer than two folds.
+    BadCohort
+        A class has fewer patients than folds.
+    """
+    if min(evaluation.n_folds, evaluation.n_inner_folds) < 2:
+        raise BadConfig(
+            f"expected at least 2 folds, found {evaluation.n_folds} outer and "
+            f"{evaluation.n_inner_folds} inner; 5 is usual"
+        )
+    chosen = set(split.train)
+    rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
+    groups = units(cohort.lesions)[rows]
+    y_true = cohort.y_true[rows]
+    fold = grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=seed, name="outer")
+    return TrainingSet(tuple(cohort.lesions[i].key for i in rows), y_true, groups, fold)

@@ -1,0 +1,104 @@
+"""From signatures to results.json: predictions are written first, and only they are judged."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from her2.arms import Signature, predictions_table
+from her2.cohort import CATALOGUE
+from her2.evaluation import Evaluation, evaluate
+from her2.store import write_atomic
+from her2.types import ARMS, Cohort
+from her2.workflows.opening import OpenRun
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has found: rows of predictions.parquet, numbers, and notes."""
+
+    predictions: pd.DataFrame
+    evaluation: Evaluation
+    notes: list[str]
+
+
+def judge(run: OpenRun, signatures: Mapping[str, Signature], notes: Sequence[str]) -> Outcome:
+    """Write predictions.parquet, and compute every number from what was written."""
+    ordered = [signatures[arm] for arm in ARMS if arm in signatures]
+    table = predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training)
+    path = run.folder.file("predictions.parquet")
+    write_parquet(path, table)
+    predictions = pd.read_parquet(path)
+    evaluation = evaluate(predictions, n_features={s.arm: s.n_features for s in ordered})
+    return Outcome(predictions, evaluation, [*cohort_notes(run.cohort), *notes, *evaluation.notes])
+
+
+def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
+    """Return results.json, schema 1, before tracking has filled its part."""
+    return {
+        "schema": 1,
+        "cohort": _cohort_summary(run),
+        "arms": outcome.evaluation.arms,
+        "comparisons": outcome.evaluation.comparisons,
+        "timing": dict(run.watch.seconds),
+        "notes": outcome.notes,
+        "mlflow": {"tracking_uri": None, "experiment": None, "run_id": None},
+    }
+
+
+def cohort_notes(cohort: Cohort) -> list[str]:
+    """Return what a reader must know of the cohort before any number."""
+    notes = list(cohort.notes)
+    if cohort.simulated:
+        notes.insert(0, "The patients are simulated: no number here says anything of patients.")
+    if len(cohort.lesions) > cohort.n_patients:
+        notes.append(
+            f"{len(cohort.lesions)} lesions of {cohort.n_patients} patients: splits and folds "
+            "keep a patient together, but intervals and tests count lesions as independent."
+        )
+    warned = Counter(p.code for p in cohort.problems if p.severity == "warning")
+    notes.extend(f"{code} ({n} x): {CATALOGUE[code].title}." for code, n in sorted(warned.items()))
+    return notes
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as parquet, whole or not at all."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_atomic(path, buffer.getvalue())
+
+
+def write_features(path: Path, cohort: Cohort, features: pd.DataFrame) -> None:
+    """Write a feature table as parquet with patient_id and lesion_id in front."""
+    ids = pd.DataFrame(
+        {
+            "patient_id": [lesion.patient_id for lesion in cohort.lesions],
+            "lesion_id": [lesion.lesion_id for lesion in cohort.lesions],
+        }
+    )
+    write_parquet(path, pd.concat([ids, features.reset_index(drop=True)], axis=1))
+
+
+def _cohort_summary(run: OpenRun) -> dict[str, Any]:
+    cohort, split = run.cohort, run.split
+    patient_of = {lesion.key: lesion.patient_id for lesion in cohort.lesions}
+    return {
+        "name": cohort.name,
+        "simulated": cohort.simulated,
+        "n_patients": cohort.n_patients,
+        "n_lesions": len(cohort.lesions),
+        "n_positive": len({x.patient_id for x in cohort.lesions if x.outcome}),
+        "n_train": len({patient_of[key] for key in split.train}),
+        "n_test": len({patient_of[key] for key in split.test}),
+        "n_external": len({patient_of[key] for key in split.external}),
+        "n_quarantined": cohort.count("quarantined"),
+        "n_excluded": cohort.count("excluded"),
+        "data_sha256": cohort.data_sha256,
+        "split_sha256": split.sha256,
+    }

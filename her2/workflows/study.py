@@ -1,0 +1,161 @@
+"""The whole study: from a cohort to results.json and report.html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from her2.arms import Arm
+from her2.errors import BadCohort, BadConfig
+from her2.settings import (
+    BackboneSettings,
+    CohortSettings,
+    ComputeSettings,
+    EnhanceSettings,
+    EvaluationSettings,
+    FusionSettings,
+    RadiomicsSettings,
+    SelectionSettings,
+    SplitSettings,
+    TrackingSettings,
+)
+from her2.types import ARMS
+from her2.workflows import recipes
+from her2.workflows.finish import finish
+from her2.workflows.fitting import (
+    Fitted,
+    fit_run,
+    model_selection_table,
+    save_models,
+    selection_notes,
+)
+from her2.workflows.inputs import deep_features, n_workers, radiomic_features
+from her2.workflows.opening import OpenRun, open_run
+from her2.workflows.outcome import judge, write_features
+
+NEEDS = {
+    "clinical": "no clinical variable is named (cohort.clinical)",
+    "radiomics": "the cohort has neither images with masks nor features of its own",
+    "deep_learning": "the cohort has no images with masks",
+    "dlr": "the cohort has no images with masks",
+}
+
+
+def study(
+    *,
+    run_dir: Path,
+    config: dict[str, Any],
+    cohort: CohortSettings,
+    split: SplitSettings,
+    enhance: EnhanceSettings,
+    radiomics: RadiomicsSettings,
+    selection: SelectionSettings,
+    classifier: Mapping[str, Any],
+    backbone: BackboneSettings,
+    fusion: FusionSettings,
+    evaluation: EvaluationSettings,
+    tracking: TrackingSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> int:
+    """Run the study and return the exit status; the parameters are the groups of conf/."""
+    _check(enhance, fusion)
+    run = open_run(
+        run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
+        seed=seed, cache=cache,
+    )  # fmt: skip
+    radiomic = _radiomic_features(run, radiomics, compute, cache)
+    deep = _deep_features(run, backbone, compute, cache, seed)
+    arms = _arms(run, radiomic, deep, classifier, selection, backbone, fusion, seed)
+    fitted = fit_run(
+        run, arms, members=fusion.members, n_folds=evaluation.n_inner_folds, seed=seed,
+        n_workers=n_workers(compute),
+    )  # fmt: skip
+    save_models(run.folder, fitted)
+    notes = [*_absent(fitted, fusion), *selection_notes(fitted.arms)]
+    outcome = judge(run, fitted.signatures, notes)
+    return finish(run, outcome, model_selection_table(fitted.arms), tracking=tracking)
+
+
+def _check(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
+    if enhance.method != "none":
+        raise BadConfig(f"expected enhance.method none, found {enhance.method!r}")
+    unknown = sorted(set(fusion.members) - set(ARMS) | {"combined"} & set(fusion.members))
+    if unknown:
+        raise BadConfig(
+            f"expected fusion.members among {', '.join(ARMS[:-1])}, found {', '.join(unknown)}"
+        )
+
+
+def _radiomic_features(
+    run: OpenRun, radiomics: RadiomicsSettings, compute: ComputeSettings, cache: str | None
+) -> pd.DataFrame | None:
+    """Return brought or extracted features, written to the run; None where there are none."""
+    features = run.cohort.features
+    if run.has_images:
+        with run.watch.step("radiomics"):
+            table = radiomic_features(run.cohort, radiomics, compute=compute, cache=cache)
+        features = table.values
+    if features is not None:
+        write_features(run.folder.file("features.parquet"), run.cohort, features)
+    return features
+
+
+def _deep_features(
+    run: OpenRun,
+    backbone: BackboneSettings,
+    compute: ComputeSettings,
+    cache: str | None,
+    seed: int,
+) -> pd.DataFrame | None:
+    if not run.has_images:
+        return None
+    with run.watch.step("deep_features"):
+        return deep_features(run.cohort, backbone, compute=compute, cache=cache, seed=seed).values
+
+
+def _arms(
+    run: OpenRun,
+    radiomic: pd.DataFrame | None,
+    deep: pd.DataFrame | None,
+    classifier: Mapping[str, Any],
+    selection: SelectionSettings,
+    backbone: BackboneSettings,
+    fusion: FusionSettings,
+    seed: int,
+) -> list[Arm]:
+    """Return the arms whose inputs the cohort has."""
+    arms = []
+    if len(run.cohort.clinical.columns):
+        arms.append(recipes.clinical_arm(run.cohort, classifier))
+    if radiomic is not None:
+        arms.append(recipes.radiomics_arm(radiomic, classifier, selection, seed))
+    if deep is not None:
+        arms.append(recipes.deep_learning_arm(deep, backbone))
+    if deep is not None and radiomic is not None:
+        arms.append(
+            recipes.dlr_arm(
+                deep, radiomic, classifier, selection=selection, fusion=fusion, seed=seed
+            )
+        )
+    if not arms:
+        raise BadCohort(
+            "expected images with masks, features or clinical variables, found none of them; add "
+            "the columns image and mask to the table, or name cohort.clinical=[...]"
+        )
+    return arms
+
+
+def _absent(fitted: Fitted, fusion: FusionSettings) -> list[str]:
+    """Return a note for every arm that the cohort does not allow."""
+    notes = [
+        f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in fitted.arms
+    ]
+    if fitted.combined is None:
+        missing = [member for member in fusion.members if member not in fitted.arms]
+        notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")
+    return notes

@@ -1,0 +1,245 @@
+"""Backbones by name: any network of timm, with weights from a known source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from timm.models import get_pretrained_cfg
+from torch import Tensor
+from torch.nn import functional
+
+from her2.errors import BadConfig
+from lightning_modules.networks import crossformer as crossformer  # registers it with timm
+from lightning_modules.weights import WeightSource, read_state, resolve_weights, timm_name
+
+__all__ = [
+    "Backbone",
+    "Normalisation",
+    "build_backbone",
+    "describe_backbone",
+    "network_input",
+    "resolve_weights",
+]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a network was trained to see: (channels, H, W), and mean and std of grey 0 to 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input_size: tuple[int, int, int]
+    interpolation: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network in evaluation mode, with what it expects and where its weights come from.
+
+    network: an `nn.Module` with timm's interface (`forward_features`, `forward_head`).
+    """
+
+    network: Any
+    normalisation: Normalisation
+    weights: WeightSource
+
+
+def build_backbone(
+    name: str,
+    *,
+    weights: str,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    seed: int = 0,
+) -> Backbone:
+    """Build a network and load its weights strictly.
+
+    Parameters
+    ----------
+    name
+        A name of timm (``crossformer_*`` among them); ``resnet50``, ``resnet101``, ``vgg19`` and
+        ``densenet121`` mean the weights of the paper's years (``.tv_in1k``).
+    weights
+        ``"offline"``, ``"imagenet"``, ``"none"`` or a file: see `resolve_weights`.
+    num_classes
+        Width of the new, randomly initialised head; 0 for none.
+    in_chans
+        Channels of the images; with another number than the weights', timm adapts the stem.
+    drop_rate
+        Dropout before the head.
+    seed
+        Of everything that is initialised at random; the global generator is left as it was.
+
+    Raises
+    ------
+    BadConfig
+        If timm has no such network, or the weights do not fit it.
+    MissingWeights
+        If the weights cannot be found.
+    """
+    check_name(name)
+    source = resolve_weights(name, weights)
+    kwargs = {"in_chans": in_chans, "drop_rate": drop_rate}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if source.kind == "none":
+            network = timm.create_model(timm_name(name), num_classes=num_classes, **kwargs)
+        else:
+            network = _with_state(name, read_state(source), source, kwargs)
+            network.reset_classifier(num_classes)
+    network.to(memory_format=torch.channels_last)
+    return Backbone(network.eval(), _normalisation(network), source)
+
+
+def check_name(name: str) -> None:
+    """Raise BadConfig unless timm has a network of this name."""
+    if timm.is_model(name):
+        return
+    near = difflib.get_close_matches(name, timm.list_models(), n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
+    raise BadConfig(f"backbone.name must be a network of timm, found {name!r}; {hint}")
+
+
+def _with_state(
+    name: str, state: Mapping[str, Tensor], source: WeightSource, kwargs: Mapping[str, Any]
+) -> Any:
+    """Network whose every parameter comes from `state`, with the head that `state` has."""
+    problem: Exception | None = None
+    for n_classes in _head_widths(name, state):
+        overlay = {"state_dict": dict(state), "num_classes": n_classes}
+        try:
+            network = timm.create_model(
+                timm_name(name),
+                pretrained=True,
+                pretrained_cfg_overlay=overlay,
+                num_classes=n_classes,
+                **kwargs,
+            )
+        except (RuntimeError, KeyError) as error:
+            problem = problem or error
+            continue
+        network.pretrained_cfg.pop("state_dict", None)
+        return network
+    raise BadConfig(
+        f"the weights must be those of {name}, found other parameters in "
+        f"{source.path.name if source.path else source.kind}; choose the backbone.name that they "
+        f"belong to"
+    ) from problem
+
+
+def _head_widths(name: str, state: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Widths of the head that the file may have, the likeliest first; 0 for none.
+
+    torchvision's files name the head otherwise (timm renames it on loading), so a file in which
+    timm's name is absent has either ImageNet's head or none.
+    """
+    config = get_pretrained_cfg(timm_name(name))
+    head = (config.classifier if config else None) or "head"
+    heads = (head,) if isinstance(head, str) else tuple(head)
+    weight = state.get(f"{heads[0]}.weight")
+    if weight is not None:
+        return (int(weight.shape[0]),)
+    return (int(config.num_classes) if config else 1000, 0)
+
+
+def _normalisation(network: Any) -> Normalisation:
+    config = resolve_model_data_config(network)
+    channels, height, width = config["input_size"]
+    return Normalisation(
+        mean=tuple(float(v) for v in config["mean"]),
+        std=tuple(float(v) for v in config["std"]),
+        input_size=(int(channels), int(height), int(width)),
+        interpolation=str(config["interpolation"]),
+    )
+
+
+@dataclass(frozen=True)
+class _Blueprint:
+    width: int
+    n_parameters: int
+    normalisation: Normalisation
+
+
+@lru_cache(maxsize=16)
+def _blueprint(name: str) -> _Blueprint:
+    """Sizes of a network, from one without memory for its parameters."""
+    check_name(name)
+    with torch.device("meta"):
+        network = timm.create_model(timm_name(name), num_classes=0)
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return _Blueprint(int(network.head_hidden_size), n_parameters, _normalisation(network))
+
+
+def embedding_width(name: str) -> int:
+    """Width of the penultimate layer.
+
+    >>> embedding_width("resnet50"), embedding_width("vgg19"), embedding_width("crossformer_small")
+    (2048, 4096, 768)
+    """
+    return _blueprint(name).width
+
+
+def describe_backbone(name: str, weights: str, *, seed: int = 0) -> dict[str, Any]:
+    """Return what determines a backbone's output, as JSON, for cache keys and reports.
+
+    Builds no network. `n_parameters` leaves out the head; `seed` is None unless the weights are
+    random.
+
+    Raises
+    ------
+    BadConfig, MissingWeights
+        As `build_backbone` does.
+    """
+    blueprint = _blueprint(name)
+    source = resolve_weights(name, weights)
+    return {
+        "name": name,
+        "timm_name": timm_name(name),
+        "weights": source.kind,
+        "weights_sha256": source.sha256,
+        "seed": seed if source.kind == "none" else None,
+        "width": blueprint.width,
+        "n_parameters": blueprint.n_parameters,
+        "mean": list(blueprint.normalisation.mean),
+        "std": list(blueprint.normalisation.std),
+        "timm": timm.__version__,
+        "torch": str(torch.__version__),
+        "note": source.note,
+    }
+
+
+def network_input(crops: Tensor, normalisation: Normalisation, image_size: int) -> Tensor:
+    """Grey crops as the network wants them.
+
+    Parameters
+    ----------
+    crops
+        (N, 1, H, W), uint8 or float of the same range 0 to 255.
+    normalisation
+        Mean and std of the network, per channel.
+    image_size
+        Side of the result; crops of another size are resized (bilinear, antialiased).
+
+    Returns
+    -------
+    Tensor
+        (N, channels, image_size, image_size) float32, channels last in memory (convolutions are
+        faster so): the grey image in every channel.
+    """
+    images = crops.float() / 255
+    if images.shape[-2:] != (image_size, image_size):
+        images = functional.interpolate(
+            images, size=(image_size, image_size), mode="bilinear", antialias=True
+        )
+    mean = images.new_tensor(normalisation.mean)[:, None, None]
+    std = images.new_tensor(normalisation.std)[:, None, None]
+    images = (images - mean) / std  # (N, 1, S, S) - (C, 1, 1): the grey level in every channel
+    return images.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,82 @@
+"""Deep features of a cohort: one cached vector a lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from her2.cohort import load_lesion
+from her2.radiomics.table import FeatureTable
+from her2.store import Store, code_version, content_key
+from her2.types import Lesion
+from lightning_modules.backbones import describe_backbone
+from lightning_modules.crops import lesion_crop
+from lightning_modules.embedding import embed
+
+CHUNK = 64  # lesions between two reports of progress
+_SOURCES = ("embedding.py", "backbones.py", "weights.py", "reproducible.py")
+
+
+def cohort_crops(
+    lesions: Sequence[Lesion], *, size: int, margin_px: int, aspect: str
+) -> NDArray[np.uint8]:
+    """Return the crop of every lesion, (n_lesions, size, size) uint8."""
+    return np.stack(
+        [
+            lesion_crop(load_lesion(lesion), margin_px=margin_px, size=size, aspect=aspect)
+            for lesion in lesions
+        ]
+    )
+
+
+def embed_cohort(
+    lesions: Sequence[Lesion],
+    crops: NDArray[np.uint8],
+    *,
+    store: Store,
+    backbone: str,
+    weights: str,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda done: None,
+) -> FeatureTable:
+    """Return the frozen network's penultimate features of every lesion, from the cache if known.
+
+    Parameters
+    ----------
+    lesions, crops
+        n lesions and their crops (n, S, S) uint8.
+    backbone, weights, seed
+        As `lightning_modules.backbones.build_backbone`.
+    advance
+        Called with the number of lesions that are done.
+    """
+    described = [describe_backbone(backbone, weights, seed=seed), _code_version()]
+    keys = [content_key([crop, *described]) for crop in crops]
+    rows = [store.read(key) for key in keys]
+    missing = [i for i, values in enumerate(rows) if values is None]
+    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+    size = crops.shape[1]
+    n_done = len(rows) - len(missing)
+    for chunk in chunks:
+        features = embed(
+            crops[chunk], backbone=backbone, weights=weights, image_size=size, seed=seed
+        )
+        for i, vector in zip(chunk, features, strict=True):
+            rows[i] = {f"deep_{j}": float(v) for j, v in enumerate(vector)}
+            store.write(keys[i], rows[i])
+        n_done += len(chunk)
+        advance(n_done)
+    table = pd.DataFrame(rows, index=[lesion.key for lesion in lesions], dtype=np.float64)
+    return FeatureTable(table, len(missing), len(rows) - len(missing))
+
+
+@lru_cache(maxsize=1)
+def _code_version() -> str:
+    here = Path(__file__).parent
+    sources = [*(here / name for name in _SOURCES), *sorted((here / "networks").glob("*.py"))]
+    return code_version(sources, ("torch", "timm", "torchvision"))

@@ -1,0 +1,139 @@
+"""Lesion crops: the bounding box of the mask with a margin, as one small grey image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from her2.errors import BadConfig, InputProblem
+from her2.types import LesionImage
+
+ASPECTS = ("squash", "keep")
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows `top` to `bottom` and columns `left` to `right` of an image, the ends excluded."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Rows in the box."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns in the box."""
+        return self.right - self.left
+
+
+def lesion_box(mask: NDArray[np.bool_], *, margin_px: int) -> Box:
+    """Bounding box of a mask (H, W) and a margin around it, clipped to the image.
+
+    Raises
+    ------
+    InputProblem
+        If the mask is empty (M06).
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        raise InputProblem("M06", "the mask is empty", "outline the lesion")
+    height, width = mask.shape
+    return Box(
+        top=max(int(rows[0]) - margin_px, 0),
+        left=max(int(columns[0]) - margin_px, 0),
+        bottom=min(int(rows[-1]) + 1 + margin_px, height),
+        right=min(int(columns[-1]) + 1 + margin_px, width),
+    )
+
+
+def square_box(box: Box, height: int, width: int) -> Box:
+    """Widen the shorter side of a box until it is square, as far as the image reaches."""
+    side = max(box.height, box.width)
+    top, bottom = _widen(box.top, box.bottom, side, height)
+    left, right = _widen(box.left, box.right, side, width)
+    return Box(top, left, bottom, right)
+
+
+def _widen(start: int, stop: int, side: int, limit: int) -> tuple[int, int]:
+    start -= (side - (stop - start)) // 2
+    start = min(max(start, 0), max(limit - side, 0))
+    return start, min(start + side, limit)
+
+
+def grey_levels(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Grey levels 0 to 255: uint8 as it is, others from the image's own minimum and maximum."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, dtype=np.uint8)
+    levels = pixels.astype(np.float64)
+    low, high = levels.min(), levels.max()
+    if high == low:
+        return np.zeros(pixels.shape, dtype=np.uint8)
+    scaled: NDArray[np.uint8] = np.rint(255 * (levels - low) / (high - low)).astype(np.uint8)
+    return scaled
+
+
+def lesion_crop(
+    image: LesionImage, *, margin_px: int = 10, size: int = 224, aspect: str = "squash"
+) -> NDArray[np.uint8]:
+    """Crop a lesion to its bounding box and margin: (size, size) uint8.
+
+    Parameters
+    ----------
+    image
+        Grey image and mask of the lesion.
+    margin_px
+        Pixels of the stored image around the bounding box; what is outside the image is left out.
+    size
+        Side of the crop, resized bilinearly with antialiasing.
+    aspect
+        ``"squash"`` stretches the box to a square, as the paper does; ``"keep"`` widens the box
+        to a square first, with black where the image ends.
+
+    Raises
+    ------
+    InputProblem
+        If the mask is empty (M06).
+    BadConfig
+        If `aspect` is unknown.
+    """
+    if aspect not in ASPECTS:
+        raise BadConfig(f"aspect must be squash or keep, found {aspect!r}; choose one of them")
+    box = lesion_box(image.mask, margin_px=margin_px)
+    if aspect == "keep":
+        box = square_box(box, *image.mask.shape)
+    crop = grey_levels(image.pixels)[box.top : box.bottom, box.left : box.right]
+    if aspect == "keep":
+        crop = _pad_to_square(crop)
+    resized = Image.fromarray(crop).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def _pad_to_square(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    side = max(crop.shape)
+    missing = [side - length for length in crop.shape]
+    return np.pad(crop, [(m // 2, m - m // 2) for m in missing])
+
+
+def crop_tensor(
+    images: Sequence[LesionImage],
+    *,
+    margin_px: int = 10,
+    size: int = 224,
+    aspect: str = "squash",
+) -> Tensor:
+    """Crops of many lesions as one tensor, (N, 1, size, size) uint8; see `lesion_crop`."""
+    crops = np.zeros((len(images), 1, size, size), dtype=np.uint8)
+    for crop, image in zip(crops, images, strict=True):
+        crop[0] = lesion_crop(image, margin_px=margin_px, size=size, aspect=aspect)
+    return torch.from_numpy(crops)

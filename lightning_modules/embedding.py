@@ -1,0 +1,74 @@
+"""Frozen features: the penultimate layer of a network that is not trained here."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from her2.errors import BadConfig
+from lightning_modules.backbones import (
+    Backbone,
+    build_backbone,
+    describe_backbone,
+    embedding_width,
+    network_input,
+)
+from lightning_modules.reproducible import torch_threads
+
+__all__ = ["describe_backbone", "embed", "embedding_width"]
+
+
+def embed(
+    crops: NDArray[np.uint8], *, backbone: str, weights: str, image_size: int = 224, seed: int = 0
+) -> NDArray[np.float32]:
+    """Penultimate features of every crop, (N, `embedding_width(backbone)`) float32.
+
+    Images go through the network one at a time on one CPU thread: a row then has the same bytes
+    whatever other crops are in the call (so that it can be cached by image), which no larger
+    batch promises; and on a CPU it is no slower.
+
+    Parameters
+    ----------
+    crops
+        (N, S, S) uint8.
+    backbone, weights
+        As in `build_backbone`.
+    image_size
+        Side at which the network sees the crops.
+    seed
+        Of the weights, where they are random.
+
+    Raises
+    ------
+    BadConfig
+        If the crops are not (N, S, S) uint8, or the features are not finite.
+    """
+    check_crops(crops)
+    features = np.zeros((len(crops), embedding_width(backbone)), dtype=np.float32)
+    if len(crops) == 0:
+        return features
+    built = build_backbone(backbone, weights=weights, seed=seed)
+    with torch.inference_mode(), torch_threads(1):
+        for row, crop in zip(features, crops, strict=True):
+            row[:] = _embed_one(built, torch.tensor(crop), image_size)
+    if not np.isfinite(features).all():
+        raise BadConfig(f"features of {backbone} must be finite, found others; check its weights")
+    return features
+
+
+def check_crops(crops: NDArray[np.uint8]) -> None:
+    """Raise BadConfig unless crops are (N, S, S) uint8."""
+    if crops.dtype != np.uint8 or crops.ndim != 3:
+        raise BadConfig(
+            f"crops must be uint8 of shape (N, S, S), found {crops.dtype} of shape {crops.shape}; "
+            f"make them with lesion_crop"
+        )
+
+
+def _embed_one(backbone: Backbone, crop: Tensor, image_size: int) -> Tensor:
+    images = network_input(crop[None, None], backbone.normalisation, image_size)
+    tokens = backbone.network.forward_features(images)
+    features: Tensor = backbone.network.forward_head(tokens, pre_logits=True)
+    return features[0]

@@ -1,0 +1,1 @@
+"""Networks, one a module; none of them imports Lightning."""

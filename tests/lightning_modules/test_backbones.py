@@ -1,0 +1,117 @@
+"""Backbones: strict loading, new heads, and what the network is given to see."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from her2.errors import BadConfig
+from lightning_modules.backbones import (
+    Normalisation,
+    build_backbone,
+    describe_backbone,
+    embedding_width,
+    network_input,
+)
+
+LITE0 = "tf_efficientnet_lite0"
+
+
+def test_installed_weights_are_those_of_an_imagenet_network() -> None:
+    built = build_backbone(LITE0, weights="offline", num_classes=1)
+    random = build_backbone(LITE0, weights="none", num_classes=1)
+    assert built.normalisation.mean == built.normalisation.std == (0.5, 0.5, 0.5)
+    assert built.weights.kind == "offline"
+    assert len(built.weights.sha256) == 64
+    assert not built.network.training
+    for key in ("conv_stem.weight", "blocks.0.0.bn2.running_var", "blocks.6.0.bn3.weight"):
+        loaded, drawn = built.network.state_dict()[key], random.network.state_dict()[key]
+        assert not torch.equal(loaded, drawn), key
+    assert built.network.classifier.weight.shape == (1, 1280)
+
+
+def test_random_parts_follow_the_seed_and_leave_the_global_generator() -> None:
+    before = torch.get_rng_state()
+    first, same, other = (
+        build_backbone("test_resnet", weights="none", num_classes=1, seed=seed).network.fc.weight
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("n_classes", [1000, 3, 0])
+def test_files_load_whatever_head_they_have(tmp_path, suffix, n_classes) -> None:
+    torch.manual_seed(3)
+    state = timm.create_model("test_resnet", num_classes=n_classes).state_dict()
+    path = tmp_path / f"weights.{suffix}"
+    save = save_file if suffix == "safetensors" else torch.save
+    save(state, path)
+    built = build_backbone("test_resnet", weights=str(path), num_classes=1)
+    loaded = built.network.state_dict()
+    assert loaded["fc.weight"].shape[0] == 1
+    for key, value in state.items():
+        if not key.startswith("fc."):
+            assert torch.equal(loaded[key], value), key
+    assert "state_dict" not in built.network.pretrained_cfg
+
+
+@pytest.mark.parametrize("change", ["missing", "unexpected", "shape"])
+def test_files_that_do_not_fit_are_refused(tmp_path, change) -> None:
+    state = timm.create_model("test_resnet").state_dict()
+    key = "layer1.0.conv1.weight"
+    value = state.pop(key)
+    if change == "unexpected":
+        state |= {key: value, "layer9.weight": torch.zeros(1)}
+    if change == "shape":
+        state[key] = value[:1]
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(BadConfig, match=r"must be those of test_resnet.*other\.pth"):
+        build_backbone("test_resnet", weights=str(tmp_path / "other.pth"))
+
+
+def test_one_channel_sees_what_three_equal_channels_see() -> None:
+    grey = build_backbone(LITE0, weights="offline", in_chans=1)
+    colour = build_backbone(LITE0, weights="offline")
+    image = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        expected = colour.network(image.expand(1, 3, 64, 64))
+        torch.testing.assert_close(grey.network(image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_unknown_networks_are_named_with_near_ones() -> None:
+    with pytest.raises(BadConfig, match="did you mean resnet50"):
+        build_backbone("resnet5", weights="none")
+
+
+def test_description_is_that_of_the_network() -> None:
+    found = describe_backbone("test_resnet", "none", seed=4)
+    network = timm.create_model("test_resnet", num_classes=0)
+    assert found["n_parameters"] == sum(p.numel() for p in network.parameters())
+    assert found["width"] == network.head_hidden_size == embedding_width("test_resnet")
+    assert found["seed"] == 4
+    assert describe_backbone(LITE0, "offline", seed=4)["seed"] is None
+
+
+def test_description_names_the_bytes_of_the_weights(tmp_path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"one")
+    first = describe_backbone("test_resnet", str(path))
+    path.write_bytes(b"other")
+    assert first["weights_sha256"] != describe_backbone("test_resnet", str(path))["weights_sha256"]
+
+
+def test_widths_are_those_of_the_penultimate_layer() -> None:
+    names = ("resnet50", "resnet101", "vgg19", "densenet121", "crossformer_small")
+    assert [embedding_width(name) for name in names] == [2048, 2048, 4096, 1024, 768]
+
+
+def test_network_input_is_normalised_in_every_channel() -> None:
+    seen = Normalisation((0.5, 0.4, 0.0), (0.5, 0.2, 1.0), (3, 4, 4), "bilinear")
+    crops = torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)
+    images = network_input(crops, seen, 4)
+    assert images.shape == (2, 3, 4, 4)
+    torch.testing.assert_close(images[0, :, 0, 0], torch.tensor([1.0, 3.0, 1.0]))
+    assert network_input(crops, seen, 8).shape == (2, 3, 8, 8)

@@ -1,0 +1,109 @@
+"""Crops against boxes worked out by hand."""
+
+import numpy as np
+import pytest
+
+from her2.errors import BadConfig, InputProblem
+from her2.types import LesionImage
+from lightning_modules.crops import (
+    Box,
+    crop_tensor,
+    grey_levels,
+    lesion_box,
+    lesion_crop,
+    square_box,
+)
+
+
+def lesion(height, width, rows, columns, dtype=np.uint8) -> LesionImage:
+    mask = np.zeros((height, width), dtype=bool)
+    mask[slice(*rows), slice(*columns)] = True
+    pixels = np.random.default_rng(0).integers(0, 200, (height, width)).astype(dtype)
+    return LesionImage(pixels=pixels, mask=mask)
+
+
+def test_box_is_the_bounding_box_and_the_margin() -> None:
+    image = lesion(100, 120, (40, 50), (60, 80))
+    assert lesion_box(image.mask, margin_px=10) == Box(30, 50, 60, 90)
+    assert lesion_box(image.mask, margin_px=0) == Box(40, 60, 50, 80)
+
+
+def test_box_spans_all_parts_of_a_mask() -> None:
+    mask = np.zeros((50, 50), dtype=bool)
+    mask[20, 15] = mask[30, 40] = True
+    assert lesion_box(mask, margin_px=2) == Box(18, 13, 33, 43)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "expected"),
+    [
+        ((0, 5), (50, 60), Box(0, 40, 15, 70)),
+        ((95, 100), (3, 60), Box(85, 0, 100, 70)),
+        ((0, 100), (0, 120), Box(0, 0, 100, 120)),
+        ((40, 50), (115, 120), Box(30, 105, 60, 120)),
+    ],
+)
+def test_box_is_clipped_to_the_image(rows, columns, expected) -> None:
+    assert lesion_box(lesion(100, 120, rows, columns).mask, margin_px=10) == expected
+
+
+def test_empty_mask_is_a_problem() -> None:
+    with pytest.raises(InputProblem, match="M06"):
+        lesion_crop(lesion(20, 20, (0, 0), (0, 0)))
+
+
+def test_crop_of_the_wanted_size_is_the_image_itself() -> None:
+    image = lesion(100, 120, (40, 52), (60, 72))
+    crop = lesion_crop(image, size=32)
+    np.testing.assert_array_equal(crop, image.pixels[30:62, 50:82])
+
+
+@pytest.mark.parametrize("aspect", ["squash", "keep"])
+def test_crop_has_the_wanted_size(aspect) -> None:
+    crop = lesion_crop(lesion(100, 120, (40, 50), (20, 80)), size=48, aspect=aspect)
+    assert crop.shape == (48, 48)
+    assert crop.dtype == np.uint8
+
+
+def test_reduction_is_antialiased() -> None:
+    """A fine checkerboard becomes its mean; without antialiasing it becomes black or white."""
+    board = (np.indices((200, 200)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    crop = lesion_crop(LesionImage(board, np.ones((200, 200), dtype=bool)), size=20)
+    assert np.abs(crop.astype(int) - 127).max() <= 3
+
+
+def test_square_box_widens_the_shorter_side_within_the_image() -> None:
+    assert square_box(Box(40, 50, 60, 90), 100, 120) == Box(30, 50, 70, 90)
+    assert square_box(Box(0, 50, 20, 90), 100, 120) == Box(0, 50, 40, 90)
+    assert square_box(Box(85, 50, 100, 90), 100, 120) == Box(60, 50, 100, 90)
+    assert square_box(Box(0, 0, 30, 120), 30, 120) == Box(0, 0, 30, 120)  # no more rows
+
+
+def test_keep_fills_with_black_where_the_image_ends() -> None:
+    image = LesionImage(np.full((10, 40), 200, np.uint8), np.ones((10, 40), dtype=bool))
+    crop = lesion_crop(image, size=40, aspect="keep")
+    assert crop[15:25].min() == 200
+    assert crop[:14].max() == crop[26:].max() == 0
+
+
+def test_aspect_is_checked() -> None:
+    with pytest.raises(BadConfig, match="squash or keep"):
+        lesion_crop(lesion(20, 20, (5, 9), (5, 9)), aspect="stretch")
+
+
+def test_grey_levels_are_scaled_by_the_stored_range() -> None:
+    eight_bit = np.array([[10, 20], [30, 40]], dtype=np.uint8)
+    np.testing.assert_array_equal(grey_levels(eight_bit), eight_bit)
+    twelve_bit = np.array([[0, 1024], [2048, 4096]], dtype=np.uint16)
+    np.testing.assert_array_equal(grey_levels(twelve_bit), [[0, 64], [128, 255]])
+    np.testing.assert_array_equal(grey_levels(np.array([[-1.0, 1.0]], np.float32)), [[0, 255]])
+    assert grey_levels(np.full((2, 2), 7, np.uint16)).max() == 0
+
+
+def test_tensor_holds_the_crops_in_order() -> None:
+    images = [lesion(60, 60, (20, 30), (20, 30)), lesion(60, 60, (5, 40), (30, 50))]
+    tensor = crop_tensor(images, size=16)
+    assert tensor.shape == (2, 1, 16, 16)
+    for row, image in zip(tensor, images, strict=True):
+        np.testing.assert_array_equal(row[0], lesion_crop(image, size=16))
+    assert crop_tensor([], size=16).shape == (0, 1, 16, 16)

@@ -1,0 +1,79 @@
+"""Groups of tokens: what is in one, and that padding is not attended to."""
+
+import pytest
+import torch
+
+from lightning_modules.networks.group_attention import (
+    PADDED_KEY,
+    CrossFormerBlock,
+    GroupAttention,
+    Grouping,
+)
+
+
+def test_short_distance_groups_are_windows() -> None:
+    grid = torch.arange(16).reshape(1, 4, 4, 1)
+    groups = Grouping(size=2, interval=1).gather(grid)
+    assert groups[0, :, :, 0].tolist() == [
+        [0, 1, 4, 5],
+        [2, 3, 6, 7],
+        [8, 9, 12, 13],
+        [10, 11, 14, 15],
+    ]
+
+
+def test_long_distance_groups_are_every_other_token() -> None:
+    grid = torch.arange(16).reshape(1, 4, 4, 1)
+    groups = Grouping(size=2, interval=2).gather(grid)
+    assert groups[0, :, :, 0].tolist() == [
+        [0, 2, 8, 10],
+        [1, 3, 9, 11],
+        [4, 6, 12, 14],
+        [5, 7, 13, 15],
+    ]
+
+
+@pytest.mark.parametrize(("size", "interval"), [(7, 1), (7, 2), (3, 4), (2, 3)])
+def test_scatter_undoes_gather(size, interval) -> None:
+    grouping = Grouping(size, interval)
+    height, width = 2 * grouping.window, 3 * grouping.window
+    grid = torch.randn(2, height, width, 5)
+    assert torch.equal(grouping.scatter(grouping.gather(grid), height, width), grid)
+
+
+def test_mask_marks_the_padded_tokens_only() -> None:
+    mask = Grouping(2, 1).key_mask(4, 4, (1, 0), torch.zeros(1))
+    assert mask.dtype == torch.float32
+    assert mask[:, 0, 0].tolist() == [
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+        [0, 0, PADDED_KEY, PADDED_KEY],
+        [0, 0, PADDED_KEY, PADDED_KEY],
+    ]
+
+
+def test_padded_keys_get_no_attention() -> None:
+    torch.manual_seed(0)
+    attention = GroupAttention(32, heads=2).eval()
+    groups = torch.randn(1, 2, 4, 32)
+    mask = torch.zeros(2, 1, 1, 4)
+    mask[:, ..., 3] = PADDED_KEY
+    changed = groups.clone()
+    changed[:, :, 3] += 5.0
+    first, second = attention(groups, 2, mask), attention(changed, 2, mask)
+    torch.testing.assert_close(first[:, :, :3], second[:, :, :3])
+
+
+def test_a_grid_no_wider_than_a_group_is_one_short_distance_group() -> None:
+    block = CrossFormerBlock(32, 1, group_size=7, interval=4, drop_path=0.0)
+    assert block.grouping(5, 9) == Grouping(5, 1)
+    assert block.grouping(7, 7) == Grouping(7, 1)
+    assert block.grouping(8, 8) == Grouping(7, 4)
+
+
+def test_position_bias_depends_on_the_offset_only() -> None:
+    torch.manual_seed(0)
+    bias = GroupAttention(32, heads=2).pos(3)
+    assert bias.shape == (2, 9, 9)
+    torch.testing.assert_close(bias[:, 0, 1], bias[:, 7, 8])  # one to the left, in either row
+    assert not torch.allclose(bias[:, 0, 1], bias[:, 1, 0])

@@ -1,0 +1,58 @@
+"""Files: the same bytes for the same figure, no date, no program name."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from her2.errors import BadConfig
+from her2.plots import roc_panels, save_figure
+from her2.plots.export import svg_bytes
+
+
+@pytest.fixture(scope="module")
+def figure(study):
+    return roc_panels({role: (study.curves[role], study.auc[role]) for role in study.curves})
+
+
+def test_the_same_figure_gives_the_same_bytes_twice(figure, study, tmp_path):
+    again = roc_panels({role: (study.curves[role], study.auc[role]) for role in study.curves})
+    first = [path.read_bytes() for path in save_figure(figure, tmp_path / "a", "roc")]
+    second = [path.read_bytes() for path in save_figure(figure, tmp_path / "b", "roc")]
+    third = [path.read_bytes() for path in save_figure(again, tmp_path / "c", "roc")]
+    assert first == second == third
+
+
+def test_a_saved_figure_is_given_back_as_it_was(figure, tmp_path):
+    before = (figure.dpi, figure.canvas, figure.get_size_inches().tolist())
+    save_figure(figure, tmp_path, "roc")
+    assert before == (figure.dpi, figure.canvas, figure.get_size_inches().tolist())
+
+
+def test_files_carry_no_date_and_no_program(figure, tmp_path):
+    svg, png = save_figure(figure, tmp_path, "roc")
+    assert (svg.name, png.name) == ("roc.svg", "roc.png")
+    assert not re.search(rb"<dc:date|matplotlib\.org|Matplotlib v", svg.read_bytes())
+    with Image.open(png) as image:
+        assert set(image.info) == {"dpi"}
+        assert round(image.info["dpi"][0]) == 300
+
+
+def test_svg_needs_no_font_and_fetches_nothing(figure):
+    svg = svg_bytes(figure).decode()
+    assert "<text" not in svg and "<script" not in svg
+    addresses = re.findall(r'(\S+)="(https?://[^"]*)"', svg)
+    assert all(name.startswith("xmlns") for name, _ in addresses)
+
+
+@pytest.mark.parametrize("name", ["", "../roc", "a/b", ".roc", "roc.svg", "-rf"])
+def test_a_name_that_is_a_path_is_refused(figure, tmp_path, name):
+    with pytest.raises(BadConfig, match="rename"):
+        save_figure(figure, tmp_path, name)
+
+
+def test_import_needs_no_pyplot():
+    code = "import sys, her2.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
