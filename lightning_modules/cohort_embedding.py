@@ -67,8 +67,9 @@ def embed_cohort(
             crops[chunk], backbone=backbone, weights=weights, image_size=size, seed=seed
         )
         for i, vector in zip(chunk, features, strict=True):
-            rows[i] = {f"deep_{j}": float(v) for j, v in enumerate(vector)}
-            store.write(keys[i], rows[i])
+            values = {f"deep_{j}": float(v) for j, v in enumerate(vector)}
+            store.write(keys[i], values)
+            rows[i] = values
         n_done += len(chunk)
         advance(n_done)
     table = pd.DataFrame(rows, index=[lesion.key for lesion in lesions], dtype=np.float64)

@@ -62,7 +62,7 @@ def cohort_notes(cohort: Cohort) -> list[str]:
             f"{len(cohort.lesions)} lesions of {cohort.n_patients} patients: splits and folds "
             "keep a patient together, but intervals and tests count lesions as independent."
         )
-    warned = Counter(p.code for p in cohort.problems if p.severity == "warning")
+    warned = Counter(p.code for p in cohort.problems if p.severity == "warning" and p.patient_id)
     notes.extend(f"{code} ({n} x): {CATALOGUE[code].title}." for code, n in sorted(warned.items()))
     return notes
 

@@ -39,7 +39,7 @@ def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:
 def clinical_arm(cohort: Cohort, classifier: Grids) -> Arm:
     """Return the arm of the clinical variables."""
     table = clinical_table(cohort.clinical)
-    return Arm("clinical", table, clinical_preparation(table), candidates(classifier))
+    return Arm("clinical", table, clinical_preparation(), candidates(classifier))
 
 
 def radiomics_arm(

@@ -255,6 +255,24 @@ def test_traits_differ_with_the_outcome_but_overlap() -> None:
         assert low < auc < high, name
 
 
+def test_texture_tells_something_and_not_everything() -> None:
+    """One statistic of 80 images: AUC 0.5 would be no task, 1.0 no noise."""
+
+    def spread(outcome: int, k: int) -> float:
+        lesion = simulate_lesion(
+            f"T{k}-{outcome}",
+            outcome=outcome,
+            has_calcification=False,
+            vendor=VENDORS[k % len(VENDORS)],
+            image_shape=(200, 250),
+        )
+        return float(np.subtract(*np.percentile(lesion.pixels[lesion.reader1], [75, 25])))
+
+    positive, negative = ([spread(outcome, k) for k in range(40)] for outcome in (1, 0))
+    auc = mannwhitneyu(positive, negative).statistic / 40**2
+    assert 0.6 < auc < 0.93
+
+
 def test_calcifications_follow_the_clinical_table() -> None:
     def share(has_calcification: bool) -> float:
         drawn = (
