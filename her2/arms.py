@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from her2.classifiers import TITLES, Candidate, Search, grid_search
 from her2.fusion import signature_regression
+from her2.parallel import run_jobs
 from her2.types import PREDICTION_COLUMNS, Lesion, Role
 
 FloatArray = NDArray[np.float64]
@@ -116,7 +117,7 @@ def fit_arms(
         for i, (arm, k) in enumerate(tasks)
     )
     searches: dict[int, Search] = {}
-    for i, search in Parallel(n_jobs=n_workers, return_as="generator_unordered")(jobs):
+    for i, search in run_jobs(jobs, n_workers=n_workers):
         searches[i] = search
         advance(len(searches))
     width = final + 1

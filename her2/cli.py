@@ -6,10 +6,12 @@ sentence on stderr; 130 interrupted.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,11 +46,18 @@ SECTIONS: dict[str, type] = {
     "tracking": settings.TrackingSettings,
     "compute": settings.ComputeSettings,
 }
+_PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough, for example `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -83,6 +92,11 @@ def _run_guarded(command: str, overrides: Sequence[str]) -> int:
         return _refuse(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         return _refuse(_one_sentence(error))
+    except OSError as error:  # a full disk, a folder that cannot be written
+        place = f" {error.filename}" if error.filename else ""
+        return _refuse(
+            f"expected files that can be read and written, found{place}: {error.strerror}"
+        )
     except KeyboardInterrupt:
         sys.stderr.write("her2: interrupted; the same command with the same run_dir goes on\n")
         return 130
@@ -116,11 +130,14 @@ def _run_job(command: str, config: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
     try:
-        return _workflow(command)(**_arguments(config), run_dir=run_dir)
+        workflow = _workflow(command)
+        arguments = _arguments(config)
+        _check_names(workflow, arguments)
+        return workflow(**arguments, run_dir=run_dir)
     except Her2Error as error:
-        if hydra_config.mode != RunMode.MULTIRUN:
-            raise
-        return _refuse(f"{run_dir.name}: {error}")
+        # answered here, because Hydra would add a line of its own
+        job = f"{run_dir.name}: " if hydra_config.mode == RunMode.MULTIRUN else ""
+        return _refuse(f"{job}{error}")
 
 
 def _workflow(command: str) -> Callable[..., int]:
@@ -139,16 +156,44 @@ def _arguments(config: DictConfig) -> dict[str, Any]:
     for name, value in recorded.items():
         if name in SECTIONS:
             arguments[name] = _typed(name, config[name])
+        elif name in _PLAIN:
+            arguments[name] = getattr(_plain({name: value}), name)
         elif name != "command":
             arguments[name] = value
     return arguments
 
 
-def _typed(name: str, section: DictConfig) -> Any:
+def _plain(values: dict[str, Any]) -> settings.PlainSettings:
+    """Return settings that stand in no group, typed."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(settings.PlainSettings), values)
+        return OmegaConf.to_object(typed)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise BadConfig(f"{', '.join(values)}: {_one_sentence(error)}") from error
+
+
+def _check_names(workflow: Callable[..., int], arguments: dict[str, Any]) -> None:
+    """Refuse a setting that the command does not have, and the loss of one that it needs."""
+    wanted = inspect.signature(workflow).parameters.keys() - {"run_dir"}
+    if unknown := sorted(arguments.keys() - wanted):
+        raise BadConfig(
+            f"expected settings among {', '.join(sorted(wanted - {'config'}))}, found "
+            f"{', '.join(unknown)}; leave it out"
+        )
+    if missing := sorted(wanted - arguments.keys()):
+        raise BadConfig(f"expected the settings {', '.join(missing)}, found none; do not delete")
+
+
+def _typed(name: str, section: DictConfig | None) -> Any:
     """Return a section as its dataclass; a wrong type or name is refused with a sentence."""
     from omegaconf import OmegaConf
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+    if not OmegaConf.is_dict(section):
+        raise BadConfig(f"expected settings of the group {name}, found {section}; see {name}=...")
     schema = OmegaConf.structured(SECTIONS[name])
     OmegaConf.set_readonly(schema, False)
     try:

@@ -31,6 +31,10 @@ class LeakageError(Her2Error, ValueError):
     """The same patient (or group) would be on both sides of a fit and its evaluation."""
 
 
+class WorkerLost(Her2Error, RuntimeError):
+    """A worker process that was killed from outside."""
+
+
 class NotEstimable(Her2Error, ValueError):
     """A statistic that these data do not determine; the message is the reason."""
 

@@ -9,6 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from her2.errors import BadConfig
+
+
+@dataclass(frozen=True)
+class PlainSettings:
+    """Settings that stand in no group; a command has those that it uses."""
+
+    seed: int = 0
+    cache: str | None = None
+    port: int = 5000
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise BadConfig(f"expected a seed of at least 0, found {self.seed}")
+
 
 @dataclass(frozen=True)
 class CohortSettings:

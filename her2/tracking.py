@@ -20,13 +20,16 @@ from her2.run_folder import project_store
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+# MLflow's own patience is minutes, in which a finished study would seem to hang
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 logger = logging.getLogger(__name__)
 
 # what a run folder holds that names no patient
 SHARED_FILES = ("config.yaml", "environment.json", "results.json", "report.html")
 SHARED_FOLDERS = ("figures", "tables")
-_LEVELS = ("n", "n_positive")
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,13 @@ def track_study(
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    address = tracking_uri(uri)
     try:
         with _quiet():
-            return _track(run_dir, results, config, environment, tracking_uri(uri), experiment)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0]
+            _check_database(address)
+            return _track(run_dir, results, config, environment, address, experiment)
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = _reason(error, address)
         logger.warning("tracking: MLflow does not answer (%s); the run folder is complete", reason)
         return None
 
@@ -113,6 +118,7 @@ def upload_files(tracked: TrackedStudy, run_dir: Path, *, uri: str | None) -> No
     """Send the run folder's figures, tables, report and records to the study's run."""
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with _quiet():
@@ -123,9 +129,30 @@ def upload_files(tracked: TrackedStudy, run_dir: Path, *, uri: str | None) -> No
             for name in SHARED_FOLDERS:
                 if (run_dir / name).is_dir():
                     client.log_artifacts(tracked.run_id, str(run_dir / name), name)
-    except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = _reason(error, tracking_uri(uri))
         logger.warning("tracking: files were not sent (%s); the run folder is complete", reason)
+
+
+def _check_database(uri: str) -> None:
+    """Connect once to a store that is a database: MLflow itself would try for minutes."""
+    import sqlalchemy
+
+    if uri.partition("://")[0].partition("+")[0] not in DATABASES:
+        return
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
+def _reason(error: Exception, uri: str) -> str:
+    """Return the first line of an error, without the password of the address."""
+    lines = str(error).replace(uri, _shown(uri)).splitlines() or [type(error).__name__]
+    return lines[0]
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:

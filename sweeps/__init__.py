@@ -1,0 +1,1 @@
+"""Comparisons, one file in `search/` each: `her2 COMMAND -m +search=NAME` runs it."""

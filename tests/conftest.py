@@ -1,6 +1,15 @@
 """Fixtures of all tests."""
 
+import io
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,3 +23,77 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside the repository: reference data are absent")
     return folder
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left: its exit status and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def sentences(self) -> list[str]:
+        """Lines of stderr that speak to the user, without the program's name."""
+        lines = self.err.splitlines()
+        return [line.removeprefix("her2: ") for line in lines if line.startswith("her2: ")]
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Give back the process as it was: arguments, environment, and who logs where."""
+    loggers = [logging.getLogger(name) for name in (None, "her2", "lightning_modules", "hydra")]
+    before = [(log, log.level, list(log.handlers)) for log in loggers]
+    with mock.patch.object(sys, "argv", list(sys.argv)), mock.patch.dict(os.environ):
+        try:
+            yield
+        finally:
+            for log, level, handlers in before:
+                log.setLevel(level)
+                log.handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def her2_command() -> Callable[..., Finished]:
+    """Return a function that runs a command line in this process: ``her2_command("check", ...)``.
+
+    stdout and stderr are those of this process, without its workers.
+    """
+    from her2.cli import run
+
+    def call(*arguments: object) -> Finished:
+        out, err = io.StringIO(), io.StringIO()
+        with _as_it_was(), redirect_stdout(out), redirect_stderr(err):
+            try:
+                status = run([str(argument) for argument in arguments])
+            except SystemExit as leaving:  # Hydra's --help and --cfg
+                status = int(leaving.code or 0)
+        return Finished(status, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One MLflow database without runs: making its tables takes seconds, copying it none."""
+    from her2.tracking import _quiet  # the migrations' messages
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with _quiet():
+        from mlflow.tracking import MlflowClient
+
+        MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_store(_empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Return a function that makes an empty MLflow store in a folder of its own: its address."""
+
+    def make() -> str:
+        path = tmp_path_factory.mktemp("store") / "mlflow.db"
+        shutil.copyfile(_empty_store, path)
+        return f"sqlite:///{path}"
+
+    return make

@@ -14,6 +14,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from her2.errors import BadConfig, InputProblem
 from her2.radiomics.settings import PRESETS, REQUIRED_BY, Preset
+from her2.radiomics.shape import shape_features
 
 
 def extract_features(
@@ -55,7 +56,9 @@ def extract_features(
     found = _extractor(preset).execute(
         _volume(pixels, spacing_mm), _volume(region.astype(np.uint8), spacing_mm)
     )
-    values = {k: float(v) for k, v in found.items() if not k.startswith("diagnostics_")}
+    shape = shape_features(region, spacing_mm=spacing_mm)
+    values = {f"original_shape_{name}": value for name, value in shape.items()}
+    values |= {k: float(v) for k, v in found.items() if not k.startswith("diagnostics_")}
     _check_names(values, chosen)
     return pd.Series(values, index=list(chosen.feature_names), dtype=np.float64)
 
@@ -71,8 +74,11 @@ def find_preset(name: str) -> Preset:
 
 @lru_cache(maxsize=4)
 def _extractor(preset: str) -> RadiomicsFeatureExtractor:
+    """Return pyradiomics' extractor of everything but shape, which `shape_features` measures."""
     setVerbosity(logging.ERROR)
-    return RadiomicsFeatureExtractor(dict(find_preset(preset).parameters))
+    parameters = find_preset(preset).parameters
+    families = {k: v for k, v in parameters["featureClass"].items() if k != "shape"}
+    return RadiomicsFeatureExtractor({**parameters, "featureClass": families})
 
 
 def _volume(pixels: NDArray[np.generic], spacing_mm: tuple[float, float]) -> sitk.Image:

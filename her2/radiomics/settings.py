@@ -7,6 +7,7 @@ here are what its output is held against.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 SHAPE = (
     "Elongation", "Flatness", "LeastAxisLength", "MajorAxisLength", "Maximum2DDiameterColumn",
@@ -57,9 +58,9 @@ IMAGE_TYPES = (
 FAMILIES = {
     "firstorder": FIRST_ORDER,
     "glcm": GLCM,
-    "gldm": GLDM,
     "glrlm": GLRLM,
     "glszm": GLSZM,
+    "gldm": GLDM,
     "ngtdm": NGTDM,
 }
 REQUIRED_BY = {"lbp-3D": "SciPy below 1.17 and trimesh", "wavelet": "PyWavelets"}
@@ -70,7 +71,7 @@ class Preset:
     """A named configuration: what pyradiomics is told and the names it must answer with."""
 
     name: str
-    parameters: dict[str, object]
+    parameters: dict[str, Any]
     feature_names: tuple[str, ...]
 
 
@@ -78,7 +79,7 @@ def paper_1561() -> Preset:
     """Return the paper's set on one slice: 14 shape + 17 image types x 91 = 1,561 features."""
     feature_class: dict[str, list[str]] = {"shape": []}
     feature_class |= {family: list(names) for family, names in FAMILIES.items()}
-    parameters: dict[str, object] = {
+    parameters: dict[str, Any] = {
         "imageType": {
             name: {}
             for name in (

@@ -10,12 +10,14 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+import SimpleITK as sitk
+from joblib import delayed
 from threadpoolctl import threadpool_limits
 
 from her2.cohort import load_lesion
 from her2.errors import BadCohort, BadConfig, InputProblem
-from her2.radiomics import extraction, settings
+from her2.parallel import run_jobs
+from her2.radiomics import extraction, settings, shape
 from her2.store import Store, code_version, content_key
 from her2.types import Lesion, LesionImage
 
@@ -68,10 +70,9 @@ def extract_table(
     names = settings_names(preset, region)
     jobs = (delayed(_shard)(lesion, store, preset, position)
             for position, lesion in enumerate(lesions))  # fmt: skip
-    workers = Parallel(n_jobs=n_workers, return_as="generator_unordered", batch_size=1)
     shards: dict[int, dict[str, float]] = {}
     n_extracted = 0
-    for position, values, extracted in workers(jobs):
+    for position, values, extracted in run_jobs(jobs, n_workers=n_workers):
         shards[position] = values
         n_extracted += extracted
         advance(len(shards))
@@ -95,7 +96,7 @@ def settings_names(preset: str, region: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _code_version() -> str:
-    return code_version([settings.__file__, extraction.__file__], _PACKAGES)
+    return code_version([settings.__file__, extraction.__file__, shape.__file__], _PACKAGES)
 
 
 def _key(image: LesionImage, preset: str) -> str:
@@ -119,6 +120,7 @@ def _shard(
 
 
 def _extract(image: LesionImage, preset: str, position: int) -> dict[str, float]:
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # one thread a worker
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a flat region makes pyradiomics divide 0 by 0
         try:

@@ -42,6 +42,8 @@ def finish(
     with run.watch.step("report"):
         _write_pages(run, outcome, results, model_selection)
     results["timing"] = dict(run.watch.seconds)
+    # complete before any server is asked for anything
+    write_json(run.folder.file("results.json"), results)
     if tracking.enabled:
         _track(run, results, tracking)
     else:
@@ -54,7 +56,7 @@ def finish(
 def _write_pages(
     run: OpenRun, outcome: Outcome, results: dict[str, Any], model_selection: pd.DataFrame
 ) -> None:
-    baseline = _baseline(run)
+    baseline, positive = _baseline(run), run.cohort.positive
     pictures = _figures(run, outcome, results)
     for name, figure in pictures.items():
         plots.save_figure(figure, run.folder.file("figures"), name)
@@ -71,7 +73,7 @@ def _write_pages(
     write_report(
         run.folder.file("report.html"),
         ReportInput(
-            title=f"{run.cohort.positive.capitalize()} breast lesions: {run.cohort.name}",
+            title=f"{positive[:1].upper()}{positive[1:]} breast lesions: {run.cohort.name}",
             simulated=run.cohort.simulated,
             results=results,
             flow=run.flow,

@@ -27,8 +27,6 @@ from her2.types import Cohort
 
 logger = logging.getLogger(__name__)
 
-CLASS_LOSS_LIMIT = 0.10  # of one outcome's lesions
-
 
 def n_workers(compute: ComputeSettings) -> int:
     """Return the number of worker processes.

@@ -68,8 +68,9 @@ def study(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
-    radiomic = _radiomic_features(run, radiomics, compute, cache)
+    # first the short step, so that weights that cannot be had are missed before the long one
     deep = _deep_features(run, backbone, compute, cache, seed)
+    radiomic = _radiomic_features(run, radiomics, compute, cache)
     arms = _arms(run, radiomic, deep, classifier, selection, backbone, fusion, seed)
     fitted = fit_run(
         run, arms, members=fusion.members, n_folds=evaluation.n_inner_folds, seed=seed,

@@ -1,0 +1,122 @@
+"""The 14 shape features of one slice, equal to pyradiomics', in time linear in the area.
+
+pyradiomics measures its mesh with a compiled function that compares all pairs of mesh vertices,
+so its time grows with the square of the area (a lesion of 512 pixels: 84 of 88 seconds). Two
+facts about a slice avoid that, and keep the compiled function as the source of every number:
+
+* surface and volume are sums over the sixteen 2 x 2 patterns of the mask, so what one pattern
+  contributes is learned from the compiled function on small masks;
+* the largest distances are between vertices of the contour, so the interior may be left out.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+from radiomics import cShape
+from scipy import ndimage
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_N_EXAMPLES = 200
+_EXAMPLE_SIDE = 6
+_ROUNDING = 1e-10  # pyradiomics takes a negative eigenvalue above -1e-10 for zero
+
+
+def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[str, float]:
+    """Return the shape features of a (H, W) mask as a slice of 1 mm, names as pyradiomics'.
+
+    Parameters
+    ----------
+    mask
+        (H, W) bool, at least one pixel inside.
+    spacing_mm
+        (row, column) millimetres per pixel.
+
+    References
+    ----------
+    van Griethuysen JJM et al. Cancer Res 2017;77:e104. doi:10.1158/0008-5472.CAN-17-0339
+    Zwanenburg A et al. Radiology 2020;295:328 (IBSI). doi:10.1148/radiol.2020191145
+    """
+    padded = np.pad(_cropped(mask), 1)
+    surface, volume = _surface_and_volume(padded, spacing_mm)
+    in_slice, in_column, in_row, largest = _diameters(padded, spacing_mm)
+    major, minor = _axis_lengths(padded, spacing_mm)
+    return {
+        "Elongation": minor / major if major else float("nan"),
+        "Flatness": 0.0 if major else float("nan"),
+        "LeastAxisLength": 0.0,
+        "MajorAxisLength": major,
+        "Maximum2DDiameterColumn": in_column,
+        "Maximum2DDiameterRow": in_row,
+        "Maximum2DDiameterSlice": in_slice,
+        "Maximum3DDiameter": largest,
+        "MeshVolume": volume,
+        "MinorAxisLength": minor,
+        "Sphericity": (36 * pi * volume**2) ** (1 / 3) / surface,
+        "SurfaceArea": surface,
+        "SurfaceVolumeRatio": surface / volume,
+        "VoxelVolume": float(padded.sum()) * spacing_mm[0] * spacing_mm[1],
+    }
+
+
+def _cropped(mask: BoolArray) -> BoolArray:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _compiled(
+    padded: BoolArray, spacing_mm: tuple[float, float]
+) -> tuple[float, float, FloatArray]:
+    """Return surface, volume and the four diameters from pyradiomics' compiled function."""
+    volume = np.pad(padded[np.newaxis], ((1, 1), (0, 0), (0, 0)))
+    surface, mesh_volume, diameters = cShape.calculate_coefficients(
+        volume, np.array([1.0, *spacing_mm])
+    )
+    return float(surface), float(mesh_volume), np.asarray(diameters, dtype=np.float64)
+
+
+def _pattern_counts(padded: BoolArray) -> FloatArray:
+    """Return how often each of the sixteen 2 x 2 patterns occurs, shape (16,)."""
+    p = padded.astype(np.int64)
+    code = p[:-1, :-1] + 2 * p[:-1, 1:] + 4 * p[1:, :-1] + 8 * p[1:, 1:]
+    return np.bincount(code.ravel(), minlength=16).astype(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _pattern_weights(spacing_mm: tuple[float, float]) -> FloatArray:
+    """Return what a pattern adds to surface and volume, shape (16, 2), learned from examples."""
+    generator = np.random.default_rng(0)
+    sides = (_N_EXAMPLES, _EXAMPLE_SIDE, _EXAMPLE_SIDE)
+    examples = [np.pad(e, 1) for e in generator.random(sides) < 0.5]
+    counts = np.array([_pattern_counts(example) for example in examples])
+    measured = np.array([_compiled(example, spacing_mm)[:2] for example in examples])
+    # outside patterns (count of code 0) add nothing
+    weights = np.zeros((16, 2))
+    weights[1:] = np.linalg.lstsq(counts[:, 1:], measured, rcond=None)[0]
+    return weights
+
+
+def _surface_and_volume(padded: BoolArray, spacing_mm: tuple[float, float]) -> tuple[float, float]:
+    surface, volume = _pattern_counts(padded) @ _pattern_weights(spacing_mm)
+    return float(surface), float(volume)
+
+
+def _diameters(padded: BoolArray, spacing_mm: tuple[float, float]) -> FloatArray:
+    """Return the largest distances within slice, column, row, and of all, in mm, shape (4,)."""
+    contour = padded & ~ndimage.binary_erosion(padded)
+    return _compiled(contour, spacing_mm)[2]
+
+
+def _axis_lengths(padded: BoolArray, spacing_mm: tuple[float, float]) -> tuple[float, float]:
+    """Return four standard deviations along the major and minor axis, in mm."""
+    coordinates = np.argwhere(padded) * np.array(spacing_mm)
+    centred = (coordinates - coordinates.mean(axis=0)) / np.sqrt(len(coordinates))
+    eigenvalues = np.linalg.eigvalsh(centred.T @ centred)
+    eigenvalues[(eigenvalues < 0) & (eigenvalues > -_ROUNDING)] = 0.0
+    minor, major = 4 * np.sqrt(eigenvalues)
+    return float(major), float(minor)

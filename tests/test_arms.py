@@ -1,0 +1,369 @@
+"""No patient is judged by anything that has seen that patient: the protocol, attacked."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from her2 import stats
+from her2.arms import (
+    Arm,
+    FittedArm,
+    Signature,
+    TrainingSet,
+    arm_signature,
+    combine,
+    combined_signature,
+    fit_arms,
+    predictions_table,
+)
+from her2.classifiers import Candidate, Search, candidates
+from her2.clinical import clinical_preparation, clinical_table
+from her2.fusion import CompressDeepFeatures
+from her2.seeds import generator
+from her2.selection import paper_chain
+from her2.splits import Split, grouped_folds, make_split, units
+from her2.types import PREDICTION_COLUMNS, Lesion
+
+LR = candidates({"lr": {"fixed": {}, "grid": {"C": [0.01, 1.0]}}})
+MEMBERS = ("clinical", "dlr")
+N_DEEP = 20
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study is made of: lesions with a split, and the feature tables."""
+
+    lesions: list[Lesion]
+    split: Split
+    clinical: pd.DataFrame
+    radiomics: pd.DataFrame
+    deep: pd.DataFrame
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        return (*self.split.test, *self.split.external)
+
+    @property
+    def training(self) -> TrainingSet:
+        keys = set(self.split.train)
+        rows = [i for i, lesion in enumerate(self.lesions) if lesion.key in keys]
+        y = np.array([self.lesions[i].outcome for i in rows])
+        groups = units(self.lesions)[rows]
+        fold = grouped_folds(y, groups, n_folds=3, seed=0, name="outer")
+        return TrainingSet(tuple(self.lesions[i].key for i in rows), y, groups, fold)
+
+    def arms(self) -> list[Arm]:
+        chain = paper_chain(lasso_folds=3)
+        compress = CompressDeepFeatures(N_DEEP, n_components=5)
+        both = pd.concat([self.deep, self.radiomics], axis=1)
+        dlr = make_pipeline(compress, *(step for _, step in chain.steps))
+        return [
+            Arm("clinical", self.clinical, clinical_preparation(), LR),
+            Arm("radiomics", self.radiomics, chain, LR),
+            Arm("dlr", both, dlr, LR),
+        ]
+
+
+def study(seed: int = 0, n: int = 80, signal: float = 1.0) -> Study:
+    """Patients, some with two lesions; `signal` is how far the outcomes lie apart."""
+    rng = generator(seed, "study")
+    patient = np.sort(rng.integers(0, int(0.8 * n), n))
+    y = (rng.random(n) < 0.4).astype(int)[patient]
+    lesions = [Lesion(f"p{p:02d}", str(i), int(y[i])) for i, p in enumerate(patient)]
+    index = [lesion.key for lesion in lesions]
+    radiomics = rng.standard_normal((n, 30))
+    radiomics[:, :3] += signal * y[:, np.newaxis]
+    deep = rng.standard_normal((n, N_DEEP))
+    clinical = pd.DataFrame(
+        {
+            "age": 50 + 10 * rng.standard_normal(n) + 8 * signal * y,
+            "er": rng.choice(["positive", "negative"], n),
+            "grade": rng.choice(["1", "2", "3", None], n),
+        },
+        index=index,
+    )
+    return Study(
+        lesions,
+        make_split(lesions, seed=seed),
+        clinical_table(clinical),
+        pd.DataFrame(radiomics, index=index, columns=[f"r{i}" for i in range(30)]),
+        pd.DataFrame(deep, index=index, columns=[f"d{i}" for i in range(N_DEEP)]),
+    )
+
+
+def poisoned(clean: Study) -> Study:
+    """The same study with absurd features and the opposite outcomes in the held-out rows."""
+    held_out = list(clean.held_out)
+    lesions = [
+        replace(lesion, outcome=1 - lesion.outcome) if lesion.key in held_out else lesion
+        for lesion in clean.lesions
+    ]
+    tables = {}
+    for name in ("clinical", "radiomics", "deep"):
+        table = getattr(clean, name).copy()
+        for column in table:
+            number = table[column].dtype.kind == "f"
+            table.loc[held_out, column] = 1e9 if number else "poison"
+        tables[name] = table
+    return replace(clean, lesions=lesions, **tables)
+
+
+def fit(of: Study, training: TrainingSet | None = None, **settings) -> dict[str, FittedArm]:
+    training = training or of.training
+    return fit_arms(of.arms(), training, n_folds=3, seed=0, **settings)
+
+
+def signatures(of: Study, **settings) -> dict[str, Signature]:
+    fitted = fit(of, **settings)
+    found = {arm.name: arm_signature(fitted[arm.name], arm.features, of.held_out)
+             for arm in of.arms()}  # fmt: skip
+    found["combined"] = combined_signature(combine(fitted, MEMBERS, of.training), found)
+    return found
+
+
+def out_of_fold(of: Study, training: TrainingSet) -> dict[str, np.ndarray]:
+    fitted = fit(of, training)
+    found = {name: arm.out_of_fold for name, arm in fitted.items()}
+    return found | {"combined": combine(fitted, MEMBERS, training).out_of_fold}
+
+
+@pytest.fixture(scope="module")
+def clean() -> Study:
+    return study()
+
+
+@pytest.fixture(scope="module")
+def found(clean) -> dict[str, Signature]:
+    return signatures(clean)
+
+
+@pytest.fixture(scope="module")
+def fitted(clean) -> dict[str, FittedArm]:
+    return fit(clean)
+
+
+def test_poisoned_test_patients_change_no_prediction_of_a_training_patient(clean, found):
+    attacked = signatures(poisoned(clean))
+    assert list(attacked) == ["clinical", "radiomics", "dlr", "combined"]
+    for name, signature in attacked.items():
+        assert signature.out_of_fold.tobytes() == found[name].out_of_fold.tobytes()
+        assert signature.in_sample.tobytes() == found[name].in_sample.tobytes()
+        assert (signature.model, signature.n_features) == (
+            found[name].model,
+            found[name].n_features,
+        )
+    assert attacked["radiomics"].held_out != found["radiomics"].held_out
+
+
+def test_what_is_said_of_a_held_out_patient_depends_on_no_other(clean, found):
+    first, *others = clean.held_out
+    for arm in clean.arms():
+        fitted = fit_arms([arm], clean.training, n_folds=3, seed=0)[arm.name]
+        alone = arm_signature(fitted, arm.features, [first])
+        assert alone.held_out[first] == pytest.approx(found[arm.name].held_out[first], abs=1e-12)
+        assert list(alone.held_out) == [first]
+    assert others
+
+
+def test_the_result_does_not_depend_on_the_number_of_workers(clean, found):
+    parallel = signatures(clean, n_workers=2)
+    for name, signature in parallel.items():
+        assert signature.out_of_fold.tobytes() == found[name].out_of_fold.tobytes()
+        assert signature.in_sample.tobytes() == found[name].in_sample.tobytes()
+        assert signature.held_out == found[name].held_out
+        assert signature.model == found[name].model
+
+
+def test_progress_is_told_of_every_search(clean):
+    seen = []
+    fit_arms(clean.arms()[:1], clean.training, n_folds=2, seed=0, advance=seen.append)
+    assert seen == [1, 2, 3, 4]
+
+
+def test_an_outcome_changes_no_out_of_fold_prediction_of_its_own_fold(clean):
+    training = clean.training
+    before = out_of_fold(clean, training)
+    changed = int(np.flatnonzero(training.fold == 1)[0])
+    y = training.y_true.copy()
+    y[changed] = 1 - y[changed]
+    after = out_of_fold(clean, replace(training, y_true=y))
+    mates = training.fold == 1
+    for name, probability in before.items():
+        assert after[name][mates].tobytes() == probability[mates].tobytes()
+        assert (after[name][~mates] != probability[~mates]).any()
+
+
+def test_features_of_fold_mates_change_no_other_prediction_of_the_fold(clean):
+    training = clean.training
+    before = out_of_fold(clean, training)
+    fold = np.flatnonzero(training.fold == 1)
+    changed, mates = fold[:3], fold[3:]
+    keys = [training.keys[i] for i in changed]
+    tables = {}
+    for name in ("radiomics", "deep", "clinical"):
+        tables[name] = getattr(clean, name).copy()
+        numbers = tables[name].select_dtypes("number").columns
+        tables[name].loc[keys, numbers] = 1e9
+    after = out_of_fold(replace(clean, **tables), training)
+    for name, probability in before.items():
+        assert after[name][mates] == pytest.approx(probability[mates], abs=1e-12)
+        assert (after[name][changed] != probability[changed]).any()
+
+
+def test_lesions_of_a_patient_are_judged_by_a_model_without_the_patient(clean, fitted):
+    training = clean.training
+    assert len(set(training.groups.tolist())) < len(training.keys)
+    for unit in np.unique(training.groups):
+        assert len(set(training.fold[training.groups == unit].tolist())) == 1
+    X = clean.radiomics.loc[list(training.keys)].to_numpy()
+    for k, search in enumerate(fitted["radiomics"].by_fold):
+        judged = training.fold == k
+        assert len(search.out_of_fold) == (~judged).sum()
+        expected = fitted["radiomics"].out_of_fold[judged]
+        assert search.predict(X[judged]).tobytes() == expected.tobytes()
+
+
+def test_every_training_row_has_one_prediction_of_each_kind(clean, fitted):
+    for arm in fitted.values():
+        for probability in (arm.out_of_fold, arm.in_sample):
+            assert probability.shape == (len(clean.training.keys),)
+            assert ((probability >= 0) & (probability <= 1)).all()
+        assert (arm.out_of_fold != arm.in_sample).any()
+
+
+# ---- the combined arm
+
+
+def test_in_sample_signatures_do_not_reach_the_combined_arm_s_weights(clean, fitted):
+    honest = combine(fitted, MEMBERS, clean.training)
+    perfect = clean.training.y_true.astype(float)
+    flattered = {name: replace(arm, in_sample=perfect) for name, arm in fitted.items()}
+    combined = combine(flattered, MEMBERS, clean.training)
+    assert combined.out_of_fold.tobytes() == honest.out_of_fold.tobytes()
+    assert combined.regression[-1].coef_.tobytes() == honest.regression[-1].coef_.tobytes()
+    assert combined.in_sample.tobytes() != honest.in_sample.tobytes()
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_weights_of_a_fold_come_from_signatures_that_never_saw_the_fold(clean, fitted, k):
+    """Outer signatures of other folds were fitted with fold k's patients: they must not count."""
+    training = clean.training
+    honest = combine(fitted, MEMBERS, training)
+    others = training.fold != k
+    changed = {
+        name: replace(arm, out_of_fold=np.where(others, 1 - arm.out_of_fold, arm.out_of_fold))
+        for name, arm in fitted.items()
+    }
+    combined = combine(changed, MEMBERS, training)
+    assert combined.out_of_fold[~others].tobytes() == honest.out_of_fold[~others].tobytes()
+    assert combined.regression[-1].coef_.tobytes() != honest.regression[-1].coef_.tobytes()
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_inner_signatures_make_the_weights_of_their_own_fold_only(clean, fitted, k):
+    training = clean.training
+    honest = combine(fitted, MEMBERS, training)
+
+    def inverted(arm: FittedArm) -> FittedArm:
+        searches = list(arm.by_fold)
+        searches[k] = replace(searches[k], out_of_fold=1 - searches[k].out_of_fold)
+        return replace(arm, by_fold=tuple(searches))
+
+    changed = combine({n: inverted(a) for n, a in fitted.items()}, MEMBERS, training)
+    same = training.fold != k
+    assert changed.out_of_fold[same].tobytes() == honest.out_of_fold[same].tobytes()
+    assert (changed.out_of_fold[~same] != honest.out_of_fold[~same]).all()
+
+
+def made_up(name: str, training: TrainingSet, inner: np.ndarray, memorised: bool) -> FittedArm:
+    """An arm whose signatures are given: `inner` everywhere, in sample the outcomes if asked."""
+    point = Candidate("lr", (), ())
+    searches = tuple(
+        Search(point, None, inner[training.fold != k], pd.DataFrame())
+        for k in range(training.n_folds)
+    )
+    seen = training.y_true.astype(float) if memorised else inner
+    return FittedArm(name, searches[0], searches, inner, seen)
+
+
+def test_an_arm_that_memorises_its_patients_is_not_trusted(clean):
+    training = clean.training
+    rng = generator(0, "made up")
+    noise = rng.uniform(0.2, 0.8, len(training.keys))
+    useful = np.clip(0.5 + 0.2 * (training.y_true - 0.5) + 0.1 * rng.standard_normal(len(noise)),
+                     0.02, 0.98)  # fmt: skip
+    fitted = {
+        "clinical": made_up("clinical", training, useful, False),
+        "dlr": made_up("dlr", training, noise, True),
+    }
+    combined = combine(fitted, MEMBERS, training)
+    of_useful, of_noise = combined.regression[-1].coef_[0]
+    assert of_useful > 1
+    assert abs(of_noise) < of_useful / 3
+    honest = stats.auc(training.y_true, useful)
+    assert stats.auc(training.y_true, combined.out_of_fold) == pytest.approx(honest, abs=0.06)
+
+
+# ---- noise and signal
+
+
+def test_a_planted_signal_is_found():
+    strong = study(seed=1, n=120, signal=1.5)
+    training, found = strong.training, signatures(study(seed=1, n=120, signal=1.5))
+    outcome = {lesion.key: lesion.outcome for lesion in strong.lesions}
+    for name, signature in found.items():
+        assert stats.auc(training.y_true, signature.out_of_fold) > 0.75, name
+        y = [outcome[key] for key in signature.held_out]
+        assert stats.auc(y, list(signature.held_out.values())) > 0.75, name
+
+
+def test_shuffled_outcomes_are_not_predicted():
+    """Twenty studies of pure noise: a leak of any kind lifts the mean AUC of its arm."""
+    aucs: dict[str, list[float]] = {}
+    for seed in range(20):
+        noise = study(seed=seed, n=85, signal=0.0)
+        training = noise.training
+        for name, probability in out_of_fold(noise, training).items():
+            aucs.setdefault(name, []).append(stats.auc(training.y_true, probability))
+    means = {name: float(np.mean(values)) for name, values in aucs.items()}
+    assert set(means) == {"clinical", "radiomics", "dlr", "combined"}
+    for name, mean in means.items():
+        assert mean == pytest.approx(0.5, abs=0.05), (name, means)
+
+
+# ---- the table
+
+
+def test_the_predictions_table_has_a_row_for_every_signature_of_every_lesion(clean, found):
+    training = clean.training
+    table = predictions_table(list(found.values()), clean.lesions, clean.split.roles(), training)
+    assert tuple(table.columns) == PREDICTION_COLUMNS
+    assert len(table) == 4 * (2 * len(training.keys) + len(clean.held_out))
+    assert not table.duplicated(["patient_id", "lesion_id", "kind", "arm"]).any()
+    assert table["fold"].notna().eq(table["kind"].eq("out_of_fold")).all()
+    key = table["patient_id"] + "/" + table["lesion_id"]
+    assert (key.map(clean.split.roles()) == table["role"]).all()
+    outcome = {lesion.key: lesion.outcome for lesion in clean.lesions}
+    assert (key.map(outcome) == table["y_true"]).all()
+
+
+def test_the_predictions_table_joins_by_key_whatever_the_order_of_lesions(clean, found):
+    backwards = predictions_table(
+        list(found.values()), clean.lesions[::-1], clean.split.roles(), clean.training
+    )
+    forwards = predictions_table(
+        list(found.values()), clean.lesions, clean.split.roles(), clean.training
+    )
+    pd.testing.assert_frame_equal(backwards, forwards)
+    rows = forwards[forwards["arm"].eq("dlr") & forwards["kind"].eq("held_out")]
+    key = rows["patient_id"] + "/" + rows["lesion_id"]
+    assert dict(zip(key, rows["y_prob"], strict=True)) == found["dlr"].held_out
+
+
+def test_a_study_without_held_out_patients_has_training_rows_only(clean, fitted):
+    signature = arm_signature(fitted["clinical"], clean.clinical, ())
+    table = predictions_table([signature], clean.lesions, clean.split.roles(), clean.training)
+    assert set(table["role"]) == {"train"}

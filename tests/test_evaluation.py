@@ -1,0 +1,315 @@
+"""Every number of a study comes from its predictions, and thresholds from training alone."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from her2 import stats
+from her2.evaluation import (
+    COMPARED_ROLES,
+    evaluate,
+    performance,
+    role_rows,
+    training_threshold,
+)
+from her2.seeds import generator
+from her2.types import PREDICTION_COLUMNS
+
+ARMS = ("clinical", "radiomics", "combined")
+N_FEATURES = {"clinical": 3, "radiomics": 8, "combined": 2}
+SIZES = {"train": 60, "test": 40, "external": 30}
+
+
+def rows(arm: str, role: str, kind: str, y: np.ndarray, p: np.ndarray) -> pd.DataFrame:
+    n = len(y)
+    frame = pd.DataFrame(
+        {
+            "patient_id": [f"{role}{i:03d}" for i in range(n)],
+            "lesion_id": "1",
+            "role": role,
+            "fold": pd.array(np.arange(n) % 5 if kind == "out_of_fold" else [None] * n, "Int64"),
+            "kind": kind,
+            "arm": arm,
+            "model": f"model of {arm}",
+            "y_true": y,
+            "y_prob": p,
+        }
+    )
+    return frame[list(PREDICTION_COLUMNS)]
+
+
+def predictions(seed: int = 0) -> pd.DataFrame:
+    rng = generator(seed, "predictions")
+    frames = []
+    for role, n in SIZES.items():
+        y = (np.arange(n) % 3 == 0).astype(np.int64)
+        for i, arm in enumerate(ARMS):
+            kinds = ("out_of_fold", "in_sample") if role == "train" else ("held_out",)
+            for kind in kinds:
+                logit = 0.6 * (i + 1) * (y - 0.5) + rng.standard_normal(n) - 0.5
+                frames.append(rows(arm, role, kind, y, 1 / (1 + np.exp(-logit))))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return predictions()
+
+
+@pytest.fixture(scope="module")
+def found(table):
+    return evaluate(table, n_features=N_FEATURES)
+
+
+def numbers(evaluation) -> str:
+    """Everything that goes into results.json, as text."""
+    return json.dumps([evaluation.arms, evaluation.comparisons, evaluation.notes])
+
+
+def test_results_are_json_without_nan(found):
+    text = json.dumps([found.arms, found.comparisons, found.notes], allow_nan=False)
+    assert json.loads(text)[0]["clinical"]["roles"]["test"]["n"] == 40
+
+
+def test_arms_and_roles_are_those_of_the_table(found):
+    assert list(found.arms) == list(ARMS)
+    for name, arm in found.arms.items():
+        assert list(arm["roles"]) == ["train", "out_of_fold", "test", "external"]
+        assert (arm["model"], arm["n_features"]) == (f"model of {name}", N_FEATURES[name])
+        assert [p["n"] for p in arm["roles"].values()] == [60, 60, 40, 30]
+
+
+def test_nothing_depends_on_the_order_of_rows(table, found):
+    shuffled = table.sample(frac=1, random_state=0)
+    again = evaluate(shuffled, n_features=N_FEATURES)
+    assert numbers(again) == numbers(found)
+    for name in ("roc", "calibration", "decision"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(found, name))
+
+
+def test_a_role_s_numbers_depend_on_its_own_rows_and_the_threshold_only(table, found):
+    other = table.copy()
+    other.loc[other["role"].eq("external"), "y_prob"] = 0.5
+    again = evaluate(other, n_features=N_FEATURES)
+    for arm in ARMS:
+        for role in ("train", "out_of_fold", "test"):
+            assert again.arms[arm]["roles"][role] == found.arms[arm]["roles"][role]
+        assert again.arms[arm]["roles"]["external"] != found.arms[arm]["roles"]["external"]
+
+
+def thresholds(evaluation) -> dict[tuple[str, str], float]:
+    return {
+        (name, role): performance["threshold"]
+        for name, arm in evaluation.arms.items()
+        for role, performance in arm["roles"].items()
+    }
+
+
+def test_an_arm_has_one_threshold_in_every_role(found):
+    by_arm: dict[str, set[float]] = {}
+    for (arm, _), threshold in thresholds(found).items():
+        by_arm.setdefault(arm, set()).add(threshold)
+    assert all(len(values) == 1 for values in by_arm.values())
+    assert len(set.union(*by_arm.values())) == 3
+
+
+def test_the_threshold_is_youden_s_of_the_out_of_fold_rows(table, found):
+    chosen = table[table["arm"].eq("radiomics") & table["kind"].eq("out_of_fold")]
+    y, p = chosen["y_true"].to_numpy(), chosen["y_prob"].to_numpy()
+
+    def youden(threshold: float) -> float:
+        return np.mean(p[y == 1] >= threshold) - np.mean(p[y == 0] >= threshold)
+
+    best = max(youden(t) for t in p)
+    threshold = found.arms["radiomics"]["roles"]["test"]["threshold"]
+    assert youden(threshold) == pytest.approx(best)
+    assert training_threshold(table, "radiomics") == threshold
+
+
+@pytest.mark.parametrize("kind", ["held_out", "in_sample"])
+def test_rows_that_are_not_out_of_fold_do_not_move_a_threshold(table, found, kind):
+    rng = generator(1, "other")
+    other = table.copy()
+    changed = other["kind"].eq(kind)
+    other.loc[changed, "y_prob"] = rng.random(int(changed.sum()))
+    other.loc[changed, "y_true"] = 1 - other.loc[changed, "y_true"]
+    assert thresholds(evaluate(other, n_features=N_FEATURES)) == thresholds(found)
+
+
+def test_out_of_fold_rows_do_move_it(table, found):
+    other = table.copy()
+    other.loc[other["kind"].eq("out_of_fold"), "y_prob"] /= 2
+    moved = thresholds(evaluate(other, n_features=N_FEATURES))
+    for key, threshold in thresholds(found).items():
+        assert moved[key] == pytest.approx(threshold / 2)
+
+
+Y = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+P = np.array([0.9, 0.8, 0.4, 0.3, 0.7, 0.5, 0.2, 0.2, 0.1, 0.1])
+
+
+def test_counts_and_proportions_are_those_counted_by_hand():
+    values, notes = performance(Y, P, 0.5, "hand")
+    assert notes == []
+    assert {name: values[name] for name in ("n", "n_positive", "tp", "fp", "tn", "fn")} == {
+        "n": 10, "n_positive": 4, "tp": 2, "fp": 2, "tn": 4, "fn": 2,
+    }  # fmt: skip
+    assert values["sensitivity"] == 2 / 4
+    assert values["specificity"] == pytest.approx(4 / 6)
+    assert values["ppv"] == 2 / 4
+    assert values["npv"] == pytest.approx(4 / 6)
+    assert values["accuracy"] == 6 / 10
+    assert values["f1"] == pytest.approx(2 * 2 / (2 * 2 + 2 + 2))
+    assert values["auc"] == pytest.approx((6 + 6 + 4 + 4) / 24)
+    assert values["brier"] == pytest.approx(np.mean((P - Y) ** 2))
+    # Wilson interval of 2 of 4
+    assert values["sensitivity_low"] == pytest.approx(0.15003898915214947)
+    assert values["sensitivity_high"] == pytest.approx(0.8499610108478506)
+    assert values["auc_low"] < values["auc"] < values["auc_high"]
+
+
+def test_the_calibration_line_is_the_logistic_regression_of_the_log_odds():
+    import statsmodels.api as sm
+
+    values, _ = performance(Y, P, 0.5, "hand")
+    fit = sm.Logit(Y, sm.add_constant(np.log(P / (1 - P)))).fit(disp=0)
+    found = [values["calibration_intercept"], values["calibration_slope"]]
+    assert found == pytest.approx(fit.params.tolist(), abs=1e-6)
+
+
+def test_a_proportion_of_nobody_is_none():
+    values, _ = performance(Y, P, 0.95, "hand")
+    assert values["ppv"] is None
+    assert values["ppv_low"] is None
+    assert values["sensitivity"] == 0
+    assert values["npv"] == pytest.approx(6 / 10)
+
+
+def constant(table: pd.DataFrame, arm: str, kind: str | None = None) -> pd.DataFrame:
+    other = table.copy()
+    chosen = other["arm"].eq(arm) & (other["kind"].eq(kind) if kind else True)
+    other.loc[chosen, "y_prob"] = 0.3
+    return other
+
+
+def test_constant_predictions_have_no_auc_and_no_threshold_and_it_is_said(table):
+    found = evaluate(constant(table, "clinical"), n_features=N_FEATURES)
+    for role, values in found.arms["clinical"]["roles"].items():
+        for name in ("auc", "auc_low", "auc_high", "threshold", "sensitivity", "ppv_low", "tp",
+                     "f1", "calibration_slope"):  # fmt: skip
+            assert values[name] is None, name
+        assert values["brier"] == pytest.approx(np.mean((0.3 - outcomes(table, role)) ** 2))
+        assert any(note.startswith(f"clinical, {role}: AUC") for note in found.notes)
+    assert any(note.startswith("clinical: no threshold") for note in found.notes)
+    assert not any(note.startswith("radiomics,") for note in found.notes)
+    json.dumps([found.arms, found.comparisons], allow_nan=False)
+
+
+def outcomes(table: pd.DataFrame, role: str) -> np.ndarray:
+    return role_rows(table, "clinical", role)["y_true"].to_numpy()
+
+
+def test_a_constant_arm_leaves_the_other_comparisons_and_their_family(table):
+    found = evaluate(constant(table, "clinical"), n_features=N_FEATURES)
+    tested = [row for row in found.comparisons if row["p_value"] is not None]
+    absent = [row for row in found.comparisons if row["p_value"] is None]
+    assert {(r["first"], r["second"]) for r in tested} == {("radiomics", "combined")}
+    assert all(row["p_holm"] == row["p_value"] for row in tested)
+    assert len(absent) == 6
+    assert all(row["p_holm"] is row["z"] is row["auc_difference"] is None for row in absent)
+    assert sum("clinical against" in note for note in found.notes) == 6
+
+
+def test_a_role_of_one_outcome_is_reported_without_what_it_cannot_give(table):
+    other = table[~(table["role"].eq("external") & table["y_true"].eq(1))]
+    found = evaluate(other, n_features=N_FEATURES)
+    for arm in ARMS:
+        values = found.arms[arm]["roles"]["external"]
+        assert values["auc"] is values["sensitivity"] is values["calibration_slope"] is None
+        assert values["n_positive"] == 0
+        assert 0 <= values["specificity"] <= 1
+        assert any(note.startswith(f"{arm}, external: AUC") for note in found.notes)
+    json.dumps([found.arms, found.comparisons], allow_nan=False)
+
+
+def test_certain_and_wrong_predictions_stay_json(table):
+    other = table.copy()
+    other["y_prob"] = other["y_prob"].round()
+    found = evaluate(other, n_features=N_FEATURES)
+    json.dumps([found.arms, found.comparisons, found.notes], allow_nan=False)
+
+
+def test_arms_are_compared_in_pairs_within_each_role(found):
+    pairs = [("clinical", "radiomics"), ("clinical", "combined"), ("radiomics", "combined")]
+    expected = [(role, *pair) for role in COMPARED_ROLES for pair in pairs]
+    assert [(r["role"], r["first"], r["second"]) for r in found.comparisons] == expected
+
+
+def test_comparisons_are_paired_delong_tests(table, found):
+    for row in found.comparisons:
+        one = role_rows(table, row["first"], row["role"])
+        two = role_rows(table, row["second"], row["role"])
+        assert (one["patient_id"].to_numpy() == two["patient_id"].to_numpy()).all()
+        test = stats.delong_test(one["y_true"], one["y_prob"], two["y_prob"])
+        assert (row["auc_difference"], row["z"], row["p_value"]) == (
+            test.difference,
+            test.z,
+            test.p_value,
+        )
+
+
+def test_p_values_are_adjusted_within_a_role(found):
+    for role in COMPARED_ROLES:
+        family = [row for row in found.comparisons if row["role"] == role]
+        expected = multipletests([row["p_value"] for row in family], method="holm")[1]
+        assert [row["p_holm"] for row in family] == pytest.approx(expected.tolist())
+    everything = multipletests([r["p_value"] for r in found.comparisons], method="holm")[1]
+    assert [r["p_holm"] for r in found.comparisons] != pytest.approx(everything.tolist())
+
+
+def test_a_study_without_external_patients_has_no_external_numbers(table):
+    found = evaluate(table[table["role"].ne("external")], n_features=N_FEATURES)
+    assert all("external" not in arm["roles"] for arm in found.arms.values())
+    assert {row["role"] for row in found.comparisons} == {"out_of_fold", "test"}
+    assert set(found.roc["role"]) == {"train", "out_of_fold", "test"}
+
+
+def test_curves_are_there_for_every_arm_and_role(found):
+    for curve in (found.roc, found.calibration):
+        assert set(zip(curve["role"], curve["arm"], strict=True)) == {
+            (role, arm) for role in ("train", "out_of_fold", "test", "external") for arm in ARMS
+        }
+    assert set(found.decision["arm"]) == {*ARMS, "treat_all", "treat_none"}
+
+
+def test_the_area_under_the_drawn_curve_is_the_reported_auc(found):
+    for arm in ARMS:
+        for role, values in found.arms[arm]["roles"].items():
+            curve = found.roc[found.roc["arm"].eq(arm) & found.roc["role"].eq(role)]
+            area = np.trapezoid(curve["sensitivity"], curve["false_positive_rate"])
+            assert abs(area) == pytest.approx(values["auc"])
+
+
+def test_decision_curves_are_the_net_benefit_by_its_formula(table, found):
+    chosen = found.decision[found.decision["role"].eq("test")]
+    y = outcomes(table, "test")
+    p = role_rows(table, "clinical", "test")["y_prob"].to_numpy()
+    for t in (0.1, 0.33, 0.5):
+        at = chosen[np.isclose(chosen["threshold_probability"], t)].set_index("arm")
+        treated = p >= t
+        gain = np.sum(treated & (y == 1)) - np.sum(treated & (y == 0)) * t / (1 - t)
+        assert at.loc["clinical", "net_benefit"] == pytest.approx(gain / len(y))
+        everybody = y.mean() - (1 - y.mean()) * t / (1 - t)
+        assert at.loc["treat_all", "net_benefit"] == pytest.approx(everybody)
+        assert at.loc["treat_none", "net_benefit"] == 0
+
+
+def test_an_evaluation_is_made_of_predictions_and_nothing_else(found):
+    assert set(asdict(found)) == {
+        "arms", "comparisons", "notes", "roc", "calibration", "decision",
+    }  # fmt: skip
+    assert found.notes == []

@@ -1,0 +1,185 @@
+"""MLflow gets numbers and pictures of a study, and a study does not wait for MLflow."""
+
+import logging
+import time
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from her2.tracking import track_study, tracking_uri, ui_command, upload_files
+
+PERFORMANCE = {
+    "n": 9, "n_positive": 4, "auc": 0.75, "auc_low": 0.5, "auc_high": 1.0, "brier": None,
+    "hosmer_lemeshow": {"statistic": 3.5, "dof": 3, "p_value": 0.25},
+}  # fmt: skip
+ARM = {"model": "LightGBM", "n_features": 3, "roles": {"out_of_fold": PERFORMANCE}}
+RESULTS = {
+    "cohort": {"name": "folder", "data_sha256": "d" * 64},
+    "arms": {"clinical": ARM, "dlr": {**ARM, "roles": {"test": {**PERFORMANCE, "auc": None}}}},
+    "comparisons": [
+        {
+            "role": "test", "first": "clinical", "second": "dlr", "auc_difference": 0.125,
+            "z": 1.0, "p_value": 0.5, "p_holm": None,
+        }
+    ],
+    "timing": {"fit": 1.5},
+}  # fmt: skip
+CONFIG = {
+    "command": "study",
+    "seed": 7,
+    "cache": "/home/someone",
+    "cohort": {"root": "/data/of/someone", "clinical": ["age"]},
+    "tracking": {"uri": "https://user:secret@server"},
+    "classifier": {"lr": {"grid": {"C": [1]}}},
+}
+ENVIRONMENT = {"lock_sha256": "e" * 64, "git": {"commit": "f" * 40, "dirty": False}}
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """Folder of a run with something to send, and something that must stay."""
+    for name in (
+        "results.json",
+        "report.html",
+        "config.yaml",
+        "predictions.parquet",
+        "split.json",
+    ):
+        (tmp_path / name).write_text("content")
+    for folder, name in (("figures", "calibration_test.png"), ("figures", "roc.png"),
+                         ("tables", "roc.csv"), ("model", "dlr.skops")):  # fmt: skip
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_text("content")
+    (tmp_path / "quarantine.csv").write_text("patients")
+    return tmp_path
+
+
+def track(run_dir, uri, experiment="her2"):
+    return track_study(run_dir, RESULTS, CONFIG, ENVIRONMENT, uri=uri, experiment=experiment)
+
+
+@pytest.fixture(scope="module")
+def tracked(new_store, tmp_path_factory):
+    """Store, client and parent run of one tracked study."""
+    run_dir = tmp_path_factory.mktemp("run")
+    (run_dir / "figures").mkdir()
+    for name in ("calibration_test.png", "roc.png"):
+        (run_dir / "figures" / name).write_text("picture")
+    uri = new_store()
+    study = track(run_dir, uri, "some experiment")
+    return study, MlflowClient(tracking_uri=uri)
+
+
+def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
+    study, client = tracked
+    run = client.get_run(study.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "study folder seed 7"
+    assert run.data.metrics == {
+        "clinical/out_of_fold/auc": 0.75,
+        "clinical/out_of_fold/auc_low": 0.5,
+        "clinical/out_of_fold/auc_high": 1.0,
+        "dlr/test/auc_low": 0.5,
+        "dlr/test/auc_high": 1.0,
+        "seconds/fit": 1.5,
+        "delong/test/clinical vs dlr/auc_difference": 0.125,
+        "delong/test/clinical vs dlr/p_value": 0.5,
+    }
+    assert client.get_experiment(run.info.experiment_id).name == study.experiment
+
+
+def test_tags_say_what_data_lock_and_commit_it_was(tracked):
+    study, client = tracked
+    tags = client.get_run(study.run_id).data.tags
+    assert tags["data_sha256"] == "d" * 64
+    assert tags["lock_sha256"] == "e" * 64
+    assert tags["git_commit"] == tags["mlflow.source.git.commit"] == "f" * 40
+    assert "| clinical | LightGBM | 0.750 (0.500 to 1.000) | - |" in tags["mlflow.note.content"]
+
+
+def test_parameters_hold_no_place_and_no_password(tracked):
+    study, client = tracked
+    parameters = client.get_run(study.run_id).data.params
+    assert parameters["cohort.clinical"] == "['age']"
+    assert parameters["classifier.lr.grid"] == "{'C': [1]}"
+    assert not {"cache", "cohort.root", "tracking.uri"} & set(parameters)
+
+
+def test_every_arm_is_a_nested_run_with_its_calibration_plots(tracked):
+    study, client = tracked
+    parent = client.get_run(study.run_id)
+    runs = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{study.run_id}'"
+    )
+    assert sorted(run.info.run_name for run in runs) == ["clinical", "dlr"]
+    for run in runs:
+        sent = [f.path for f in client.list_artifacts(run.info.run_id, "figures")]
+        assert sent == ["figures/calibration_test.png"]
+    clinical = next(run for run in runs if run.info.run_name == "clinical")
+    assert clinical.data.metrics["out_of_fold/hosmer_lemeshow/p_value"] == 0.25
+    assert "out_of_fold/brier" not in clinical.data.metrics
+    assert clinical.data.params == {"model": "LightGBM", "arm": "clinical"}
+
+
+def test_the_comparisons_are_a_table(tracked):
+    study, client = tracked
+    assert "delong.json" in [f.path for f in client.list_artifacts(study.run_id)]
+
+
+def test_only_files_without_patients_are_sent(run_dir, new_store):
+    uri = new_store()
+    study = track(run_dir, uri)
+    upload_files(study, run_dir, uri=uri)
+    client = MlflowClient(tracking_uri=uri)
+    sent = {f.path for f in client.list_artifacts(study.run_id)}
+    assert sent == {
+        "config.yaml", "results.json", "report.html", "figures", "tables", "delong.json",
+    }  # fmt: skip
+
+
+def test_two_studies_share_an_experiment(run_dir, new_store):
+    uri = new_store()
+    first, second = track(run_dir, uri), track(run_dir, uri)
+    assert first.run_id != second.run_id
+    client = MlflowClient(tracking_uri=uri)
+    ids = {client.get_run(s.run_id).info.experiment_id for s in (first, second)}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite:////dev/null/none/mlflow.db",
+        "nonsense://user:secret@server/path",
+        "postgresql://user:secret@127.0.0.1:9/her2",
+        "http://user:secret@127.0.0.1:9",
+    ],
+)
+def test_a_store_that_does_not_answer_costs_seconds_and_no_password(run_dir, caplog, uri):
+    start = time.monotonic()
+    with caplog.at_level(logging.WARNING, logger="her2"):
+        assert track(run_dir, uri) is None
+    assert time.monotonic() - start < 15
+    assert "MLflow does not answer" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_the_store_is_the_named_one_then_the_environments_then_the_projects(monkeypatch, tmp_path):
+    monkeypatch.setattr("her2.tracking.project_store", lambda: tmp_path / "mlruns")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_uri(None) == f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")
+    assert tracking_uri(None) == "http://server"
+    assert tracking_uri("sqlite:///a.db") == "sqlite:///a.db"
+
+
+def test_a_password_is_not_shown(monkeypatch, run_dir):
+    from her2.tracking import _shown
+
+    assert _shown("https://user:pa@ss@server/a") == "https://***@server/a"
+    assert _shown("sqlite:///a.db") == "sqlite:///a.db"
+
+
+def test_the_pages_are_bound_to_this_machine():
+    command = ui_command("sqlite:///a.db", 5000)
+    assert command[command.index("--host") + 1] == "127.0.0.1"

@@ -1,0 +1,183 @@
+"""Tiny cohorts in the true layout, and one finished study that many tests look at."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+CANARY = "Wilhelmina"  # part of every patient's identifier: it must stay in the run folder
+SIDE = 64  # pixels
+N_PATIENTS = 40
+TINY = (
+    "classifier=lr",
+    "evaluation.n_folds=3",
+    "evaluation.n_inner_folds=3",
+    "selection.lasso_folds=3",
+)
+
+
+def patient_id(i: int) -> str:
+    return f"{CANARY}{700 + i}"
+
+
+def lesion_mask(i: int) -> np.ndarray:
+    """Bool ellipse (SIDE, SIDE) of 250 to 500 pixels."""
+    rows, columns = np.indices((SIDE, SIDE)) - SIDE / 2
+    return (rows / (9 + i % 3)) ** 2 + (columns / (10 + i % 4)) ** 2 < 1
+
+
+def lesion_image(i: int, outcome: int) -> np.ndarray:
+    """Speckle uint8 (SIDE, SIDE), coarser in most positive lesions: no AUC of 0.5 or 1."""
+    rng = np.random.default_rng(i)
+    coarse = ndimage.gaussian_filter(rng.rayleigh(60.0, (SIDE, SIDE)), 0.5 + 0.3 * outcome)
+    coarse *= np.where(lesion_mask(i), 0.6 + 0.1 * rng.random(), 1.0)
+    return np.clip(coarse + rng.normal(0, 4, coarse.shape), 1, 250).astype(np.uint8)
+
+
+def clinical_row(i: int, outcome: int) -> dict[str, Any]:
+    rng = np.random.default_rng(1000 + i)
+    age = "" if i % 11 == 5 else round(48 + 4 * outcome + rng.normal(0, 8))
+    return {"age": age, "er": "positive" if rng.random() < 0.7 - 0.35 * outcome else "negative"}
+
+
+def write_images(root: Path, i: int, outcome: int) -> dict[str, str]:
+    """Write one image and its mask; some images are RGBA, some lesions have two masks."""
+    image, pixels = f"images/i{i:03d}.png", lesion_image(i, outcome)
+    if i % 5 == 0:
+        opaque = np.full_like(pixels, 255)
+        pixels = np.dstack([pixels, pixels, pixels, opaque])
+    Image.fromarray(pixels).save(root / image)
+    parts = {f"masks/m{i:03d}.png": lesion_mask(i)}
+    if i % 4 == 0:
+        left = np.arange(SIDE) < SIDE / 2
+        parts = {
+            f"masks/m{i:03d}a.png": lesion_mask(i) & left,
+            f"masks/m{i:03d}b.png": lesion_mask(i) & ~left,
+        }
+    for name, mask in parts.items():
+        Image.fromarray(mask.astype(np.uint8) * 255).save(root / name)
+    return {"image": image, "mask": ";".join(parts), "spacing_mm": "0.1"}
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def changed(rows: list[dict[str, Any]], columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows with other columns: a function of the row's number, or None to leave one out."""
+    kept = [
+        {**row, **{name: make(i) for name, make in columns.items() if make}}
+        for i, row in enumerate(rows)
+    ]
+    gone = {name for name, make in columns.items() if make is None}
+    return [{name: cell for name, cell in row.items() if name not in gone} for row in kept]
+
+
+@pytest.fixture(scope="session")
+def make_cohort(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that writes a cohort: ``make_cohort(n, images=True, columns={...})``.
+
+    Outcomes 0, 1, 0, 1, ...; age and er; patients 0 and 2, and 1 and 3, are one group each.
+    `columns` are functions of the row's number, None leaves a column out.
+    """
+
+    def make(
+        n_patients: int = N_PATIENTS,
+        *,
+        images: bool = False,
+        columns: dict[str, Any] | None = None,
+    ) -> Path:
+        root = tmp_path_factory.mktemp("cohort")
+        for folder in ("images", "masks") if images else ():
+            (root / folder).mkdir()
+        rows = []
+        for i in range(n_patients):
+            files = write_images(root, i, i % 2) if images else {}
+            group = f"{CANARY} family {i % 2}" if i < 4 else ""
+            row = {"patient_id": patient_id(i), **files, "outcome": i % 2, "group": group}
+            rows.append({**row, **clinical_row(i, i % 2)})
+        write_rows(root / "cohort.csv", changed(rows, columns or {}))
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def image_cohort(make_cohort: Callable[..., Path]) -> Path:
+    """Cohort with images and masks; not to be changed."""
+    return make_cohort(images=True)
+
+
+@pytest.fixture(scope="session")
+def table_cohort(make_cohort: Callable[..., Path]) -> Path:
+    """Cohort without images, and features.csv of a dozen numbers a patient; not to be changed."""
+    root = make_cohort()
+    rng = np.random.default_rng(5)
+    outcome = np.arange(N_PATIENTS) % 2
+    values = rng.normal(size=(N_PATIENTS, 12)) + outcome[:, None] * np.linspace(0, 1, 12)
+    features = pd.DataFrame(values, columns=[f"texture_{j}" for j in range(12)])
+    features.insert(0, "patient_id", [patient_id(i) for i in range(N_PATIENTS)])
+    features.to_csv(root / "features.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Feature cache that the session's runs share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """A study's command line, what it wrote, and its folder."""
+
+    arguments: tuple[str, ...]
+    run_dir: Path
+    uri: str
+    finished: Any
+
+    @property
+    def results(self) -> dict[str, Any]:
+        return json.loads((self.run_dir / "results.json").read_text())
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        return pd.read_parquet(self.run_dir / "predictions.parquet")
+
+
+@pytest.fixture(scope="session")
+def study(her2_command, image_cohort, feature_cache, new_store, tmp_path_factory) -> FinishedStudy:
+    """The whole study of the image cohort with two workers and an empty cache."""
+    arguments = (
+        "study", *TINY, "cohort=folder", f"cohort.root={image_cohort}", "cohort.clinical=[age,er]",
+        "backbone.image_size=64", f"cache={feature_cache}",
+    )  # fmt: skip
+    run_dir, uri = tmp_path_factory.mktemp("study"), new_store()
+    finished = her2_command(
+        *arguments, f"run_dir={run_dir}", f"tracking.uri={uri}", "compute.n_workers=2"
+    )
+    assert finished.status == 0, finished.err
+    return FinishedStudy(arguments, run_dir, uri, finished)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Overrides that make a study small, on one process and without MLflow."""
+    return (*TINY, "compute.n_workers=1", "tracking=none")
+
+
+@pytest.fixture(scope="session")
+def canary() -> str:
+    """Text that every patient's identifier holds."""
+    return CANARY

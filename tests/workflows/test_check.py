@@ -1,0 +1,91 @@
+"""`her2 check`: the flow of patients, the quarantine, the exit status; nothing is fitted."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def check(her2_command, tmp_path):
+    """Return a function that checks a cohort in `tmp_path/run`."""
+
+    def call(root, *arguments):
+        return her2_command(
+            "check", "cohort=folder", f"cohort.root={root}", f"run_dir={tmp_path / 'run'}",
+            "compute.n_workers=1", *arguments,
+        )  # fmt: skip
+
+    return call
+
+
+def flow(out: str) -> dict[str, str]:
+    return {line[:12].strip(): line[13:] for line in out.splitlines()}
+
+
+def test_a_good_cohort_is_described(check, image_cohort, tmp_path):
+    finished = check(image_cohort, "cohort.clinical=[age,er]")
+    assert finished.status == 0
+    assert finished.sentences == []
+    shown = flow(finished.out)
+    assert shown["cohort"] == "folder"
+    assert shown["rows"] == "40"
+    assert shown["used"] == "40 lesions of 40 patients"
+    assert shown["outcome"] == "20 outcome 1, 20 not"
+    assert shown["clinical"] == "age, er"
+    assert len(shown["data"]) == 64
+    assert "C23 variable that is known only after biopsy" in finished.out
+    assert "D20" in finished.out  # the RGBA images
+
+
+def test_only_a_record_is_written(check, image_cohort, tmp_path):
+    check(image_cohort)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "cohort.json", "config.yaml", "environment.json", "quarantine.csv",
+    ]  # fmt: skip
+
+
+def test_bad_cases_are_left_out_counted_and_named(check, make_cohort, tmp_path, canary):
+    root = make_cohort(12, images=True)
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(root / "masks" / "m003.png")
+    Image.fromarray(np.ones((32, 64), np.uint8)).save(root / "masks" / "m005.png")
+    (root / "images" / "i007.png").unlink()
+    finished = check(root)
+    assert finished.status == 1
+    assert "quarantined  3\n" in finished.out
+    assert len(finished.sentences) == 1
+    for code in ("M06", "M02", "C04"):
+        assert code in finished.sentences[0]
+    assert canary not in finished.out + finished.err
+    with (tmp_path / "run" / "quarantine.csv").open(newline="") as stream:
+        left_out = {
+            row["patient_id"][-3:]: row["code"]
+            for row in csv.DictReader(stream)
+            if row["severity"] == "quarantined"
+        }
+    assert left_out == {"703": "M06", "705": "M02", "707": "C04"}
+
+
+def test_the_way_out_that_is_named_works(check, make_cohort, her2_command, tmp_path):
+    root = make_cohort(12, images=True)
+    (root / "images" / "i007.png").unlink()
+    named = check(root).sentences[0].rpartition(" with ")[2]
+    accepted = her2_command(
+        "check", "cohort=folder", f"cohort.root={root}", f"run_dir={tmp_path / 'b'}", named
+    )
+    assert accepted.status == 0 and accepted.sentences == []
+
+
+def test_excluded_patients_are_no_fault(check, make_cohort):
+    root = make_cohort(12, columns={
+        "outcome": None, "group": None,
+        "her2_ihc": lambda i: ("0", "3+", "2+", "2+")[i % 4],
+        "her2_fish": lambda i: ("", "", "positive", "")[i % 4],
+    })  # fmt: skip
+    finished = check(root, "cohort.clinical=[age]")
+    assert finished.status == 0
+    shown = flow(finished.out)
+    assert shown["used"] == "9 lesions of 9 patients"
+    assert shown["outcome"] == "6 HER2-positive, 3 not"
+    assert "C12 IHC 2+ without FISH (3 x)" in finished.out

@@ -1,0 +1,76 @@
+"""`her2 train`: one backbone, fine-tuned, and several in one multirun."""
+
+import json
+
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+TINY_NETWORK = (
+    "backbone.weights=none", "backbone.image_size=32", "trainer=smoke", "trainer.accelerator=cpu",
+    "evaluation.n_folds=2", "split.test_size=0.5",
+)  # fmt: skip
+
+
+@pytest.fixture
+def train(her2_command, image_cohort, tmp_path):
+    """Return a function that trains in `tmp_path/run`."""
+
+    def call(*arguments):
+        return her2_command(
+            "train", *TINY_NETWORK, "cohort=folder", f"cohort.root={image_cohort}",
+            f"run_dir={tmp_path / 'run'}", *arguments,
+        )  # fmt: skip
+
+    return call
+
+
+def test_a_network_is_trained_and_judged(train, tmp_path, canary):
+    finished = train("tracking=none", "backbone.name=test_resnet")
+    assert finished.status == 0, finished.err
+    run_dir = tmp_path / "run"
+    results = json.loads((run_dir / "results.json").read_text())
+    assert results["arms"]["deep_learning"]["model"] == "test_resnet, fine-tuned"
+    assert list(results["arms"]["deep_learning"]["roles"]) == ["train", "out_of_fold", "test"]
+    assert any("random weights" in note for note in results["notes"])
+    history = pd.read_csv(run_dir / "tables" / "history.csv")
+    assert set(history["fold"]) == {-1, 0, 1}
+    predictions = pd.read_parquet(run_dir / "predictions.parquet")
+    assert len(predictions) == 20 + 20 + 20
+    assert predictions["y_prob"].between(0, 1).all()
+    assert canary not in finished.out + finished.err
+
+
+def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path):
+    uri = new_store()
+    finished = train("-m", "backbone.name=test_resnet,test_efficientnet", f"tracking.uri={uri}")
+    assert finished.status == 0, finished.err
+    found = sorted((tmp_path / "run").rglob("results.json"))
+    assert len(found) == 2
+    assert {path.parent.parent for path in found} == {tmp_path / "run"}
+    names = {path.parent.name for path in found}
+    assert any("test_resnet" in name for name in names)
+    assert all(str(tmp_path.name) not in name and len(name) < 200 for name in names)
+    documents = [json.loads(path.read_text()) for path in found]
+    ids = {document["mlflow"]["run_id"] for document in documents}
+    client = MlflowClient(tracking_uri=uri)
+    trained = {client.get_run(i).data.params["backbone.name"] for i in ids}
+    assert trained == {"test_resnet", "test_efficientnet"}
+    hashes = {document["cohort"]["split_sha256"] for document in documents}
+    assert len(hashes) == 1
+
+
+def test_a_refused_network_does_not_stop_the_others(train, tmp_path):
+    finished = train("-m", "tracking=none", "backbone.name=no_such_network,test_resnet")
+    assert finished.status == 2
+    assert len(finished.sentences) == 1 and "no_such_network" in finished.sentences[0]
+    assert len(list((tmp_path / "run").rglob("results.json"))) == 1
+
+
+def test_a_cohort_without_images_is_refused(her2_command, table_cohort, tmp_path):
+    finished = her2_command(
+        "train", *TINY_NETWORK, "tracking=none", "cohort=folder", f"cohort.root={table_cohort}",
+        "cohort.clinical=[age]", f"run_dir={tmp_path}",
+    )  # fmt: skip
+    assert finished.status == 2
+    assert "expected an image and a mask" in finished.sentences[0]
