@@ -42,6 +42,7 @@ lint: install
 check: lint test
 
 benchmark: install
+	$(BIN)/python benchmarks/radiomics.py
 	$(BIN)/python benchmarks/study.py
 
 lock:

@@ -88,15 +88,12 @@ def _run_guarded(command: str, overrides: Sequence[str]) -> int:
 
     try:
         return _compose_and_run(command, overrides)
-    except Her2Error as error:
-        return _refuse(str(error))
+    except BrokenPipeError:
+        raise
+    except (Her2Error, OSError) as error:
+        return _refuse(_reason(error))
     except (HydraException, OmegaConfBaseException) as error:
         return _refuse(_one_sentence(error))
-    except OSError as error:  # a full disk, a folder that cannot be written
-        place = f" {error.filename}" if error.filename else ""
-        return _refuse(
-            f"expected files that can be read and written, found{place}: {error.strerror}"
-        )
     except KeyboardInterrupt:
         sys.stderr.write("her2: interrupted; the same command with the same run_dir goes on\n")
         return 130
@@ -134,10 +131,12 @@ def _run_job(command: str, config: DictConfig) -> int:
         arguments = _arguments(config)
         _check_names(workflow, arguments)
         return workflow(**arguments, run_dir=run_dir)
-    except Her2Error as error:
+    except BrokenPipeError:
+        raise
+    except (Her2Error, OSError) as error:
         # answered here, because Hydra would add a line of its own
         job = f"{run_dir.name}: " if hydra_config.mode == RunMode.MULTIRUN else ""
-        return _refuse(f"{job}{error}")
+        return _refuse(job + _reason(error))
 
 
 def _workflow(command: str) -> Callable[..., int]:
@@ -206,9 +205,18 @@ def _typed(name: str, section: DictConfig | None) -> Any:
         raise BadConfig(f"{name}: {_one_sentence(error)}") from error
 
 
+def _reason(error: Her2Error | OSError) -> str:
+    """Return the sentence of an error; OSError: a full disk, a folder that cannot be written."""
+    if isinstance(error, Her2Error):
+        return str(error)
+    place = f" {error.filename}" if error.filename else ""
+    return f"expected files that can be read and written, found{place}: {error.strerror or error}"
+
+
 def _one_sentence(error: Exception) -> str:
     """Return Hydra's message as one line, without its hints for programmers."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    message = str(error).partition("Config search path")[0]
+    lines = [line.strip() for line in message.splitlines()]
     kept = [x for x in lines if x and not x.startswith(("full_key", "object_type", "reference"))]
     return "; ".join(line.rstrip(":;.") for line in kept if "HYDRA_FULL_ERROR" not in line)
 

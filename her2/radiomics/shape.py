@@ -1,8 +1,8 @@
 """The 14 shape features of one slice, equal to pyradiomics', in time linear in the area.
 
 pyradiomics measures its mesh with a compiled function that compares all pairs of mesh vertices,
-so its time grows with the square of the area (a lesion of 512 pixels: 84 of 88 seconds). Two
-facts about a slice avoid that, and keep the compiled function as the source of every number:
+so its time grows with the square of the area (benchmarks/radiomics.py). Two facts about a slice
+avoid that, and keep the compiled function as the source of every number:
 
 * surface and volume are sums over the sixteen 2 x 2 patterns of the mask, so what one pattern
   contributes is learned from the compiled function on small masks;

@@ -95,7 +95,10 @@ def baseline_table(baseline: pd.DataFrame) -> Table:
     records = baseline.to_dict("records")
     is_first = (baseline["variable"] != baseline["variable"].shift()).to_list()
     rows = [
-        tuple(_baseline_cell(name, record[name], first) for name in names)
+        tuple(
+            _baseline_cell(name, record[name], first, is_tested=bool(record["test_name"]))
+            for name in names
+        )
         for record, first in zip(records, is_first, strict=True)
     ]
     return Table(
@@ -109,10 +112,12 @@ def baseline_table(baseline: pd.DataFrame) -> Table:
     )
 
 
-def _baseline_cell(name: str, value: Any, is_first: bool) -> str:
+def _baseline_cell(name: str, value: Any, is_first: bool, *, is_tested: bool) -> str:
     if name in ("p_value", "test_name", "missing") and not is_first:
         return ""
     if name == "p_value":
+        if not is_tested:
+            return ""
         return value if isinstance(value, str) else p_value(value)
     return cell(value)
 

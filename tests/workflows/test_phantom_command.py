@@ -33,7 +33,7 @@ def test_the_cohort_can_be_read_back(written, her2_command, tmp_path):
 
 
 def test_the_next_command_that_is_named_is_one_that_runs(written, her2_command, tmp_path):
-    root, finished = written
+    _, finished = written
     line = finished.out.splitlines()[1]
     assert line.startswith("next: her2 study cohort=folder ")
     arguments = [word.strip("'") for word in line.removeprefix("next: her2 study ").split(" ")]

@@ -94,7 +94,8 @@ def comparable(run_dir: Path) -> dict:
 def rows_of(predictions, arm, name):
     kind = {"train": "in_sample", "out_of_fold": "out_of_fold", "test": "held_out"}[name]
     role = "test" if name == "test" else "train"
-    rows = predictions.query("arm == @arm and kind == @kind and role == @role")
+    chosen = predictions[["arm", "kind", "role"]].eq([arm, kind, role]).all(axis=1)
+    rows = predictions[chosen]
     return rows.sort_values(["patient_id", "lesion_id"])
 
 
