@@ -8,7 +8,7 @@ is fitted the same way on all training patients. No function here is ever given 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,21 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to predict: features of all lesions (index `Lesion.key`), and how to learn."""
+    """One way to predict: features of all lesions (index `Lesion.key`), and how to learn.
+
+    is_table: the preparation wants named columns (clinical variables), not an array.
+    """
 
     name: str
     features: pd.DataFrame
     preparation: Pipeline
     points: Sequence[Candidate]
+    is_table: bool = False
+
+    def rows(self, keys: Sequence[str]) -> FloatArray:
+        """Return the features of some lesions, (n, p) float64; a frame where `is_table`."""
+        chosen = self.features.loc[list(keys)]
+        return chosen if self.is_table else chosen.to_numpy(np.float64)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -166,11 +175,9 @@ class Signature:
     held_out: Mapping[str, float]
 
 
-def arm_signature(fitted: FittedArm, features: pd.DataFrame, held_out: Sequence[str]) -> Signature:
-    """Return the signature of a fitted arm; `features` holds the rows of `held_out`."""
-    probability = (
-        fitted.final.predict(_values(features.loc[list(held_out)])) if held_out else np.empty(0)
-    )
+def arm_signature(fitted: FittedArm, arm: Arm, held_out: Sequence[str]) -> Signature:
+    """Return the signature of a fitted arm; its features hold the rows of `held_out`."""
+    probability = fitted.final.predict(arm.rows(held_out)) if held_out else np.empty(0)
     n_features = int(fitted.final.pipeline[-1].n_features_in_)
     return Signature(
         fitted.name, fitted.model, n_features, fitted.out_of_fold, fitted.in_sample,
@@ -239,7 +246,7 @@ def _rows(
 
 def _without_test(arm: Arm, training: TrainingSet) -> Arm:
     """Return the arm with training rows only: a test row cannot even reach a worker."""
-    return Arm(arm.name, arm.features.loc[list(training.keys)], arm.preparation, arm.points)
+    return replace(arm, features=arm.features.loc[list(training.keys)])
 
 
 def _search(
@@ -249,7 +256,7 @@ def _search(
     rows = training.fold != k
     with threadpool_limits(1):
         search = grid_search(
-            _values(arm.features)[rows],
+            arm.rows(training.keys)[rows],
             training.y_true[rows],
             training.groups[rows],
             preparation=arm.preparation,
@@ -263,15 +270,9 @@ def _search(
 
 def _assemble(arm: Arm, training: TrainingSet, searches: list[Search]) -> FittedArm:
     *by_fold, final = searches
-    X = _values(arm.features.loc[list(training.keys)])
+    X = arm.rows(training.keys)
     out_of_fold = np.full(len(X), np.nan)
     for k, search in enumerate(by_fold):
         judged = training.fold == k
         out_of_fold[judged] = search.predict(X[judged])
     return FittedArm(arm.name, final, tuple(by_fold), out_of_fold, final.predict(X))
-
-
-def _values(features: pd.DataFrame) -> FloatArray:
-    """Return a numeric table as (n, p) floats; a table with categories stays a frame."""
-    numeric = all(dtype.kind in "fiu" for dtype in features.dtypes)
-    return features.to_numpy(np.float64) if numeric else features  # type: ignore[return-value]

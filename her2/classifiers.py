@@ -75,12 +75,7 @@ def candidates(grids: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Can
     >>> [c.label for c in candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})]
     ['C=0.1', 'C=1.0']
     """
-    unknown = sorted(set(grids) - set(NAMES))
-    if unknown or not grids:
-        raise BadConfig(
-            f"expected classifiers among {', '.join(NAMES)}, found {', '.join(unknown) or 'none'};"
-            " see conf/classifier"
-        )
+    _check_grids(grids)
     points = []
     for classifier in (name for name in NAMES if name in grids):
         fixed = dict(grids[classifier].get("fixed") or {})
@@ -92,6 +87,43 @@ def candidates(grids: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Can
     return points
 
 
+def check_candidates(points: Sequence[Candidate], seed: int) -> None:
+    """Refuse a candidate that cannot be fitted at all, before hours of other work.
+
+    Every point is fitted to forty rows of made-up numbers.
+
+    Raises
+    ------
+    BadConfig
+        A parameter is unknown, or its value is none that the classifier takes.
+    """
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    y = np.arange(40) % 2
+    for point in points:
+        model = build(point, seed)
+        try:
+            _fit(model, X, y)
+        except (ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise BadConfig(f"classifier.{point.classifier} ({point.label}): {reason}") from error
+
+
+def _check_grids(grids: Mapping[str, Any]) -> None:
+    unknown = sorted(set(grids) - set(NAMES))
+    if unknown or not grids:
+        raise BadConfig(
+            f"expected classifiers among {', '.join(NAMES)}, found {', '.join(unknown) or 'none'};"
+            " see conf/classifier"
+        )
+    for name, content in grids.items():
+        grid = content.get("grid") or {} if isinstance(content, Mapping) else None
+        if not isinstance(grid, Mapping) or not all(isinstance(v, list) for v in grid.values()):
+            raise BadConfig(
+                f"expected classifier.{name} with fixed: {{}} and grid: {{name: [values]}}, found "
+                f"{content}; see conf/classifier"
+            )
+
+
 def build(candidate: Candidate, seed: int) -> BaseEstimator:
     """Return the unfitted classifier of a candidate: one thread, seeded.
 
@@ -100,11 +132,15 @@ def build(candidate: Candidate, seed: int) -> BaseEstimator:
     BadConfig
         The classifier does not know one of the parameters.
     """
-    parameters = dict(candidate.parameters)
-    try:
-        return _BUILDERS[candidate.classifier](seed).set_params(**parameters)
-    except ValueError as error:
-        raise BadConfig(f"classifier.{candidate.classifier}: {error}") from error
+    model = _BUILDERS[candidate.classifier](seed)
+    # set_params is not enough: XGBoost and LightGBM take any name without a word
+    unknown = [name for name, _ in candidate.parameters if name not in model.get_params()]
+    if unknown:
+        raise BadConfig(
+            f"classifier.{candidate.classifier}: expected parameters of {type(model).__name__}, "
+            f"found {', '.join(unknown)}; its documentation has the names"
+        )
+    return model.set_params(**dict(candidate.parameters))
 
 
 def grid_search(

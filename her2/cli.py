@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -46,6 +47,7 @@ SECTIONS: dict[str, type] = {
     "tracking": settings.TrackingSettings,
     "compute": settings.ComputeSettings,
 }
+_HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 
@@ -90,10 +92,10 @@ def _run_guarded(command: str, overrides: Sequence[str]) -> int:
         return _compose_and_run(command, overrides)
     except BrokenPipeError:
         raise
+    except (HydraException, OmegaConfBaseException) as error:
+        return _refuse(f"{_one_sentence(error)}; see her2 {command} --help")
     except (Her2Error, OSError) as error:
         return _refuse(_reason(error))
-    except (HydraException, OmegaConfBaseException) as error:
-        return _refuse(_one_sentence(error))
     except KeyboardInterrupt:
         sys.stderr.write("her2: interrupted; the same command with the same run_dir goes on\n")
         return 130
@@ -202,7 +204,9 @@ def _typed(name: str, section: DictConfig | None) -> Any:
             f"expected a value for {name}.{error.key}, found none; add {name}.{error.key}=VALUE"
         ) from error
     except OmegaConfBaseException as error:
-        raise BadConfig(f"{name}: {_one_sentence(error)}") from error
+        key = getattr(error, "full_key", None)
+        place = f"{name}.{key}" if key else name
+        raise BadConfig(f"{place}: {_one_sentence(error)}") from error
 
 
 def _reason(error: Her2Error | OSError) -> str:
@@ -215,10 +219,8 @@ def _reason(error: Her2Error | OSError) -> str:
 
 def _one_sentence(error: Exception) -> str:
     """Return Hydra's message as one line, without its hints for programmers."""
-    message = str(error).partition("Config search path")[0]
-    lines = [line.strip() for line in message.splitlines()]
-    kept = [x for x in lines if x and not x.startswith(("full_key", "object_type", "reference"))]
-    return "; ".join(line.rstrip(":;.") for line in kept if "HYDRA_FULL_ERROR" not in line)
+    lines = [line.strip() for line in str(error).partition("Config search path:")[0].splitlines()]
+    return "; ".join(line.rstrip(":;.") for line in lines if line and not _HINTS.match(line))
 
 
 def _usage() -> str:

@@ -61,3 +61,7 @@ class InputProblem(Her2Error, ValueError):
         self.code = code
         self.what = what
         self.fix = fix
+
+    def __reduce__(self) -> tuple[type[InputProblem], tuple[str, str, str]]:
+        """Let a worker process hand the problem over: by default only the message would go."""
+        return type(self), (self.code, self.what, self.fix)

@@ -12,31 +12,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectorMixin
 from sklearn.linear_model import LassoCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from her2.errors import BadCohort
+
 FloatArray = NDArray[np.float64]
 
 
-class _Filter(TransformerMixin, BaseEstimator):
+class _Filter(SelectorMixin, BaseEstimator):
     """A transformer that keeps the columns in `support_`."""
 
-    def transform(self, X: FloatArray) -> FloatArray:
-        """Return the kept columns of X, shape (n, n_kept)."""
+    def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self, "support_")
-        X = validate_data(self, X, reset=False, ensure_all_finite=False)
-        return np.asarray(X[:, self.support_])
+        mask: NDArray[np.bool_] = self.support_
+        return mask
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the kept columns."""
-        check_is_fitted(self, "support_")
-        names = np.asarray(input_features, dtype=object)
-        return np.asarray(names[self.support_], dtype=object)
+
+class _SupervisedFilter(_Filter):
+    """A filter that looks at the outcome."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
 
 
 class UsableFeatures(_Filter):
@@ -59,24 +64,43 @@ class UsableFeatures(_Filter):
         self.relative_range = relative_range
 
     def fit(self, X: FloatArray, y: Any = None) -> UsableFeatures:
-        """Learn which columns are usable and their medians."""
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
+        """Learn which columns are usable and their medians.
+
+        Raises
+        ------
+        BadCohort
+            No column is usable.
+        """
+        X = validate_data(
+            self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2
+        )
         X = np.where(np.isfinite(X), X, np.nan)
         enough = np.isnan(X).mean(axis=0) <= self.max_missing
         filled = np.where(enough, X, 0.0)
         low, high = np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
         scale = np.maximum(np.abs(low), np.abs(high))
         self.support_ = enough & (high - low > self.relative_range * scale)
+        if not self.support_.any():
+            raise BadCohort(
+                f"expected a feature that varies among training patients, found none of "
+                f"{X.shape[1]}; leave this table out or bring other variables"
+            )
         self.median_ = np.nanmedian(filled, axis=0)[self.support_]
         return self
 
     def transform(self, X: FloatArray) -> FloatArray:
         """Return the usable columns with gaps filled by training medians."""
-        kept = super().transform(X).astype(np.float64)
+        kept = np.asarray(super().transform(X), dtype=np.float64)
         return np.where(np.isfinite(kept), kept, self.median_)
 
+    def __sklearn_tags__(self) -> Any:
+        """Say that missing and infinite values are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
-class TTestFilter(_Filter):
+
+class TTestFilter(_SupervisedFilter):
     """Keep features whose means differ between the outcomes, p < `alpha`.
 
     At least `min_features` with the smallest p-values are kept.
@@ -138,7 +162,8 @@ class CorrelationFilter(_Filter):
         weight = np.where(partners, r, 0.0).sum(axis=1)
         kept = np.ones(X.shape[1], dtype=bool)
         while count.max(initial=0) > 0:
-            worst = len(count) - 1 - int(np.lexsort((weight[::-1], count[::-1]))[-1])
+            # rounded: what is left of a weight after deletions must not break a tie by its noise
+            worst = int(np.lexsort((np.round(weight, 9), count))[-1])
             kept[worst] = False
             weight -= np.where(partners[worst], r[worst], 0.0)
             count -= partners[worst]
@@ -148,7 +173,7 @@ class CorrelationFilter(_Filter):
         return self
 
 
-class LassoFilter(_Filter):
+class LassoFilter(_SupervisedFilter):
     """Keep features with a weight in the LASSO whose penalty has the smallest CV error.
 
     Least squares on the 0/1 outcome, as the paper's platform does; folds are stratified.
@@ -186,8 +211,8 @@ class LassoFilter(_Filter):
         """Learn weights of X (n, p), z-scored, for y (n,) in {0, 1}."""
         X, y = validate_data(self, X, y, dtype=np.float64)
         n_folds = min(self.n_folds, int(np.unique(y, return_counts=True)[1].min()))
-        self.fell_back_ = X.shape[1] <= self.min_features or n_folds < 2
-        if self.fell_back_:
+        self.fell_back_ = n_folds < 2
+        if self.fell_back_ or X.shape[1] <= self.min_features:
             self.support_ = np.ones(X.shape[1], dtype=bool)
             return self
         self.model_ = self._fit_path(X, y, n_folds)

@@ -134,7 +134,7 @@ def write_split(path: Path, split: Split) -> None:
 def read_split(path: Path) -> Split:
     """Return a frozen split; one whose roles do not match its hash is refused."""
     content = json.loads(path.read_text())
-    recorded = content.pop("sha256")
+    recorded = content.pop("sha256", None)
     for role in ("train", "test", "external"):
         content[role] = tuple(content[role])
     split = Split(**content)

@@ -100,13 +100,14 @@ class Store:
     def read(self, key: str) -> dict[str, float] | None:
         """Return the named numbers under `key`; None if absent or damaged (then removed)."""
         path = self.path(key)
-        if not path.is_file():
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
             return None
-        content = path.read_bytes()
         payload = content[_DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != content[:_DIGEST_BYTES]:
             logger.warning("cache entry %s is damaged; it is removed and computed again", key)
-            path.unlink()
+            path.unlink(missing_ok=True)  # another worker may have noticed it too
             return None
         values: dict[str, float] = json.loads(payload)
         return values

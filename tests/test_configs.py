@@ -48,9 +48,15 @@ def test_an_option_composes_and_is_typed(composed, command, group, option):
     for name, settings in SECTIONS.items():
         if name in arguments:
             assert type(arguments[name]) is settings, name
-    if "classifier" in arguments:
-        assert all(build(point, 0) for point in candidates(arguments["classifier"]))
     assert "run_dir" not in arguments["config"]
+
+
+@pytest.mark.parametrize("option", options("classifier"))
+def test_every_point_of_a_grid_is_a_classifier(composed, option):
+    points = candidates(_arguments(composed("classify", f"classifier={option}"))["classifier"])
+    assert len(points) > 1
+    for point in points:
+        assert build(point, 0).get_params().items() >= dict(point.parameters).items()
 
 
 def test_every_file_is_an_option_of_some_command():

@@ -15,7 +15,7 @@ from joblib import delayed
 from threadpoolctl import threadpool_limits
 
 from her2.cohort import load_lesion
-from her2.errors import BadCohort, BadConfig, InputProblem
+from her2.errors import BadCohort, BadConfig, Her2Error
 from her2.parallel import run_jobs
 from her2.radiomics import extraction, settings, shape
 from her2.store import Store, code_version, content_key
@@ -127,7 +127,7 @@ def _extract(image: LesionImage, preset: str, position: int) -> dict[str, float]
             series = extraction.extract_features(
                 image.pixels, image.mask, spacing_mm=image.spacing_mm, preset=preset
             )
-        except InputProblem:
+        except Her2Error:
             raise
         except (ValueError, RuntimeError) as error:
             raise BadCohort(

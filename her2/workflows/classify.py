@@ -40,6 +40,7 @@ def classify(
     cache: str | None,
 ) -> int:
     """Fit the grid on the radiomic (or brought) features and return the exit status."""
+    recipes.check_recipe(classifier, selection, seed)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,

@@ -50,9 +50,7 @@ def fit_run(
         fitted = fit_arms(
             arms, run.training, n_folds=n_folds, seed=seed, n_workers=n_workers, advance=advance
         )
-    signatures = {
-        arm.name: arm_signature(fitted[arm.name], arm.features, run.held_out) for arm in arms
-    }
+    signatures = {arm.name: arm_signature(fitted[arm.name], arm, run.held_out) for arm in arms}
     combined = None
     if members and set(members) <= set(fitted):
         combined = combine(fitted, members, run.training)

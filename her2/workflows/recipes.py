@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from her2.arms import Arm
-from her2.classifiers import candidates
+from her2.classifiers import candidates, check_candidates
 from her2.clinical import clinical_preparation, clinical_table
 from her2.errors import BadConfig
 from her2.fusion import CompressDeepFeatures
@@ -19,6 +19,18 @@ from her2.settings import BackboneSettings, FusionSettings, SelectionSettings
 from her2.types import Cohort
 
 Grids = Mapping[str, Any]
+
+
+def check_recipe(classifier: Grids, selection: SelectionSettings, seed: int) -> None:
+    """Refuse a grid or a selection that cannot be fitted, before the cohort is read.
+
+    Raises
+    ------
+    BadConfig
+        With what is wrong.
+    """
+    check_candidates(candidates(classifier), seed)
+    selection_chain(selection, seed)
 
 
 def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:
@@ -39,7 +51,7 @@ def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:
 def clinical_arm(cohort: Cohort, classifier: Grids) -> Arm:
     """Return the arm of the clinical variables."""
     table = clinical_table(cohort.clinical)
-    return Arm("clinical", table, clinical_preparation(), candidates(classifier))
+    return Arm("clinical", table, clinical_preparation(), candidates(classifier), is_table=True)
 
 
 def radiomics_arm(

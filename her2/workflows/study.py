@@ -64,6 +64,7 @@ def study(
 ) -> int:
     """Run the study and return the exit status; the parameters are the groups of conf/."""
     _check(enhance, fusion)
+    recipes.check_recipe(classifier, selection, seed)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,

@@ -147,7 +147,6 @@ def test_the_name_of_a_patient_is_not_part_of_the_content(lesions, store, first,
 
 
 def test_a_missing_family_is_told_as_what_it_is(lesions, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "trimesh", None)
     monkeypatch.setitem(sys.modules, "trimesh.creation", None)
     with pytest.raises(BadConfig, match="lacks SciPy below 1.17 and trimesh"):
         extract_table(lesions[:1], store=Store(tmp_path))
