@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from her2.classifiers import TITLES, Candidate, Search, grid_search
+from her2.classifiers import TITLES, Candidate, Search, at_prevalence, grid_search
 from her2.fusion import signature_regression
 from her2.parallel import run_jobs
 from her2.types import PREDICTION_COLUMNS, Lesion, Role
@@ -58,6 +58,16 @@ class TrainingSet:
     def n_folds(self) -> int:
         """Number of outer folds."""
         return int(self.fold.max()) + 1
+
+    def from_fold(self, k: int, probability: FloatArray) -> FloatArray:
+        """Return probabilities of a model trained without fold k, at the common prevalence."""
+        without = float(self.y_true[self.fold != k].mean())
+        return at_prevalence(probability, before=without, after=float(self.y_true.mean()))
+
+    def to_fold(self, k: int, probability: FloatArray) -> FloatArray:
+        """Undo `from_fold`."""
+        without = float(self.y_true[self.fold != k].mean())
+        return at_prevalence(probability, before=float(self.y_true.mean()), after=without)
 
 
 @dataclass(frozen=True)
@@ -149,9 +159,11 @@ def combine(
     for k in range(training.n_folds):
         train, judged = training.fold != k, training.fold == k
         inner = np.column_stack([fitted[m].by_fold[k].out_of_fold for m in members])
-        outer = np.column_stack([fitted[m].out_of_fold[judged] for m in members])
+        outer = np.column_stack(
+            [training.to_fold(k, fitted[m].out_of_fold[judged]) for m in members]
+        )
         regression = signature_regression().fit(inner, y[train])
-        out_of_fold[judged] = regression.predict_proba(outer)[:, 1]
+        out_of_fold[judged] = training.from_fold(k, regression.predict_proba(outer)[:, 1])
     signatures = np.column_stack([fitted[m].out_of_fold for m in members])
     regression = signature_regression().fit(signatures, y)
     seen = np.column_stack([fitted[m].in_sample for m in members])
@@ -274,5 +286,5 @@ def _assemble(arm: Arm, training: TrainingSet, searches: list[Search]) -> Fitted
     out_of_fold = np.full(len(X), np.nan)
     for k, search in enumerate(by_fold):
         judged = training.fold == k
-        out_of_fold[judged] = search.predict(X[judged])
+        out_of_fold[judged] = training.from_fold(k, search.predict(X[judged]))
     return FittedArm(arm.name, final, tuple(by_fold), out_of_fold, final.predict(X))

@@ -47,6 +47,7 @@ SECTIONS: dict[str, type] = {
     "tracking": settings.TrackingSettings,
     "compute": settings.ComputeSettings,
 }
+MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
@@ -113,12 +114,31 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"her2 {command}", *overrides]
+    sys.argv = [f"her2 {command}", *_hydra_arguments(overrides)]
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command
     )
     decorate(task)()
     return max(statuses, default=0)
+
+
+def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments as Hydra takes them.
+
+    In a multirun -m goes first, because Hydra refuses settings on both sides of it, and a job's
+    folder is named after what differs between jobs, not after every setting that was given.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    flags = [argument for argument in arguments if argument in MULTIRUN]
+    if not flags:
+        return list(arguments)
+    others = [argument for argument in arguments if argument not in MULTIRUN]
+    settings_given = [argument for argument in others if not argument.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides(settings_given)
+    same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
+    excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
+    return [*flags, *others, excluded]
 
 
 def _run_job(command: str, config: DictConfig) -> int:

@@ -107,13 +107,20 @@ def performance(
     line = known("calibration slope", lambda: stats.calibration_line(y_true, y_prob))
     fit = known("Hosmer-Lemeshow", lambda: _finite_hosmer_lemeshow(y_true, y_prob))
     brier = known("Brier score", lambda: stats.brier_score(y_true, y_prob))
+    point = _operating_point(y_true, y_prob, threshold)
+    if threshold is not None:
+        notes.extend(
+            f"{label}: {name} is not estimable: {reason}"
+            for name, reason in _WITHOUT_CASES.items()
+            if point[name] is None
+        )
     values: dict[str, Any] = {
         "n": len(y_true),
         "n_positive": int(y_true.sum()),
         "auc": auc and auc.auc,
         "auc_low": auc and auc.low,
         "auc_high": auc and auc.high,
-        **_operating_point(y_true, y_prob, threshold),
+        **point,
         "brier": brier,
         "calibration_intercept": line and line[0],
         "calibration_slope": line and line[1],
@@ -143,6 +150,13 @@ def _finite_hosmer_lemeshow(y_true: NDArray[np.int64], y_prob: FloatArray) -> st
 
 
 _RATIOS = ("sensitivity", "specificity", "ppv", "npv")
+_WITHOUT_CASES = {
+    "sensitivity": "no case is positive",
+    "specificity": "no case is negative",
+    "ppv": "no case was called positive",
+    "npv": "no case was called negative",
+    "f1": "no case is positive or was called so",
+}
 
 
 def _operating_point(

@@ -71,9 +71,7 @@ class UsableFeatures(_Filter):
         BadCohort
             No column is usable.
         """
-        X = validate_data(
-            self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2
-        )
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2)
         X = np.where(np.isfinite(X), X, np.nan)
         enough = np.isnan(X).mean(axis=0) <= self.max_missing
         filled = np.where(enough, X, 0.0)

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from her2.classifiers import (
     NAMES,
     Candidate,
+    at_prevalence,
     build,
     candidates,
     grid_search,
@@ -89,8 +90,21 @@ def test_the_winner_s_out_of_fold_probabilities_come_from_models_without_the_fol
     for k in range(4):
         model = Pipeline([*no_selection().steps, ("lr", build(found.best, 3))])
         model.fit(X[fold != k], y[fold != k])
-        expected = positive_probability(model, X[fold == k])
+        expected = at_prevalence(
+            positive_probability(model, X[fold == k]), before=y[fold != k].mean(), after=y.mean()
+        )
         assert found.out_of_fold[fold == k] == pytest.approx(expected, abs=1e-12)
+
+
+def test_probabilities_move_to_another_prevalence_by_their_odds():
+    p = np.array([0.0, 1e-9, 0.1, 0.3, 0.9, 1.0])
+    moved = at_prevalence(p, before=0.3, after=0.4)
+    odds = p[1:-1] / (1 - p[1:-1]) * (0.4 / 0.6) / (0.3 / 0.7)
+    assert moved[1:-1] == pytest.approx(odds / (1 + odds), rel=1e-12)
+    assert moved[[0, -1]].tolist() == [0.0, 1.0]
+    assert moved[3] == pytest.approx(0.4)
+    assert at_prevalence(moved, before=0.4, after=0.3) == pytest.approx(p, rel=1e-12)
+    assert at_prevalence(p, before=0.3, after=0.3) == pytest.approx(p, rel=1e-12)
 
 
 def test_a_search_is_repeatable_to_the_bit():

@@ -95,11 +95,14 @@ def test_calls_in_one_process_do_not_disturb_each_other(her2_command, patients, 
     )
 
 
-def test_several_jobs_answer_with_the_worst_status(her2_command, patients, tmp_path):
-    finished = her2_command(
-        "check", "-m", "cohort=folder", f"cohort.root={patients}", "cohort.clinical=[age]",
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_several_jobs_answer_with_the_worst_status(her2_command, patients, tmp_path, place):
+    arguments = [
+        "cohort=folder", f"cohort.root={patients}", "cohort.clinical=[age]",
         "cohort.table=absent.csv,cohort.csv", f"run_dir={tmp_path / 'run'}",
-    )  # fmt: skip
+    ]  # fmt: skip
+    arguments.insert(place, "-m")
+    finished = her2_command("check", *arguments)
     assert finished.status == 2
     assert len(finished.sentences) == 1 and "absent.csv" in finished.sentences[0]
     assert "8 lesions of 8 patients" in finished.out

@@ -104,8 +104,7 @@ def test_the_draw_does_not_depend_on_the_order_of_rows(seed):
     assert make_split(shuffled, seed=3) == make_split(lesions, seed=3)
 
 
-def test_one_patient_more_or_less_does_not_make_every_draw_the_first_rows():
-    """The test role is a draw, not the first or the last patients of the table."""
+def test_the_draw_is_not_the_first_or_the_last_patients_of_the_table():
     split = make_split(patients(210, 61), seed=0)
     numbers = np.array([int(key[1:4]) for key in split.test])
     assert 0.25 < np.mean(numbers[numbers < 61]) / 61 < 0.75

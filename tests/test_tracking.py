@@ -137,6 +137,14 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     }  # fmt: skip
 
 
+def test_where_nothing_is_compared_there_is_no_table(run_dir, new_store):
+    uri = new_store()
+    results = {**RESULTS, "comparisons": []}
+    study = track_study(run_dir, results, CONFIG, ENVIRONMENT, uri=uri, experiment="her2")
+    sent = MlflowClient(tracking_uri=uri).list_artifacts(study.run_id)
+    assert "delong.json" not in {f.path for f in sent}
+
+
 def test_two_studies_share_an_experiment(run_dir, new_store):
     uri = new_store()
     first, second = track(run_dir, uri), track(run_dir, uri)

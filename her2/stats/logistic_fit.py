@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.special import expit
 from scipy.stats import norm
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
@@ -81,7 +82,8 @@ def _maximum_likelihood(
     if not result.converged:
         raise NotEstimable("the logistic regression did not converge; use fewer variables")
     # statsmodels' own errors are those of the last step but one, right to about 1e-6 only
-    information = -model.hessian(result.params, scale=1.0)
+    fitted = expit(design @ result.params)
+    information = (design * (fitted * (1 - fitted))[:, None]).T @ design
     return np.asarray(result.params), np.sqrt(np.diag(np.linalg.inv(information)))
 
 

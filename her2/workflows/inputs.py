@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 from collections import Counter
@@ -132,11 +133,12 @@ def attention(cohort: Cohort, settings: CohortSettings) -> str | None:
     share = lost / max(lost + len(cohort.lesions), 1)
     if share <= settings.max_quarantine:
         return None
+    enough = math.ceil(100 * share) / 100  # rounded up, so that the loss is accepted
     codes = _by_code(cohort, "quarantined")
     named = ", ".join(f"{n} x {code} {CATALOGUE[code].title}" for code, n in codes.items())
     return (
         f"{lost} of {lost + len(cohort.lesions)} eligible lesions were left out ({named}); see "
-        f"quarantine.csv, repair them, or accept the loss with cohort.max_quarantine={share:.2f}"
+        f"quarantine.csv, repair them, or accept the loss with cohort.max_quarantine={enough:.2f}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,6 @@ TINY = (
     "classifier=lr",
     "evaluation.n_folds=3",
     "evaluation.n_inner_folds=3",
-    "selection.lasso_folds=3",
 )
 
 
@@ -29,17 +29,19 @@ def patient_id(i: int) -> str:
 
 
 def lesion_mask(i: int) -> np.ndarray:
-    """Bool ellipse (SIDE, SIDE) of 250 to 500 pixels."""
+    """Bool ellipse (SIDE, SIDE) of 250 to 500 pixels, another one for every patient."""
     rows, columns = np.indices((SIDE, SIDE)) - SIDE / 2
+    rows, columns = rows + i % 7 - 3, columns + i // 7 - 3
     return (rows / (9 + i % 3)) ** 2 + (columns / (10 + i % 4)) ** 2 < 1
 
 
 def lesion_image(i: int, outcome: int) -> np.ndarray:
-    """Speckle uint8 (SIDE, SIDE), coarser in most positive lesions: no AUC of 0.5 or 1."""
+    """Speckle uint8 (SIDE, SIDE), coarser in many positive lesions: no AUC of 0.5 or 1."""
     rng = np.random.default_rng(i)
-    coarse = ndimage.gaussian_filter(rng.rayleigh(60.0, (SIDE, SIDE)), 0.5 + 0.3 * outcome)
-    coarse *= np.where(lesion_mask(i), 0.6 + 0.1 * rng.random(), 1.0)
-    return np.clip(coarse + rng.normal(0, 4, coarse.shape), 1, 250).astype(np.uint8)
+    coarseness = 0.5 + 0.1 * outcome + rng.uniform(0, 0.3)
+    speckle = ndimage.gaussian_filter(rng.rayleigh(60.0, (SIDE, SIDE)), coarseness)
+    speckle *= np.where(lesion_mask(i), rng.uniform(0.5, 0.8), 1.0)
+    return np.clip(speckle, 1, 250).astype(np.uint8)
 
 
 def clinical_row(i: int, outcome: int) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def study(her2_command, image_cohort, feature_cache, new_store, tmp_path_factory
     """The whole study of the image cohort with two workers and an empty cache."""
     arguments = (
         "study", *TINY, "cohort=folder", f"cohort.root={image_cohort}", "cohort.clinical=[age,er]",
-        "backbone.image_size=64", f"cache={feature_cache}",
+        "backbone.image_size=64", "selection.lasso_folds=3", f"cache={feature_cache}",
     )  # fmt: skip
     run_dir, uri = tmp_path_factory.mktemp("study"), new_store()
     finished = her2_command(
@@ -169,6 +171,17 @@ def study(her2_command, image_cohort, feature_cache, new_store, tmp_path_factory
     )
     assert finished.status == 0, finished.err
     return FinishedStudy(arguments, run_dir, uri, finished)
+
+
+@pytest.fixture(scope="session")
+def undrawn_command(her2_command) -> Callable[..., Any]:
+    """`her2_command` without figures, whose drawing takes most of a tiny study's time."""
+
+    def call(*arguments: object) -> Any:
+        with mock.patch("her2.workflows.finish._figures", return_value={}):
+            return her2_command(*arguments)
+
+    return call
 
 
 @pytest.fixture(scope="session")

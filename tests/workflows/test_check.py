@@ -49,7 +49,7 @@ def test_only_a_record_is_written(check, image_cohort, tmp_path):
 def test_bad_cases_are_left_out_counted_and_named(check, make_cohort, tmp_path, canary):
     root = make_cohort(12, images=True)
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(root / "masks" / "m003.png")
-    Image.fromarray(np.ones((32, 64), np.uint8)).save(root / "masks" / "m005.png")
+    Image.fromarray(np.eye(32, dtype=np.uint8)).save(root / "masks" / "m005.png")
     (root / "images" / "i007.png").unlink()
     finished = check(root)
     assert finished.status == 1

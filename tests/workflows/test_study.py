@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from mlflow.tracking import MlflowClient
 from sklearn.metrics import brier_score_loss, confusion_matrix, roc_auc_score, roc_curve
 
@@ -105,17 +104,44 @@ def each_performance(results):
             yield arm, name, numbers
 
 
-@pytest.fixture
-def run(her2_command, table_cohort, tiny, tmp_path):
-    """Return a function that runs a study of the cohort without images in `tmp_path/run`."""
+@pytest.fixture(scope="module")
+def study_of(her2_command, undrawn_command, table_cohort, tiny, feature_cache):
+    """Return a function that runs a study without images: ``study_of(run_dir, ...)``."""
 
-    def call(*arguments, root=table_cohort, name="run"):
-        return her2_command(
+    def call(run_dir, *arguments, root=table_cohort, draws=False):
+        command = her2_command if draws else undrawn_command
+        return command(
             "study", *tiny, "cohort=folder", f"cohort.root={root}", "cohort.clinical=[age,er]",
-            f"run_dir={tmp_path / name}", f"cache={tmp_path / 'cache'}", *arguments,
+            f"run_dir={run_dir}", f"cache={feature_cache}", *arguments,
         )  # fmt: skip
 
     return call
+
+
+BROUGHT = ("cohort.features=features.csv", "fusion.members=[clinical,radiomics]")
+
+
+@pytest.fixture(scope="module")
+def brought(study_of, tmp_path_factory):
+    """Finished study of clinical variables and brought features, and its folder."""
+    run_dir = tmp_path_factory.mktemp("brought")
+    finished = study_of(run_dir, *BROUGHT, draws=True)
+    assert finished.status == 0, finished.err
+    return finished, run_dir
+
+
+@pytest.fixture(scope="module")
+def features_only(study_of, table_cohort, tmp_path_factory):
+    """Finished study of brought features alone, in which one patient has none; and its folder."""
+    folder = tmp_path_factory.mktemp("short")
+    short = pd.read_csv(table_cohort / "features.csv").iloc[:-1]
+    short.to_csv(folder / "short.csv", index=False)
+    arguments = (f"cohort.features={folder / 'short.csv'}", "cohort.clinical=[]")
+    return study_of(folder / "run", *arguments), folder / "run"
+
+
+def results_of(run_dir):
+    return json.loads((run_dir / "results.json").read_text())
 
 
 # files and schema
@@ -188,7 +214,7 @@ def test_every_lesion_is_predicted_once_in_each_kind(study):
 
 def test_a_group_stays_on_one_side_and_in_one_fold(study, canary):
     rows = study.predictions.query("arm == 'dlr' and kind != 'in_sample'")
-    places = rows.set_index("patient_id")[["role", "fold"]].astype(str).agg("/".join, axis=1)
+    places = {row.patient_id: (row.role, str(row.fold)) for row in rows.itertuples()}
     assert places[f"{canary}700"] == places[f"{canary}702"]
     assert places[f"{canary}701"] == places[f"{canary}703"]
 
@@ -273,34 +299,42 @@ def test_another_run_with_one_worker_gives_the_same_bytes_and_extracts_nothing(
         assert (run_dir / "figures" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_stopped_run_goes_on_to_the_same_bytes(run, tmp_path):
-    assert run().status == 0
-    folder = tmp_path / "run"
-    before, predictions = comparable(folder), (folder / "predictions.parquet").read_bytes()
-    for name in ("predictions.parquet", "results.json", "report.html"):
-        (folder / name).unlink()
-    assert run("compute.n_workers=2").status == 0
-    assert comparable(folder) == before
-    assert (folder / "predictions.parquet").read_bytes() == predictions
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
 
 
-def test_other_settings_in_the_same_folder_are_refused_by_name(run, tmp_path):
-    (tmp_path / "run").mkdir()
-    config = {"command": "study", "seed": 0}
-    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
-    refused = run("seed=1")
+def test_a_stopped_run_goes_on_to_the_same_bytes(study_of, brought, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("her2.workflows.study.judge", interrupted)
+        assert study_of(tmp_path, *BROUGHT).status == 130
+    assert not (tmp_path / "predictions.parquet").exists()
+    finished = study_of(tmp_path, *BROUGHT)
+    assert finished.status == 0
+    assert f"run: going on in {tmp_path}" in finished.err
+    assert comparable(tmp_path) == comparable(brought[1])
+    for name in ("predictions.parquet", "features.parquet", "split.json"):
+        assert (tmp_path / name).read_bytes() == (brought[1] / name).read_bytes(), name
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(study_of, brought):
+    before = (brought[1] / "results.json").read_bytes()
+    refused = study_of(brought[1], *BROUGHT, "seed=1")
     assert refused.status == 2
-    assert "seed: 0 -> 1" in refused.sentences[0] or "more" in refused.sentences[0]
-    assert not (tmp_path / "run" / "results.json").exists()
+    assert len(refused.sentences) == 1
+    assert "seed: 0 -> 1" in refused.sentences[0]
+    assert (brought[1] / "results.json").read_bytes() == before
 
 
-def test_a_changed_cohort_in_the_same_folder_is_refused(run, make_cohort, tmp_path):
+def test_a_changed_cohort_in_the_same_folder_is_refused(
+    study_of, make_cohort, tmp_path, monkeypatch
+):
     root = make_cohort()
-    split = ["split.test_size=0.3"]
-    assert run(*split, root=root).status == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("her2.workflows.study.fit_run", interrupted)
+        assert study_of(tmp_path, root=root).status == 130
     lines = (root / "cohort.csv").read_text().splitlines()
     (root / "cohort.csv").write_text("\n".join(lines[:-4]) + "\n")
-    refused = run(*split, root=root)
+    refused = study_of(tmp_path, root=root)
     assert refused.status == 2
     assert "another run_dir" in refused.sentences[0]
 
@@ -308,43 +342,57 @@ def test_a_changed_cohort_in_the_same_folder_is_refused(run, make_cohort, tmp_pa
 # other cohorts
 
 
-def test_without_clinical_variables_two_arms_are_absent_and_said_to_be(run, tmp_path):
-    finished = run("cohort.features=features.csv", "cohort.clinical=[]")
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert finished.status == 0
+def test_without_clinical_variables_and_images_arms_are_absent_and_said_to_be(features_only):
+    results = results_of(features_only[1])
     assert list(results["arms"]) == ["radiomics"]
     notes = [note.split(":")[0] for note in results["notes"]]
     for arm in ("clinical", "deep_learning", "dlr", "combined"):
         assert f"arm {arm} is absent" in notes
     assert mismatches(results, SCHEMA) == []
+    assert results["comparisons"] == []
 
 
-def test_brought_features_take_the_place_of_images(run, tmp_path):
-    finished = run("cohort.features=features.csv")
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert finished.status == 0
-    assert list(results["arms"]) == ["clinical", "radiomics"]
-    assert len(results["comparisons"]) == 2
-    features = pd.read_parquet(tmp_path / "run" / "features.parquet")
+def test_quarantine_above_the_limit_finishes_with_status_1(features_only):
+    finished, run_dir = features_only
+    assert finished.status == 1
+    assert len(finished.sentences) == 1
+    assert "1 x C04" in finished.sentences[0]
+    assert "cohort.max_quarantine=0.03" in finished.sentences[0]
+    assert (run_dir / "report.html").is_file()
+    assert results_of(run_dir)["cohort"]["n_quarantined"] == 1
+
+
+def test_brought_features_take_the_place_of_images(brought):
+    finished, run_dir = brought
+    results = results_of(run_dir)
+    assert list(results["arms"]) == ["clinical", "radiomics", "combined"]
+    assert mismatches(results, SCHEMA) == []
+    features = pd.read_parquet(run_dir / "features.parquet")
     assert list(features)[2:] == [f"texture_{j}" for j in range(12)]
     assert "extracted" not in finished.err
+    assert not (run_dir / "figures" / "examples.svg").exists()
 
 
-def test_arms_to_combine_can_be_chosen(run, tmp_path):
-    finished = run("cohort.features=features.csv", "fusion.members=[clinical,radiomics]")
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert finished.status == 0
-    assert results["arms"]["combined"]["n_features"] == 2
+def test_the_arms_to_combine_can_be_chosen(brought):
+    combined = results_of(brought[1])["arms"]["combined"]
+    assert combined["model"] == "Logistic regression of clinical + radiomics"
+    assert combined["n_features"] == 2
 
 
-def test_a_brought_split_is_kept(run, make_cohort, tmp_path):
+def test_a_run_that_is_not_tracked_says_so(brought):
+    results = results_of(brought[1])
+    assert set(results["mlflow"].values()) == {None}
+    assert "This run is not in MLflow (tracking.enabled=false)." in results["notes"]
+
+
+def test_a_brought_split_is_kept(study_of, make_cohort, tmp_path):
     def role(i):
         return "test" if i >= 28 else "train" if i % 10 else "external"
 
-    finished = run(root=make_cohort(columns={"split": role, "group": None}))
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    split = json.loads((tmp_path / "run" / "split.json").read_text())
-    assert finished.status == 0
+    root = make_cohort(columns={"split": role, "group": None})
+    assert study_of(tmp_path, root=root).status == 0
+    results = results_of(tmp_path)
+    split = json.loads((tmp_path / "split.json").read_text())
     assert split["origin"] == "brought"
     assert [int(key.split("/")[0][-3:]) for key in split["test"]] == list(range(728, 740))
     assert [key.split("/")[0][-3:] for key in split["external"]] == ["700", "710", "720"]
@@ -352,19 +400,6 @@ def test_a_brought_split_is_kept(run, make_cohort, tmp_path):
     # three negatives: no AUC, and a reason
     assert results["arms"]["clinical"]["roles"]["external"]["auc"] is None
     assert any("clinical, external: AUC is not estimable" in note for note in results["notes"])
-
-
-def test_quarantine_above_the_limit_finishes_with_status_1(run, table_cohort, tmp_path):
-    short = pd.read_csv(table_cohort / "features.csv").iloc[:-1]
-    short.to_csv(tmp_path / "short.csv", index=False)
-    finished = run(f"cohort.features={tmp_path / 'short.csv'}")
-    assert finished.status == 1
-    assert len(finished.sentences) == 1 and "C04" in finished.sentences[0]
-    assert (tmp_path / "run" / "report.html").is_file()
-    accepted = run(
-        f"cohort.features={tmp_path / 'short.csv'}", "cohort.max_quarantine=0.03", name="b"
-    )
-    assert accepted.status == 0 and accepted.sentences == []
 
 
 # what leaves the run folder
@@ -431,21 +466,25 @@ def test_the_report_has_its_sections_and_numbers(study):
     assert study.results["cohort"]["data_sha256"] in text
 
 
-def test_markup_in_the_table_is_shown_as_text(run, make_cohort, tmp_path):
+def test_markup_in_the_table_is_shown_as_text(study_of, make_cohort, tmp_path):
     evil = "<img src=x onerror=alert(1)>"
-    levels = [f"{evil}A", "</style><script>alert(2)</script>"]
-    root = make_cohort(
-        columns={evil: lambda i: levels[i % 3 > 0], "outcome": lambda i: "no" if i % 2 else evil}
+    levels = ("</style><script>alert(2)</script>", f"{evil}A")
+    columns = {
+        evil: lambda i: levels[i % 3 > 0],
+        "outcome": lambda i: "no" if i % 2 else evil,
+    }
+    root = make_cohort(columns=columns)
+    finished = study_of(
+        tmp_path, f"cohort.clinical=['{evil}']", f"cohort.positive='{evil}'", root=root, draws=True
     )
-    finished = run(f"cohort.clinical=['{evil}']", f"cohort.positive='{evil}'", root=root)
     assert finished.status == 0, finished.err
-    path = tmp_path / "run" / "report.html"
+    path = tmp_path / "report.html"
     page = parsed(path)
     assert not page.events and "script" not in page.tags
     assert all(a.startswith(("#", "data:image/")) for a in page.addresses)
     assert "&lt;img src=x onerror=alert(1)&gt;" in path.read_text()
-    for picture in (tmp_path / "run" / "figures").glob("*.svg"):
-        assert b"onerror" not in picture.read_bytes().replace(b"&lt;img src=x onerror", b"")
+    for picture in (tmp_path / "figures").glob("*.svg"):
+        assert b"<img" not in picture.read_bytes(), picture.name
 
 
 def test_the_screen_shows_the_areas(study):
@@ -490,22 +529,16 @@ def test_mlflow_holds_what_the_study_was_made_of(study):
         "config.yaml", "delong.json", "environment.json", "results.json", "report.html",
         "figures", "tables",
     } == sent  # fmt: skip
-    table = client.load_table(parent.experiment_id, "delong.json", [parent.run_id])
-    assert table["p_holm"].tolist() == [row["p_holm"] for row in study.results["comparisons"]]
+    table = json.loads(Path(client.download_artifacts(parent.run_id, "delong.json")).read_text())
+    p_holm = table["columns"].index("p_holm")
+    assert [row[p_holm] for row in table["data"]] == pytest.approx(
+        [row["p_holm"] for row in study.results["comparisons"]]
+    )
 
 
-def test_mlflow_is_told_where_nothing_is_compared(run, new_store, tmp_path):
-    uri = new_store()
-    assert run("tracking=mlflow", f"tracking.uri={uri}").status == 0
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    sent = MlflowClient(tracking_uri=uri).list_artifacts(results["mlflow"]["run_id"])
-    assert "delong.json" not in {f.path for f in sent}
-
-
-@pytest.mark.parametrize("uri", ["sqlite:////dev/null/none/mlflow.db", "nonsense://server/path"])
-def test_an_unreachable_store_costs_a_note_and_not_the_study(run, tmp_path, uri):
-    finished = run("tracking=mlflow", f"tracking.uri={uri}")
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
+def test_an_unreachable_store_costs_a_note_and_not_the_study(study_of, tmp_path):
+    finished = study_of(tmp_path, "tracking=mlflow", "tracking.uri=sqlite:////dev/null/a/b.db")
+    results = results_of(tmp_path)
     assert finished.status == 0
     assert "MLflow could not be reached: this run is not in its store." in results["notes"]
     assert set(results["mlflow"].values()) == {None}
