@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from her2 import plots
 from her2.clinical import clinical_table
@@ -139,7 +140,10 @@ def _areas(
 
 
 def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
-    """Return the first training lesions of each outcome; no title names a patient."""
+    """Return the first training lesions of each outcome, cut out of their images.
+
+    No title names a patient, and the banner of an image, which often does, lies outside the cut.
+    """
     trained = set(run.split.train)
     chosen = []
     for outcome in (1, 0):
@@ -147,8 +151,20 @@ def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
         title = run.cohort.positive if outcome else f"not {run.cohort.positive}"
         for lesion in lesions[: N_EXAMPLES // 2]:
             image = load_lesion(lesion)
-            chosen.append((image.pixels, image.mask, title))
+            cut = _around(image.mask)
+            chosen.append((image.pixels[cut], image.mask[cut], title))
     return chosen
+
+
+def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the lesion's bounding box, widened by a quarter on each side."""
+    box = []
+    for axis in (1, 0):
+        inside = np.flatnonzero(mask.any(axis=axis))
+        first, last = int(inside[0]), int(inside[-1])
+        margin = (last - first + 1) // 4
+        box.append(slice(max(first - margin, 0), last + margin + 1))
+    return box[0], box[1]
 
 
 def _baseline(run: OpenRun) -> pd.DataFrame:
