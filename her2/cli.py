@@ -10,6 +10,7 @@ import inspect
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -54,6 +55,7 @@ _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped job ends as Ctrl-C does
     try:
         status = run(sys.argv[1:])
         sys.stdout.flush()
@@ -61,6 +63,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:

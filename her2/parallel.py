@@ -1,17 +1,29 @@
-"""Independent jobs on several processes; a worker that is killed ends in a sentence."""
+"""Independent jobs on several processes: a killed worker ends in a sentence.
+
+A worker outlives a parent that is killed outright, and would hold its memory for ever; so each
+watches its parent and leaves with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
-from joblib import Parallel
+from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from her2.errors import WorkerLost
 
+Job = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
-def run_jobs(jobs: Iterable[Any], *, n_workers: int) -> Iterator[Any]:
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def run_jobs(jobs: Iterable[Job], *, n_workers: int) -> Iterator[Any]:
     """Yield the results of `joblib.delayed` calls as they come, in any order.
 
     Raises
@@ -19,6 +31,8 @@ def run_jobs(jobs: Iterable[Any], *, n_workers: int) -> Iterator[Any]:
     WorkerLost
         A worker process was killed, most often because memory ran out.
     """
+    if n_workers > 1:
+        jobs = (delayed(_watching)(*job) for job in jobs)
     try:
         yield from Parallel(n_jobs=n_workers, return_as="generator_unordered", batch_size=1)(jobs)
     except TerminatedWorkerError as error:
@@ -27,3 +41,23 @@ def run_jobs(jobs: Iterable[Any], *, n_workers: int) -> Iterator[Any]:
             "memory ran out); run the same command again with compute.n_workers=1: features that "
             "are done are kept"
         ) from error
+
+
+def _watching(
+    function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    _watch_parent()
+    return function(*arguments, **named)
+
+
+@lru_cache(maxsize=1)
+def _watch_parent() -> None:
+    """Start, once a process, a thread that ends the process when its parent has gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

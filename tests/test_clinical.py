@@ -67,6 +67,7 @@ def test_equally_frequent_levels_have_the_first_name_as_reference():
 @pytest.mark.parametrize("kind", ["float64", "object"])
 def test_a_variable_without_any_value_carries_nothing_and_breaks_nothing(kind):
     train = TRAINING.assign(empty=pd.Series([np.nan] * 5, dtype=kind))
+    assert np.isfinite(ClinicalEncoder().fit(train).transform(train)).all()
     prepared = clinical_preparation().fit(train)
     expected = clinical_preparation().fit(TRAINING).transform(TRAINING)
     assert prepared.transform(train) == pytest.approx(expected)

@@ -140,6 +140,12 @@ def test_a_constant_column_does_not_pass():
     assert not fitted.support_[0]
 
 
+@pytest.mark.parametrize("supervised", [TTestFilter(), LassoFilter()])
+def test_a_filter_that_needs_the_outcome_says_so(supervised):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        supervised.fit(planted(0)[0], None)
+
+
 # ---- CorrelationFilter
 
 
