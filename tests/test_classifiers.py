@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 
@@ -73,11 +74,9 @@ def test_the_search_equals_scikit_learn_s(chain):
 
 
 def test_the_spread_of_a_candidate_is_that_of_its_folds():
-    X, y, groups = training()
+    _, y, groups = training()
     fold = inner_folds(y, groups, n_folds=4, seed=3, name="fold 0")
     found = search({"lr": {"fixed": {}, "grid": {"C": [0.1]}}})
-    from sklearn.metrics import roc_auc_score
-
     by_fold = [roc_auc_score(y[fold == k], found.out_of_fold[fold == k]) for k in range(4)]
     assert found.table["cv_auc_mean"].iloc[0] == pytest.approx(np.mean(by_fold))
     assert found.table["cv_auc_sd"].iloc[0] == pytest.approx(np.std(by_fold, ddof=1))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from her2 import stats
 from her2.evaluation import (
@@ -149,26 +150,27 @@ def test_out_of_fold_rows_do_move_it(table, found):
 
 
 Y = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
-P = np.array([0.9, 0.8, 0.4, 0.3, 0.7, 0.5, 0.2, 0.2, 0.1, 0.1])
+P = np.array([0.9, 0.8, 0.6, 0.3, 0.7, 0.5, 0.2, 0.2, 0.1, 0.1])
 
 
 def test_counts_and_proportions_are_those_counted_by_hand():
     values, notes = performance(Y, P, 0.5, "hand")
-    assert notes == []
+    assert not notes
     assert {name: values[name] for name in ("n", "n_positive", "tp", "fp", "tn", "fn")} == {
-        "n": 10, "n_positive": 4, "tp": 2, "fp": 2, "tn": 4, "fn": 2,
+        "n": 10, "n_positive": 4, "tp": 3, "fp": 2, "tn": 4, "fn": 1,
     }  # fmt: skip
-    assert values["sensitivity"] == 2 / 4
+    assert values["sensitivity"] == 3 / 4
     assert values["specificity"] == pytest.approx(4 / 6)
-    assert values["ppv"] == 2 / 4
-    assert values["npv"] == pytest.approx(4 / 6)
-    assert values["accuracy"] == 6 / 10
-    assert values["f1"] == pytest.approx(2 * 2 / (2 * 2 + 2 + 2))
-    assert values["auc"] == pytest.approx((6 + 6 + 4 + 4) / 24)
+    assert values["ppv"] == 3 / 5
+    assert values["npv"] == 4 / 5
+    assert values["accuracy"] == 7 / 10
+    assert values["f1"] == pytest.approx(2 * 3 / (2 * 3 + 2 + 1))
+    assert values["auc"] == pytest.approx((6 + 6 + 5 + 4) / 24)
     assert values["brier"] == pytest.approx(np.mean((P - Y) ** 2))
-    # Wilson interval of 2 of 4
-    assert values["sensitivity_low"] == pytest.approx(0.15003898915214947)
-    assert values["sensitivity_high"] == pytest.approx(0.8499610108478506)
+    trials = {"sensitivity": (3, 4), "specificity": (4, 6), "ppv": (3, 5), "npv": (4, 5)}
+    for name, (successes, n) in trials.items():
+        found = (values[f"{name}_low"], values[f"{name}_high"])
+        assert found == pytest.approx(proportion_confint(successes, n, method="wilson"))
     assert values["auc_low"] < values["auc"] < values["auc_high"]
 
 

@@ -88,7 +88,7 @@ def test_a_value_that_is_there_is_not_changed():
 
 def test_nothing_to_learn_from_is_a_sentence():
     X = np.ones((10, 3))
-    with pytest.raises(BadCohort, match="expected a feature that varies .* found none of 3"):
+    with pytest.raises(BadCohort, match=r"expected a feature that varies .* found none of 3"):
         UsableFeatures().fit(X)
 
 

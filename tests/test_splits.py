@@ -124,7 +124,7 @@ def test_patients_and_chained_groups_stay_in_one_role(seed):
 
 @pytest.mark.parametrize("size", [0, 1, -0.1, 1.5])
 def test_a_share_that_leaves_a_role_empty_is_refused(size):
-    with pytest.raises(BadConfig, match="expected split.test_size between 0 and 1"):
+    with pytest.raises(BadConfig, match=r"expected split\.test_size between 0 and 1"):
         make_split(patients(20, 5), test_size=size)
 
 
@@ -218,7 +218,7 @@ def test_a_split_that_was_changed_afterwards_is_refused(tmp_path, tamper):
     content = json.loads(path.read_text())
     tamper(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(LeakageError, match="expected split.json as it was frozen"):
+    with pytest.raises(LeakageError, match=r"expected split\.json as it was frozen"):
         read_split(path)
 
 

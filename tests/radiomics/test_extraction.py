@@ -5,7 +5,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from PIL import Image
+from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from her2.errors import BadConfig, InputProblem
 from her2.radiomics import extract_features
@@ -42,6 +44,22 @@ def test_features_of_a_real_lesion_are_those_of_the_reference(shared, name):
     difference = (found - expected).abs() / expected.abs().clip(lower=1.0)
     assert difference.notna().all()
     assert difference.max() <= 1e-9, difference.nlargest(5)
+
+
+def pyradiomics(image: np.ndarray, mask: np.ndarray, spacing_mm) -> pd.Series:
+    """What pyradiomics itself says, without anything of ours but its parameters."""
+    volumes = [sitk.GetImageFromArray(array[np.newaxis]) for array in (image, mask.astype("u1"))]
+    for volume in volumes:
+        volume.SetSpacing((spacing_mm[1], spacing_mm[0], 1.0))
+    found = RadiomicsFeatureExtractor(paper_1561().parameters).execute(*volumes)
+    return pd.Series({k: float(v) for k, v in found.items() if not k.startswith("diagnostics")})
+
+
+def test_rows_and_columns_of_unequal_size_are_taken_as_pyradiomics_takes_them():
+    """The gradient and the shape depend on which is which."""
+    found = extract_features(speckle(), disc(), spacing_mm=(0.5, 0.1))
+    expected = pyradiomics(speckle(), disc(), (0.5, 0.1))[found.index]
+    assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-9, abs=1e-9)
 
 
 @pytest.fixture(scope="module")

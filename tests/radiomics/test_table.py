@@ -148,7 +148,7 @@ def test_the_name_of_a_patient_is_not_part_of_the_content(lesions, store, first,
 
 def test_a_missing_family_is_told_as_what_it_is(lesions, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trimesh.creation", None)
-    with pytest.raises(BadConfig, match="lacks SciPy below 1.17 and trimesh"):
+    with pytest.raises(BadConfig, match=r"lacks SciPy below 1.17 and trimesh"):
         extract_table(lesions[:1], store=Store(tmp_path))
     assert entries(Store(tmp_path)) == []
 
@@ -176,7 +176,7 @@ def test_a_mask_that_went_bad_is_an_input_problem_in_any_process(tmp_path, n_wor
 
 
 def test_an_unknown_region_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(BadConfig, match="expected radiomics.region to be one of lesion"):
+    with pytest.raises(BadConfig, match=r"expected radiomics\.region to be one of lesion"):
         extract_table([Lesion("a", "1", 0)], store=Store(tmp_path), region="peritumour")
 
 
