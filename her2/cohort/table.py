@@ -131,8 +131,10 @@ def _rows_of_workbook(path: Path) -> Rows:
     try:
         with zipfile.ZipFile(path) as archive:
             _check_bytes(sum(member.file_size for member in archive.infolist()))
-        values = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        formulas = openpyxl.load_workbook(path, read_only=True, data_only=False)
+        # from memory, because openpyxl leaves a file open when it cannot read it
+        content = path.read_bytes()
+        values = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        formulas = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False)
         try:
             return _rows_of_sheets(values, formulas)
         finally:
