@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,6 +112,7 @@ def fit_arms(
     *,
     n_folds: int,
     seed: int,
+    scoring: str = "roc_auc",
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> dict[str, FittedArm]:
@@ -122,8 +124,8 @@ def fit_arms(
         What to fit; only the rows of `training` are read.
     training
         Training rows and outer folds.
-    n_folds
-        Folds of the inner grid search.
+    n_folds, scoring
+        Folds of the inner grid search, and by what it chooses (`classifiers.SCORINGS`).
     n_workers
         Processes; the result does not depend on it.
     advance
@@ -131,8 +133,9 @@ def fit_arms(
     """
     final = training.n_folds
     tasks = [(arm, k) for arm in arms for k in range(final + 1)]
+    inner = {"n_folds": n_folds, "seed": seed, "scoring": scoring}
     jobs = (
-        delayed(_search)(i, _without_test(arm, training), training, k, n_folds, seed)
+        delayed(_search)(i, _without_test(arm, training), training, k, inner)
         for i, (arm, k) in enumerate(tasks)
     )
     searches: dict[int, Search] = {}
@@ -262,7 +265,7 @@ def _without_test(arm: Arm, training: TrainingSet) -> Arm:
 
 
 def _search(
-    position: int, arm: Arm, training: TrainingSet, k: int, n_folds: int, seed: int
+    position: int, arm: Arm, training: TrainingSet, k: int, inner: Mapping[str, Any]
 ) -> tuple[int, Search]:
     """Return one search: without outer fold k, or on everything when k is the fold count."""
     rows = training.fold != k
@@ -273,9 +276,8 @@ def _search(
             training.groups[rows],
             preparation=arm.preparation,
             points=arm.points,
-            n_folds=n_folds,
-            seed=seed,
             name=f"fold {k}",
+            **inner,
         )
     return position, search
 

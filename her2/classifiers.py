@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from her2.errors import BadConfig
@@ -26,6 +26,7 @@ from her2.splits import grouped_folds
 FloatArray = NDArray[np.float64]
 
 NAMES = ("lr", "random_forest", "extra_trees", "xgboost", "lightgbm")
+SCORINGS = ("log_loss", "roc_auc")
 TITLES = {
     "lr": "Logistic regression",
     "random_forest": "Random forest",
@@ -153,8 +154,9 @@ def grid_search(
     n_folds: int,
     seed: int,
     name: str,
+    scoring: str = "roc_auc",
 ) -> Search:
-    """Return the candidate with the largest mean AUC over inner folds, refitted on all rows.
+    """Return the candidate with the best mean score over inner folds, refitted on all rows.
 
     Parameters
     ----------
@@ -167,10 +169,20 @@ def grid_search(
         Inner folds, fewer when a class has fewer units.
     name
         Names the random numbers, so that searches do not share folds by accident.
+    scoring
+        ``roc_auc`` (the larger the better) or ``log_loss`` (the smaller). Log loss also asks for
+        probabilities that mean the same in every fold; the AUC does not see their scale.
+
+    Raises
+    ------
+    BadConfig
+        The scoring is none of these.
     """
+    check_scoring(scoring)
     fold = inner_folds(y, groups, n_folds=n_folds, seed=seed, name=name)
     probability = np.full((len(points), len(y)), np.nan)
     auc = np.full((len(points), fold.max() + 1), np.nan)
+    loss = np.full_like(auc, np.nan)
     for k in range(fold.max() + 1):
         train, judged = fold != k, fold == k
         prepared = clone(preparation).fit(X[train], y[train])
@@ -179,15 +191,25 @@ def grid_search(
             model = _fit(build(point, seed), X_train, y[train])
             judged_probability = model.predict_proba(X_judged)[:, 1]
             auc[i, k] = roc_auc_score(y[judged], judged_probability)
+            loss[i, k] = log_loss(y[judged], judged_probability)
             probability[i, judged] = at_prevalence(
                 judged_probability, before=y[train].mean(), after=y.mean()
             )
     # equal scores: the earlier, simpler candidate
-    winner = int(np.argmax(np.round(auc.mean(axis=1), 12)))
+    score = auc if scoring == "roc_auc" else -loss
+    winner = int(np.argmax(np.round(score.mean(axis=1), 12)))
     prepared = clone(preparation).fit(X, y)
     model = _fit(build(points[winner], seed), prepared.transform(X), y)
     pipeline = Pipeline([*prepared.steps, ("classifier", model)])
-    return Search(points[winner], pipeline, probability[winner], _table(points, auc, winner))
+    return Search(points[winner], pipeline, probability[winner], _table(points, auc, loss, winner))
+
+
+def check_scoring(scoring: str) -> None:
+    """Refuse a name that is none of `SCORINGS`."""
+    if scoring not in SCORINGS:
+        raise BadConfig(
+            f"expected evaluation.scoring to be one of {', '.join(SCORINGS)}, found {scoring!r}"
+        )
 
 
 def inner_folds(
@@ -243,13 +265,16 @@ def _fit(model: BaseEstimator, X: FloatArray, y: NDArray[np.int64]) -> BaseEstim
         return model.fit(X, y)
 
 
-def _table(points: Sequence[Candidate], auc: FloatArray, winner: int) -> pd.DataFrame:
+def _table(
+    points: Sequence[Candidate], auc: FloatArray, loss: FloatArray, winner: int
+) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "classifier": [point.classifier for point in points],
             "parameters": [point.label for point in points],
             "cv_auc_mean": auc.mean(axis=1),
             "cv_auc_sd": auc.std(axis=1, ddof=1),
+            "cv_log_loss_mean": loss.mean(axis=1),
             "chosen": [i == winner for i in range(len(points))],
         }
     )

@@ -96,10 +96,11 @@ class FusionSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Group `evaluation`: outer and inner folds of the nested cross-validation."""
+    """Group `evaluation`: folds of the nested cross-validation, and what chooses a model."""
 
     n_folds: int = 5
     n_inner_folds: int = 5
+    scoring: str = "log_loss"
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,15 @@ def test_the_spread_of_a_candidate_is_that_of_its_folds():
     assert found.table["cv_auc_sd"].iloc[0] == pytest.approx(np.std(by_fold, ddof=1))
 
 
+def test_log_loss_chooses_the_smallest_loss_and_another_name_is_refused():
+    grid = {"lr": {"fixed": {}, "grid": {"C": [1e-4, 1.0, 1e6]}}}
+    found = search(grid, scoring="log_loss")
+    assert found.table["chosen"].idxmax() == found.table["cv_log_loss_mean"].idxmin()
+    assert found.table["cv_log_loss_mean"].nunique() == 3
+    with pytest.raises(BadConfig, match="log_loss, roc_auc"):
+        search(grid, scoring="accuracy")
+
+
 def test_the_winner_s_out_of_fold_probabilities_come_from_models_without_the_fold():
     X, y, groups = training()
     fold = inner_folds(y, groups, n_folds=4, seed=3, name="fold 0")

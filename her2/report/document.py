@@ -52,7 +52,7 @@ class ReportInput:
     baseline
         Table 1: variable, level, all, train, test, missing, p_value, test_name.
     model_selection
-        arm, classifier, parameters, cv_auc_mean, cv_auc_sd, chosen.
+        arm, classifier, parameters, cv_auc_mean, cv_auc_sd, cv_log_loss_mean, chosen.
     problems
         code, severity, title, n.
     figures

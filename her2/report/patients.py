@@ -127,10 +127,10 @@ def selection_table(candidates: pd.DataFrame) -> Table:
     shown = _best_candidates(candidates)
     rows = [_candidate_row(record) for record in shown.to_dict("records")]
     left_out = len(candidates) - len(shown)
-    note = "Chosen by the mean AUC of cross-validation within the training patients."
+    note = "Chosen by cross-validation within the training patients (setting evaluation.scoring)."
     if left_out:
         note += f" {count(left_out)} further candidates with a lower AUC are not shown."
-    titles = ("Arm", "Classifier", "Parameters", "Mean AUC", "SD", "Chosen")
+    titles = ("Arm", "Classifier", "Parameters", "Mean AUC", "SD", "Mean log loss", "Chosen")
     heads = columns(*titles, text=["Classifier", "Parameters", "Chosen"])
     return Table("Candidate models", heads, grouped(rows), note=note)
 
@@ -150,6 +150,7 @@ def _candidate_row(record: Mapping[Hashable, Any]) -> tuple[str, ...]:
         cell(record["parameters"]),
         number(record["cv_auc_mean"]),
         number(record["cv_auc_sd"]),
+        number(record["cv_log_loss_mean"]),
         "chosen" if record["chosen"] else "",
     )
 

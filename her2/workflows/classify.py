@@ -58,7 +58,7 @@ def classify(
     write_features(run.folder.file("features.parquet"), run.cohort, features)
     fitted = fit_run(
         run, [recipes.radiomics_arm(features, classifier, selection, seed)], members=(),
-        n_folds=evaluation.n_inner_folds, seed=seed, n_workers=n_workers(compute),
+        evaluation=evaluation, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
     save_models(run.folder, fitted)
     outcome = judge(run, fitted.signatures, selection_notes(fitted.arms))

@@ -15,7 +15,7 @@ ALWAYS: tuple[Difference, ...] = (
     ),
     (
         "The best of five classifiers and five networks is named by its test AUC.",
-        "Models are chosen by inner cross-validation on training patients.",
+        "Models are chosen by inner cross-validation on training patients only.",
         "The best of several on a small test set is too good by chance.",
     ),
     (

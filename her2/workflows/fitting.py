@@ -21,13 +21,15 @@ from her2.arms import (
 )
 from her2.progress import progress
 from her2.run_folder import RunFolder
+from her2.settings import EvaluationSettings
 from her2.store import write_atomic
 from her2.workflows.opening import OpenRun
 
 logger = logging.getLogger(__name__)
 
 MODEL_SELECTION_COLUMNS = (
-    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "chosen",
+    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd",
+    "cv_log_loss_mean", "chosen",
 )  # fmt: skip
 
 
@@ -41,14 +43,25 @@ class Fitted:
 
 
 def fit_run(
-    run: OpenRun, arms: Sequence[Arm], *, members: Sequence[str], n_folds: int, seed: int,
+    run: OpenRun,
+    arms: Sequence[Arm],
+    *,
+    members: Sequence[str],
+    evaluation: EvaluationSettings,
+    seed: int,
     n_workers: int,
-) -> Fitted:  # fmt: skip
+) -> Fitted:
     """Return every arm fitted on training patients, and the combined arm of `members`."""
     n_searches = len(arms) * (run.training.n_folds + 1)
     with run.watch.step("fit"), progress("fitting", n_searches, "searches") as advance:
         fitted = fit_arms(
-            arms, run.training, n_folds=n_folds, seed=seed, n_workers=n_workers, advance=advance
+            arms,
+            run.training,
+            n_folds=evaluation.n_inner_folds,
+            scoring=evaluation.scoring,
+            seed=seed,
+            n_workers=n_workers,
+            advance=advance,
         )
     signatures = {arm.name: arm_signature(fitted[arm.name], arm, run.held_out) for arm in arms}
     combined = None

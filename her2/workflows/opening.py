@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from her2.arms import TrainingSet
+from her2.classifiers import check_scoring
 from her2.errors import BadConfig
 from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
@@ -97,7 +98,7 @@ def training_set(
     Raises
     ------
     BadConfig
-        Fewer than two folds.
+        Fewer than two folds, or an unknown scoring.
     BadCohort
         A class has fewer patients than folds.
     """
@@ -106,6 +107,7 @@ def training_set(
             f"expected at least 2 folds, found {evaluation.n_folds} outer and "
             f"{evaluation.n_inner_folds} inner; 5 is usual"
         )
+    check_scoring(evaluation.scoring)
     chosen = set(split.train)
     rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
     groups = units(cohort.lesions)[rows]

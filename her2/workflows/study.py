@@ -74,7 +74,7 @@ def study(
     radiomic = _radiomic_features(run, radiomics, compute, cache)
     arms = _arms(run, radiomic, deep, classifier, selection, backbone, fusion, seed)
     fitted = fit_run(
-        run, arms, members=fusion.members, n_folds=evaluation.n_inner_folds, seed=seed,
+        run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
     save_models(run.folder, fitted)

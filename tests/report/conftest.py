@@ -112,9 +112,10 @@ def build_candidates() -> pd.DataFrame:
         for position in range(8):
             mean = 0.8 - 0.01 * position
             values = (arm, "lightgbm", f"num_leaves={2**position}, learning_rate=0.05", mean)
-            rows.append((*values, float(rng.uniform(0.03, 0.06)), position == 0))
-    names = ["arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "chosen"]
-    return pd.DataFrame(rows, columns=names)
+            spread, loss = rng.uniform(0.03, 0.06), rng.uniform(0.4, 0.6)
+            rows.append((*values, float(spread), float(loss), position == 0))
+    names = ("arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "cv_log_loss_mean")
+    return pd.DataFrame(rows, columns=[*names, "chosen"])
 
 
 def build_problems() -> pd.DataFrame:
