@@ -85,7 +85,7 @@ def ui_command(uri: str | None, port: int) -> list[str]:
     address = tracking_uri(uri)
     return [
         sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address,
-        "--host", "127.0.0.1", "--port", str(port),
+        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
     ]  # fmt: skip
 
 

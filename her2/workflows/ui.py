@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,12 @@ def ui(
     """Serve the pages until interrupted."""
     sys.stdout.write(f"http://127.0.0.1:{port} (Ctrl-C ends it)\n")
     sys.stdout.flush()
-    try:
-        return subprocess.run(ui_command(tracking.uri, port), check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    # no background jobs: nobody asked for them, and they would outlive the server
+    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with subprocess.Popen(ui_command(tracking.uri, port), env=quiet) as server:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            server.terminate()  # not killed: it ends its own workers
+            server.wait()
+            return 0

@@ -1,6 +1,5 @@
 """`her2 phantom` writes a cohort that the reader of folders takes; `her2 ui` stays at home."""
 
-import subprocess
 import sys
 
 import pytest
@@ -67,19 +66,39 @@ def test_the_pages_are_served_on_this_machine_only(tmp_path):
         "--backend-store-uri": f"sqlite:///{tmp_path / 'a.db'}",
         "--host": "127.0.0.1",
         "--port": "5001",
+        "--workers": "1",
     }
 
 
-def test_the_command_says_the_address_and_runs_that_server(her2_command, monkeypatch, tmp_path):
-    started = []
+class Server:
+    """A process in place of MLflow's: it is interrupted while it serves."""
 
-    def serve(command, **settings):
-        started.append(command)
-        return subprocess.CompletedProcess(command, 0)
+    def __init__(self, command, env):
+        self.command, self.env, self.calls = command, env, []
+        Server.started = self
 
-    monkeypatch.setattr("her2.workflows.ui.subprocess.run", serve)
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.calls.append("left")
+
+    def wait(self):
+        self.calls.append("wait")
+        if self.calls.count("wait") == 1:
+            raise KeyboardInterrupt
+        return 0
+
+    def terminate(self):
+        self.calls.append("terminate")
+
+
+def test_the_command_says_the_address_and_ends_its_server(her2_command, monkeypatch, tmp_path):
+    monkeypatch.setattr("her2.workflows.ui.subprocess.Popen", Server)
     uri = f"sqlite:///{tmp_path / 'a.db'}"
     finished = her2_command("ui", "port=5002", f"tracking.uri={uri}", f"run_dir={tmp_path}")
     assert finished.status == 0
     assert finished.out == "http://127.0.0.1:5002 (Ctrl-C ends it)\n"
-    assert started == [ui_command(uri, 5002)]
+    assert Server.started.command == ui_command(uri, 5002)
+    assert Server.started.env["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert Server.started.calls == ["wait", "terminate", "wait", "left"]
