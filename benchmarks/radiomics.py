@@ -12,8 +12,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from time import perf_counter
+
+# this file is called radiomics too: its folder must not hide the package
+sys.path = [
+    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
+]
 
 import numpy as np
 import SimpleITK as sitk
