@@ -113,8 +113,11 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     import hydra
 
     statuses: list[int] = []
+    composed = False
 
     def task(config: DictConfig) -> int:
+        nonlocal composed
+        composed = True
         statuses.append(_run_job(command, config))
         return statuses[-1]
 
@@ -124,7 +127,12 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command
     )
-    decorate(task)()
+    try:
+        decorate(task)()
+    except ValueError as error:  # some refusals of Hydra are no HydraException
+        if composed:
+            raise
+        raise BadConfig(_one_sentence(error)) from error
     return max(statuses, default=0)
 
 

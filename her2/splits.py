@@ -133,17 +133,24 @@ def write_split(path: Path, split: Split) -> None:
 
 def read_split(path: Path) -> Split:
     """Return a frozen split; one whose roles do not match its hash is refused."""
-    content = json.loads(path.read_text())
-    recorded = content.pop("sha256", None)
-    for role in ("train", "test", "external"):
-        content[role] = tuple(content[role])
-    split = Split(**content)
+    try:
+        content = json.loads(path.read_text())
+        recorded = content.pop("sha256", None)
+        for role in ("train", "test", "external"):
+            content[role] = tuple(content[role])
+        split = Split(**content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _not_as_frozen(path, "a file that is no split") from error
     if split.sha256 != recorded:
-        raise LeakageError(
-            f"expected {path.name} as it was frozen, found roles that do not match its hash; "
-            "restore the file or start a new run_dir"
-        )
+        raise _not_as_frozen(path, "roles that do not match its hash")
     return split
+
+
+def _not_as_frozen(path: Path, found: str) -> LeakageError:
+    return LeakageError(
+        f"expected {path.name} as it was frozen, found {found}; restore the file or start a new "
+        "run_dir"
+    )
 
 
 def grouped_folds(

@@ -222,6 +222,14 @@ def test_a_split_that_was_changed_afterwards_is_refused(tmp_path, tamper):
         read_split(path)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"train": 1}'])
+def test_a_file_that_is_no_split_is_refused(tmp_path, text):
+    path = tmp_path / "split.json"
+    path.write_text(text)
+    with pytest.raises(LeakageError, match="found a file that is no split"):
+        read_split(path)
+
+
 def test_an_overlap_of_roles_is_refused():
     lesions = patients(30, 10)
     split = make_split(lesions)

@@ -40,6 +40,7 @@ def assert_refused(finished, *fragments, status=2):
         ("nonsense=1", ("Could not override 'nonsense'",)),
         ("+nonsense=1", ("nonsense",)),
         ("~split", ("split",)),
+        ("split=null", ("must be a string",)),
         ("classifier=nonsense", ("classifier/nonsense", "lightgbm")),
         ("nonsense=lr", ("nonsense",)),
         ("classifier.lr=3", ("classifier",)),
