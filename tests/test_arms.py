@@ -23,11 +23,12 @@ from her2.classifiers import Candidate, Search, candidates
 from her2.clinical import clinical_preparation, clinical_table
 from her2.fusion import CompressDeepFeatures
 from her2.seeds import generator
-from her2.selection import paper_chain
+from her2.selection import no_selection, paper_chain
 from her2.splits import Split, grouped_folds, make_split, units
 from her2.types import PREDICTION_COLUMNS, Lesion
 
 LR = candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})
+HEAD = candidates({"lr": {"fixed": {}, "grid": {"C": [0.0001, 0.001, 0.01, 0.1]}}})
 MEMBERS = ("clinical", "dlr")
 N_DEEP = 20
 
@@ -63,6 +64,7 @@ class Study:
         return [
             Arm("clinical", self.clinical, clinical_preparation(), LR, is_table=True),
             Arm("radiomics", self.radiomics, chain, LR),
+            Arm("deep_learning", self.deep, no_selection(), HEAD),
             Arm("dlr", both, dlr, LR),
         ]
 
@@ -77,6 +79,7 @@ def study(seed: int = 0, n: int = 80, signal: float = 1.0, several: bool = True)
     radiomics = rng.standard_normal((n, 30))
     radiomics[:, :3] += signal * y[:, np.newaxis]
     deep = rng.standard_normal((n, N_DEEP))
+    deep[:, :3] += signal * y[:, np.newaxis]
     clinical = pd.DataFrame(
         {
             "age": 50 + 10 * rng.standard_normal(n) + 8 * signal * y,
@@ -113,7 +116,7 @@ def poisoned(clean: Study) -> Study:
 
 def fit(of: Study, training: TrainingSet | None = None, **settings) -> dict[str, FittedArm]:
     training = training or of.training
-    return fit_arms(of.arms(), training, n_folds=2, seed=0, **settings)
+    return fit_arms(of.arms(), training, n_folds=2, seed=0, scoring="log_loss", **settings)
 
 
 def signatures(of: Study, **settings) -> dict[str, Signature]:
@@ -152,7 +155,7 @@ def honest(clean) -> dict[str, np.ndarray]:
 
 def test_poisoned_test_patients_change_no_prediction_of_a_training_patient(clean, found):
     attacked = signatures(poisoned(clean))
-    assert list(attacked) == ["clinical", "radiomics", "dlr", "combined"]
+    assert list(attacked) == ["clinical", "radiomics", "deep_learning", "dlr", "combined"]
     for name, signature in attacked.items():
         assert signature.out_of_fold.tobytes() == found[name].out_of_fold.tobytes()
         assert signature.in_sample.tobytes() == found[name].in_sample.tobytes()
@@ -347,7 +350,7 @@ def test_shuffled_outcomes_are_not_predicted():
         for name, probability in out_of_fold(noise, training).items():
             aucs.setdefault(name, []).append(stats.auc(training.y_true, probability))
     means = {name: float(np.mean(values)) for name, values in aucs.items()}
-    assert set(means) == {"clinical", "radiomics", "dlr", "combined"}
+    assert set(means) == {"clinical", "radiomics", "deep_learning", "dlr", "combined"}
     assert means == pytest.approx(dict.fromkeys(means, 0.5), abs=0.05)
     assert min(len(values) for values in aucs.values()) == 20
 
@@ -359,7 +362,7 @@ def test_the_predictions_table_has_a_row_for_every_signature_of_every_lesion(cle
     training = clean.training
     table = predictions_table(list(found.values()), clean.lesions, clean.split.roles(), training)
     assert tuple(table.columns) == PREDICTION_COLUMNS
-    assert len(table) == 4 * (2 * len(training.keys) + len(clean.held_out))
+    assert len(table) == 5 * (2 * len(training.keys) + len(clean.held_out))
     assert not table.duplicated(["patient_id", "lesion_id", "kind", "arm"]).any()
     assert table["fold"].notna().eq(table["kind"].eq("out_of_fold")).all()
     key = table["patient_id"] + "/" + table["lesion_id"]
