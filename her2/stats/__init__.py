@@ -4,67 +4,228 @@ Pure functions of what they are given. A statistic that the data do not determin
 `her2.errors.NotEstimable` with the reason, never NaN or a default.
 """
 
-from her2.stats.agreement import Icc, IccForm, dice, icc, icc_per_feature
-from her2.stats.auc import AucInterval, RocCurve, auc, auc_interval, roc_curve
-from her2.stats.baseline import baseline_table
+from her2.stats.agreement import adjudication_list, dice, mask_icc
+from her2.stats.auc import AucInterval, auc, auc_interval, hanley_mcneil_standard_error
+from her2.stats.baseline import baseline_by_outcome, baseline_table
+from her2.stats.bootstrap import BootstrapInterval, bootstrap_difference, bootstrap_interval
 from her2.stats.calibration import (
     Calibration,
-    brier_score,
     calibration,
     calibration_groups,
-    calibration_in_the_large,
-    calibration_line,
-    integrated_calibration_index,
 )
-from her2.stats.decision_curve import net_benefit, net_benefit_treat_all
+from her2.stats.calibration_curve import (
+    CalibrationErrors,
+    LowessCalibration,
+    calibration_curve,
+    calibration_errors,
+    expected_calibration_error,
+    integrated_calibration_index,
+    lowess_calibration,
+)
+from her2.stats.calibration_line import (
+    CalibrationInTheLarge,
+    CalibrationLine,
+    calibration_in_the_large,
+    calibration_in_the_large_interval,
+    calibration_line,
+    calibration_line_interval,
+    calibration_slope,
+)
+from her2.stats.coherence import Contradiction, Printed, PrintedStudy, auc_bounds
+from her2.stats.coherence import check as check_coherence
+from her2.stats.collinearity import events_per_variable, variance_inflation
+from her2.stats.combat import CombatModel, combat, fit_combat
+from her2.stats.decision_curve import net_benefit, net_benefit_band, net_benefit_treat_all
 from her2.stats.delong import (
     DelongTest,
     UnpairedDelongTest,
+    delong_covariance,
     delong_test,
     delong_test_unpaired,
     holm,
 )
+from her2.stats.hausdorff import HausdorffDistance, hausdorff_distance
 from her2.stats.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
-from her2.stats.logistic import multivariable_logistic, univariable_logistic
+from her2.stats.imputation import PooledEstimate, multiply_imputed_logistic, pool
+from her2.stats.intraclass import Icc, IccTest, icc, icc_of_pairs, icc_per_feature, icc_test
+from her2.stats.logistic import (
+    multivariable_logistic,
+    no_intercept_odds,
+    univariable_logistic,
+)
+from her2.stats.logistic_model import LogisticModel, fit_logistic_model, likelihood_ratio_tests
+from her2.stats.mean_squares import IccForm
+from her2.stats.nomogram import Nomogram, nomogram
+from her2.stats.odds_ratios import odds_ratio_table
 from her2.stats.operating_point import (
     OperatingPoint,
+    clopper_pearson_interval,
     operating_point,
     wilson_interval,
+)
+from her2.stats.optimism import optimism_corrected
+from her2.stats.permutation import permutation_p_value, permutation_p_value_of_pipeline
+from her2.stats.proper_scores import (
+    Spiegelhalter,
+    brier_score,
+    log_loss,
+    scaled_brier,
+    spiegelhalter,
+)
+from her2.stats.reclassification import (
+    IntegratedDiscrimination,
+    NetReclassification,
+    discrimination_slope,
+    idi,
+    nri,
+    nri_categorical,
+)
+from her2.stats.repeated import (
+    RepeatedAuc,
+    ResampledTTest,
+    corrected_resampled_t_test,
+    repeated_auc,
+    repeated_delong_test,
+)
+from her2.stats.roc import RocCurve, partial_auc, roc_coordinates, roc_curve
+from her2.stats.sample_size import (
+    cox_snell_r2,
+    largest_n_parameters,
+    sample_size_for_prediction,
+    validation_precision,
+)
+from her2.stats.stability import Stability, nogueira_stability, selection_frequency
+from her2.stats.standardised_difference import (
+    standardised_difference,
+    standardised_difference_of_shares,
+)
+from her2.stats.stepwise import Stepwise, stepwise_logistic
+from her2.stats.subgroups import cut, interaction_p, subgroup_performance
+from her2.stats.thresholds import (
+    closest_topleft_threshold,
+    fixed_sensitivity_threshold,
+    fixed_specificity_threshold,
     youden_threshold,
 )
+from her2.stats.validation_measures import ValidationMeasures, validation_measures
 
 __all__ = [
     "AucInterval",
+    "BootstrapInterval",
     "Calibration",
+    "CalibrationErrors",
+    "CalibrationInTheLarge",
+    "CalibrationLine",
+    "CombatModel",
+    "Contradiction",
     "DelongTest",
+    "HausdorffDistance",
     "HosmerLemeshow",
     "Icc",
     "IccForm",
+    "IccTest",
+    "IntegratedDiscrimination",
+    "LogisticModel",
+    "LowessCalibration",
+    "NetReclassification",
+    "Nomogram",
     "OperatingPoint",
+    "PooledEstimate",
+    "Printed",
+    "PrintedStudy",
+    "RepeatedAuc",
+    "ResampledTTest",
     "RocCurve",
+    "Spiegelhalter",
+    "Stability",
+    "Stepwise",
     "UnpairedDelongTest",
+    "ValidationMeasures",
+    "adjudication_list",
     "auc",
+    "auc_bounds",
     "auc_interval",
+    "baseline_by_outcome",
     "baseline_table",
+    "bootstrap_difference",
+    "bootstrap_interval",
     "brier_score",
     "calibration",
+    "calibration_curve",
+    "calibration_errors",
     "calibration_groups",
     "calibration_in_the_large",
+    "calibration_in_the_large_interval",
     "calibration_line",
+    "calibration_line_interval",
+    "calibration_slope",
+    "check_coherence",
+    "clopper_pearson_interval",
+    "closest_topleft_threshold",
+    "combat",
+    "corrected_resampled_t_test",
+    "cox_snell_r2",
+    "cut",
+    "delong_covariance",
     "delong_test",
     "delong_test_unpaired",
     "dice",
+    "discrimination_slope",
+    "events_per_variable",
+    "expected_calibration_error",
+    "fit_combat",
+    "fit_logistic_model",
+    "fixed_sensitivity_threshold",
+    "fixed_specificity_threshold",
+    "hanley_mcneil_standard_error",
+    "hausdorff_distance",
     "holm",
     "hosmer_lemeshow",
     "icc",
+    "icc_of_pairs",
     "icc_per_feature",
+    "icc_test",
+    "idi",
     "integrated_calibration_index",
+    "interaction_p",
+    "largest_n_parameters",
+    "likelihood_ratio_tests",
+    "log_loss",
+    "lowess_calibration",
+    "mask_icc",
+    "multiply_imputed_logistic",
     "multivariable_logistic",
     "net_benefit",
+    "net_benefit_band",
     "net_benefit_treat_all",
+    "no_intercept_odds",
+    "nogueira_stability",
+    "nomogram",
+    "nri",
+    "nri_categorical",
+    "odds_ratio_table",
     "operating_point",
+    "optimism_corrected",
+    "partial_auc",
+    "permutation_p_value",
+    "permutation_p_value_of_pipeline",
+    "pool",
+    "repeated_auc",
+    "repeated_delong_test",
+    "roc_coordinates",
     "roc_curve",
+    "sample_size_for_prediction",
+    "scaled_brier",
+    "selection_frequency",
+    "spiegelhalter",
+    "standardised_difference",
+    "standardised_difference_of_shares",
+    "stepwise_logistic",
+    "subgroup_performance",
     "univariable_logistic",
+    "validation_measures",
+    "validation_precision",
+    "variance_inflation",
     "wilson_interval",
     "youden_threshold",
 ]

@@ -13,19 +13,29 @@ from statsmodels.stats.multitest import multipletests
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.auc import Placements, placement_variance, placements
+from her2.stats.placements import (
+    Placements,
+    placement_covariance,
+    placement_variance,
+    placements,
+)
 from her2.stats.validation import FloatArray
 
 
 @dataclass(frozen=True)
 class DelongTest:
-    """Paired comparison of two AUCs; `difference` and `z` are first minus second."""
+    """Paired comparison of two AUCs; `difference` and `z` are first minus second.
+
+    low, high: Wald limits of the difference, which may leave [-1, 1], as pROC's.
+    """
 
     auc_first: float
     auc_second: float
     difference: float
     z: float
     p_value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,9 @@ class UnpairedDelongTest:
     p_value: float
 
 
-def delong_test(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> DelongTest:
+def delong_test(
+    y_true: ArrayLike, first: ArrayLike, second: ArrayLike, *, level: float = 0.95
+) -> DelongTest:
     """DeLong's test of two scores of the same cases (paired), two-sided, in O(n log n).
 
     Parameters
@@ -52,6 +64,8 @@ def delong_test(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> Delon
         Shape (n,), 0 or 1, at least two of each.
     first, second
         Shape (n,), finite, higher = more likely positive, in the order of `y_true`.
+    level
+        Confidence level of the limits of the difference, in (0, 1).
 
     Returns
     -------
@@ -64,7 +78,7 @@ def delong_test(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> Delon
         If a class has fewer than two cases, a score is missing or constant, or the AUCs differ
         while the estimated variance of the difference is 0.
     BadArgument
-        If the shapes differ.
+        If the shapes differ or the level is not in (0, 1).
 
     References
     ----------
@@ -78,14 +92,62 @@ def delong_test(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> Delon
     >>> round(test.difference, 3), round(test.z, 3), round(test.p_value, 3)
     (0.222, 0.894, 0.371)
     """
-    one, two = _paired_placements(y_true, first, second)
+    validation.check_level(level)
+    return paired_test(*_paired_placements(y_true, first, second), level)
+
+
+def paired_test(one: Placements, two: Placements, level: float) -> DelongTest:
+    """DeLong's test from the placements of two scores of the same cases."""
     difference = one.auc - two.auc
     # from the differences of the placements, not var + var - 2 cov: exactly 0 if they agree
     variance = placement_variance(
         one.of_positives - two.of_positives, one.of_negatives - two.of_negatives
     )
     z = _standardised(difference, variance)
-    return DelongTest(one.auc, two.auc, difference, z, float(2.0 * norm.sf(abs(z))))
+    half_width = float(norm.isf((1.0 - level) / 2.0)) * sqrt(variance)
+    return DelongTest(
+        auc_first=one.auc,
+        auc_second=two.auc,
+        difference=difference,
+        z=z,
+        p_value=float(2.0 * norm.sf(abs(z))),
+        low=difference - half_width,
+        high=difference + half_width,
+    )
+
+
+def delong_covariance(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> float:
+    """DeLong covariance of the AUCs of two scores of the same cases, as pROC's `cov`.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, at least two of each.
+    first, second
+        Shape (n,), finite, higher = more likely positive, in the order of `y_true`.
+
+    Returns
+    -------
+    float
+        The DeLong variance of the AUC if the two scores rank alike.
+
+    Raises
+    ------
+    NotEstimable
+        If a class has fewer than two cases, or a score is missing or constant.
+    BadArgument
+        If the shapes differ.
+
+    References
+    ----------
+    DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837, doi:10.2307/2531595.
+
+    Examples
+    --------
+    >>> delong_covariance([0, 0, 1, 1], [1, 3, 2, 4], [1, 3, 2, 4])
+    0.125
+    """
+    return placement_covariance(*_paired_placements(y_true, first, second))
 
 
 def delong_test_unpaired(
@@ -170,16 +232,18 @@ def holm(p_values: ArrayLike) -> FloatArray:
     return np.asarray(multipletests(p, method="holm")[1], dtype=np.float64)
 
 
-def _placements(y_true: ArrayLike, y_score: ArrayLike, *, name: str = "y_score") -> Placements:
+def _placements(y_true: ArrayLike, y_score: ArrayLike) -> Placements:
     positive = validation.outcome(y_true)
-    return placements(positive, validation.score(y_score, positive.size, name=name))
+    return placements(positive, validation.score(y_score, positive.size, name="y_score"))
 
 
 def _paired_placements(
     y_true: ArrayLike, first: ArrayLike, second: ArrayLike
 ) -> tuple[Placements, Placements]:
-    one = _placements(y_true, first, name="first score")
-    return one, _placements(y_true, second, name="second score")
+    positive = validation.outcome(y_true)
+    one = validation.score(first, positive.size, name="first score")
+    two = validation.score(second, positive.size, name="second score")
+    return placements(positive, one), placements(positive, two)
 
 
 def _standardised(difference: float, variance: float) -> float:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
-from her2.errors import NotEstimable
+from her2.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.grouping import quantile_groups
+from her2.stats.grouping import equal_count_groups, quantile_groups
 from her2.stats.validation import BoolArray, FloatArray
+
+Grouping = Literal["quantile", "equal_count"]
 
 
 @dataclass(frozen=True)
 class HosmerLemeshow:
-    """Chi-square statistic, degrees of freedom (non-empty groups - 2) and p-value."""
+    """Chi-square statistic, degrees of freedom and p-value."""
 
     statistic: float
     dof: int
     p_value: float
 
 
-def hosmer_lemeshow(y_true: ArrayLike, y_prob: ArrayLike, *, n_groups: int = 10) -> HosmerLemeshow:
-    """Hosmer-Lemeshow test over quantile groups of the predictions.
+def hosmer_lemeshow(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    n_groups: int = 10,
+    grouping: Grouping = "quantile",
+    external: bool = False,
+) -> HosmerLemeshow:
+    """Hosmer-Lemeshow test over groups of similar predictions.
 
     Parameters
     ----------
@@ -35,6 +45,12 @@ def hosmer_lemeshow(y_true: ArrayLike, y_prob: ArrayLike, *, n_groups: int = 10)
     n_groups
         Groups asked for. Tied predictions realise fewer, and the degrees of freedom follow the
         groups that were realised, as ResourceSelection's `hoslem.test` does since 0.3-6.
+    grouping
+        "quantile": cut at the quantiles of the predictions, as `hoslem.test`. "equal_count": as
+        equally filled as ties allow, as `Hmisc::cut2`.
+    external
+        Whether the cases are others than the model was fitted on; then every non-empty group
+        counts a degree of freedom, otherwise two fewer.
 
     Returns
     -------
@@ -47,7 +63,8 @@ def hosmer_lemeshow(y_true: ArrayLike, y_prob: ArrayLike, *, n_groups: int = 10)
     NotEstimable
         If fewer than three groups are realised, a class is absent, or a prediction is missing.
     BadArgument
-        If the shapes differ, a prediction is outside [0, 1], or `n_groups` is below 2.
+        If the shapes differ, a prediction is outside [0, 1], `n_groups` is below 2 or the
+        grouping is unknown.
 
     References
     ----------
@@ -62,7 +79,7 @@ def hosmer_lemeshow(y_true: ArrayLike, y_prob: ArrayLike, *, n_groups: int = 10)
     """
     positive = validation.outcome(y_true)
     p = validation.probability(y_prob, positive.size)
-    group = quantile_groups(p, n_groups)
+    group = _groups(p, n_groups, grouping)
     n_realised = int(group.max()) + 1
     if n_realised < 3:
         raise NotEstimable(
@@ -70,8 +87,16 @@ def hosmer_lemeshow(y_true: ArrayLike, y_prob: ArrayLike, *, n_groups: int = 10)
             f"{p.size} predictions; use more groups or another measure of calibration"
         )
     statistic = _statistic(positive, p, group)
-    dof = n_realised - 2
+    dof = n_realised if external else n_realised - 2
     return HosmerLemeshow(statistic, dof, float(chi2.sf(statistic, dof)))
+
+
+def _groups(p: FloatArray, n_groups: int, grouping: Grouping) -> NDArray[np.intp]:
+    if grouping == "quantile":
+        return quantile_groups(p, n_groups)
+    if grouping == "equal_count":
+        return equal_count_groups(p, n_groups)
+    raise BadArgument(f"grouping must be 'quantile' or 'equal_count', found {grouping!r}")
 
 
 def _statistic(positive: BoolArray, p: FloatArray, group: NDArray[np.intp]) -> float:

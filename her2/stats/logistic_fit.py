@@ -7,23 +7,57 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.special import expit
 from scipy.stats import norm
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from her2.errors import NotEstimable
+from her2.stats.likelihood import Likelihood, Maximum, at
 from her2.stats.validation import BoolArray, FloatArray
+
+MAXIMUM_LIKELIHOOD = "maximum likelihood"
+FIRTH = "Firth"
+
+
+class Separated(NotEstimable):
+    """A plane separates the classes: no maximum-likelihood estimate exists, Firth's does.
+
+    columns: names of those that take part in the plane.
+    """
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{', '.join(columns)} separate{'s' if len(columns) == 1 else ''} the outcome, so a "
+            "coefficient is infinite; leave the variable out or collect cases that overlap"
+        )
+        self.columns = columns
 
 
 @dataclass(frozen=True)
 class LogisticFit:
-    """Maximum-likelihood fit with Wald tests; arrays of shape (n_columns,)."""
+    """Fitted coefficients of k columns and their uncertainty.
+
+    coefficients: shape (k,); covariance: shape (k + 1, k + 1), the intercept first;
+    log_likelihood: at the fit, Firth's penalty included if `method` is "Firth"; separating: the
+    columns that separate the classes, if that is why it is.
+    """
 
     intercept: float
     coefficients: FloatArray
-    standard_errors: FloatArray
-    p_values: FloatArray
+    covariance: FloatArray
+    log_likelihood: float
+    method: str = MAXIMUM_LIKELIHOOD
+    separating: tuple[str, ...] = ()
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        """Of the coefficients, shape (k,)."""
+        return np.sqrt(np.diag(self.covariance)[1:])
+
+    @property
+    def p_values(self) -> FloatArray:
+        """Two-sided Wald tests of the coefficients, shape (k,)."""
+        return np.asarray(2.0 * norm.sf(np.abs(self.coefficients / self.standard_errors)))
 
 
 def fit_logistic(
@@ -48,7 +82,8 @@ def fit_logistic(
     Raises
     ------
     NotEstimable
-        If the estimate does not exist (separation) or is not unique (collinear columns).
+        If the estimate is not unique (collinear or constant columns); as `Separated` if it does
+        not exist because a plane separates the classes.
 
     Examples
     --------
@@ -58,38 +93,41 @@ def fit_logistic(
     [0.5, 4.0]
     """
     names = names or [f"predictor {i + 1}" for i in range(predictors.shape[1])]
-    standardised = _standardise(predictors, names)
-    _check_rank(standardised)
+    standardised = standardise(predictors, names)
+    check_rank(standardised)
     _check_overlap(positive, standardised, names)
-    coefficients, errors = _maximum_likelihood(positive, standardised)
-    scale = predictors.std(axis=0)
-    slopes, standard_errors = coefficients[1:] / scale, errors[1:] / scale
-    return LogisticFit(
-        intercept=float(coefficients[0] - slopes @ predictors.mean(axis=0)),
-        coefficients=slopes,
-        standard_errors=standard_errors,
-        p_values=np.asarray(2.0 * norm.sf(np.abs(slopes / standard_errors))),
-    )
+    maximum = maximum_likelihood(positive, standardised)
+    return unstandardise(maximum, predictors, MAXIMUM_LIKELIHOOD)
 
 
-def _maximum_likelihood(
-    positive: BoolArray, standardised: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Coefficients and standard errors, each of shape (1 + n_columns,), intercept first."""
+def maximum_likelihood(positive: BoolArray, standardised: FloatArray) -> Maximum:
+    """Maximum of the likelihood over an intercept and standardised columns that overlap."""
     design = np.column_stack([np.ones(len(positive)), standardised])
     model = GLM(positive.astype(np.float64), design, family=Binomial())
     result = model.fit(tol=1e-13, rtol=1e-13, maxiter=200)
     if not result.converged:
         raise NotEstimable("the logistic regression did not converge; use fewer variables")
     # statsmodels' own errors are those of the last step but one, right to about 1e-6 only
-    fitted = expit(design @ result.params)
-    information = (design * (fitted * (1 - fitted))[:, None]).T @ design
-    return np.asarray(result.params), np.sqrt(np.diag(np.linalg.inv(information)))
+    b = np.asarray(result.params)
+    return at(Likelihood(design, positive), b)
 
 
-def _standardise(predictors: FloatArray, names: Sequence[str]) -> FloatArray:
-    if not np.isfinite(predictors).all():
-        raise NotEstimable("a variable has an infinite value; correct it or leave the case out")
+def unstandardise(maximum: Maximum, predictors: FloatArray, method: str) -> LogisticFit:
+    """Fit in the units of the predictors, from the one of their z-scores."""
+    back = np.diag(np.append(1.0, 1.0 / predictors.std(axis=0)))
+    back[0, 1:] = -predictors.mean(axis=0) / predictors.std(axis=0)
+    b = back @ maximum.coefficients
+    covariance = back @ maximum.covariance @ back.T
+    return LogisticFit(float(b[0]), b[1:], covariance, maximum.log_likelihood, method)
+
+
+def standardise(predictors: FloatArray, names: Sequence[str]) -> FloatArray:
+    """Z-scores of the columns; `NotEstimable` if one is constant or infinite."""
+    infinite = [n for n, c in zip(names, predictors.T, strict=True) if not np.isfinite(c).all()]
+    if infinite:
+        raise NotEstimable(
+            f"{', '.join(infinite)} has an infinite value; correct it or leave the case out"
+        )
     constant = [n for n, c in zip(names, predictors.T, strict=True) if c.min() == c.max()]
     if constant:
         raise NotEstimable(f"{', '.join(constant)} has one value only; leave it out")
@@ -97,7 +135,8 @@ def _standardise(predictors: FloatArray, names: Sequence[str]) -> FloatArray:
     return np.asarray(centred / predictors.std(axis=0), dtype=np.float64)
 
 
-def _check_rank(standardised: FloatArray) -> None:
+def check_rank(standardised: FloatArray) -> None:
+    """Raise `NotEstimable` if the columns are collinear."""
     n_columns = standardised.shape[1]
     rank = int(np.linalg.matrix_rank(standardised, tol=1e-9 * np.sqrt(standardised.size)))
     if rank < n_columns:
@@ -111,11 +150,7 @@ def _check_overlap(positive: BoolArray, standardised: FloatArray, names: Sequenc
     guilty = _separators(positive, standardised)
     if not guilty.any():
         return
-    found = ", ".join(name for name, at_fault in zip(names, guilty, strict=True) if at_fault)
-    raise NotEstimable(
-        f"{found} separate{'s' if guilty.sum() == 1 else ''} the outcome, so a coefficient is "
-        "infinite; leave the variable out or collect cases that overlap"
-    )
+    raise Separated(tuple(n for n, at_fault in zip(names, guilty, strict=True) if at_fault))
 
 
 def _separators(positive: BoolArray, standardised: FloatArray) -> BoolArray:

@@ -1,4 +1,4 @@
-"""What a model does at one threshold, and where to put that threshold."""
+"""What a model does at one threshold, with intervals of its proportions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from math import isnan, sqrt
 from typing import Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.auc import counts_at_thresholds
 
 Proportion = Literal["sensitivity", "specificity", "ppv", "npv", "accuracy"]
+IntervalMethod = Literal["wilson", "clopper-pearson"]
 
 
 @dataclass(frozen=True)
@@ -37,59 +36,41 @@ class OperatingPoint:
     accuracy: float
     f1: float | None
 
-    def interval(self, name: Proportion, *, level: float = 0.95) -> tuple[float, float] | None:
-        """Wilson interval of one of the proportions; None where the proportion is None."""
-        successes, trials = {
+    def counts(self, name: Proportion) -> tuple[int, int]:
+        """Numerator and denominator of one of the proportions."""
+        return {
             "sensitivity": (self.tp, self.tp + self.fn),
             "specificity": (self.tn, self.tn + self.fp),
             "ppv": (self.tp, self.tp + self.fp),
             "npv": (self.tn, self.tn + self.fn),
             "accuracy": (self.tp + self.tn, self.n),
         }[name]
-        return wilson_interval(successes, trials, level=level) if trials else None
 
+    def interval(
+        self, name: Proportion, *, level: float = 0.95, method: IntervalMethod = "wilson"
+    ) -> tuple[float, float] | None:
+        """Interval of one of the proportions; None where the proportion is None."""
+        successes, trials = self.counts(name)
+        if not trials:
+            return None
+        interval = wilson_interval if method == "wilson" else clopper_pearson_interval
+        return interval(successes, trials, level=level)
 
-def youden_threshold(y_true: ArrayLike, y_prob: ArrayLike) -> float:
-    """Threshold with the largest Youden index J = sensitivity + specificity - 1.
+    def f1_interval(self, *, level: float = 0.95) -> tuple[float, float] | None:
+        """Interval of F1; None where F1 is None.
 
-    Thresholds lie midway between neighbouring scores. Among thresholds with the same J the
-    lowest wins, that is, the one with the higher sensitivity: a missed positive costs more.
-    Ties are recognised exactly (in whole numbers), and the threshold is always finite.
+        F1 = 2 j / (1 + j) grows with the proportion j = TP / (TP + FP + FN), whose Wilson limits
+        it therefore carries over.
 
-    Parameters
-    ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), finite, higher = more likely positive.
-
-    Returns
-    -------
-    float
-        A value between the smallest and the largest score.
-
-    Raises
-    ------
-    NotEstimable
-        If a class is absent, or a score is missing, or all scores are equal.
-    BadArgument
-        If the shapes differ.
-
-    References
-    ----------
-    Youden (1950), Cancer 3:32, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3.
-
-    Examples
-    --------
-    >>> youden_threshold([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9])
-    0.4
-    """
-    positive = validation.outcome(y_true)
-    scores = validation.score(y_prob, positive.size, name="y_prob")
-    thresholds, n_true, n_false = counts_at_thresholds(positive, scores)
-    n_positive, n_negative = n_true[0], n_false[0]
-    j_times_pairs = n_true * n_negative - n_false * n_positive  # whole numbers: exact ties
-    return float(thresholds[1:-1][np.argmax(j_times_pairs[1:-1])])
+        References
+        ----------
+        Lam, Gopal & Qian (2023), doi:10.48550/arXiv.2309.14621 (the Wilson indirect interval).
+        """
+        trials = self.tp + self.fp + self.fn
+        if not trials:
+            return None
+        low, high = wilson_interval(self.tp, trials, level=level)
+        return 2.0 * low / (1.0 + low), 2.0 * high / (1.0 + high)
 
 
 def operating_point(y_true: ArrayLike, y_prob: ArrayLike, threshold: float) -> OperatingPoint:
@@ -182,17 +163,62 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
     >>> round(low, 4), round(high, 4)
     (0.4902, 0.9433)
     """
-    validation.check_level(level)
-    if n == 0:
-        raise NotEstimable("a proportion needs at least one case, found 0; report it as missing")
-    if not 0 <= successes <= n:
-        raise BadArgument(f"successes must lie in 0 to {n}, found {successes}; check the counts")
+    _check_counts(successes, n, level)
     z2 = float(norm.isf((1.0 - level) / 2.0)) ** 2
     centre = (successes + z2 / 2.0) / (n + z2)
     half_width = sqrt(z2 * (successes * (n - successes) / n + z2 / 4.0)) / (n + z2)
     low = 0.0 if successes == 0 else centre - half_width
     high = 1.0 if successes == n else centre + half_width
     return low, high
+
+
+def clopper_pearson_interval(
+    successes: int, n: int, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Exact binomial interval of a proportion: covers at least as often as it says, often more.
+
+    Parameters
+    ----------
+    successes, n
+        Whole numbers, 0 <= successes <= n.
+    level
+        Confidence level in (0, 1).
+
+    Returns
+    -------
+    tuple of float
+        (low, high) in [0, 1]; exactly 0 for no success and exactly 1 for no failure.
+
+    Raises
+    ------
+    NotEstimable
+        If n is 0.
+    BadArgument
+        If successes is not within 0 to n or the level is not in (0, 1).
+
+    References
+    ----------
+    Clopper & Pearson (1934), Biometrika 26:404, doi:10.1093/biomet/26.4.404.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson_interval(8, 10)
+    >>> round(low, 4), round(high, 4)
+    (0.4439, 0.9748)
+    """
+    _check_counts(successes, n, level)
+    tail = (1.0 - level) / 2.0
+    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
+    high = float(beta.isf(tail, successes + 1, n - successes)) if successes < n else 1.0
+    return low, high
+
+
+def _check_counts(successes: int, n: int, level: float) -> None:
+    validation.check_level(level)
+    if n == 0:
+        raise NotEstimable("a proportion needs at least one case, found 0; report it as missing")
+    if not 0 <= successes <= n:
+        raise BadArgument(f"successes must lie in 0 to {n}, found {successes}; check the counts")
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

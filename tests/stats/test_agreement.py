@@ -1,118 +1,14 @@
-from typing import get_args
-
 import numpy as np
+import pandas as pd
 import pytest
 
 from her2.errors import BadArgument, NotEstimable
-from her2.stats import IccForm, dice, icc, icc_per_feature
-
-FORMS = get_args(IccForm)
-# Shrout & Fleiss (1979), table 2, and the values they print
-RATINGS = np.array(
-    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-)
-PRINTED = {
-    "ICC(1,1)": 0.17, "ICC(2,1)": 0.29, "ICC(3,1)": 0.71,
-    "ICC(1,k)": 0.44, "ICC(2,k)": 0.62, "ICC(3,k)": 0.91,
-}  # fmt: skip
+from her2.stats import adjudication_list, dice, icc, mask_icc
 
 
-def noisy(seed: int, n: int = 40, k: int = 3, noise: float = 0.5) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, 1)) + noise * rng.normal(size=(n, k))
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_values_that_the_paper_prints(form):
-    assert round(icc(RATINGS, form=form).value, 2) == PRINTED[form]
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_scale_and_order_do_not_matter(form):
-    here = icc(RATINGS, form=form)
-    there = icc(1000 - 250 * RATINGS[::-1, ::-1], form=form)
-    assert here.low < here.value < here.high
-    for name in ("value", "low", "high"):
-        assert getattr(there, name) == pytest.approx(getattr(here, name), abs=1e-10)
-
-
-def test_constant_offset_of_a_reader_harms_agreement_not_consistency():
-    ratings = noisy(0)
-    shifted = ratings + np.array([0.0, 0.0, 2.0])
-    assert icc(shifted, form="ICC(3,1)").value == pytest.approx(
-        icc(ratings, form="ICC(3,1)").value
-    )
-    assert icc(shifted, form="ICC(2,1)").value < icc(ratings, form="ICC(2,1)").value - 0.1
-
-
-def test_interval_covers_the_truth_as_often_as_it_says():
-    hits = []
-    for seed in range(300):
-        result = icc(noisy(seed, n=30, k=2, noise=1.0), form="ICC(1,1)")
-        hits.append(result.low < 0.5 < result.high)
-    assert 0.91 < np.mean(hits) < 0.985
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_perfect_agreement(form):
-    result = icc(np.repeat([[1.0], [2.0], [5.0]], 2, axis=1), form=form)
-    assert (result.value, result.low, result.high) == pytest.approx((1.0, 1.0, 1.0))
-
-
-@pytest.mark.parametrize("form", ["ICC(2,1)", "ICC(2,k)"])
-def test_readers_who_differ_by_exactly_a_constant(form):
-    """The residual is 0, so an F ratio over it would be infinite."""
-    result = icc([[1.0, 3.0], [2.0, 4.0], [5.0, 7.0], [9.0, 11.0]], form=form)
-    assert 0.0 <= result.low < result.value < result.high <= 1.0
-
-
-def test_negative_value_is_kept():
-    assert icc([[1, 3], [3, 1], [2, 2.1], [1.9, 2]], form="ICC(1,1)").value < 0
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_many_features_at_once_are_each_alone(form):
-    ratings = np.stack([noisy(seed) for seed in range(5)])
-    together = icc_per_feature(ratings, form=form)
-    for i in range(5):
-        alone = icc(ratings[i], form=form)
-        assert tuple(together.loc[i, ["value", "low", "high"]]) == pytest.approx(
-            (alone.value, alone.low, alone.high), abs=1e-14
-        )
-
-
-def test_a_feature_without_icc_keeps_its_reason():
-    ratings = np.stack([noisy(0), np.full((40, 3), 0.1), noisy(1)])
-    ratings[2, 0, 0] = np.nan
-    result = icc_per_feature(ratings)
-    assert result["note"].str.contains("differ|^$|missing").all()
-    assert result["note"].eq("").tolist() == [True, False, False]
-    assert result["value"].isna().tolist() == [False, True, True]
-
-
-@pytest.mark.parametrize(
-    ("ratings", "error", "reason"),
-    [
-        (np.full((5, 2), 0.1), NotEstimable, "found one value"),
-        ([[1, 2], [np.nan, 3], [2, 2]], NotEstimable, "missing"),
-        ([[1, 2]], NotEstimable, "2 subjects"),
-        ([[1], [2], [3]], NotEstimable, "2 raters"),
-        ([1, 2, 3], BadArgument, "n_subjects, n_raters"),
-    ],
-)
-def test_degenerate(ratings, error, reason):
-    with pytest.raises(error, match=reason):
-        icc(ratings)
-
-
-def test_mean_of_ratings_of_equal_subjects_is_not_estimable():
-    with pytest.raises(NotEstimable, match="subjects that differ"):
-        icc([[1, 3], [3, 1], [1, 3]], form="ICC(1,k)")
-
-
-def test_unknown_form():
-    with pytest.raises(BadArgument, match="ICC2"):
-        icc(RATINGS, form="ICC2")
+def disc(radius: float, *, shift: int = 0, side: int = 40) -> np.ndarray:
+    rows, columns = np.indices((side, side)) - side // 2
+    return rows**2 + (columns - shift) ** 2 <= radius**2
 
 
 def test_dice():
@@ -128,3 +24,106 @@ def test_dice():
         dice(square, square[1:])
     with pytest.raises(BadArgument, match="boolean"):
         dice(square.astype(np.uint8), square)
+
+
+# ---- mask_icc
+
+
+def test_icc_of_masks_by_hand():
+    """Two pixels against one of them: box 1 x 2, grown to 3 x 4, so 12 pixels rated 0 or 1."""
+    first, second = np.zeros((2, 6, 6), dtype=bool)
+    first[2, 2:4] = second[2, 2] = True
+    ratings = np.array([[1, 1], [1, 0]] + 10 * [[0, 0]])
+    assert mask_icc(first, second) == pytest.approx(icc(ratings).value)
+    n, k, correction = 12, 2, 3**2 / 24  # sums of the two pixels: 2 and 1; of the readers: 2 and 1
+    between = ((2**2 + 1**2) / 2 - correction) / 11
+    raters = (2**2 + 1**2) / 12 - correction
+    residual = (3 - correction - 11 * between - raters) / 11
+    value = (between - residual) / (between + residual + k * (raters - residual) / n)
+    assert mask_icc(first, second) == pytest.approx(value)
+
+
+def test_icc_of_masks_does_not_depend_on_the_background_far_away():
+    near, far = (mask_icc(disc(8, side=n), disc(8, shift=3, side=n)) for n in (30, 200))
+    assert near == far
+    assert 0.5 < near < dice(disc(8), disc(8, shift=3))
+
+
+def test_icc_of_masks_is_symmetric_and_falls_with_the_shift():
+    values = [mask_icc(disc(9), disc(9, shift=s)) for s in range(6)]
+    assert values[0] == 1.0
+    assert (np.diff(values) < 0).all()
+    assert mask_icc(disc(9, shift=3), disc(9)) == pytest.approx(values[3])
+
+
+def test_identical_rectangles_agree_although_they_fill_their_box():
+    whole = np.ones((5, 5), dtype=bool)
+    assert mask_icc(whole, whole) == 1.0
+
+
+def test_icc_of_masks_that_do_not_touch_is_negative():
+    left, right = np.zeros((2, 6, 6), dtype=bool)
+    left[:, :2] = right[:, 4:] = True
+    assert mask_icc(left, right) < 0
+
+
+def test_icc_of_empty_masks():
+    empty = np.zeros((4, 4), dtype=bool)
+    with pytest.raises(NotEstimable, match="two empty"):
+        mask_icc(empty, empty)
+    with pytest.raises(BadArgument, match="one shape"):
+        mask_icc(empty, empty[1:])
+
+
+# ---- adjudication_list
+
+
+def lesions(**columns) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"dice": [0.9, 0.7, 0.95, np.nan], "hausdorff_mm": [1.0, 2.0, 9.0, np.nan]}
+    ).assign(**columns)
+    table.insert(0, "patient_id", [f"P{i}" for i in range(4)])
+    return table.assign(lesion_id="L1")
+
+
+def test_lesions_below_a_limit_are_listed_with_the_reason_worst_first():
+    found = adjudication_list(lesions(icc=[0.8, 0.6, 0.74, np.nan]))
+    assert found.columns.tolist() == ["patient_id", "lesion_id", "dice", "hausdorff_mm", "reason"]
+    assert found[["patient_id", "reason"]].to_numpy().tolist() == [
+        ["P3", "Dice was not measured; ICC was not measured"],
+        ["P1", "Dice 0.700 is below 0.75; ICC 0.600 is below 0.75"],
+        ["P2", "ICC 0.740 is below 0.75"],
+    ]
+
+
+def test_a_distance_counts_only_with_a_limit_and_may_be_unknown():
+    assert "P2" not in adjudication_list(lesions())["patient_id"].tolist()
+    found = adjudication_list(lesions(), hausdorff_limit_mm=5.0).set_index("patient_id")["reason"]
+    assert found["P2"] == "Hausdorff distance 9.0 mm is above 5 mm"
+    assert found["P3"] == "Dice was not measured"
+
+
+def test_a_value_on_the_limit_is_not_below_it():
+    assert "P1" not in adjudication_list(lesions(), dice_limit=0.7)["patient_id"].tolist()
+
+
+def test_an_empty_table_has_an_empty_list():
+    assert adjudication_list(lesions().iloc[:0]).empty
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"dice_limit": 75}, "dice_limit must lie in"),
+        ({"icc_limit": -0.1}, "icc_limit must lie in"),
+        ({"hausdorff_limit_mm": 0.0}, "must be positive"),
+    ],
+)
+def test_limits_outside_their_range(arguments, reason):
+    with pytest.raises(BadArgument, match=reason):
+        adjudication_list(lesions(), **arguments)
+
+
+def test_a_table_without_a_column():
+    with pytest.raises(BadArgument, match="lacks dice"):
+        adjudication_list(lesions().drop(columns="dice"))

@@ -5,7 +5,7 @@ from scipy.stats import chi2_contingency, fisher_exact, ttest_ind
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats import baseline_table
-from her2.stats.baseline import COLUMNS
+from her2.stats.baseline import COLUMNS, OUTCOME_COLUMNS, baseline_by_outcome
 
 GROUPS = np.repeat(["train", "test"], [140, 60])
 
@@ -128,3 +128,52 @@ def test_bad_arguments():
         baseline_table(cohort(), GROUPS, y_true=[0, 1])
     with pytest.raises(NotEstimable, match="at least one case"):
         baseline_table(cohort().iloc[:0], [])
+
+
+def test_standardised_differences_by_hand():
+    table = pd.DataFrame({"age": [40.0, 50, 60, 50, 60, 70], "er": list("++-+--")})
+    result = baseline_table(table, ["train"] * 3 + ["test"] * 3)
+    assert first_row(result, "age")["smd"] == pytest.approx(-1.0)  # training - test
+    p, q = 2 / 3, 1 / 3
+    expected = (p - q) / np.sqrt((p * (1 - p) + q * (1 - q)) / 2)
+    assert first_row(result, "er")["smd"] == pytest.approx(expected)
+    assert result["smd"].notna().sum() == 2
+
+
+def test_groups_without_a_common_level_have_a_test_and_no_difference():
+    table = pd.DataFrame({"er": ["+"] * 6 + ["-"] * 6})
+    row = first_row(baseline_table(table, ["train"] * 6 + ["test"] * 6), "er")
+    assert row["p_value"] < 0.01
+    assert row["smd"] is None
+
+
+def test_by_outcome_compares_positive_with_negative():
+    table = cohort()
+    y = (np.arange(200) % 3 == 0).astype(int)
+    result = baseline_by_outcome(table, y)
+    assert result.columns.tolist() == list(OUTCOME_COLUMNS)
+    assert result.iloc[0][["all", "negative", "positive"]].tolist() == ["200", "133", "67"]
+    as_groups = baseline_table(table, np.where(y == 1, "train", "test"))
+    for name in ("p_value", "test_name", "smd", "missing", "level", "variable"):
+        assert result[name].tolist() == as_groups[name].tolist()
+    assert result["positive"].tolist() == as_groups["train"].tolist()
+    assert result["negative"].tolist() == as_groups["test"].tolist()
+
+
+def test_by_outcome_counts_what_is_missing_and_says_what_cannot_be_tested():
+    table = pd.DataFrame({"age": [40.0, np.nan, 60, 70], "er": ["+", None, "-", None]})
+    result = baseline_by_outcome(table, [1, 1, 1, 1])
+    assert first_row(result, "age")["missing"] == 1
+    assert first_row(result, "er")["missing"] == 2
+    assert first_row(result, "age")["test_name"].startswith("not estimable")
+    assert first_row(result, "age")["negative"] == "–"
+    with pytest.raises(BadArgument, match="y_true"):
+        baseline_by_outcome(table, [0, 1])
+
+
+def test_an_infinite_value_is_neither_averaged_nor_tested():
+    table = pd.DataFrame({"x": [1.0, 2, 3, np.inf, 5, 6]})
+    result = baseline_table(table, ["train"] * 3 + ["test"] * 3)
+    assert first_row(result, "x")["train"] == "2.00 ± 1.00"
+    assert first_row(result, "x")["test"] == "–"
+    assert first_row(result, "x")["test_name"] == "not estimable: an infinite value"

@@ -1,8 +1,11 @@
+from time import perf_counter
+
 import numpy as np
 import pytest
 
 from her2.errors import BadArgument, NotEstimable
-from her2.stats import net_benefit, net_benefit_treat_all, operating_point
+from her2.stats import net_benefit, net_benefit_band, net_benefit_treat_all, operating_point
+from her2.stats.resampling import draws, patients, rows
 
 Y = np.array([0, 0, 0, 1, 1])
 P = np.array([0.1, 0.3, 0.6, 0.3, 0.9])
@@ -51,3 +54,50 @@ def test_degenerate():
         net_benefit([0, 1], [0.2, np.nan], THRESHOLDS)
     with pytest.raises(BadArgument, match="not logits"):
         net_benefit([0, 1], [0.2, -3], THRESHOLDS)
+
+
+def simulated(seed: int, n: int = 210):
+    rng = np.random.default_rng(seed)
+    p = rng.beta(1.5, 3, size=n).round(2)
+    return (rng.random(n) < p).astype(int), p
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(210) // 2])
+def test_band_is_that_of_each_resample(groups):
+    y, p = simulated(0)
+    thresholds = np.array([0.5, 0.05, 0.3, 0.3, 0.0, 0.99])  # any order, twice the same
+    band = net_benefit_band(y, p, thresholds, seed=1, n_resamples=40, groups=groups)
+    (times,) = draws(patients(y == 1, groups), 40, 1, stratified=False)
+    each = [net_benefit(y[rows(t)], p[rows(t)], thresholds) for t in times]
+    np.testing.assert_allclose(band["low"], np.quantile(each, 0.025, axis=0), atol=1e-12)
+    np.testing.assert_allclose(band["high"], np.quantile(each, 0.975, axis=0), atol=1e-12)
+    np.testing.assert_array_equal(band["net_benefit"], net_benefit(y, p, thresholds))
+    np.testing.assert_array_equal(band["threshold_probability"], thresholds)
+
+
+def test_band_holds_the_uncertainty_of_the_prevalence():
+    y, p = simulated(1)
+    band = net_benefit_band(y, np.ones(210), [0.0], seed=0, n_resamples=2000)
+    expected = 3.92 * np.sqrt(y.mean() * (1 - y.mean()) / 210)
+    assert band["high"][0] - band["low"][0] == pytest.approx(expected, rel=0.08)
+    assert net_benefit_band(y, p, [0.3], seed=0, level=0.5).iloc[0].between(-1, 1).all()
+
+
+def test_band_takes_no_time():
+    y, p = simulated(2)
+    start = perf_counter()
+    band = net_benefit_band(y, p, THRESHOLDS, seed=0)
+    assert perf_counter() - start < 1.0  # some 0.02 s undisturbed
+    assert (band["low"] <= band["net_benefit"] + 1e-12).all()
+    assert (band["net_benefit"] <= band["high"] + 1e-12).all()
+
+
+def test_band_refuses():
+    with pytest.raises(NotEstimable, match="both outcome classes"):
+        net_benefit_band([1, 1], [0.2, 0.3], THRESHOLDS, seed=0)
+    with pytest.raises(BadArgument, match="level"):
+        net_benefit_band(Y, P, THRESHOLDS, seed=0, level=2)
+    with pytest.raises(BadArgument, match="n_resamples"):
+        net_benefit_band(Y, P, THRESHOLDS, seed=0, n_resamples=0)
+    with pytest.raises(BadArgument, match="thresholds"):
+        net_benefit_band(Y, P, [1.0], seed=0)

@@ -279,8 +279,11 @@ def test_separation_is_reported(dataset, name, value):
     table = pd.read_csv(FOLDER / f"{dataset}.csv")
     variables = [name] if name else [c for c in table.columns if c != "y"]
     result = stats.multivariable_logistic(table, "y", variables)
-    assert result["note"].str.startswith("not estimable: ").all()
-    assert result["odds_ratio"].isna().all()
+    assert (result["method"] == "Firth").all()
+    assert result["note"].str.contains("separate").all()
+    refused = stats.multivariable_logistic(table, "y", variables, separation="not estimable")
+    assert refused["note"].str.startswith("not estimable: ").all()
+    assert refused["odds_ratio"].isna().all()
 
 
 def by_group(dataset: str, is_cohort: bool) -> tuple[pd.DataFrame, np.ndarray]:

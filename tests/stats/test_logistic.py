@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.optimize import minimize_scalar
+from scipy.stats import chi2, norm
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats import multivariable_logistic, univariable_logistic
-from her2.stats.logistic import COLUMNS
+from her2.stats.logistic import COLUMNS, no_intercept_odds
 from her2.stats.logistic_fit import fit_logistic
 
 
@@ -77,10 +78,23 @@ def test_cases_with_a_missing_value_are_left_out_and_counted():
 
 
 @pytest.mark.parametrize("cells", [(5, 0, 10, 20), (0, 5, 10, 20), (8, 0, 0, 8)])
-def test_a_zero_cell_is_not_estimable(cells):
+def test_a_zero_cell_is_answered_by_firth(cells):
     row = univariable_logistic(table_2x2(*cells), "y", ["x"]).iloc[0]
+    a, b, c, d = (cell + 0.5 for cell in cells)  # a half in each cell is Firth's estimate
+    assert row["odds_ratio"] == pytest.approx(a * d / (b * c), rel=1e-9)
+    assert row["method"] == "Firth"
+    assert row["note"].startswith("x separates the outcome: Firth's penalised likelihood")
+    assert 0 < row["low"] < row["odds_ratio"] < row["high"] < np.inf
+    assert (row["p_value"] < 0.05) == (row["low"] > 1 or row["high"] < 1)
+
+
+@pytest.mark.parametrize("cells", [(5, 0, 10, 20), (0, 5, 10, 20), (8, 0, 0, 8)])
+def test_a_zero_cell_is_not_estimable_if_that_is_wanted(cells):
+    table = table_2x2(*cells)
+    row = univariable_logistic(table, "y", ["x"], separation="not estimable").iloc[0]
     assert row["note"].startswith("not estimable: x separates the outcome")
     assert np.isnan(row[["odds_ratio", "low", "high", "p_value"]].astype(float)).all()
+    assert row["method"] == ""
 
 
 def test_separation_by_two_variables_together():
@@ -90,6 +104,71 @@ def test_separation_by_two_variables_together():
     assert (univariable_logistic(table, "y", ["a", "b"])["note"] == "").all()
     together = multivariable_logistic(table, "y", ["a", "b"])
     assert together["note"].str.contains("a, b separate the outcome").all()
+    assert (together["method"] == "Firth").all()
+    assert np.isfinite(together["odds_ratio"]).all()
+
+
+def test_the_intercept_has_a_row_if_it_is_asked_for():
+    table = table_2x2(20, 76, 23, 21)
+    result = univariable_logistic(table, "y", ["x"], intercept=True)
+    assert result["variable"].tolist() == ["(intercept)", "x"]
+    assert result["odds_ratio"].iloc[0] == pytest.approx(23 / 21)  # odds of those not exposed
+    half = norm.isf(0.025) * np.sqrt(1 / 23 + 1 / 21)
+    assert np.log(result["high"].iloc[0]) == pytest.approx(np.log(23 / 21) + half)
+    assert result["n_events"].tolist() == [43, 43]
+
+
+@pytest.mark.parametrize("intervals", ["wald", "profile"])
+def test_a_higher_level_gives_a_wider_interval(intervals):
+    table = simulated()
+    narrow = univariable_logistic(table, "y", ["a"], level=0.90, intervals=intervals).iloc[0]
+    wide = univariable_logistic(table, "y", ["a"], level=0.99, intervals=intervals).iloc[0]
+    assert wide["low"] < narrow["low"] < narrow["odds_ratio"] == wide["odds_ratio"]
+    assert narrow["high"] < wide["high"]
+
+
+def test_a_profile_bound_is_where_the_likelihood_ratio_test_turns():
+    table = table_2x2(20, 76, 23, 21)
+    row = univariable_logistic(table, "y", ["x"], intervals="profile").iloc[0]
+    x, y = table["x"].to_numpy(), table["y"].to_numpy()
+
+    def deviance(log_odds_ratio: float) -> float:
+        offset = log_odds_ratio * x
+        found = minimize_scalar(
+            lambda b: (np.logaddexp(0, b + offset) - y * (b + offset)).sum(), bracket=(-2, 2)
+        )
+        return 2 * found.fun
+
+    best = deviance(np.log(row["odds_ratio"]))
+    for bound in (row["low"], row["high"]):
+        assert deviance(np.log(bound)) - best == pytest.approx(chi2.ppf(0.95, 1), abs=1e-6)
+    assert row["p_value"] == pytest.approx(chi2.sf(deviance(0.0) - best, 1), abs=1e-8)
+
+
+def test_the_scale_and_origin_of_a_variable_do_not_change_its_profile():
+    table = simulated()
+    moved = table.assign(b=1000 + table["b"] / 10)
+    options = {"intervals": "profile"}
+    before = multivariable_logistic(table, "y", ["a", "b"], **options)
+    after = multivariable_logistic(moved, "y", ["a", "b"], **options)
+    for name in ("odds_ratio", "low", "high"):
+        expected = [before[name].iloc[0], before[name].iloc[1] ** 10]
+        np.testing.assert_allclose(after[name], expected, rtol=1e-7)
+    np.testing.assert_allclose(after["p_value"], before["p_value"], rtol=1e-7)
+
+
+def test_no_intercept_odds_by_hand():
+    odds = no_intercept_odds(20, 96, level=0.90)
+    half = norm.isf(0.05) * np.sqrt(1 / 20 + 1 / 76)
+    assert odds.odds == pytest.approx(20 / 76)
+    assert odds.low == pytest.approx(20 / 76 * np.exp(-half))
+    assert odds.p_value == pytest.approx(
+        2 * norm.sf(2 * np.log(76 / 20) / np.sqrt(4 * (1 / 20 + 1 / 76)))
+    )
+    with pytest.raises(NotEstimable, match="5 of 5 positive"):
+        no_intercept_odds(5, 5)
+    with pytest.raises(BadArgument, match="between 0 and n = 5"):
+        no_intercept_odds(6, 5)
 
 
 def test_one_overlapping_case_makes_it_estimable():
@@ -142,3 +221,16 @@ def test_bad_arguments():
         univariable_logistic(table, "b", ["a"])
     with pytest.raises(NotEstimable, match="both outcome classes"):
         univariable_logistic(table, np.ones(400), ["a"])
+    with pytest.raises(BadArgument, match='"wald" or "profile"'):
+        univariable_logistic(table, "y", ["a"], intervals="exact")
+    with pytest.raises(BadArgument, match='"firth" or'):
+        univariable_logistic(table, "y", ["a"], separation="ignore")
+    with pytest.raises(BadArgument, match="named once"):
+        multivariable_logistic(table, "y", ["a", "a"])
+
+
+def test_a_variable_without_any_value_says_so():
+    table = simulated().assign(empty=np.nan)
+    row = univariable_logistic(table, "y", ["empty"]).iloc[0]
+    assert row["note"].startswith("not estimable: no case has a value")
+    assert row["n"] == 0

@@ -3,7 +3,11 @@ import pytest
 from scipy.stats import binomtest
 
 from her2.errors import BadArgument, NotEstimable
-from her2.stats import operating_point, wilson_interval, youden_threshold
+from her2.stats import (
+    clopper_pearson_interval,
+    operating_point,
+    wilson_interval,
+)
 
 
 def test_counts_by_hand():
@@ -53,43 +57,6 @@ def test_bad_input(y, p, threshold, error, reason):
         operating_point(y, p, threshold)
 
 
-def test_youden_maximises_j_over_all_thresholds():
-    rng = np.random.default_rng(0)
-    y = rng.permutation(np.repeat([0, 1], [50, 20]))
-    p = np.round(rng.random(70) * 0.7 + 0.2 * y, 2)
-
-    def j(threshold):
-        point = operating_point(y, p, threshold)
-        return point.sensitivity + point.specificity - 1
-
-    best = youden_threshold(y, p)
-    assert j(best) == pytest.approx(max(j(t) for t in np.linspace(0, 1, 2001)))
-    assert not np.isin(best, p)  # midway between scores
-
-
-def test_youden_tie_goes_to_the_higher_sensitivity():
-    # J = 1/2 at 1.5 (sensitivity 1) and at 3.5 (specificity 1)
-    assert youden_threshold([0, 1, 0, 1], [1, 2, 3, 4]) == 1.5
-
-
-def test_youden_tie_is_recognised_in_whole_numbers():
-    # J = 3/10 - 2/10 at 1.5 and 1/10 at 2.5: the same, but not in floating point
-    y = [1] * 10 + [0] * 10
-    assert 0.3 - 0.2 < 0.1
-    assert youden_threshold(y, [1] * 7 + [2] * 2 + [3] + [1] * 8 + [2] * 2) == 1.5
-
-
-def test_youden_is_finite_below_chance():
-    y, p = [1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4]
-    assert np.isfinite(youden_threshold(y, p))
-    assert 0.1 < youden_threshold(y, p) < 0.4
-
-
-def test_youden_of_a_constant_score_is_not_estimable():
-    with pytest.raises(NotEstimable, match="constant"):
-        youden_threshold([0, 1, 1], [0.4, 0.4, 0.4])
-
-
 @pytest.mark.parametrize(("k", "n"), [(0, 7), (1, 20), (8, 10), (13, 13), (500, 1000)])
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_wilson_against_scipy(k, n, level):
@@ -111,3 +78,41 @@ def test_wilson_refuses_impossible_counts():
         wilson_interval(4, 3)
     with pytest.raises(BadArgument, match="found -1"):
         wilson_interval(-1, 3)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (3, 10), (55, 60)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_clopper_pearson_is_scipys(k, n, level):
+    expected = binomtest(k, n).proportion_ci(level, method="exact")
+    assert clopper_pearson_interval(k, n, level=level) == pytest.approx(tuple(expected))
+
+
+def test_clopper_pearson_refuses_impossible_counts():
+    with pytest.raises(NotEstimable, match="found 0"):
+        clopper_pearson_interval(0, 0)
+    with pytest.raises(BadArgument, match="successes"):
+        clopper_pearson_interval(3, 2)
+    with pytest.raises(BadArgument, match="level"):
+        clopper_pearson_interval(1, 2, level=95)
+
+
+def test_f1_interval_is_that_of_its_proportion():
+    point = operating_point([0] * 10 + [1] * 10, np.arange(20) / 20, 0.55)
+    low, high = point.f1_interval()
+    assert 0 < low < point.f1 < high <= 1
+    j_low, j_high = wilson_interval(point.tp, point.tp + point.fp + point.fn)
+    assert (low, high) == pytest.approx((2 * j_low / (1 + j_low), 2 * j_high / (1 + j_high)))
+    assert operating_point([0, 0], [0.1, 0.2], 0.9).f1_interval() is None
+
+
+def test_f1_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(4)
+    p = np.array([0.25, 0.1, 0.1, 0.55])  # tp, fp, fn, tn
+    truth = 2 * p[0] / (2 * p[0] + p[1] + p[2])
+    covered = []
+    for tp, fp, fn, tn in rng.multinomial(60, p, size=400):
+        y = np.repeat([1, 0, 1, 0], [tp, fp, fn, tn])
+        called = np.repeat([0.9, 0.9, 0.1, 0.1], [tp, fp, fn, tn])
+        low, high = operating_point(y, called, 0.5).f1_interval()
+        covered.append(low <= truth <= high)
+    assert 0.92 < np.mean(covered) < 0.98

@@ -1,0 +1,62 @@
+"""All checks of a printed study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from her2.stats.coherence.areas import check_area_comparisons, check_areas, check_briers
+from her2.stats.coherence.baseline_tests import check_baseline_tests
+from her2.stats.coherence.claims import PrintedStudy
+from her2.stats.coherence.features import (
+    check_definitions,
+    check_features,
+    check_variance_shares,
+)
+from her2.stats.coherence.finding import Contradiction
+from her2.stats.coherence.matrices import check_matrices
+from her2.stats.coherence.odds_ratios import check_odds_ratios
+from her2.stats.coherence.p_values import check_holm, check_statistics
+from her2.stats.coherence.pooled import check_pooled_summaries
+from her2.stats.coherence.proportions import (
+    check_case_numbers,
+    check_percentages,
+    check_proportions,
+)
+from her2.stats.coherence.sizes import check_parts, check_sizes
+
+CHECKS: tuple[Callable[[PrintedStudy], list[Contradiction]], ...] = (
+    check_sizes,
+    check_parts,
+    check_percentages,
+    check_proportions,
+    check_case_numbers,
+    check_matrices,
+    check_areas,
+    check_area_comparisons,
+    check_briers,
+    check_statistics,
+    check_holm,
+    check_odds_ratios,
+    check_baseline_tests,
+    check_pooled_summaries,
+    check_features,
+    check_variance_shares,
+    check_definitions,
+)
+
+
+def check(study: PrintedStudy) -> list[Contradiction]:
+    """Every contradiction between the printed numbers of a study, in the order of the checks.
+
+    Each number counts as everything that rounds to it, so that what is reported cannot be
+    explained by rounding. An empty list says that the numbers can all be right, not that they
+    are.
+
+    Examples
+    --------
+    >>> from her2.stats.coherence import Printed, PrintedStudy, Statistic
+    >>> claim = Statistic("Results, Hosmer-Lemeshow", Printed.read("0.071"), dof=8)
+    >>> [x.rule.name for x in check(PrintedStudy(statistics=(claim,)))]
+    ['STATISTIC_RANGE']
+    """
+    return [found for one_check in CHECKS for found in one_check(study)]

@@ -1,0 +1,310 @@
+"""Made-up tables and figures of every name that a study can write, in their real shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+ARMS = ("clinical", "radiomics", "deep_learning", "dlr", "combined")
+SELECTING = ("radiomics", "deep_learning", "dlr")
+JUDGED = ("out_of_fold", "test")
+IMAGE_TYPES = (
+    "original", "wavelet-LL", "wavelet-LH", "wavelet-HL", "wavelet-HH", "log-sigma-1-0-mm",
+    "log-sigma-2-0-mm", "log-sigma-3-0-mm", "square", "squareroot", "logarithm", "exponential",
+    "gradient", "lbp-2D",
+)  # fmt: skip
+FAMILIES = {"firstorder": 18, "glcm": 24, "glrlm": 16, "glszm": 16, "gldm": 14, "ngtdm": 5}
+VARIABLES = ("age", "ki67", "er", "pr", "lymph_node_metastasis", "calcification", "menopause")
+
+
+def build_tables() -> dict[str, pd.DataFrame]:
+    """Every table by its name."""
+    rng = np.random.default_rng(11)
+    return {
+        "baseline_outcome": baseline_outcome(),
+        "odds_ratios": odds_ratios(),
+        "feature_counts": feature_counts(),
+        "selection_steps": selection_steps(),
+        "selected_features": selected_features(rng),
+        "stability": stability(),
+        "repeated_cv": repeated_cv(),
+        "repeats": repeats(rng),
+        "operating_points": operating_points(),
+        "comparisons": comparisons(),
+        "reclassification": reclassification(),
+        "permutation": permutation(),
+        "sample_size": sample_size(),
+        "learning_curve": learning_curve(),
+        "subgroups": subgroups(),
+        "nomogram": nomogram(),
+        "nomogram_total": nomogram_total(),
+        "optimism": optimism(),
+        "agreement": agreement(),
+        "adjudication": adjudication(),
+        "audit": audit(),
+        "coherence": pd.DataFrame(columns=["where", "rule", "found"]),
+        "clear": checklist(58),
+        "metrics": checklist(30),
+        "tripod_ai": checklist(52),
+        "roc": pd.DataFrame(
+            {"role": ["test"] * 900, "threshold": [-np.inf, *np.linspace(0, 1, 899)]}
+        ),
+    }
+
+
+def baseline_outcome() -> pd.DataFrame:
+    rows = [
+        ("n", np.nan, "201", "143", "58", 0, np.nan, np.nan, np.nan),
+        ("age", "mean ± SD", "53.1 ± 10.5", "54.0 ± 10.6", "51.0 ± 9.9", 0, 0.064, "Welch t",
+         0.29),
+        ("age", "median [Q1, Q3]", "53 [46, 60]", "54 [47, 61]", "51 [45, 57]", None, None, None,
+         None),
+        ("lymph_node_metastasis", "no", "140 (69.7%)", "104 (72.7%)", "36 (62.1%)", 0, 0.188,
+         "chi-square (Yates)", 0.23),
+        ("lymph_node_metastasis", "yes", "61 (30.3%)", "39 (27.3%)", "22 (37.9%)", None, None,
+         None, None),
+        ("pr", "negative", "80 (39.8%)", "41 (28.7%)", "39 (67.2%)", 3, 0.0000021,
+         "chi-square (Yates)", 0.83),
+        ("pr", "positive", "118 (58.7%)", "100 (69.9%)", "18 (31.0%)", None, None, None, None),
+    ]  # fmt: skip
+    names = [
+        "variable", "level", "all", "negative", "positive", "missing", "p_value", "test_name",
+        "smd",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def odds_ratios() -> pd.DataFrame:
+    nan = float("nan")
+    rows = [
+        ("age", 140, 43, 0.972, 0.94, 1.006, 0.106, 0.981, 0.944, 1.02, 0.334, 1.08, "", ""),
+        ("pr", 138, 43, 0.192, 0.089, 0.414, 0.0000253, 0.21, 0.09, 0.489, 0.00031, 1.2, "", ""),
+        ("calcification", 140, 43, 2.24, 1.08, 4.65, 0.031, 1.9, 0.84, 4.31, 0.124, 1.11, "", ""),
+        ("family_history", 140, 43, 15.3, 1.6, 1471.2, 0.019, 12.2, 1.1, 1203.0, 0.041, 1.05,
+         "Firth", "separated: all 4 patients with the level are positive"),
+        ("menopause", 140, 43, nan, nan, nan, nan, nan, nan, nan, nan, nan, None,
+         "constant in the training patients"),
+        ("(intercept)", nan, nan, nan, nan, nan, nan, 0.61, 0.05, 7.4, 0.699, nan, "", ""),
+    ]  # fmt: skip
+    names = [
+        "variable", "n", "n_events", "odds_ratio", "low", "high", "p_value",
+        "adjusted_odds_ratio", "adjusted_low", "adjusted_high", "adjusted_p_value", "vif",
+        "method", "note",
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=names)
+    return table.assign(method=table["method"].replace("", "maximum likelihood"))
+
+
+def feature_counts() -> pd.DataFrame:
+    rows = [("original", "shape2D", 9)]
+    rows += [(image, family, n) for image in IMAGE_TYPES for family, n in FAMILIES.items()]
+    return pd.DataFrame(rows, columns=["image_type", "family", "n"])
+
+
+def selection_steps() -> pd.DataFrame:
+    rules = (
+        ("variance", 1561, 1540, "more than one value"),
+        ("t test", 1540, 212, "p < .05"),
+        ("correlation", 212, 61, "|r| ≤ .8, greedy"),
+        ("LASSO", 61, 12, "10-fold, penalty of the smallest error"),
+    )
+    rows = [(arm, *rule[:1], *rule[1:]) for arm in SELECTING for rule in rules]
+    return pd.DataFrame(rows, columns=["arm", "step", "n_before", "n_after", "rule"])
+
+
+def selected_features(rng: np.random.Generator) -> pd.DataFrame:
+    rows = [
+        (arm, f"{IMAGE_TYPES[k]}_glcm_InverseDifferenceMoment{k}", rng.normal(0, 0.2),
+         rng.uniform(0.3, 1) if arm != "dlr" else np.nan)
+        for arm in SELECTING
+        for k in range(12)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["arm", "feature", "weight", "frequency"])
+
+
+def stability() -> pd.DataFrame:
+    rows = [("radiomics", 100, 1561, 11.2, 0.412, 0.371, 0.453)]
+    rows += [("dlr", 100, 1625, 14.0, 0.388, 0.35, 0.426)]
+    rows += [("deep_learning", 100, 64, 0.0, np.nan, np.nan, np.nan)]
+    names = ["arm", "n_resamples", "n_features", "n_selected_mean", "nogueira", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def repeated_cv() -> pd.DataFrame:
+    rows = [
+        (arm, 20, 5, 201, 58, area, area - 0.07, area + 0.06, 0.012, area - 0.03, area + 0.02)
+        for arm, area in zip(ARMS, (0.69, 0.72, 0.74, 0.771, 0.788), strict=True)
+    ]
+    names = [
+        "arm", "n_repeats", "n_folds", "n", "n_positive", "auc", "auc_low", "auc_high",
+        "sd_between_repeats", "min", "max",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def repeats(rng: np.random.Generator) -> pd.DataFrame:
+    rows = [(arm, k, rng.normal(0.75, 0.01)) for arm in ARMS for k in range(20)]
+    return pd.DataFrame(rows, columns=["arm", "repeat", "auc"])
+
+
+def operating_points() -> pd.DataFrame:
+    rules = ("Youden", "sensitivity >= .90", "specificity >= .90")
+    rows = []
+    for arm in ARMS:
+        for role in JUDGED:
+            for k, rule in enumerate(rules):
+                row = {"arm": arm, "role": role, "rule": rule, "threshold": 0.3 - 0.1 * k}
+                row |= {"tp": 11, "fp": 14, "tn": 32, "fn": 4}
+                for share in ("sensitivity", "specificity", "ppv", "npv"):
+                    row |= {share: 0.73, f"{share}_low": 0.48, f"{share}_high": 0.89}
+                rows.append(row | {"f1": 0.55})
+    return pd.DataFrame(rows)
+
+
+def pairs() -> list[tuple[str, str]]:
+    return [(first, second) for i, first in enumerate(ARMS) for second in ARMS[i + 1 :]]
+
+
+def comparisons() -> pd.DataFrame:
+    rows = [
+        (role, *pair, -0.02 * (k + 1), -0.09 - 0.02 * k, 0.05, -1.2, 0.2286, 0.91, 10)
+        for role in JUDGED
+        for k, pair in enumerate(pairs())
+    ]
+    names = [
+        "role", "first", "second", "auc_difference", "low", "high", "z", "p_value", "p_holm",
+        "n_looks",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def reclassification() -> pd.DataFrame:
+    rows = [
+        ("test", *pair, 0.021, -0.03, 0.08, 0.41, 0.18, -0.2, 0.56, 0.36)
+        for pair in pairs()
+    ]  # fmt: skip
+    names = [
+        "role", "first", "second", "idi", "idi_low", "idi_high", "idi_p", "nri", "nri_low",
+        "nri_high", "nri_p",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def permutation() -> pd.DataFrame:
+    rows = [(arm, "test", 0.75, 1000, 0.001 * (k + 1)) for k, arm in enumerate(ARMS)]
+    return pd.DataFrame(rows, columns=["arm", "role", "auc", "n_permutations", "p_value"])
+
+
+def sample_size() -> pd.DataFrame:
+    rows = [
+        ("shrinkage", "expected shrinkage of at least .9", 412.0, 147, False, 12),
+        ("optimism", "optimism of R² at most .05", 190.0, 147, False, 12),
+        ("overall risk", "prevalence known to ± .05", 133.0, 147, True, 12),
+        ("precision of the AUC", "standard error at most .0255", np.nan, 147, None, 12),
+    ]
+    names = ["criterion", "meaning", "n_required", "n_supplied", "supported", "n_predictors"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def learning_curve() -> pd.DataFrame:
+    rows = [
+        (arm, n, n / 140, 0.6 + n / 1000, 0.5, 0.8) for arm in ARMS for n in (35, 70, 105, 140)
+    ]
+    names = ["arm", "n_patients", "share", "auc", "auc_low", "auc_high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def subgroups() -> pd.DataFrame:
+    rows = []
+    for arm in ("dlr", "combined"):
+        rows += [
+            ("test", arm, "menopause", "pre", 30, 8, 0.77, 0.58, 0.95, 0.41, ""),
+            ("test", arm, "menopause", "post", 31, 7, 0.7, 0.48, 0.91, np.nan, ""),
+            ("test", arm, "family_history", "yes", 3, 0, np.nan, np.nan, np.nan, np.nan,
+             "one outcome only"),
+        ]  # fmt: skip
+    names = [
+        "role", "arm", "variable", "level", "n", "n_positive", "auc", "low", "high",
+        "interaction_p", "note",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def nomogram() -> pd.DataFrame:
+    rows = [("dlr signature", round(0.1 * k, 1), 10.0 * k) for k in range(11)]
+    rows += [("pr", "negative", 42.0), ("pr", "positive", 0.0)]
+    return pd.DataFrame(rows, columns=["variable", "value", "points"])
+
+
+def nomogram_total() -> pd.DataFrame:
+    total = np.arange(0, 160, 20.0)
+    linear = -4 + total / 25
+    names = {"total_points": total, "linear_predictor": linear}
+    return pd.DataFrame(names | {"probability": 1 / (1 + np.exp(-linear))})
+
+
+def optimism() -> pd.DataFrame:
+    rows = [("AUC", 0.83, 0.021, 0.809, 500), ("calibration slope", 1.0, 0.09, 0.91, 500)]
+    names = ["measure", "apparent", "optimism", "corrected", "n_bootstraps"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def agreement() -> pd.DataFrame:
+    rows = [
+        ("Dice", 201, 0.913, 0.702, 0.968),
+        ("Hausdorff distance (mm)", 201, 1.21, 0.43, 5.71),
+        ("ICC(2,1) of features", 1561, 0.891, 0.402, 0.993),
+    ]
+    return pd.DataFrame(rows, columns=["measure", "n", "median", "low", "high"])
+
+
+def adjudication() -> pd.DataFrame:
+    rows = [
+        ("CANARY-7", "L1", 0.61, 6.2, "Dice below .75"),
+        ("CANARY-9", "L1", 0.0, np.nan, "outlines do not touch"),
+    ]
+    names = ["patient_id", "lesion_id", "dice", "hausdorff_mm", "reason"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def audit() -> pd.DataFrame:
+    rows = [
+        ("shuffled outcomes", "AUC near .5", "AUC .51 (.44 to .58)", True),
+        ("poisoned test patients", "same fitted bytes", "same", True),
+        ("planted signal", "AUC above .9", "AUC .97", True),
+        ("duplicate images", "none across roles", "none", True),
+    ]
+    return pd.DataFrame(rows, columns=["check", "expected", "found", "passed"])
+
+
+def checklist(n: int) -> pd.DataFrame:
+    answers = ("met", "met", "met", "not met", "needs author", "not applicable")
+    rows = [
+        (k + 1, ("Title", "Methods", "Results")[3 * k // n], f"Item {k + 1} is reported in full",
+         answers[k % 6], f"results.json: arms.combined.roles.test.auc, entry {k}")
+        for k in range(n)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["number", "section", "item", "answer", "proof"])
+
+
+def placeholder(title: str, width: float = 9.4, height: float = 3.2) -> Figure:
+    """Small drawing in the place of a figure of the study."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots()
+    axes.plot(np.linspace(0, 1, 60), np.sin(np.linspace(0, 9, 60)))
+    axes.set_title(title, parse_math=False)
+    return figure
+
+
+def build_figures() -> dict[str, Figure]:
+    """A drawing for every figure name that a study writes."""
+    names = [
+        "odds_ratios", "agreement", "feature_counts", "repeats", "roc", "decision_curve",
+        "calibration_out_of_fold", "calibration_test", "nomogram", "learning_curve",
+        "subgroups_test", "grad_cam_test",
+    ]  # fmt: skip
+    for step in ("p_values", "correlation", "lasso", "weights"):
+        names += [f"selection_{step}_{arm}" for arm in reversed(SELECTING)]
+    names += [f"stability_{arm}" for arm in SELECTING]
+    return {name: placeholder(name) for name in names}

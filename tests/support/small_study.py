@@ -1,0 +1,84 @@
+"""A small numeric study: four arms, lesions of several patients, a signal of a chosen strength."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import make_pipeline
+
+from her2.arms import Arm, TrainingSet
+from her2.classifiers import candidates
+from her2.clinical import clinical_preparation, clinical_table
+from her2.fusion import CompressDeepFeatures
+from her2.seeds import generator
+from her2.selection import no_selection, paper_chain
+from her2.splits import Split, grouped_folds, make_split, units
+from her2.types import Lesion
+
+LR = candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})
+HEAD = candidates({"lr": {"fixed": {}, "grid": {"C": [0.0001, 0.001, 0.01, 0.1]}}})
+N_DEEP = 20
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study is made of: lesions with a split, and the feature tables."""
+
+    lesions: list[Lesion]
+    split: Split
+    clinical: pd.DataFrame
+    radiomics: pd.DataFrame
+    deep: pd.DataFrame
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        return (*self.split.test, *self.split.external)
+
+    @property
+    def training(self) -> TrainingSet:
+        keys = set(self.split.train)
+        rows = [i for i, lesion in enumerate(self.lesions) if lesion.key in keys]
+        y = np.array([self.lesions[i].outcome for i in rows])
+        groups = units(self.lesions)[rows]
+        fold = grouped_folds(y, groups, n_folds=3, seed=0, name="outer")
+        return TrainingSet(tuple(self.lesions[i].key for i in rows), y, groups, fold)
+
+    def arms(self) -> list[Arm]:
+        chain = paper_chain(lasso_folds=3).set_params(lassofilter__n_alphas=12)
+        compress = CompressDeepFeatures(N_DEEP, n_components=5)
+        both = pd.concat([self.deep, self.radiomics], axis=1)
+        dlr = make_pipeline(compress, *(step for _, step in chain.steps))
+        return [
+            Arm("clinical", self.clinical, clinical_preparation(), LR, is_table=True),
+            Arm("radiomics", self.radiomics, chain, LR),
+            Arm("deep_learning", self.deep, no_selection(), HEAD),
+            Arm("dlr", both, dlr, LR),
+        ]
+
+
+def study(seed: int = 0, n: int = 80, signal: float = 1.0, several: bool = True) -> Study:
+    """Patients, of one or several lesions; `signal` is how far the outcomes lie apart."""
+    rng = generator(seed, "study")
+    patient = np.sort(rng.integers(0, int(0.8 * n), n)) if several else np.arange(n)
+    y = rng.permutation(np.arange(n) < 0.4 * n).astype(int)[patient]
+    lesions = [Lesion(f"p{p:02d}", str(i), int(y[i])) for i, p in enumerate(patient)]
+    index = [lesion.key for lesion in lesions]
+    radiomics = rng.standard_normal((n, 30))
+    radiomics[:, :3] += signal * y[:, np.newaxis]
+    deep = rng.standard_normal((n, N_DEEP))
+    deep[:, :3] += signal * y[:, np.newaxis]
+    clinical = pd.DataFrame(
+        {
+            "age": 50 + 10 * rng.standard_normal(n) + 8 * signal * y,
+            "er": rng.choice(["positive", "negative"], n),
+            "grade": rng.choice(["1", "2", "3", None], n),
+        },
+        index=index,
+    )
+    return Study(
+        lesions,
+        make_split(lesions, seed=seed),
+        clinical_table(clinical),
+        pd.DataFrame(radiomics, index=index, columns=[f"r{i}" for i in range(30)]),
+        pd.DataFrame(deep, index=index, columns=[f"d{i}" for i in range(N_DEEP)]),
+    )
