@@ -1,27 +1,53 @@
-"""Figures of the study: every function takes results, returns a Figure and computes nothing."""
+"""Figures of the study: every function takes results, returns a Figure and computes nothing.
 
+Every figure says "not estimable" where a number is missing.
+"""
+
+from her2.plots.agreement import agreement_figure
 from her2.plots.calibration import calibration_figure
 from her2.plots.comparison import comparison_figure
 from her2.plots.confusion import confusion_figure
+from her2.plots.correlation import correlation_figure
 from her2.plots.decision_curve import decision_curve_figure, decision_curve_panels
 from her2.plots.examples import example_figure
 from her2.plots.export import save_figure, svg_bytes
+from her2.plots.feature_counts import feature_counts_figure
 from her2.plots.flow import flow_figure
+from her2.plots.forest import forest_figure
+from her2.plots.histograms import prediction_histogram_panels
+from her2.plots.lasso import lasso_figure
+from her2.plots.learning_curve import learning_curve_figure
+from her2.plots.nomogram import nomogram_figure
+from her2.plots.p_values import p_value_figure
 from her2.plots.predictions import prediction_figure, prediction_panels
+from her2.plots.ranked import stability_figure, weights_figure
+from her2.plots.repeats import repeats_figure
 from her2.plots.roc import roc_figure, roc_panels
 
 __all__ = [
+    "agreement_figure",
     "calibration_figure",
     "comparison_figure",
     "confusion_figure",
+    "correlation_figure",
     "decision_curve_figure",
     "decision_curve_panels",
     "example_figure",
+    "feature_counts_figure",
     "flow_figure",
+    "forest_figure",
+    "lasso_figure",
+    "learning_curve_figure",
+    "nomogram_figure",
+    "p_value_figure",
     "prediction_figure",
+    "prediction_histogram_panels",
     "prediction_panels",
+    "repeats_figure",
     "roc_figure",
     "roc_panels",
     "save_figure",
+    "stability_figure",
     "svg_bytes",
+    "weights_figure",
 ]

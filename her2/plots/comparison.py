@@ -19,7 +19,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from her2.plots.style import INK, MUTED, PAGE_WIDTH, arms_in_order, new_figure, styled
-from her2.plots.text import NOT_ESTIMABLE, arm_title, is_missing, p_statement, role_title, signed
+from her2.plots.text import (
+    NOT_ESTIMABLE,
+    arm_title,
+    count,
+    is_missing,
+    p_statement,
+    role_title,
+    signed,
+)
 
 ALPHA = 0.05
 SHORT = {"deep_learning": "Deep\nlearning", "dlr": "Deep learning\nradiomics"}
@@ -34,8 +42,9 @@ def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
     ----------
     comparisons
         The `comparisons` of `results.json`: role, first, second, auc_difference (first minus
-        second), p_holm. A cell is outlined where the Holm-adjusted p is below .05; None is
-        shown as not estimable.
+        second), p_holm and, optional, n_looks (comparisons that Holm's method counted; said
+        in the title). A cell is outlined where the Holm-adjusted p is below .05; None is shown
+        as not estimable.
     """
     roles = list(dict.fromkeys(c["role"] for c in comparisons)) or ["none"]
     n_arms = len(_arms(comparisons))
@@ -48,9 +57,19 @@ def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
     for axes in all_axes[len(roles) :]:
         axes.set_axis_off()
     for axes, role in zip(all_axes, roles, strict=False):
-        _draw_map(axes, [c for c in comparisons if c["role"] == role], scale)
-        axes.set_title(role_title(role) if comparisons else "No comparison was made")
+        of_role = [c for c in comparisons if c["role"] == role]
+        _draw_map(axes, of_role, scale)
+        axes.set_title(_title(role, of_role) if comparisons else "No comparison was made")
     return figure
+
+
+def _title(role: str, comparisons: Sequence[Comparison]) -> str:
+    """Role, and how many comparisons the p values were adjusted for."""
+    looks = [c["n_looks"] for c in comparisons if not is_missing(c.get("n_looks"))]
+    if not looks:
+        return role_title(role)
+    n = round(max(looks))
+    return f"{role_title(role)}\nHolm, {count(n)} comparison{'s' * (n != 1)}"
 
 
 def _arms(comparisons: Sequence[Comparison]) -> list[str]:

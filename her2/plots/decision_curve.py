@@ -30,6 +30,7 @@ from her2.plots.style import (
 )
 from her2.plots.text import arm_title
 
+PREVALENCES, SHORTEST = 2.5, 0.3  # the x axis ends at 2.5 times the prevalence, or at 0.3
 REFERENCE_STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     "treat_all": ("Treat all", {"color": REFERENCE, "linestyle": (0, (4, 2)), "linewidth": 1.3}),
     "treat_none": ("Treat none", {"color": INK, "linestyle": "solid", "linewidth": 1.1}),
@@ -44,7 +45,9 @@ def decision_curve_figure(curves: pd.DataFrame, *, title: str) -> Figure:
     ----------
     curves
         Columns arm (or ``treat_all``, ``treat_none``), threshold_probability (0-1) and
-        net_benefit (true positives per patient; NaN leaves a gap).
+        net_benefit (true positives per patient; NaN leaves a gap); optional low and high, the
+        interval of the net benefit, drawn as a band of the last arm in the order of the study:
+        bands of all would cover each other.
     title
         Above the axes, for example the role.
     """
@@ -66,15 +69,34 @@ def decision_curve_panels(panels: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _draw_curves(axes: Axes, curves: pd.DataFrame, *, title: str) -> None:
     entries: dict[str, Artist] = {}
+    banded = _arm_with_band(curves)
     for arm in _arms_before_references(curves):
         points = curves[curves["arm"] == arm]
         label, look = _look(arm)
         (line,) = axes.plot(points["threshold_probability"], points["net_benefit"], **look)
         entries[label] = line
+        if arm == banded:
+            band = _draw_band(axes, points, look["color"])
+            entries[f"{label}, 95 % CI"] = band
     axes.set(title=title, xlabel="Threshold probability", ylabel="Net benefit per patient")
     axes.set_xlim(0, _right_limit(curves))
     axes.set_ylim(*_benefit_limits(curves))
     legend_below(axes, entries, n_columns=2)
+
+
+def _arm_with_band(curves: pd.DataFrame) -> str | None:
+    """Return the last arm of the study that has an interval."""
+    if not {"low", "high"} <= set(curves.columns):
+        return None
+    known = curves[curves["low"].notna() & ~curves["arm"].isin(REFERENCE_STRATEGIES)]
+    return arms_in_order(known["arm"])[-1] if len(known) else None
+
+
+def _draw_band(axes: Axes, points: pd.DataFrame, colour: str) -> Artist:
+    x = points["threshold_probability"]
+    return axes.fill_between(
+        x, points["low"], points["high"], color=colour, alpha=0.15, linewidth=0
+    )
 
 
 def _arms_before_references(curves: pd.DataFrame) -> list[str]:
@@ -90,8 +112,19 @@ def _look(arm: str) -> tuple[str, dict[str, Any]]:
 
 
 def _right_limit(curves: pd.DataFrame) -> float:
+    """End of the range of thresholds that anybody would decide by, in tenths.
+
+    Treating everybody is worth something up to the prevalence, so its curve tells it; at some
+    multiple of it a handful of patients decides, and the curves are noise.
+    """
     largest = curves["threshold_probability"].max()
-    return math.ceil(10 * float(largest)) / 10 if pd.notna(largest) and largest > 0 else 1.0
+    if pd.isna(largest) or largest <= 0:
+        return 1.0
+    treat_all = curves[curves["arm"].eq("treat_all") & curves["net_benefit"].gt(0)]
+    prevalence = treat_all["threshold_probability"].max()
+    if pd.notna(prevalence):
+        largest = min(float(largest), max(PREVALENCES * float(prevalence), SHORTEST))
+    return math.ceil(round(10 * float(largest), 6)) / 10
 
 
 def _benefit_limits(curves: pd.DataFrame) -> tuple[float, float]:

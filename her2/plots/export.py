@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 
 from her2.errors import BadConfig
 from her2.plots.style import settings
 
 PNG_DPI = 300
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_FILTER_UP = 2
+PNG_COMPRESSION = 3
 SVG_IMAGE_DPI = 200  # of the pictures inside a drawing
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -32,11 +40,43 @@ def svg_bytes(figure: Figure) -> bytes:
 
 def png_bytes(figure: Figure, *, dpi: int = PNG_DPI) -> bytes:
     """Figure as PNG of `dpi` dots per inch, without a text chunk."""
-    nothing = {"Software": None}
-    buffer = io.BytesIO()
     with _drawn_at(figure, dpi):
-        FigureCanvasAgg(figure).print_png(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
-    return buffer.getvalue()
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        drawn = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    page = np.asarray(Image.fromarray(drawn).convert("RGB"))  # every page is opaque: no alpha
+    return _png(page, dpi)
+
+
+def _png(page: NDArray[np.uint8], dpi: int) -> bytes:
+    """Pixels of shape (height, width, 3) as a PNG file.
+
+    Rows of a drawing mostly repeat the row above, so all of them are filtered as "up"; Pillow
+    tries five filters on every row, which takes three times as long for a tenth less.
+
+    References
+    ----------
+    .. [1] Portable Network Graphics (PNG) Specification. 2nd ed. W3C; 2003. Sections 9.2, 11.
+    """
+    height, width, _ = page.shape
+    flat = page.reshape(height, -1)
+    rows = np.full((height, 1 + 3 * width), PNG_FILTER_UP, dtype=np.uint8)
+    rows[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])  # modulo 256, as the filter asks for
+    per_metre = round(dpi / 0.0254)
+    return PNG_SIGNATURE + b"".join(
+        (
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+            _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
+            _chunk(b"IDAT", zlib.compress(rows.data, PNG_COMPRESSION)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(name))
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:

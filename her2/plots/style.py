@@ -43,6 +43,16 @@ ARM_LINES: dict[str, Any] = {
     "dlr": (0, (8, 1.5)),
     "combined": "solid",
 }
+FAMILY_COLOURS = {
+    "shape": "#CC79A7",
+    "firstorder": "#E69F00",
+    "glcm": "#0072B2",
+    "glrlm": "#009E73",
+    "glszm": "#56B4E9",
+    "gldm": "#D55E00",
+    "ngtdm": "#B8A800",  # the yellow of the palette, dark enough to be seen on white
+    "deep": "#5B5B5B",
+}
 OTHER_COLOURS = ("#CC79A7", "#882255", "#44AA99", "#999933", "#332288")
 LEGEND_DROP = 0.55  # inches from the axes to the legend: ticks and axis label lie between
 PAGE_WIDTH = 9.4  # inches: the text width of the report, so that fonts show at their own size
@@ -100,7 +110,9 @@ def styled(build: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with mpl.rc_context(settings()):
             figure = build(*args, **kwargs)
-            figure.draw_without_rendering()
+            engine = figure.get_layout_engine()
+            if engine is not None:  # executed alone: a full draw would cost half as much again
+                engine.execute(figure)
             figure.set_layout_engine("none")
         return figure
 
@@ -113,11 +125,30 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=layout)
 
 
+def page(width: float, height: float) -> tuple[Figure, Axes]:
+    """Figure whose axes cover the page, in inches from its upper left corner, y downwards.
+
+    For drawings that place their own parts; no automatic spacing.
+    """
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    return figure, axes
+
+
 def arm_colour(arm: str) -> str:
     """Colour of an arm: the same in every figure, also for an arm we do not know."""
-    if arm in ARM_COLOURS:
-        return ARM_COLOURS[arm]
-    return OTHER_COLOURS[zlib.crc32(arm.encode()) % len(OTHER_COLOURS)]
+    return ARM_COLOURS.get(arm) or _other_colour(arm)
+
+
+def family_colour(family: str) -> str:
+    """Colour of a feature family: the same in every figure."""
+    return FAMILY_COLOURS.get(family) or _other_colour(family)
+
+
+def _other_colour(name: str) -> str:
+    return OTHER_COLOURS[zlib.crc32(name.encode()) % len(OTHER_COLOURS)]
 
 
 def arm_line(arm: str) -> Any:
@@ -127,9 +158,18 @@ def arm_line(arm: str) -> Any:
 
 def arms_in_order(arms: Iterable[str]) -> list[str]:
     """Arms in the order of the study, then unknown ones as they come; each once."""
-    seen = list(dict.fromkeys(arms))
-    known = [arm for arm in ARM_COLOURS if arm in seen]
-    return known + [arm for arm in seen if arm not in ARM_COLOURS]
+    return _in_order(arms, ARM_COLOURS)
+
+
+def families_in_order(families: Iterable[str]) -> list[str]:
+    """Feature families in one order for all figures, then unknown ones as they come."""
+    return _in_order(families, FAMILY_COLOURS)
+
+
+def _in_order(names: Iterable[str], order: Iterable[str]) -> list[str]:
+    seen = list(dict.fromkeys(names))
+    known = [name for name in order if name in seen]
+    return known + [name for name in seen if name not in known]
 
 
 def legend_below(
@@ -151,6 +191,20 @@ def legend_below(
         handlelength=2.6,
         borderaxespad=0.0,
     )
+
+
+def say_in(axes: Axes, text: str) -> None:
+    """Write a muted sentence in the middle of axes that have nothing to draw."""
+    axes.text(
+        0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED, size=9
+    )
+
+
+def blank(axes: Axes) -> None:
+    """Take frame, ticks and grid from axes that only carry text and patches."""
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
 
 
 def unit_square(axes: Axes) -> None:

@@ -15,6 +15,23 @@ ROLE_TITLES = {
     "test": "Test",
     "external": "External",
 }
+REPEATED = {"repeated_cv": "Repeated cross-validation"}  # an estimate, not a set of patients
+DEEP_COMPONENT = "deep_pc_"
+ABBREVIATIONS = {
+    "GrayLevel": "GL",
+    "Emphasis": "Emph.",
+    "NonUniformity": "NonUnif.",
+    "Normalized": "Norm.",
+    "Dependence": "Dep.",
+    "AbsoluteDeviation": "AbsDev.",
+    "Interquartile": "IQ",
+    "Diameter": "Diam.",
+    "firstorder": "first",
+    "wavelet": "wav.",
+    "exponential": "exp.",
+    "logarithm": "log.",
+    " / ": "/",
+}
 
 Number: TypeAlias = float | int | None
 
@@ -122,11 +139,43 @@ def sentence_case(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def feature_title(feature: str, limit: int = 44) -> str:
+    """Name of a feature as image type / family / feature, abbreviated where it is too long.
+
+    Examples
+    --------
+    >>> feature_title("wavelet-LLH_glcm_ClusterShade"), feature_title("deep_pc_7")
+    ('wavelet-LLH / glcm / ClusterShade', 'deep / component 7')
+    >>> feature_title("wavelet-LLH_glszm_SmallAreaHighGrayLevelEmphasis")
+    'wavelet-LLH / glszm / SmallAreaHighGLEmph.'
+    """
+    if feature.startswith(DEEP_COMPONENT):
+        return f"deep / component {feature.removeprefix(DEEP_COMPONENT)}"
+    title = " / ".join(feature.split("_", 2))
+    for word, short in ABBREVIATIONS.items():
+        title = title.replace(word, short) if len(title) > limit else title
+    return shortened(title, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Text of at most `limit` characters, with its middle left out where it is longer.
+
+    Examples
+    --------
+    >>> shortened("lymph node metastasis", 13)
+    'lymph …stasis'
+    """
+    if len(text) <= limit:
+        return text
+    head = limit // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
 def arm_title(arm: str) -> str:
     """Name of an arm for readers; an unknown arm keeps its own name."""
     return ARM_TITLES.get(arm, arm)
 
 
 def role_title(role: str) -> str:
-    """Name of a role for readers; an unknown role keeps its own name."""
-    return ROLE_TITLES.get(role, role)
+    """Name of a role, or of the repeated estimate; an unknown role keeps its own name."""
+    return (ROLE_TITLES | REPEATED).get(role, role)

@@ -1,15 +1,18 @@
 """Files: the same bytes for the same figure, no date, no program name."""
 
+import io
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from her2.errors import BadConfig
 from her2.plots import roc_panels, save_figure
-from her2.plots.export import svg_bytes
+from her2.plots.export import _png, png_bytes, svg_bytes
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,21 @@ def test_files_carry_no_date_and_no_program(figure, tmp_path):
     with Image.open(png) as image:
         assert set(image.info) == {"dpi"}
         assert round(image.info["dpi"][0]) == 300
+
+
+def test_png_holds_the_pixels_that_were_drawn(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    with Image.open(io.BytesIO(png_bytes(figure, dpi=round(figure.dpi)))) as image:
+        image.verify()
+    with Image.open(io.BytesIO(png_bytes(figure, dpi=round(figure.dpi)))) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def test_png_of_any_pixels_is_read_back_as_it_was():
+    page = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    with Image.open(io.BytesIO(_png(page, 300))) as image:
+        assert image.mode == "RGB" and np.array_equal(np.asarray(image), page)
 
 
 def test_svg_needs_no_font_and_fetches_nothing(figure):

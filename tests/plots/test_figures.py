@@ -1,15 +1,13 @@
-"""What the figures show: titles, values, colours; nothing lost, nothing overlapping the page."""
+"""What the figures of performance show: titles, values, colours; nothing lost."""
 
-import itertools
 import re
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import texts
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from her2.errors import BadConfig
 from her2.plots import (
@@ -17,73 +15,21 @@ from her2.plots import (
     comparison_figure,
     confusion_figure,
     decision_curve_figure,
-    decision_curve_panels,
     example_figure,
     flow_figure,
     prediction_figure,
-    prediction_panels,
+    prediction_histogram_panels,
     roc_figure,
     roc_panels,
 )
-from her2.plots.style import ARM_COLOURS, arm_colour, arms_in_order, settings
+from her2.plots.style import ARM_COLOURS, arm_colour, arms_in_order
 from her2.types import ARMS
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
 
 
 def example(shape=(40, 60)):
     mask = np.zeros(shape, dtype=bool)
     mask[10:20, 10:30] = True
     return np.full(shape, 90, dtype=np.uint8), mask, "HER2 positive"
-
-
-def every_figure(study):
-    test = study.predictions["test"]["dlr"]
-    return {
-        "roc": roc_figure(study.curves["test"], study.auc["test"], title="Test"),
-        "roc_panels": roc_panels({r: (study.curves[r], study.auc[r]) for r in study.curves}),
-        "calibration": calibration_figure(study.calibration["test"], title="Test"),
-        "decision": decision_curve_figure(study.decision["test"], title="Test"),
-        "decision_panels": decision_curve_panels(study.decision),
-        "confusion": confusion_figure(study.arms),
-        "prediction": prediction_figure(test, 0.3, title="Test"),
-        "prediction_panels": prediction_panels({"A": (test, 0.3), "B": (test, None)}),
-        "comparison": comparison_figure(study.comparisons),
-        "flow": flow_figure(study.flow),
-        "examples": example_figure([example()]),
-    }
-
-
-def shown_boxes(figure):
-    """Boxes of the texts that are drawn (a tick beyond its axis' limits exists but is not)."""
-    renderer = figure._get_renderer()
-    axes = [axis for each in figure.axes for axis in (each.xaxis, each.yaxis)]
-    ticks = {id(t.label1) for axis in axes for t in [*axis.majorTicks, *axis.minorTicks]}
-    shown = [axis for axis in axes if axis.axes.axison]
-    drawn = {id(tick.label1) for axis in shown for tick in axis._update_ticks()}
-    for text in figure.findobj(Text):
-        is_drawn = text.get_visible() and id(text) not in ticks - drawn
-        if is_drawn and text.get_text().strip():
-            yield text.get_text(), text.get_window_extent(renderer)
-
-
-def test_no_text_leaves_the_page_or_covers_another_text(study):
-    for name, figure in every_figure(study).items():
-        with mpl.rc_context(settings()):  # the number of ticks depends on the text size
-            boxes = list(shown_boxes(figure))
-        for text, box in boxes:
-            assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, (
-                f"{name}: {text!r} leaves the page"
-            )
-            assert box.y0 >= -1 and box.y1 <= figure.bbox.y1 + 1, (
-                f"{name}: {text!r} leaves the page"
-            )
-        for (first, a), (second, b) in itertools.combinations(boxes, 2):
-            wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-            high = min(a.y1, b.y1) - max(a.y0, b.y0)
-            assert wide < 1.5 or high < 1.5, f"{name}: {first!r} lies on {second!r}"
 
 
 def test_roc_legend_has_every_arm_with_its_interval(study):
@@ -132,6 +78,63 @@ def test_decision_curve_keeps_treat_all_from_squeezing_the_models(study):
     assert {"Treat all", "Treat none"} <= set(texts(figure).split("\n"))
 
 
+def decision(net_benefit, **columns):
+    steps = np.arange(1, len(net_benefit) + 1) / 10
+    return pd.DataFrame(
+        {"arm": "dlr", "threshold_probability": steps, "net_benefit": net_benefit, **columns}
+    )
+
+
+def treat_all(prevalence):
+    steps = np.arange(1, 100) / 100
+    benefit = prevalence - (1 - prevalence) * steps / (1 - steps)
+    return pd.DataFrame(
+        {"arm": "treat_all", "threshold_probability": steps, "net_benefit": benefit}
+    )
+
+
+@pytest.mark.parametrize(("prevalence", "end"), [(0.295, 0.8), (0.05, 0.3), (0.6, 1.0)])
+def test_decision_curve_ends_at_a_multiple_of_the_prevalence(prevalence, end):
+    figure = decision_curve_figure(treat_all(prevalence), title="Test")
+    assert figure.axes[0].get_xlim()[1] == pytest.approx(end)
+
+
+def test_decision_curve_without_treat_all_shows_its_whole_range():
+    figure = decision_curve_figure(decision([-0.1, -0.2, -0.3]), title="Test")
+    assert figure.axes[0].get_xlim()[1] == pytest.approx(0.3)
+
+
+def test_decision_curve_draws_the_band_of_the_last_arm_alone():
+    first = decision([0.3, 0.2], low=[0.0, 0.0], high=[0.9, 0.9]).assign(arm="clinical")
+    last = decision([0.3, 0.2], low=[0.1, 0.05], high=[0.5, 0.4])
+    figure = decision_curve_figure(pd.concat([last, first]), title="Test")
+    (band,) = figure.axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.05, 0.5)
+    assert "Deep learning radiomics, 95 % CI" in texts(figure)
+
+
+@pytest.mark.parametrize("columns", [{}, {"low": np.nan, "high": np.nan}])
+def test_decision_curve_without_intervals_has_no_band(columns):
+    figure = decision_curve_figure(decision([0.3, 0.2], **columns), title="Test")
+    assert not figure.axes[0].collections and "95 % CI" not in texts(figure)
+
+
+def test_operating_points_are_marked_where_they_lie():
+    curve = pd.DataFrame({"arm": "dlr", "false_positive_rate": [0, 1], "sensitivity": [0, 1]})
+    rules = pd.DataFrame(
+        {"arm": "dlr", "rule": ["Youden", "sensitivity >= .90"], "sensitivity": [0.7, np.nan],
+         "specificity": [0.8, np.nan]}
+    )  # fmt: skip
+    panels = {"Test": (curve, {"dlr": (0.5, 0.4, 0.6)})}
+    axes = roc_panels(panels, points={"Test": rules, "a role without a panel": rules}).axes[0]
+    (point,) = [line for line in axes.lines if line.get_marker() == "o"]
+    assert np.allclose(point.get_xydata(), [[0.2, 0.7]])
+    assert to_hex(point.get_color()).lower() == ARM_COLOURS["dlr"].lower()
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert shown[-2:] == ["Youden", "sensitivity >= .90"]
+
+
 def test_calibration_draws_the_intervals_it_was_given():
     groups = pd.DataFrame(
         {"arm": "dlr", "mean_predicted": [0.2, 0.7], "observed": [0.1, 0.8], "low": [0.05, np.nan],
@@ -141,6 +144,48 @@ def test_calibration_draws_the_intervals_it_was_given():
     segments = next(c.get_segments() for c in figure.axes[0].collections)
     assert np.allclose(segments[0], [[0.2, 0.05], [0.2, 0.3]])
     assert np.allclose(segments[1], [[0.7, 0.8], [0.7, 0.8]])
+
+
+def test_calibration_draws_the_curve_and_says_where_there_is_none():
+    curve = pd.DataFrame(
+        {"predicted": [0.1, 0.9], "observed": [0.2, 0.8], "low": [0.1, 0.6], "high": [0.3, 0.9]}
+    )
+    groups = pd.DataFrame(
+        {"arm": ["dlr", "combined"], "mean_predicted": 0.5, "observed": 0.4, "low": 0.3,
+         "high": 0.6, "n": 20}
+    )  # fmt: skip
+    figure = calibration_figure(
+        groups,
+        title="Test",
+        curves={"dlr": curve, "combined": curve.assign(observed=np.nan)},
+        measures={"dlr": "slope 0.90"},
+    )
+    known, missing = figure.axes[0], figure.axes[2]
+    assert [[0.1, 0.2], [0.9, 0.8]] in [line.get_xydata().tolist() for line in known.lines]
+    assert [text.get_text() for text in known.texts] == ["slope 0.90"]
+    assert [text.get_text() for text in missing.texts] == ["flexible curve not estimable"]
+
+
+def test_calibration_strip_counts_both_outcomes():
+    predictions = pd.DataFrame(
+        {"arm": "dlr", "y_true": [1, 1, 0, 0, 0], "y_prob": [0.52, 0.53, 0.52, np.nan, 1.0]}
+    )
+    groups = pd.DataFrame(columns=["arm", "mean_predicted", "observed", "low", "high", "n"])
+    figure = calibration_figure(groups.astype({"n": float}), title="Test", predictions=predictions)
+    up, down = (patch.get_data().values for patch in figure.axes[1].patches)
+    assert (up[10], up.sum()) == (2, 2)
+    assert (down[10], down[-1], down.sum()) == (-1, -1, -2)
+
+
+def test_histogram_names_the_threshold_and_says_what_is_missing():
+    table = pd.DataFrame({"y_true": [0, 1], "y_prob": [0.2, 0.9]})
+    empty = table.assign(y_prob=np.nan)
+    figure = prediction_histogram_panels(
+        {"A": (table, 0.4), "B": (table, None), "C": (empty, np.nan)}
+    )
+    shown = texts(figure)
+    assert "threshold 0.400" in shown and shown.count("threshold not estimable") == 2
+    assert "predictions not estimable" in shown
 
 
 def test_confusion_shows_counts_and_says_where_there_are_none(study):
@@ -170,6 +215,16 @@ def test_comparison_turns_the_sign_when_it_turns_the_pair():
     assert "+0.050\np = .010" in shown
     shown = texts(comparison_figure([row | {"first": "dlr", "second": "clinical"}]))
     assert "−0.050\np = .010" in shown
+
+
+@pytest.mark.parametrize(
+    ("n_looks", "title"),
+    [(10, "Test\nHolm, 10 comparisons"), (1, "Test\nHolm, 1 comparison"), (None, "Test")],
+)
+def test_comparison_says_how_many_were_made(n_looks, title):
+    row = {"role": "test", "first": "dlr", "second": "clinical", "auc_difference": 0.1}
+    figure = comparison_figure([row | {"p_holm": 0.2, "n_looks": n_looks}])
+    assert figure.axes[0].get_title(loc="left") == title
 
 
 def test_comparison_says_what_is_missing():

@@ -1,0 +1,123 @@
+"""Agreement of two readers: overlap and distance of their masks, lesion by lesion.
+
+References
+----------
+.. [1] Dice LR. Measures of the amount of ecologic association between species. Ecology
+   1945;26:297-302. doi:10.2307/1932409
+.. [2] Huttenlocher DP, Klanderman GA, Rucklidge WJ. Comparing images using the Hausdorff
+   distance. IEEE Trans Pattern Anal Mach Intell 1993;15:850-863. doi:10.1109/34.232073
+"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from her2.plots.style import (
+    INK,
+    NEGATIVE,
+    PAGE_WIDTH,
+    POSITIVE,
+    new_figure,
+    say_in,
+    styled,
+)
+from her2.plots.tables import required
+from her2.plots.text import NOT_ESTIMABLE, count
+
+BINS = 20
+RASTER_ABOVE = 1000
+
+
+@styled
+def agreement_figure(per_lesion: pd.DataFrame, *, dice_limit: float) -> Figure:
+    """Histograms of Dice and of the Hausdorff distance, and one against the other.
+
+    Parameters
+    ----------
+    per_lesion
+        Columns dice (0-1) and hausdorff_mm (millimetres), one row a lesion; NaN where a mask
+        is empty or the pixel spacing is unknown.
+    dice_limit
+        Overlap below which a third reader decides; those lesions are orange.
+
+    Raises
+    ------
+    BadArgument
+        The table is empty or lacks a column.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"dice": [0.9, 0.6], "hausdorff_mm": [1.0, 4.0]})
+    >>> agreement_figure(table, dice_limit=0.75).axes[0].get_title(loc="left")
+    'Dice: 1 of 2 below 0.75'
+    """
+    table = required(per_lesion, ["dice", "hausdorff_mm"], name="the agreement per lesion")
+    is_low = table["dice"] < dice_limit
+    figure = new_figure(PAGE_WIDTH, 2.9)
+    overlap, distance, both = figure.subplots(1, 3)
+    _draw_histogram(overlap, table["dice"], is_low, "Dice coefficient", edge=dice_limit)
+    overlap.axvline(dice_limit, color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
+    n_known = int(table["dice"].notna().sum())
+    overlap.set_title(f"Dice: {count(int(is_low.sum()))} of {count(n_known)} below {dice_limit:g}")
+    _draw_histogram(distance, table["hausdorff_mm"], is_low, "Hausdorff distance (mm)")
+    distance.set_title(f"Orange: Dice below {dice_limit:g}")
+    _draw_both(both, table, is_low, dice_limit)
+    overlap.set_ylabel("Lesions")
+    return figure
+
+
+def _draw_histogram(
+    axes: Axes, values: pd.Series, is_low: pd.Series, label: str, *, edge: float = 0.0
+) -> None:
+    """Stacked histogram; one of its bins ends at `edge`, so that no bin holds both colours."""
+    axes.set_xlabel(label)
+    known = values.dropna()
+    if known.empty:
+        say_in(axes, NOT_ESTIMABLE)
+        axes.set(xticks=[], yticks=[])
+        return
+    low = is_low.loc[known.index]
+    axes.hist(
+        [known[low], known[~low]],
+        bins=_edges(known, edge),
+        stacked=True,
+        color=[POSITIVE, NEGATIVE],
+        rwidth=0.92,
+    )
+    axes.locator_params(axis="y", integer=True, nbins=5)
+    axes.grid(axis="x", visible=False)
+
+
+def _edges(values: pd.Series, edge: float) -> list[float]:
+    """Edges of about 20 equal bins over values and `edge`, one of them at `edge`."""
+    span = max(float(values.max()), edge) - min(float(values.min()), edge)
+    width = max(span / BINS, 1e-3)
+    first = math.floor((float(values.min()) - edge) / width)
+    last = math.floor((float(values.max()) - edge) / width) + 1
+    return [edge + width * step for step in range(first, last + 1)]
+
+
+def _draw_both(axes: Axes, table: pd.DataFrame, is_low: pd.Series, dice_limit: float) -> None:
+    axes.set(xlabel="Dice coefficient", ylabel="Hausdorff distance (mm)")
+    known = table.dropna(subset=["dice", "hausdorff_mm"])
+    axes.set_title("Overlap and distance")
+    if known.empty:
+        say_in(axes, NOT_ESTIMABLE)
+        axes.set(xticks=[], yticks=[])
+        return
+    colours = [POSITIVE if low else NEGATIVE for low in is_low.loc[known.index]]
+    axes.scatter(
+        known["dice"],
+        known["hausdorff_mm"],
+        s=12,
+        c=colours,
+        linewidths=0,
+        alpha=0.75,
+        rasterized=len(known) > RASTER_ABOVE,
+    )
+    axes.axvline(dice_limit, color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
+    axes.set_ylim(bottom=0)
