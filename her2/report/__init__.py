@@ -1,6 +1,8 @@
-"""The report of a study: one HTML file that needs nothing else, and tables as CSV."""
+"""The report of a study: one HTML file that needs nothing else, and tables as CSV and XLSX."""
 
-from her2.report.document import ReportInput, render_report, write_report
-from her2.report.tables import guard, unguard, write_tables
+from her2.report.cells import guard, unguard
+from her2.report.content import ReportInput
+from her2.report.document import render_report, write_report
+from her2.report.tables import write_tables
 
 __all__ = ["ReportInput", "guard", "render_report", "unguard", "write_report", "write_tables"]

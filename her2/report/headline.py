@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from her2.plots.style import arm_colour, arms_in_order
-from her2.plots.text import arm_title, count, interval, is_missing, number
+from her2.plots.text import arm_title, count, is_missing, number
+from her2.report.formats import interval_cell, interval_text
+from her2.report.view import Cell
 
-HONEST_ROLES = ("out_of_fold", "test")
+REPEATED = "repeated_cv"
+TITLES = {
+    REPEATED: "Repeated cross-validation",
+    "out_of_fold": "Training, out of fold",
+    "test": "Test (single split)",
+}
 SCALE = (0.3, 1.0)  # AUC at the left and right end of the small interval drawing
 TOO_GOOD = 0.95
 ALPHA = 0.05
@@ -25,54 +32,69 @@ class Whisker:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """AUC with its interval, and their drawing where there is one."""
+
+    cell: Cell
+    whisker: Whisker | None
+
+
+@dataclass(frozen=True)
 class HeadlineArm:
-    """One line of the headline."""
+    """One line of the headline, an estimate for each of the `headline_columns`."""
 
     title: str
     colour: str
-    out_of_fold: str
-    test: str
-    out_of_fold_whisker: Whisker | None
-    test_whisker: Whisker | None
+    estimates: tuple[Estimate, ...]
+
+
+def primary(results: Mapping[str, Any]) -> str:
+    """Name of the estimate that leads: repeated cross-validation where a study has it."""
+    arms = results["arms"].values()
+    return REPEATED if any(arm.get(REPEATED) for arm in arms) else "out_of_fold"
+
+
+def headline_columns(results: Mapping[str, Any]) -> list[str]:
+    """Titles of the estimates: the primary one, and the single split beside it."""
+    return [TITLES[primary(results)], TITLES["test"]]
 
 
 def headline_arms(results: Mapping[str, Any]) -> list[HeadlineArm]:
-    """AUC with its interval, out of fold and on the test patients, of every arm."""
-    return [_headline_arm(results, arm) for arm in arms_in_order(results["arms"])]
+    """AUC with its interval of every arm."""
+    kinds = (primary(results), "test")
+    return [
+        HeadlineArm(
+            arm_title(arm),
+            arm_colour(arm),
+            tuple(_estimate(*area(results, arm, kind)) for kind in kinds),
+        )
+        for arm in arms_in_order(results["arms"])
+    ]
 
 
-def _headline_arm(results: Mapping[str, Any], arm: str) -> HeadlineArm:
-    out_of_fold, test = (_area(results, arm, role) for role in HONEST_ROLES)
-    return HeadlineArm(
-        arm_title(arm),
-        arm_colour(arm),
-        interval(*out_of_fold),
-        interval(*test),
-        _whisker(*out_of_fold),
-        _whisker(*test),
-    )
-
-
-def _area(results: Mapping[str, Any], arm: str, role: str) -> tuple[Any, Any, Any]:
-    p = results["arms"][arm]["roles"].get(role) or {}
+def area(results: Mapping[str, Any], arm: str, kind: str) -> tuple[Any, Any, Any]:
+    """AUC, low and high end of its interval; None for what there is not."""
+    content = results["arms"][arm]
+    p = (content.get(REPEATED) if kind == REPEATED else content["roles"].get(kind)) or {}
     return p.get("auc"), p.get("auc_low"), p.get("auc_high")
 
 
-def _whisker(value: Any, low: Any, high: Any) -> Whisker | None:
-    if is_missing(value) or is_missing(low) or is_missing(high):
-        return None
-    return Whisker(*(_percent(x) for x in (low, value, high)))
+def _estimate(value: Any, low: Any, high: Any) -> Estimate:
+    known = not any(is_missing(x) for x in (value, low, high))
+    whisker = Whisker(*(_percent(x) for x in (low, value, high))) if known else None
+    return Estimate(interval_cell(value, low, high), whisker)
 
 
-def _percent(area: float) -> float:
+def _percent(value: float) -> float:
     left, right = SCALE
-    return round(100 * min(max((area - left) / (right - left), 0.0), 1.0), 2)
+    return round(100 * min(max((value - left) / (right - left), 0.0), 1.0), 2)
 
 
 def leading_arm(results: Mapping[str, Any]) -> str | None:
-    """Arm with the highest out-of-fold AUC: the test patients do not choose the headline."""
-    areas = {arm: _area(results, arm, "out_of_fold")[0] for arm in arms_in_order(results["arms"])}
-    known = {arm: area for arm, area in areas.items() if not is_missing(area)}
+    """Arm with the highest primary AUC: the test patients do not choose the headline."""
+    kind = primary(results)
+    areas = {arm: area(results, arm, kind)[0] for arm in arms_in_order(results["arms"])}
+    known = {arm: value for arm, value in areas.items() if not is_missing(value)}
     return max(known, key=lambda arm: known[arm]) if known else None
 
 
@@ -81,37 +103,48 @@ def sentences(results: Mapping[str, Any]) -> list[str]:
     lead = leading_arm(results)
     texts = [_cohort_sentence(results["cohort"])]
     if lead is None:
-        texts.append("No arm has an out-of-fold AUC that can be estimated; see the notes.")
+        kind = "cross-validated" if primary(results) == REPEATED else "out-of-fold"
+        texts.append(f"No arm has an {kind} AUC that can be estimated; see the notes.")
     else:
         texts += [_lead_sentence(results, lead), _certainty_sentence(results, lead)]
-    return [*texts, _comparison_sentence(results)]
+    return [*texts, comparison_sentence(results)]
 
 
 def _cohort_sentence(cohort: Mapping[str, Any]) -> str:
     return (
         f"{count(cohort['n_patients'])} patients of the cohort {cohort['name']} were analysed, "
-        f"{count(cohort['n_positive'])} of them with the positive outcome; "
+        f"{count(cohort['n_positive'])} of them with the positive outcome; in the single split "
         f"{count(cohort['n_train'])} trained the models and {count(cohort['n_test'])} were set "
         "aside for one test."
     )
 
 
 def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
+    if primary(results) == REPEATED:
+        repeated = results["arms"][arm][REPEATED]
+        where = (
+            f"Over {count(repeated['n_repeats'])} repeats of {count(repeated['n_folds'])}-fold "
+            "cross-validation"
+        )
+        models = "of the single split, who took no part in any choice of its models"
+    else:
+        where, models = "Out of fold on the training patients", "who took no part in any choice"
+    beside = f"on the test patients{'' if models.startswith('of') else ','} {models}"
     return (
-        f"Out of fold on the training patients the arm “{arm_title(arm)}” ranked first, with an "
-        f"AUC of {_spoken(*_area(results, arm, 'out_of_fold'))}; on the test patients, who took "
-        f"no part in any choice, its AUC was {_spoken(*_area(results, arm, 'test'))}."
+        f"{where} the arm “{arm_title(arm)}” ranked first, with an AUC of "
+        f"{_spoken(*area(results, arm, primary(results)))}; {beside}, its AUC was "
+        f"{_spoken(*area(results, arm, 'test'))}."
     )
 
 
 def _spoken(value: Any, low: Any, high: Any) -> str:
     if is_missing(value) or is_missing(low) or is_missing(high):
-        return interval(value, low, high)
+        return interval_text(value, low, high)
     return f"{number(value)} (95 % CI {number(low)} to {number(high)})"
 
 
 def _certainty_sentence(results: Mapping[str, Any], arm: str) -> str:
-    _, low, high = _area(results, arm, "test")
+    _, low, high = area(results, arm, "test")
     if is_missing(low) or is_missing(high):
         return "How certain the test result is cannot be said; the notes give the reason."
     width = f"The test interval is {number(high - low, 2)} wide"
@@ -121,7 +154,8 @@ def _certainty_sentence(results: Mapping[str, Any], arm: str) -> str:
     return f"{width} and lies {side} 0.5."
 
 
-def _comparison_sentence(results: Mapping[str, Any]) -> str:
+def comparison_sentence(results: Mapping[str, Any]) -> str:
+    """Say how many arms differ on the test patients after correction."""
     tests = [c for c in results["comparisons"] if c["role"] == "test"]
     adjusted = [c["p_holm"] for c in tests if not is_missing(c["p_holm"])]
     if not adjusted:
@@ -138,16 +172,41 @@ def _comparison_sentence(results: Mapping[str, Any]) -> str:
     )
 
 
-def alarms(results: Mapping[str, Any]) -> list[str]:
-    """Results that a reader should doubt before believing."""
+def alarms(
+    results: Mapping[str, Any], failed: Sequence[str] = (), n_contradictions: int = 0
+) -> list[str]:
+    """Results that a reader should doubt before believing.
+
+    Parameters
+    ----------
+    results
+        Content of `results.json`.
+    failed
+        Names of the checks of the protocol that failed.
+    n_contradictions
+        Numbers that contradict each other.
+    """
+    texts = [_too_good(results)]
+    if failed:
+        texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
+    if n_contradictions:
+        texts.append(
+            f"{count(n_contradictions)} of the numbers contradict another one; the section on "
+            "coherence names them."
+        )
+    return [text for text in texts if text]
+
+
+def _too_good(results: Mapping[str, Any]) -> str:
+    kinds = (REPEATED, "out_of_fold", "test", "external")
     high = [
         arm_title(arm)
         for arm in arms_in_order(results["arms"])
-        if any((_area(results, arm, role)[0] or 0.0) >= TOO_GOOD for role in HONEST_ROLES)
+        if any((area(results, arm, kind)[0] or 0.0) >= TOO_GOOD for kind in kinds)
     ]
     if not high:
-        return []
-    return [
+        return ""
+    return (
         f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: look for "
         "leakage, duplicates or a variable that knows the outcome (her2 audit) first."
-    ]
+    )

@@ -3,78 +3,106 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
 from her2.plots.export import png_bytes, svg_bytes
+from her2.plots.style import arms_in_order
 from her2.plots.text import ROLE_TITLES, arm_title, role_title, sentence_case
+from her2.report.catalogue import FIGURES, FURTHER, figure_key
 from her2.report.view import Picture
 from her2.types import ARM_TITLES
 
-MAX_SVG_BYTES = 500_000  # above (images, many thousand points) a PNG is smaller and draws faster
+MAX_DRAWING = 400_000  # bytes; above (images, many points) pixels are fewer and draw faster
+MAX_BYTES = 4_000_000  # of all figures: the report stays small enough to be sent around
 PNG_DPI = 200
 CSS_PIXELS = 96  # per inch
-
-CAPTIONS = {
-    "flow": "Flow of patients from the rows of the patient table to training and test.",
-    "examples": "Example images with the outline of the lesion's mask.",
-    "roc": "Receiver operating characteristic curves; AUC with DeLong's 95 % interval.",
-    "calibration": (
-        "Calibration: observed frequency against mean predicted probability in groups of "
-        "patients, with 95 % intervals; dashed, perfect calibration; below, the group sizes."
-    ),
-    "decision_curve": (
-        "Decision curves: net benefit of acting on the model's probability, against treating "
-        "everybody and nobody."
-    ),
-    "prediction": (
-        "Predicted probability of every patient, sorted, drawn from the training threshold; "
-        "colour is the true outcome, so a positive patient below the line was missed."
-    ),
-    "confusion": "Confusion counts at the training threshold, with shares of the true outcome.",
-    "comparison": (
-        "Difference of AUC, row minus column, with the Holm-adjusted p of DeLong's test; "
-        "outlined where it is below .05."
-    ),
-}
+_PLAIN = " !$'*+,-./;=?[]^_`{|}~"  # may stand in a data URI as it is, and looks like no link
+_COMMENT = re.compile(r"<!--.*?-->", flags=re.DOTALL)
+_WHITE = re.compile(r"\s*\n\s*")
 
 
-def pictures(figures: Mapping[str, Figure]) -> dict[str, list[Picture]]:
-    """Pictures by section key of `CAPTIONS`; what fits no key is under ``other``."""
-    placed: dict[str, list[Picture]] = {key: [] for key in (*CAPTIONS, "other")}
+@dataclass(frozen=True)
+class PlacedPicture:
+    """A picture, and the arm that its name speaks of, or nothing."""
+
+    arm: str
+    picture: Picture
+
+
+def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
+    """Pictures by key of `FIGURES`; what fits no key is under `FURTHER`.
+
+    The largest drawings become pixels, where that is shorter, as long as all of them together
+    exceed `MAX_BYTES`.
+    """
+    drawings = {name: _svg_uri(svg_bytes(figure)) for name, figure in figures.items()}
+    heavy = _heavy({name: len(drawing) for name, drawing in drawings.items()})
+    placed: dict[str, list[PlacedPicture]] = {key: [] for key in (*FIGURES, FURTHER)}
     for name, figure in figures.items():
-        key = next((key for key in CAPTIONS if name.startswith(key)), "other")
-        placed[key].append(_picture(name, figure, key))
-    return placed
+        key = figure_key(name)
+        uri = min(drawings[name], _png_uri(figure), key=len) if name in heavy else drawings[name]
+        placed[key].append(_placed(name, figure, key, uri))
+    return {key: _by_arm(found) for key, found in placed.items()}
 
 
-def _picture(name: str, figure: Figure, key: str) -> Picture:
+def _heavy(sizes: Mapping[str, int]) -> set[str]:
+    heavy = {name for name, size in sizes.items() if size > MAX_DRAWING}
+    light = sorted((n for n in sizes if n not in heavy), key=lambda n: (-sizes[n], n))
+    total = sum(sizes[name] for name in light)
+    for name in light:
+        if total <= MAX_BYTES:
+            break
+        heavy.add(name)
+        total -= sizes[name]
+    return heavy
+
+
+def _by_arm(found: list[PlacedPicture]) -> list[PlacedPicture]:
+    order = {arm: position for position, arm in enumerate(arms_in_order(x.arm for x in found))}
+    return sorted(found, key=lambda x: order[x.arm])
+
+
+def _placed(name: str, figure: Figure, key: str, uri: str) -> PlacedPicture:
     width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
-    subject = _subject(name.removeprefix(key) if key != "other" else name)
-    caption = f"{subject}. {CAPTIONS[key]}" if subject and key != "other" else None
-    text = caption or CAPTIONS.get(key, f"{subject}.")
-    return Picture(_data_uri(figure), text, text, width, height)
+    arm, subject = _subject(name.removeprefix(key) if key != FURTHER else name)
+    caption = f"{subject}. {FIGURES[key]}" if subject and key != FURTHER else None
+    text = caption or FIGURES.get(key, f"{subject}.")
+    return PlacedPicture(arm, Picture(uri, text, text, width, height))
 
 
-def _subject(suffix: str) -> str:
-    """Arm and role that a name such as ``_deep_learning_test`` speaks of."""
+def _subject(suffix: str) -> tuple[str, str]:
+    """Arm that a name such as ``_deep_learning_test`` speaks of, and its arm and role in words."""
     rest = suffix.removeprefix("s").removeprefix("_")
     words = []
     for role in ROLE_TITLES:
         if rest == role or rest.endswith(f"_{role}"):
             words = [role_title(role)]
             rest = rest[: -len(role)].removesuffix("_")
-    if rest in ARM_TITLES:
-        words = [arm_title(rest), *words]
+    arm = rest if rest in ARM_TITLES else ""
+    if arm:
+        words = [arm_title(arm), *words]
     elif rest not in ("", "curve", "curves", "panels"):
         words = [sentence_case(rest), *words]
-    return ", ".join(words)
+    return arm, ", ".join(words)
 
 
-def _data_uri(figure: Figure) -> str:
-    """Figure as an image: a drawing inside an image can neither run code nor fetch anything."""
-    kind, content = "image/svg+xml", svg_bytes(figure)
-    if len(content) > MAX_SVG_BYTES:
-        kind, content = "image/png", png_bytes(figure, dpi=PNG_DPI)
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+def _svg_uri(drawing: bytes) -> str:
+    """Drawing as an image: inside an image it can neither run code nor fetch anything.
+
+    Percent-encoding is a quarter shorter than base64; a line break inside an address would be
+    dropped by the browser and join two attributes.
+    """
+    text = _WHITE.sub(" ", _COMMENT.sub("", drawing.decode()))
+    if "'" not in text:
+        text = text.replace('"', "'")  # which needs no encoding
+    return f"data:image/svg+xml,{quote(text, safe=_PLAIN)}"
+
+
+def _png_uri(figure: Figure) -> str:
+    content = base64.b64encode(png_bytes(figure, dpi=PNG_DPI)).decode("ascii")
+    return f"data:image/png;base64,{content}"

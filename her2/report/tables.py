@@ -1,63 +1,27 @@
-"""Tables as CSV that a spreadsheet shows as text and never runs.
-
-References
-----------
-.. [1] CWE-1236: Improper neutralization of formula elements in a CSV file.
-   https://cwe.mitre.org/data/definitions/1236.html
-"""
+"""Tables as files: one CSV each, and one workbook of all."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 
 from her2.errors import BadConfig
+from her2.report.cells import guard
+from her2.report.workbook import workbook_bytes
 from her2.store import write_atomic
 
-GUARD = "'"
-TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠", GUARD)
-_PLAIN_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+WORKBOOK = "tables.xlsx"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-Cell = TypeVar("Cell")
-
-
-def guard(cell: Cell) -> Cell | str:
-    """Cell that no spreadsheet takes for a formula: text that could be one gets a leading ``'``.
-
-    Numbers, and text that is nothing but a number, stay as they are. `unguard` gives back the
-    cell exactly, which is why text that starts with ``'`` gets one more.
-
-    Examples
-    --------
-    >>> guard("=1+1"), guard("-0.5"), guard(-0.5), guard("HER2+")
-    ("'=1+1", '-0.5', -0.5, 'HER2+')
-    """
-    if not isinstance(cell, str) or _PLAIN_NUMBER.fullmatch(cell):
-        return cell
-    is_risky = cell.startswith(TRIGGERS) or cell.lstrip().startswith(TRIGGERS)
-    return GUARD + cell if is_risky else cell
-
-
-def unguard(cell: Cell) -> Cell | str:
-    """Cell as it was before `guard`.
-
-    Examples
-    --------
-    >>> unguard("'=1+1"), unguard(guard("'quoted'"))
-    ('=1+1', "'quoted'")
-    """
-    if isinstance(cell, str) and cell.startswith(GUARD):
-        return cell[len(GUARD) :]
-    return cell
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write each table as ``<name>.csv`` (UTF-8, header, no index) and return the paths.
+    """Write each table as ``<name>.csv`` and all of them as ``tables.xlsx``; return the paths.
+
+    The CSV files are UTF-8 with a header and without an index; text that a spreadsheet could
+    take for a formula is guarded in both.
 
     Raises
     ------
@@ -74,7 +38,8 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]
         text = _guarded(table).to_csv(index=False, lineterminator="\n")
         write_atomic(path, text.encode())
         paths.append(path)
-    return paths
+    write_atomic(folder / WORKBOOK, workbook_bytes(tables))
+    return [*paths, folder / WORKBOOK]
 
 
 def _guarded(table: pd.DataFrame) -> pd.DataFrame:

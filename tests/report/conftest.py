@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from report_samples import build_figures as placeholders
+from report_samples import build_tables
 
 from her2.plots import comparison_figure, confusion_figure, flow_figure, prediction_figure
 from her2.report import ReportInput
@@ -40,9 +42,20 @@ def performance(role: str, area: float) -> dict[str, object]:
         "threshold": 0.317, "sensitivity": tp / n_positive, "specificity": tn / (tn + fp),
         "ppv": tp / (tp + fp), "npv": tn / (tn + fn), "accuracy": (tp + tn) / n,
         "f1": 2 * tp / (2 * tp + fp + fn), "brier": 0.1782, "calibration_intercept": -0.113,
-        "calibration_slope": 0.874,
+        "calibration_slope": 0.874, "brier_scaled": 0.141, "calibration_in_the_large": -0.062,
+        "ici": 0.043, "e50": 0.031, "e90": 0.102,
+        **shares(tp, fp, tn, fn),
         "hosmer_lemeshow": {"statistic": 7.914, "dof": 8, "p_value": 0.4421},
     }  # fmt: skip
+
+
+def shares(tp: int, fp: int, tn: int, fn: int) -> dict[str, float]:
+    counts = {"sensitivity": (tp, fn), "specificity": (tn, fp), "ppv": (tp, fp), "npv": (tn, fn)}
+    found = {}
+    for name, (hits, misses) in counts.items():
+        share = hits / (hits + misses)
+        found |= {f"{name}_low": share - 0.11, f"{name}_high": min(share + 0.09, 1.0)}
+    return found
 
 
 def no_performance(role: str) -> dict[str, object]:
@@ -75,6 +88,14 @@ def build_results() -> dict[str, object]:
                 "out_of_fold": performance("out_of_fold", out_of_fold),
                 "test": performance("test", test),
             },
+            "repeated_cv": {
+                "n_repeats": 20,
+                "n_folds": 5,
+                "auc": test + 0.01,
+                "auc_low": test - 0.06,
+                "auc_high": test + 0.07,
+                "sd_between_repeats": 0.012,
+            },
         }
         for arm, (out_of_fold, test) in AREAS.items()
     }
@@ -94,6 +115,7 @@ def build_results() -> dict[str, object]:
 
 def build_baseline() -> pd.DataFrame:
     rows = [
+        ("n", np.nan, "201", "140", "61", 0, np.nan, np.nan),
         ("age", "years, mean", "52.1 (10.4)", "51.7 (10.1)", "53.0 (11.1)", 0, 0.412, "t test"),
         ("menopause", "before", "98 (48.8 %)", "70 (50.0 %)", "28 (45.9 %)", 0, 0.703, "chi2"),
         ("menopause", "after", "103 (51.2 %)", "70 (50.0 %)", "33 (54.1 %)", 0, 0.703, "chi2"),
@@ -133,7 +155,7 @@ def build_problems() -> pd.DataFrame:
 def build_figures(results: dict) -> dict:
     rng = np.random.default_rng(0)
     predictions = pd.DataFrame({"y_true": [0, 1] * 20, "y_prob": rng.uniform(0, 1, 40)})
-    return {
+    return placeholders() | {
         "flow": flow_figure(FLOW),
         "predictions_dlr_test": prediction_figure(predictions, 0.3, title="Test"),
         "confusion": confusion_figure(results["arms"]),
@@ -165,7 +187,12 @@ def build_report() -> ReportInput:
                 "the test set chooses nothing",
             ),
         ],
-        provenance={"Split (SHA-256)": "fe" * 32, "Commit": "0a1b2c3", "Python": "3.11.2"},
+        provenance={
+            "Split (SHA-256)": "fe" * 32,
+            "Commit": "0a1b2c3",
+            "Settings": "cohort:\n  n_patients: 210\nseed: 0\n",
+        },
+        tables=build_tables(),
     )
 
 
@@ -173,6 +200,8 @@ def build_sparse_report() -> ReportInput:
     full = build_report()
     results = build_results()
     arms = {name: results["arms"][name] for name in ("clinical", "radiomics")}
+    for arm in arms.values():
+        del arm["repeated_cv"]
     arms["radiomics"]["roles"] = {role: no_performance(role) for role in SIZES}
     arms["clinical"]["roles"]["test"]["auc_low"] = None
     empty = {"auc_difference": None, "z": None, "p_value": None, "p_holm": None}
@@ -188,6 +217,7 @@ def build_sparse_report() -> ReportInput:
         problems=full.problems.iloc[:0],
         figures={"confusion": confusion_figure(arms), "comparisons": comparison_figure(compared)},
         differences=[],
+        tables={},
     )
 
 

@@ -37,7 +37,7 @@ def test_every_short_text_round_trips_and_is_harmless():
 
 def test_numbers_stay_numbers(tmp_path):
     table = pd.DataFrame({"x": [-0.5, 1e-9], "n": [-3, 4], "mixed": [-0.25, "-0.5"]})
-    (path,) = write_tables(tmp_path, {"t": table})
+    path, _ = write_tables(tmp_path, {"t": table})
     assert path.read_text() == "x,n,mixed\n-0.5,-3,-0.25\n1e-09,4,-0.5\n"
 
 
@@ -45,7 +45,7 @@ def test_headers_categories_and_missing_cells(tmp_path):
     table = pd.DataFrame(
         {"=bad()": pd.Categorical(["@a", "b"]), "text": pd.Series(["=1", None], dtype="string")}
     )
-    (path,) = write_tables(tmp_path, {"t": table})
+    path, _ = write_tables(tmp_path, {"t": table})
     back = read(path)
     assert list(back) == ["'=bad()", "text"]
     assert back.to_numpy().tolist() == [["'@a", "'=1"], ["b", ""]]
@@ -53,14 +53,14 @@ def test_headers_categories_and_missing_cells(tmp_path):
 
 def test_bytes_are_the_same_twice_and_the_table_is_not_changed(tmp_path):
     table = pd.DataFrame({"text": ["=1", "a,b", 'say "x"']})
-    (first,) = write_tables(tmp_path / "a", {"t": table})
-    (second,) = write_tables(tmp_path / "b", {"t": table})
+    first, _ = write_tables(tmp_path / "a", {"t": table})
+    second, _ = write_tables(tmp_path / "b", {"t": table})
     assert first.read_bytes() == second.read_bytes()
     assert table["text"].tolist() == ["=1", "a,b", 'say "x"']
 
 
 def test_an_empty_table_has_a_header(tmp_path):
-    (path,) = write_tables(tmp_path, {"t": pd.DataFrame(columns=["a", "b"])})
+    path, _ = write_tables(tmp_path, {"t": pd.DataFrame(columns=["a", "b"])})
     assert path.read_text() == "a,b\n"
 
 

@@ -1,0 +1,285 @@
+"""Sentences at the top of each section: they phrase numbers that a study found, and find none.
+
+Each function takes the results and the tables by name, and returns no sentence where the
+numbers for it are not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from her2.plots.text import arm_title, count, number
+from her2.report.formats import interval_text, is_unknown, ratio
+from her2.report.headline import ALPHA, REPEATED, area, comparison_sentence, leading_arm
+
+Results: TypeAlias = Mapping[str, Any]
+Frames: TypeAlias = Mapping[str, pd.DataFrame]
+Record: TypeAlias = Mapping[Hashable, Any]
+NAMED = 5  # names in a sentence before it says "and others"
+INTERCEPT = "(intercept)"
+
+
+def narrative(anchor: str, results: Results, frames: Frames) -> tuple[str, ...]:
+    """Sentences of the section with this anchor."""
+    write = SENTENCES.get(anchor)
+    return tuple(sentence for sentence in write(results, frames) if sentence) if write else ()
+
+
+def records(frames: Frames, name: str, *needed: str) -> list[dict[Hashable, Any]]:
+    """Rows of a table; none if it was not given or lacks a column."""
+    frame = frames.get(name)
+    if frame is None or not set(needed) <= set(frame.columns):
+        return []
+    return frame.astype(object).to_dict("records")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a part of a sentence.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(list("abcdefg"))
+    ('a', 'a, b and c', 'a, b, c, d, e and 2 others')
+    """
+    if len(names) > NAMED:
+        rest = len(names) - NAMED
+        return f"{', '.join(names[:NAMED])} and {rest} other{'s' * (rest > 1)}"
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def _is_below(value: Any, limit: float) -> bool:
+    return isinstance(value, float | int) and not is_unknown(value) and value < limit
+
+
+def _name(record: Record) -> str:
+    return str(record["variable"]).replace("_", " ")
+
+
+def _flow(_results: Results, frames: Frames) -> list[str]:
+    n = {row["step"]: row["n"] for row in records(frames, "flow_counts", "step", "n")}
+    left_out = f"{count(n['Not eligible'])} were not eligible"
+    bad = f"{count(n['Quarantined (bad input)'])} could not be used"
+    return [
+        f"Of {count(n['Rows of the patient table'])} rows of the patient table {left_out} and "
+        f"{bad}; {count(n['Analysed lesions'])} lesions of {count(n['Analysed patients'])} "
+        "patients were analysed."
+    ]
+
+
+def _baseline(_results: Results, frames: Frames) -> list[str]:
+    return [
+        _differing(frames, "baseline", "Training and test patients"),
+        _differing(frames, "baseline_outcome", "Negative and positive patients"),
+    ]
+
+
+def _differing(frames: Frames, table: str, groups: str) -> str:
+    rows = records(frames, table, "variable", "p_value")
+    names = list(dict.fromkeys(_name(r) for r in rows if _is_below(r["p_value"], ALPHA)))
+    tested = {_name(row) for row in rows if not is_unknown(row["p_value"])}
+    if not tested:
+        return ""
+    found = f"differ in {listed(names)}" if names else "differ in none of them"
+    return f"{groups} {found} (p < .05, {count(len(tested))} variables tested, not corrected)."
+
+
+def _clinical(_results: Results, frames: Frames) -> list[str]:
+    needed = ("variable", "adjusted_odds_ratio", "adjusted_low", "adjusted_high")
+    rows = records(frames, "odds_ratios", *needed, "adjusted_p_value")
+    rows = [row for row in rows if row["variable"] != INTERCEPT]
+    kept = [row for row in rows if _is_below(row["adjusted_p_value"], ALPHA)]
+    if not rows:
+        return []
+    if not kept:
+        return ["Adjusted for the others, no variable is associated with the outcome (p < .05)."]
+    found = [
+        f"{_name(r)} (odds ratio {ratio(r['adjusted_odds_ratio'])}, 95 % CI "
+        f"{ratio(r['adjusted_low'])} to {ratio(r['adjusted_high'])})"
+        for r in kept
+    ]
+    return [f"Adjusted for the others, associated with the outcome (p < .05): {listed(found)}."]
+
+
+def _readers(_results: Results, frames: Frames) -> list[str]:
+    medians = [
+        f"{row['measure']} {interval_text(row['median'], row['low'], row['high'])}"
+        for row in records(frames, "agreement", "measure", "median", "low", "high")
+    ]
+    texts = [f"Agreement of the readers, median: {listed(medians)}."] if medians else []
+    if "adjudication" in frames and len(frames["adjudication"]):
+        n = len(frames["adjudication"])
+        texts.append(f"{_lesions(n)} a third reader, because two outlines disagree.")
+    return texts
+
+
+def _lesions(n: int) -> str:
+    return f"{count(n)} lesion{'s need' if n != 1 else ' needs'}"
+
+
+def _features(_results: Results, frames: Frames) -> list[str]:
+    rows = records(frames, "selection_steps", "arm", "n_before", "n_after")
+    first: dict[Any, Any] = {}
+    last: dict[Any, Any] = {}
+    for row in rows:
+        first.setdefault(row["arm"], row["n_before"])
+        last[row["arm"]] = row["n_after"]
+    kept = [f"{arm_title(str(arm))} {count(last[arm])} of {count(first[arm])}" for arm in first]
+    return [f"Selection kept, fitted on all training patients: {listed(kept)}."] if kept else []
+
+
+def _performance(results: Results, frames: Frames) -> list[str]:
+    lead = leading_arm(results)
+    if lead is None:
+        return ["No AUC could be estimated; the notes give the reason."]
+    repeated = results["arms"][lead].get(REPEATED)
+    test = interval_text(*area(results, lead, "test"))
+    return [
+        _repeated_sentence(lead, repeated) if repeated else _single_sentence(results, lead),
+        f"In the single split its AUC on the test patients was {test}.",
+        _sample_size_sentence(frames),
+    ]
+
+
+def _single_sentence(results: Results, arm: str) -> str:
+    found = interval_text(*area(results, arm, "out_of_fold"))
+    return f"“{arm_title(arm)}” ranked first out of fold with an AUC of {found}."
+
+
+def _repeated_sentence(arm: str, repeated: Mapping[str, Any]) -> str:
+    found = interval_text(repeated["auc"], repeated["auc_low"], repeated["auc_high"])
+    spread = number(repeated.get("sd_between_repeats"))
+    return (
+        f"“{arm_title(arm)}” ranked first in {count(repeated['n_repeats'])} repeats of "
+        f"{count(repeated['n_folds'])}-fold cross-validation with an AUC of {found}; the split "
+        f"into folds alone moved it by a standard deviation of {spread}."
+    )
+
+
+def _sample_size_sentence(frames: Frames) -> str:
+    rows = records(frames, "sample_size", "supported")
+    met = sum(row["supported"] is True or row["supported"] == 1 for row in rows)
+    if not rows:
+        return ""
+    return (
+        f"The cohort is large enough by {count(met)} of {count(len(rows))} criteria of sample "
+        "size."
+    )
+
+
+def _roc(results: Results, _frames: Frames) -> list[str]:
+    areas = [
+        (content["roles"]["test"]["auc"], arm_title(arm))
+        for arm, content in results["arms"].items()
+        if "test" in content["roles"] and not is_unknown(content["roles"]["test"]["auc"])
+    ]
+    if len(areas) < 2:
+        return []
+    (low, worst), (high, best) = min(areas), max(areas)
+    return [
+        f"On the test patients AUC ran from {number(low)} ({worst}) to {number(high)} ({best})."
+    ]
+
+
+def _calibration(results: Results, _frames: Frames) -> list[str]:
+    lead, p = _lead_on_test(results)
+    if p is None or is_unknown(p.get("calibration_slope")):
+        return []
+    measures = [
+        f"a calibration slope of {number(p['calibration_slope'], 2)}",
+        f"an intercept of {number(p['calibration_intercept'], 2)}",
+    ]
+    measures += [] if is_unknown(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
+    return [f"On the test patients “{lead}” had {listed(measures)}."]
+
+
+def _confusion(results: Results, _frames: Frames) -> list[str]:
+    lead, p = _lead_on_test(results)
+    if p is None or any(is_unknown(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
+        return []
+    return [
+        f"At the training threshold “{lead}” found {count(p['tp'])} of "
+        f"{count(p['tp'] + p['fn'])} positive test patients and called {count(p['fp'])} of "
+        f"{count(p['fp'] + p['tn'])} negative ones positive."
+    ]
+
+
+def _lead_on_test(results: Results) -> tuple[str, Mapping[str, Any] | None]:
+    lead = leading_arm(results)
+    if lead is None:
+        return "", None
+    return arm_title(lead), results["arms"][lead]["roles"].get("test")
+
+
+def _comparisons(results: Results, _frames: Frames) -> list[str]:
+    return [comparison_sentence(results)] if results["comparisons"] else []
+
+
+def _nomogram(_results: Results, frames: Frames) -> list[str]:
+    rows = records(frames, "optimism", "measure", "apparent", "corrected")
+    found = [
+        f"{row['measure']} {number(row['apparent'])} as fitted, {number(row['corrected'])} "
+        "corrected"
+        for row in rows
+        if not is_unknown(row["corrected"])
+    ]
+    return [f"Corrected for optimism: {listed(found)}."] if found else []
+
+
+def _robustness(_results: Results, frames: Frames) -> list[str]:
+    stable = [
+        f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
+        for row in records(frames, "stability", "arm", "nogueira")
+        if not is_unknown(row["nogueira"])
+    ]
+    texts = [f"Stability of the selection (Nogueira): {listed(stable)}."] if stable else []
+    tests = records(frames, "subgroups", "variable", "interaction_p")
+    tests = [row for row in tests if not is_unknown(row["interaction_p"])]
+    names = list(dict.fromkeys(_name(r) for r in tests if _is_below(r["interaction_p"], ALPHA)))
+    if tests:
+        found = f"is below .05 for {listed(names)}" if names else "is nowhere below .05"
+        texts.append(f"The p of interaction in subgroups {found}.")
+    return texts
+
+
+def _models(results: Results, frames: Frames) -> list[str]:
+    if frames["model_selection"].empty:
+        return []
+    chosen = [f"{arm_title(arm)} {content['model']}" for arm, content in results["arms"].items()]
+    return [f"Chosen by inner cross-validation: {listed(chosen)}."]
+
+
+def _audit(_results: Results, frames: Frames) -> list[str]:
+    checks = records(frames, "audit", "check", "passed")
+    failed = failed_checks(frames)
+    if not checks:
+        return []
+    passed = sum(not is_unknown(row["passed"]) and bool(row["passed"]) for row in checks)
+    text = f"{count(passed)} of {count(len(checks))} checks of the protocol passed"
+    return [f"{text}; failed: {listed(failed)}." if failed else f"{text}."]
+
+
+def failed_checks(frames: Frames) -> list[str]:
+    """Names of the checks of the protocol that failed."""
+    checks = records(frames, "audit", "check", "passed")
+    return [str(r["check"]) for r in checks if not is_unknown(r["passed"]) and not r["passed"]]
+
+
+SENTENCES: dict[str, Callable[[Results, Frames], list[str]]] = {
+    "flow": _flow,
+    "baseline": _baseline,
+    "clinical": _clinical,
+    "readers": _readers,
+    "features": _features,
+    "performance": _performance,
+    "roc": _roc,
+    "calibration": _calibration,
+    "confusion": _confusion,
+    "comparisons": _comparisons,
+    "nomogram": _nomogram,
+    "robustness": _robustness,
+    "model-selection": _models,
+    "audit": _audit,
+}
