@@ -48,12 +48,26 @@ class Arm:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Training rows in a fixed order: keys, outcomes (n,), units (n,), outer folds (n,)."""
+    """Training rows in a fixed order: keys, outcomes (n,), units (n,), outer folds (n,).
+
+    more_folds: outer folds (n,) of further repeats of the cross-validation; the first repeat
+    makes the signatures, all of them make the primary estimate.
+    """
 
     keys: tuple[str, ...]
     y_true: IntArray
     groups: IntArray
     fold: IntArray
+    more_folds: tuple[IntArray, ...] = ()
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of repeats of the outer cross-validation."""
+        return 1 + len(self.more_folds)
+
+    def repeat(self, r: int) -> TrainingSet:
+        """Return the same rows with the outer folds of repeat r alone."""
+        return replace(self, fold=(self.fold, *self.more_folds)[r], more_folds=())
 
     @property
     def n_folds(self) -> int:
@@ -72,18 +86,38 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
+class FoldFits:
+    """One outer cross-validation: a search without each fold's rows, and what they predict.
+
+    out_of_fold: (n_train,), each probability by the search that has not seen the row.
+    """
+
+    searches: tuple[Search, ...]
+    out_of_fold: FloatArray
+
+
+@dataclass(frozen=True)
 class FittedArm:
     """An arm after training.
 
-    final: the search on all training rows; by_fold: the search without each outer fold's rows;
-    out_of_fold, in_sample: (n_train,) probabilities of the training rows.
+    final: the search on all training rows; repeats: one outer cross-validation each;
+    in_sample: (n_train,) probabilities of the training rows by the final model.
     """
 
     name: str
     final: Search
-    by_fold: tuple[Search, ...]
-    out_of_fold: FloatArray
+    repeats: tuple[FoldFits, ...]
     in_sample: FloatArray
+
+    @property
+    def by_fold(self) -> tuple[Search, ...]:
+        """Searches of the first repeat."""
+        return self.repeats[0].searches
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities of the training rows in the first repeat, (n_train,)."""
+        return self.repeats[0].out_of_fold
 
     @property
     def model(self) -> str:
@@ -93,12 +127,20 @@ class FittedArm:
 
 @dataclass(frozen=True)
 class CombinedArm:
-    """Logistic regression of two arms' signatures, fitted on out-of-fold signatures alone."""
+    """Logistic regression of two arms' signatures, fitted on out-of-fold signatures alone.
+
+    repeats: (n_repeats, n_train) out-of-fold probabilities; in_sample: (n_train,).
+    """
 
     members: tuple[str, ...]
     regression: Pipeline
-    out_of_fold: FloatArray
+    repeats: FloatArray
     in_sample: FloatArray
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities of the training rows in the first repeat, (n_train,)."""
+        return np.asarray(self.repeats[0])
 
     @property
     def model(self) -> str:
@@ -116,37 +158,41 @@ def fit_arms(
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> dict[str, FittedArm]:
-    """Return every arm fitted with nested, grouped cross-validation.
+    """Return every arm fitted with repeated, nested, grouped cross-validation.
 
     Parameters
     ----------
     arms
         What to fit; only the rows of `training` are read.
     training
-        Training rows and outer folds.
+        Training rows and the outer folds of every repeat.
     n_folds, scoring
         Folds of the inner grid search, and by what it chooses (`classifiers.SCORINGS`).
     n_workers
         Processes; the result does not depend on it.
     advance
-        Called with the number of finished searches (arms x (outer folds + 1)).
+        Called with the number of finished searches (arms x `n_searches`).
     """
-    final = training.n_folds
-    tasks = [(arm, k) for arm in arms for k in range(final + 1)]
+    tasks = [(arm, task) for arm in arms for task in _tasks(training)]
     inner = {"n_folds": n_folds, "seed": seed, "scoring": scoring}
     jobs = (
-        delayed(_search)(i, _without_test(arm, training), training, k, inner)
-        for i, (arm, k) in enumerate(tasks)
+        delayed(_search)(i, _without_test(arm, training), training, task, inner)
+        for i, (arm, task) in enumerate(tasks)
     )
     searches: dict[int, Search] = {}
     for i, search in run_jobs(jobs, n_workers=n_workers):
         searches[i] = search
         advance(len(searches))
-    width = final + 1
+    width = n_searches(training)
     return {
         arm.name: _assemble(arm, training, [searches[a * width + k] for k in range(width)])
         for a, arm in enumerate(arms)
     }
+
+
+def n_searches(training: TrainingSet) -> int:
+    """Return the number of grid searches an arm needs: one an outer fold, and the final one."""
+    return sum(training.repeat(r).n_folds for r in range(training.n_repeats)) + 1
 
 
 def combine(
@@ -158,36 +204,51 @@ def combine(
     without fold k, so neither a signature nor a weight has seen the patients of fold k.
     """
     y = training.y_true
-    out_of_fold = np.full(len(y), np.nan)
-    for k in range(training.n_folds):
-        train, judged = training.fold != k, training.fold == k
-        inner = np.column_stack([fitted[m].by_fold[k].out_of_fold for m in members])
-        outer = np.column_stack(
-            [training.to_fold(k, fitted[m].out_of_fold[judged]) for m in members]
-        )
-        regression = signature_regression().fit(inner, y[train])
-        out_of_fold[judged] = training.from_fold(k, regression.predict_proba(outer)[:, 1])
+    repeats = np.array(
+        [
+            _combine_folds([fitted[m].repeats[r] for m in members], training.repeat(r))
+            for r in range(training.n_repeats)
+        ]
+    )
     signatures = np.column_stack([fitted[m].out_of_fold for m in members])
     regression = signature_regression().fit(signatures, y)
     seen = np.column_stack([fitted[m].in_sample for m in members])
     in_sample = np.asarray(regression.predict_proba(seen)[:, 1])
-    return CombinedArm(tuple(members), regression, out_of_fold, in_sample)
+    return CombinedArm(tuple(members), regression, repeats, in_sample)
+
+
+def _combine_folds(members: Sequence[FoldFits], training: TrainingSet) -> FloatArray:
+    """Return out-of-fold probabilities (n_train,) of the combined arm in one repeat."""
+    y = training.y_true
+    out_of_fold = np.full(len(y), np.nan)
+    for k in range(training.n_folds):
+        train, judged = training.fold != k, training.fold == k
+        inner = np.column_stack([m.searches[k].out_of_fold for m in members])
+        outer = np.column_stack([training.to_fold(k, m.out_of_fold[judged]) for m in members])
+        regression = signature_regression().fit(inner, y[train])
+        out_of_fold[judged] = training.from_fold(k, regression.predict_proba(outer)[:, 1])
+    return out_of_fold
 
 
 @dataclass(frozen=True)
 class Signature:
     """What an arm says of every lesion, and with what.
 
-    out_of_fold, in_sample: (n_train,) in the order of `TrainingSet.keys`; held_out: by lesion
-    key, for lesions of the other roles.
+    repeats: (n_repeats, n_train) out-of-fold probabilities in the order of `TrainingSet.keys`;
+    in_sample: (n_train,); held_out: by lesion key, for lesions of the other roles.
     """
 
     arm: str
     model: str
     n_features: int
-    out_of_fold: FloatArray
+    repeats: FloatArray
     in_sample: FloatArray
     held_out: Mapping[str, float]
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities of the training rows in the first repeat, (n_train,)."""
+        return np.asarray(self.repeats[0])
 
 
 def arm_signature(fitted: FittedArm, arm: Arm, held_out: Sequence[str]) -> Signature:
@@ -195,7 +256,8 @@ def arm_signature(fitted: FittedArm, arm: Arm, held_out: Sequence[str]) -> Signa
     probability = fitted.final.predict(arm.rows(held_out)) if held_out else np.empty(0)
     n_features = int(fitted.final.pipeline[-1].n_features_in_)
     return Signature(
-        fitted.name, fitted.model, n_features, fitted.out_of_fold, fitted.in_sample,
+        fitted.name, fitted.model, n_features,
+        np.array([r.out_of_fold for r in fitted.repeats]), fitted.in_sample,
         dict(zip(held_out, probability.tolist(), strict=True)),
     )  # fmt: skip
 
@@ -208,7 +270,7 @@ def combined_signature(combined: CombinedArm, members: Mapping[str, Signature]) 
         combined.regression.predict_proba(np.array(columns).T)[:, 1] if keys else np.empty(0)
     )
     return Signature(
-        "combined", combined.model, len(combined.members), combined.out_of_fold,
+        "combined", combined.model, len(combined.members), combined.repeats,
         combined.in_sample, dict(zip(keys, probability.tolist(), strict=True)),
     )  # fmt: skip
 
@@ -231,6 +293,22 @@ def predictions_table(
             probability = np.array([s.held_out[x.key] for x in members], dtype=np.float64)
             if members:
                 frames.append(_rows(s, members, probability, role, "held_out"))
+    return pd.concat(frames, ignore_index=True)
+
+
+def repeats_table(
+    signatures: Sequence[Signature], lesions: Sequence[Lesion], training: TrainingSet
+) -> pd.DataFrame:
+    """Return repeated_cv.parquet: out-of-fold rows of every repeat, with the column `repeat`."""
+    by_key = {lesion.key: lesion for lesion in lesions}
+    trained = [by_key[key] for key in training.keys]
+    frames = [
+        _rows(s, trained, s.repeats[r], "train", "out_of_fold", training.repeat(r).fold).assign(
+            repeat=r
+        )
+        for s in signatures
+        for r in range(len(s.repeats))
+    ]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -264,29 +342,56 @@ def _without_test(arm: Arm, training: TrainingSet) -> Arm:
     return replace(arm, features=arm.features.loc[list(training.keys)])
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A grid search: on rows (n,) bool, with the name of its random numbers."""
+
+    rows: NDArray[np.bool_]
+    name: str
+
+
+def _tasks(training: TrainingSet) -> list[_Task]:
+    """Return the searches of one arm: the folds of every repeat in order, then the final one."""
+    tasks = []
+    for r in range(training.n_repeats):
+        one = training.repeat(r)
+        prefix = f"repeat {r} " if r else ""
+        tasks += [_Task(one.fold != k, f"{prefix}fold {k}") for k in range(one.n_folds)]
+    everybody = np.ones(len(training.keys), dtype=bool)
+    return [*tasks, _Task(everybody, f"fold {training.n_folds}")]
+
+
 def _search(
-    position: int, arm: Arm, training: TrainingSet, k: int, inner: Mapping[str, Any]
+    position: int, arm: Arm, training: TrainingSet, task: _Task, inner: Mapping[str, Any]
 ) -> tuple[int, Search]:
-    """Return one search: without outer fold k, or on everything when k is the fold count."""
-    rows = training.fold != k
+    """Return one search and where it belongs."""
     with threadpool_limits(1):
         search = grid_search(
-            arm.rows(training.keys)[rows],
-            training.y_true[rows],
-            training.groups[rows],
+            arm.rows(training.keys)[task.rows],
+            training.y_true[task.rows],
+            training.groups[task.rows],
             preparation=arm.preparation,
             points=arm.points,
-            name=f"fold {k}",
+            name=task.name,
             **inner,
         )
     return position, search
 
 
-def _assemble(arm: Arm, training: TrainingSet, searches: list[Search]) -> FittedArm:
+def _assemble(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FittedArm:
     *by_fold, final = searches
     X = arm.rows(training.keys)
-    out_of_fold = np.full(len(X), np.nan)
-    for k, search in enumerate(by_fold):
+    repeats, start = [], 0
+    for r in range(training.n_repeats):
+        one = training.repeat(r)
+        repeats.append(_out_of_fold(X, one, by_fold[start : start + one.n_folds]))
+        start += one.n_folds
+    return FittedArm(arm.name, final, tuple(repeats), final.predict(X))
+
+
+def _out_of_fold(X: FloatArray, training: TrainingSet, searches: Sequence[Search]) -> FoldFits:
+    probability = np.full(len(X), np.nan)
+    for k, search in enumerate(searches):
         judged = training.fold == k
-        out_of_fold[judged] = training.from_fold(k, search.predict(X[judged]))
-    return FittedArm(arm.name, final, tuple(by_fold), out_of_fold, final.predict(X))
+        probability[judged] = training.from_fold(k, search.predict(X[judged]))
+    return FoldFits(tuple(searches), probability)

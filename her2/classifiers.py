@@ -198,10 +198,22 @@ def grid_search(
     # equal scores: the earlier, simpler candidate
     score = auc if scoring == "roc_auc" else -loss
     winner = int(np.argmax(np.round(score.mean(axis=1), 12)))
-    prepared = clone(preparation).fit(X, y)
-    model = _fit(build(points[winner], seed), prepared.transform(X), y)
-    pipeline = Pipeline([*prepared.steps, ("classifier", model)])
+    pipeline = fit_pipeline(X, y, preparation=preparation, candidate=points[winner], seed=seed)
     return Search(points[winner], pipeline, probability[winner], _table(points, auc, loss, winner))
+
+
+def fit_pipeline(
+    X: FloatArray,
+    y: NDArray[np.int64],
+    *,
+    preparation: Pipeline,
+    candidate: Candidate,
+    seed: int,
+) -> Pipeline:
+    """Return preparation and classifier fitted on X (n, p) and y (n,), as one pipeline."""
+    prepared = clone(preparation).fit(X, y)
+    model = _fit(build(candidate, seed), prepared.transform(X), y)
+    return Pipeline([*prepared.steps, ("classifier", model)])
 
 
 def check_scoring(scoring: str) -> None:

@@ -71,5 +71,6 @@ def signature_regression() -> Pipeline:
     regression would trust them.
     """
     return make_pipeline(
-        FunctionTransformer(signature_logit), LogisticRegression(C=1e6, max_iter=2000)
+        FunctionTransformer(signature_logit),
+        LogisticRegression(C=1e6, solver="newton-cholesky", max_iter=200),
     )

@@ -96,11 +96,26 @@ class FusionSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Group `evaluation`: folds of the nested cross-validation, and what chooses a model."""
+    """Group `evaluation`: the repeated nested cross-validation, and how much is resampled.
 
+    n_resamples: for bootstrap intervals; n_permutations: of outcomes among predictions;
+    n_stability, n_shuffles: refits for the stability of the selection and for the leakage audit;
+    n_optimism: whole searches in bootstrap samples, arm by arm (long: a search each);
+    learning_curve: shares of the training patients to learn from, [] for none; stepwise: how the
+    variables of the multivariable odds ratios are chosen (none, aic, p).
+    """
+
+    n_repeats: int = 5
     n_folds: int = 5
     n_inner_folds: int = 5
     scoring: str = "log_loss"
+    n_resamples: int = 1000
+    n_permutations: int = 1000
+    n_stability: int = 50
+    n_shuffles: int = 10
+    n_optimism: int = 0
+    learning_curve: list[float] = field(default_factory=lambda: [0.4, 0.6, 0.8])
+    stepwise: str = "none"
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _track(
     _log(client, parent, _study_metrics(results), _parameters(config))
     for row in _arm_rows(results):
         _log_arm(client, experiment_id, parent, run_dir, *row)
-    comparisons = pd.DataFrame(results["comparisons"])
+    comparisons = pd.DataFrame([*results["repeated_comparisons"], *results["comparisons"]])
     if not comparisons.empty:
         client.log_table(parent, comparisons, "delong.json")
     client.set_terminated(parent, "FINISHED")
@@ -211,15 +211,15 @@ def _study_tags(results: Mapping[str, Any], environment: Mapping[str, Any]) -> d
 
 def _headline(results: Mapping[str, Any]) -> str:
     """Return the AUC of every arm as a Markdown table."""
-    lines = ["| arm | model | out of fold | test |", "| --- | --- | --- | --- |"]
+    lines = ["| arm | model | cross-validated | test |", "| --- | --- | --- | --- |"]
     for arm, content in results["arms"].items():
-        cells = []
-        for role in ("out_of_fold", "test"):
-            p = content["roles"].get(role, {})
-            known = p.get("auc") is not None
-            cells.append(
-                f"{p['auc']:.3f} ({p['auc_low']:.3f} to {p['auc_high']:.3f})" if known else "-"
-            )
+        judged = (content["repeated_cv"], content["roles"].get("test", {}))
+        cells = [
+            f"{p['auc']:.3f} ({p['auc_low']:.3f} to {p['auc_high']:.3f})"
+            if p.get("auc") is not None
+            else "-"
+            for p in judged
+        ]
         lines.append(f"| {arm} | {content['model']} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
 
@@ -228,12 +228,12 @@ def _study_metrics(results: Mapping[str, Any]) -> dict[str, float]:
     metrics = {
         f"{arm}/{role}/{name}": value
         for arm, content in results["arms"].items()
-        for role, p in content["roles"].items()
+        for role, p in _roles(content).items()
         for name, value in _numbers(p).items()
         if name in ("auc", "auc_low", "auc_high")
     }
     metrics |= {f"seconds/{step}": float(s) for step, s in results["timing"].items()}
-    for row in results["comparisons"]:
+    for row in [*results["repeated_comparisons"], *results["comparisons"]]:
         for name in ("auc_difference", "p_value", "p_holm"):
             if row[name] is not None:
                 key = f"delong/{row['role']}/{row['first']} vs {row['second']}/{name}"
@@ -247,11 +247,16 @@ def _arm_rows(
     for arm, content in results["arms"].items():
         metrics = {
             f"{role}/{name}": value
-            for role, p in content["roles"].items()
+            for role, p in _roles(content).items()
             for name, value in _numbers(p).items()
         }
         metrics["n_features"] = float(content["n_features"])
         yield arm, metrics, {"model": content["model"], "arm": arm}
+
+
+def _roles(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return an arm's performance by role, the primary estimate first."""
+    return {"repeated_cv": content["repeated_cv"], **content["roles"]}
 
 
 def _numbers(performance: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

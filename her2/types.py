@@ -87,7 +87,8 @@ class Cohort:
     lesions: sorted by (patient_id, lesion_id); clinical: one row a lesion, index `Lesion.key`,
     the columns named in `cohort.clinical` (object/str for categories, float for numbers, NaN
     for missing), no column at all if there are none; features: brought features (same index) or
-    None; n_rows: rows of the table before anything was left out, so that
+    None; acquisition: what the files say of the imaging (same index): vendor, diameter_mm of the
+    lesion, as far as known; n_rows: rows of the table before anything was left out, so that
     ``n_rows == len(lesions) + n_quarantined + n_excluded``.
     """
 
@@ -101,6 +102,7 @@ class Cohort:
     n_rows: int
     data_sha256: str
     notes: tuple[str, ...] = field(default=())
+    acquisition: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def count(self, severity: str) -> int:
         """Lesions with this severity, each counted once; a problem of the table has no lesion."""

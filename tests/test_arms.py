@@ -1,100 +1,32 @@
 """No patient is judged by anything that has seen that patient: the protocol, attacked."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.pipeline import make_pipeline
+from small_study import Study, study
 
 from her2 import stats
 from her2.arms import (
-    Arm,
     FittedArm,
+    FoldFits,
     Signature,
     TrainingSet,
     arm_signature,
     combine,
     combined_signature,
     fit_arms,
+    n_searches,
     predictions_table,
+    repeats_table,
 )
-from her2.classifiers import Candidate, Search, candidates
-from her2.clinical import clinical_preparation, clinical_table
-from her2.fusion import CompressDeepFeatures
+from her2.classifiers import Candidate, Search
 from her2.seeds import generator
-from her2.selection import no_selection, paper_chain
-from her2.splits import Split, grouped_folds, make_split, units
-from her2.types import PREDICTION_COLUMNS, Lesion
+from her2.splits import grouped_folds
+from her2.types import PREDICTION_COLUMNS
 
-LR = candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})
-HEAD = candidates({"lr": {"fixed": {}, "grid": {"C": [0.0001, 0.001, 0.01, 0.1]}}})
 MEMBERS = ("clinical", "dlr")
-N_DEEP = 20
-
-
-@dataclass(frozen=True)
-class Study:
-    """What a study is made of: lesions with a split, and the feature tables."""
-
-    lesions: list[Lesion]
-    split: Split
-    clinical: pd.DataFrame
-    radiomics: pd.DataFrame
-    deep: pd.DataFrame
-
-    @property
-    def held_out(self) -> tuple[str, ...]:
-        return (*self.split.test, *self.split.external)
-
-    @property
-    def training(self) -> TrainingSet:
-        keys = set(self.split.train)
-        rows = [i for i, lesion in enumerate(self.lesions) if lesion.key in keys]
-        y = np.array([self.lesions[i].outcome for i in rows])
-        groups = units(self.lesions)[rows]
-        fold = grouped_folds(y, groups, n_folds=3, seed=0, name="outer")
-        return TrainingSet(tuple(self.lesions[i].key for i in rows), y, groups, fold)
-
-    def arms(self) -> list[Arm]:
-        chain = paper_chain(lasso_folds=3).set_params(lassofilter__n_alphas=12)
-        compress = CompressDeepFeatures(N_DEEP, n_components=5)
-        both = pd.concat([self.deep, self.radiomics], axis=1)
-        dlr = make_pipeline(compress, *(step for _, step in chain.steps))
-        return [
-            Arm("clinical", self.clinical, clinical_preparation(), LR, is_table=True),
-            Arm("radiomics", self.radiomics, chain, LR),
-            Arm("deep_learning", self.deep, no_selection(), HEAD),
-            Arm("dlr", both, dlr, LR),
-        ]
-
-
-def study(seed: int = 0, n: int = 80, signal: float = 1.0, several: bool = True) -> Study:
-    """Patients, of one or several lesions; `signal` is how far the outcomes lie apart."""
-    rng = generator(seed, "study")
-    patient = np.sort(rng.integers(0, int(0.8 * n), n)) if several else np.arange(n)
-    y = rng.permutation(np.arange(n) < 0.4 * n).astype(int)[patient]
-    lesions = [Lesion(f"p{p:02d}", str(i), int(y[i])) for i, p in enumerate(patient)]
-    index = [lesion.key for lesion in lesions]
-    radiomics = rng.standard_normal((n, 30))
-    radiomics[:, :3] += signal * y[:, np.newaxis]
-    deep = rng.standard_normal((n, N_DEEP))
-    deep[:, :3] += signal * y[:, np.newaxis]
-    clinical = pd.DataFrame(
-        {
-            "age": 50 + 10 * rng.standard_normal(n) + 8 * signal * y,
-            "er": rng.choice(["positive", "negative"], n),
-            "grade": rng.choice(["1", "2", "3", None], n),
-        },
-        index=index,
-    )
-    return Study(
-        lesions,
-        make_split(lesions, seed=seed),
-        clinical_table(clinical),
-        pd.DataFrame(radiomics, index=index, columns=[f"r{i}" for i in range(30)]),
-        pd.DataFrame(deep, index=index, columns=[f"d{i}" for i in range(N_DEEP)]),
-    )
 
 
 def poisoned(clean: Study) -> Study:
@@ -268,6 +200,11 @@ def test_in_sample_signatures_do_not_reach_the_combined_arm_s_weights(clean, fit
     assert combined.in_sample.tobytes() != honest.in_sample.tobytes()
 
 
+def first_repeat(arm: FittedArm, **changes) -> FittedArm:
+    """The arm with changes in its first cross-validation."""
+    return replace(arm, repeats=(replace(arm.repeats[0], **changes), *arm.repeats[1:]))
+
+
 @pytest.mark.parametrize("k", [0, 1, 2])
 def test_weights_of_a_fold_come_from_signatures_that_never_saw_the_fold(clean, fitted, k):
     """Outer signatures of other folds were fitted with fold k's patients: they must not count."""
@@ -275,7 +212,7 @@ def test_weights_of_a_fold_come_from_signatures_that_never_saw_the_fold(clean, f
     honest = combine(fitted, MEMBERS, training)
     others = training.fold != k
     changed = {
-        name: replace(arm, out_of_fold=np.where(others, 1 - arm.out_of_fold, arm.out_of_fold))
+        name: first_repeat(arm, out_of_fold=np.where(others, 1 - arm.out_of_fold, arm.out_of_fold))
         for name, arm in fitted.items()
     }
     combined = combine(changed, MEMBERS, training)
@@ -291,7 +228,7 @@ def test_inner_signatures_make_the_weights_of_their_own_fold_only(clean, fitted,
     def inverted(arm: FittedArm) -> FittedArm:
         searches = list(arm.by_fold)
         searches[k] = replace(searches[k], out_of_fold=1 - searches[k].out_of_fold)
-        return replace(arm, by_fold=tuple(searches))
+        return first_repeat(arm, searches=tuple(searches))
 
     changed = combine({n: inverted(a) for n, a in fitted.items()}, MEMBERS, training)
     same = training.fold != k
@@ -307,7 +244,7 @@ def made_up(name: str, training: TrainingSet, inner: np.ndarray, memorised: bool
         for k in range(training.n_folds)
     )
     seen = training.y_true.astype(float) if memorised else inner
-    return FittedArm(name, searches[0], searches, inner, seen)
+    return FittedArm(name, searches[0], (FoldFits(searches, inner),), seen)
 
 
 def test_an_arm_that_memorises_its_patients_is_not_trusted():
@@ -388,3 +325,65 @@ def test_a_study_without_held_out_patients_has_training_rows_only(clean, fitted)
     signature = arm_signature(fitted["clinical"], clean.arms()[0], ())
     table = predictions_table([signature], clean.lesions, clean.split.roles(), clean.training)
     assert set(table["role"]) == {"train"}
+
+
+# ---- repeats
+
+
+def twice(training: TrainingSet) -> TrainingSet:
+    y, groups = training.y_true, training.groups
+    second = grouped_folds(y, groups, n_folds=3, seed=0, name="outer 1")
+    return replace(training, more_folds=(second,))
+
+
+@pytest.fixture(scope="module")
+def repeated(clean):
+    return fit(clean, twice(clean.training))
+
+
+def test_the_first_repeat_is_what_one_cross_validation_gives(fitted, repeated):
+    for name, arm in fitted.items():
+        assert len(repeated[name].repeats) == 2
+        assert repeated[name].out_of_fold.tobytes() == arm.out_of_fold.tobytes()
+        assert repeated[name].in_sample.tobytes() == arm.in_sample.tobytes()
+
+
+def test_a_repeat_has_its_own_folds_and_searches(clean, repeated):
+    training = twice(clean.training)
+    assert (training.repeat(0).fold != training.repeat(1).fold).any()
+    for arm in repeated.values():
+        second = arm.repeats[1]
+        assert np.isfinite(second.out_of_fold).all()
+        assert second.out_of_fold.tobytes() != arm.out_of_fold.tobytes()
+        for k, search in enumerate(second.searches):
+            assert len(search.out_of_fold) == (training.repeat(1).fold != k).sum()
+
+
+def test_in_every_repeat_patients_stay_in_one_fold(clean):
+    training = twice(clean.training)
+    for r in range(training.n_repeats):
+        for group in np.unique(training.groups):
+            assert len(set(training.repeat(r).fold[training.groups == group])) == 1
+
+
+def test_the_combined_arm_is_refitted_in_every_repeat(clean, fitted, repeated):
+    combined = combine(repeated, MEMBERS, twice(clean.training))
+    once = combine(fitted, MEMBERS, clean.training)
+    assert combined.repeats.shape == (2, len(clean.training.keys))
+    assert combined.repeats[0].tobytes() == once.repeats[0].tobytes()
+    assert combined.repeats[1].tobytes() != combined.repeats[0].tobytes()
+    assert combined.regression[-1].coef_.tobytes() == once.regression[-1].coef_.tobytes()
+
+
+def test_the_number_of_searches_counts_every_fold_and_the_final_one(clean):
+    assert n_searches(clean.training) == 4
+    assert n_searches(twice(clean.training)) == 7
+
+
+def test_the_table_of_repeats_has_every_training_lesion_once_a_repeat(clean, repeated):
+    training = twice(clean.training)
+    signature = arm_signature(repeated["clinical"], clean.arms()[0], ())
+    table = repeats_table([signature], clean.lesions, training)
+    assert list(table.columns) == [*PREDICTION_COLUMNS, "repeat"]
+    assert table.groupby("repeat").size().tolist() == [len(training.keys)] * 2
+    assert table.loc[table["repeat"] == 1, "fold"].tolist() == training.repeat(1).fold.tolist()

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from her2.clinical import ClinicalEncoder, clinical_preparation, clinical_table, numeric_columns
+from her2.errors import BadArgument
 
 
 def table(**columns: list) -> pd.DataFrame:
@@ -120,3 +122,88 @@ def test_whole_numbers_and_booleans_are_numbers_and_text_is_not():
     assert found["nodes"].isna().tolist() == [False, True, False]
     assert found["pr"].dtype == found["side"].dtype == object
     assert found["pr"].isna().tolist() == [False, True, False]
+
+
+def many(n: int = 120) -> tuple[pd.DataFrame, np.ndarray]:
+    """Table in which a number and a category follow from another number, and what was hidden."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(50, 10, size=n)
+    b = 2 * a + rng.normal(0, 4, size=n)
+    er = np.where(a + rng.normal(0, 3, size=n) > 48, "positive", "negative").astype(object)
+    whole = pd.DataFrame({"a": a, "b": b, "er": er, "side": rng.choice(["l", "r"], size=n)})
+    hidden = rng.random(whole.shape) < 0.15
+    hidden[:, 0] = False
+    return clinical_table(whole.mask(hidden)), whole["b"].to_numpy()
+
+
+def test_multiple_imputation_fills_gaps_from_the_other_variables():
+    table, truth = many()
+    encoder = ClinicalEncoder("multiple").fit(table)
+    names = encoder.get_feature_names_out().tolist()
+    assert names == ["a", "b", "er[negative]", "side[l]"] or names[:2] == ["a", "b"]
+    assert not any("missing" in name for name in names)
+    found = pd.DataFrame(encoder.transform(table), columns=names)
+    gap = table["b"].isna().to_numpy()
+    assert np.abs(found["b"] - truth)[gap].mean() < 6 < np.abs(truth - np.median(truth)).mean()
+    known = table["b"].notna().to_numpy()
+    assert (found["b"][known] == table["b"][known]).all()
+    of_er = found.loc[table["er"].isna(), [n for n in names if n.startswith("er[")]]
+    assert ((of_er >= 0) & (of_er <= 1)).all().all()
+
+
+def test_multiple_imputation_never_sees_the_outcome_nor_other_rows():
+    table, _ = many()
+    train, new = table.iloc[:80], table.iloc[80:]
+    prepared = ClinicalEncoder("multiple").fit(train, np.zeros(80))
+    other = ClinicalEncoder("multiple").fit(train, np.ones(80))
+    together = prepared.transform(new)
+    assert (together == other.transform(new)).all()
+    poisoned = new.assign(a=new["a"].where(new.index > 85, 1e9))
+    rows = np.flatnonzero(new.index > 85)
+    assert (prepared.transform(poisoned)[rows] == together[rows]).all()
+    for i in range(len(new)):
+        assert (prepared.transform(new.iloc[[i]])[0] == together[i]).all()
+
+
+def test_multiple_imputation_is_deterministic_and_can_be_cloned():
+    table, _ = many()
+    encoder = ClinicalEncoder(imputation="multiple", n_imputations=3, seed=7)
+    copy = clone(encoder)
+    assert copy.get_params() == {"imputation": "multiple", "n_imputations": 3, "seed": 7}
+    assert (encoder.fit_transform(table) == copy.fit_transform(table)).all()
+    another = clone(encoder).set_params(seed=8).fit_transform(table)
+    assert (another != copy.transform(table)).any()
+
+
+def test_multiple_imputation_of_gaps_that_training_did_not_have():
+    table, truth = many()
+    encoder = ClinicalEncoder("multiple").fit(table)
+    new = table.iloc[:5].assign(a=np.nan)
+    found = encoder.transform(new)[:, 0]
+    assert np.isfinite(found).all()
+    assert found == pytest.approx(truth[:5] / 2, abs=12)
+    nothing = table.iloc[:1].assign(a=np.nan, b=np.nan, er=np.nan, side=np.nan)
+    assert np.isfinite(encoder.transform(nothing)).all()
+
+
+@pytest.mark.parametrize("kind", ["float64", "object"])
+def test_multiple_imputation_survives_a_variable_without_any_value(kind):
+    table, _ = many()
+    train = table.assign(empty=pd.Series([np.nan] * len(table), dtype=kind), site="one")
+    prepared = clinical_preparation("multiple").fit(train)
+    assert np.isfinite(prepared.transform(train)).all()
+    expected = clinical_preparation("multiple").fit(table).transform(table)
+    assert prepared.transform(train) == pytest.approx(expected, rel=0.5, abs=1.0)
+
+
+def test_without_gaps_both_ways_are_the_same():
+    table = many()[0].dropna()
+    median = ClinicalEncoder().fit(table).transform(table)
+    assert (ClinicalEncoder("multiple").fit(table).transform(table) == median).all()
+
+
+def test_an_unknown_imputation_is_refused():
+    with pytest.raises(BadArgument, match="mean"):
+        ClinicalEncoder("mean").fit(TRAINING)
+    with pytest.raises(BadArgument, match="at least 1"):
+        ClinicalEncoder("multiple", n_imputations=0).fit(TRAINING)

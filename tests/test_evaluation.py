@@ -1,7 +1,6 @@
 """Every number of a study comes from its predictions, and thresholds from training alone."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from her2 import stats
 from her2.evaluation import (
-    COMPARED_ROLES,
+    HONEST_ROLES,
+    REPEATED,
     evaluate,
     performance,
     role_rows,
@@ -56,6 +56,20 @@ def predictions(seed: int = 0) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def repeats(table: pd.DataFrame) -> pd.DataFrame:
+    """The out-of-fold rows, and a second repeat that ranks patients a little differently."""
+    first = table[table["kind"].eq("out_of_fold")].sort_values("patient_id").assign(repeat=0)
+    second = first.assign(repeat=1, y_prob=first["y_prob"] ** 1.3)
+    order = second.groupby("arm").cumcount()
+    second["y_prob"] = np.where(order % 4 == 0, second["y_prob"] * 0.9, second["y_prob"])
+    return pd.concat([first, second], ignore_index=True)
+
+
+def judged(table: pd.DataFrame, **settings):
+    settings = {"n_resamples": 20, "n_permutations": 20, **settings}
+    return evaluate(table, repeats(table), n_features=N_FEATURES, **settings)
+
+
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     return predictions()
@@ -63,7 +77,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def found(table):
-    return evaluate(table, n_features=N_FEATURES)
+    return judged(table)
 
 
 def numbers(evaluation) -> str:
@@ -86,16 +100,16 @@ def test_arms_and_roles_are_those_of_the_table(found):
 
 def test_nothing_depends_on_the_order_of_rows(table, found):
     shuffled = table.sample(frac=1, random_state=0)
-    again = evaluate(shuffled, n_features=N_FEATURES)
+    again = judged(shuffled)
     assert numbers(again) == numbers(found)
-    for name in ("roc", "calibration", "decision"):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(found, name))
+    for name in found.tables:
+        pd.testing.assert_frame_equal(again.tables[name], found.tables[name])
 
 
 def test_a_role_s_numbers_depend_on_its_own_rows_and_the_threshold_only(table, found):
     other = table.copy()
     other.loc[other["role"].eq("external"), "y_prob"] = 0.5
-    again = evaluate(other, n_features=N_FEATURES)
+    again = judged(other)
     for arm in ARMS:
         for role in ("train", "out_of_fold", "test"):
             assert again.arms[arm]["roles"][role] == found.arms[arm]["roles"][role]
@@ -138,13 +152,13 @@ def test_rows_that_are_not_out_of_fold_do_not_move_a_threshold(table, found, kin
     changed = other["kind"].eq(kind)
     other.loc[changed, "y_prob"] = rng.random(int(changed.sum()))
     other.loc[changed, "y_true"] = 1 - other.loc[changed, "y_true"]
-    assert thresholds(evaluate(other, n_features=N_FEATURES)) == thresholds(found)
+    assert thresholds(judged(other)) == thresholds(found)
 
 
 def test_out_of_fold_rows_do_move_it(table, found):
     other = table.copy()
     other.loc[other["kind"].eq("out_of_fold"), "y_prob"] /= 2
-    moved = thresholds(evaluate(other, n_features=N_FEATURES))
+    moved = thresholds(judged(other))
     for key, threshold in thresholds(found).items():
         assert moved[key] == pytest.approx(threshold / 2)
 
@@ -199,7 +213,7 @@ def constant(table: pd.DataFrame, arm: str, kind: str | None = None) -> pd.DataF
 
 
 def test_constant_predictions_have_no_auc_and_no_threshold_and_it_is_said(table):
-    found = evaluate(constant(table, "clinical"), n_features=N_FEATURES)
+    found = judged(constant(table, "clinical"))
     for role, values in found.arms["clinical"]["roles"].items():
         for name in ("auc", "auc_low", "auc_high", "threshold", "sensitivity", "ppv_low", "tp",
                      "f1", "calibration_slope"):  # fmt: skip
@@ -216,19 +230,19 @@ def outcomes(table: pd.DataFrame, role: str) -> np.ndarray:
 
 
 def test_a_constant_arm_leaves_the_other_comparisons_and_their_family(table):
-    found = evaluate(constant(table, "clinical"), n_features=N_FEATURES)
+    found = judged(constant(table, "clinical"))
     tested = [row for row in found.comparisons if row["p_value"] is not None]
     absent = [row for row in found.comparisons if row["p_value"] is None]
     assert {(r["first"], r["second"]) for r in tested} == {("radiomics", "combined")}
     assert all(row["p_holm"] == row["p_value"] for row in tested)
     assert len(absent) == 6
     assert all(row["p_holm"] is row["z"] is row["auc_difference"] is None for row in absent)
-    assert sum("clinical against" in note for note in found.notes) == 6
+    assert sum("clinical against" in note for note in found.notes) == 8
 
 
 def test_a_role_of_one_outcome_is_reported_without_what_it_cannot_give(table):
     other = table[~(table["role"].eq("external") & table["y_true"].eq(1))]
-    found = evaluate(other, n_features=N_FEATURES)
+    found = judged(other)
     for arm in ARMS:
         values = found.arms[arm]["roles"]["external"]
         assert values["auc"] is values["sensitivity"] is values["calibration_slope"] is None
@@ -241,13 +255,13 @@ def test_a_role_of_one_outcome_is_reported_without_what_it_cannot_give(table):
 def test_certain_and_wrong_predictions_stay_json(table):
     other = table.copy()
     other["y_prob"] = other["y_prob"].round()
-    found = evaluate(other, n_features=N_FEATURES)
+    found = judged(other)
     json.dumps([found.arms, found.comparisons, found.notes], allow_nan=False)
 
 
 def test_arms_are_compared_in_pairs_within_each_role(found):
     pairs = [("clinical", "radiomics"), ("clinical", "combined"), ("radiomics", "combined")]
-    expected = [(role, *pair) for role in COMPARED_ROLES for pair in pairs]
+    expected = [(role, *pair) for role in HONEST_ROLES for pair in pairs]
     assert [(r["role"], r["first"], r["second"]) for r in found.comparisons] == expected
 
 
@@ -265,7 +279,7 @@ def test_comparisons_are_paired_delong_tests(table, found):
 
 
 def test_p_values_are_adjusted_within_a_role(found):
-    for role in COMPARED_ROLES:
+    for role in HONEST_ROLES:
         family = [row for row in found.comparisons if row["role"] == role]
         expected = multipletests([row["p_value"] for row in family], method="holm")[1]
         assert [row["p_holm"] for row in family] == pytest.approx(expected.tolist())
@@ -274,30 +288,32 @@ def test_p_values_are_adjusted_within_a_role(found):
 
 
 def test_a_study_without_external_patients_has_no_external_numbers(table):
-    found = evaluate(table[table["role"].ne("external")], n_features=N_FEATURES)
+    found = judged(table[table["role"].ne("external")])
     assert all("external" not in arm["roles"] for arm in found.arms.values())
     assert {row["role"] for row in found.comparisons} == {"out_of_fold", "test"}
-    assert set(found.roc["role"]) == {"train", "out_of_fold", "test"}
+    assert set(found.tables["roc"]["role"]) == {"train", "out_of_fold", "test"}
 
 
 def test_curves_are_there_for_every_arm_and_role(found):
-    for curve in (found.roc, found.calibration):
+    for curve in (found.tables["roc"], found.tables["calibration"]):
         assert set(zip(curve["role"], curve["arm"], strict=True)) == {
             (role, arm) for role in ("train", "out_of_fold", "test", "external") for arm in ARMS
         }
-    assert set(found.decision["arm"]) == {*ARMS, "treat_all", "treat_none"}
+    assert set(found.tables["decision_curve"]["arm"]) == {*ARMS, "treat_all", "treat_none"}
 
 
 def test_the_area_under_the_drawn_curve_is_the_reported_auc(found):
     for arm in ARMS:
         for role, values in found.arms[arm]["roles"].items():
-            curve = found.roc[found.roc["arm"].eq(arm) & found.roc["role"].eq(role)]
+            curve = found.tables["roc"][
+                found.tables["roc"]["arm"].eq(arm) & found.tables["roc"]["role"].eq(role)
+            ]
             area = np.trapezoid(curve["sensitivity"], curve["false_positive_rate"])
             assert abs(area) == pytest.approx(values["auc"])
 
 
 def test_decision_curves_are_the_net_benefit_by_its_formula(table, found):
-    chosen = found.decision[found.decision["role"].eq("test")]
+    chosen = found.tables["decision_curve"][found.tables["decision_curve"]["role"].eq("test")]
     y = outcomes(table, "test")
     p = role_rows(table, "clinical", "test")["y_prob"].to_numpy()
     for t in (0.1, 0.33, 0.5):
@@ -311,7 +327,93 @@ def test_decision_curves_are_the_net_benefit_by_its_formula(table, found):
 
 
 def test_an_evaluation_is_made_of_predictions_and_nothing_else(found):
-    assert set(asdict(found)) == {
-        "arms", "comparisons", "notes", "roc", "calibration", "decision",
+    assert set(found.tables) == {
+        "repeated_cv", "repeats", "operating_points", "reclassification", "permutation",
+        "roc", "calibration", "calibration_curve", "decision_curve",
     }  # fmt: skip
     assert found.notes == []
+
+
+# ---- the primary estimate, and the tables beside it
+
+
+def test_the_primary_estimate_is_the_mean_over_repeats(table, found):
+    summary, single = found.tables["repeated_cv"], found.tables["repeats"]
+    for arm in ARMS:
+        y, p = stats_of(table, arm)
+        areas = [stats.auc(y, one) for one in p]
+        row = summary[summary["arm"].eq(arm)].iloc[0]
+        assert row["auc"] == pytest.approx(np.mean(areas))
+        assert row["sd_between_repeats"] == pytest.approx(np.std(areas, ddof=1))
+        assert (row["min"], row["max"]) == pytest.approx((min(areas), max(areas)))
+        assert row["auc_low"] < row["auc"] < row["auc_high"]
+        assert single.loc[single["arm"].eq(arm), "auc"].tolist() == pytest.approx(areas)
+        assert found.arms[arm]["repeated_cv"]["auc"] == row["auc"]
+
+
+def stats_of(table: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    rows = repeats(table)
+    rows = rows[rows["arm"].eq(arm)].sort_values(["repeat", "patient_id", "lesion_id"])
+    p = rows["y_prob"].to_numpy().reshape(2, -1)
+    return rows["y_true"].to_numpy()[: p.shape[1]], p
+
+
+def test_arms_are_compared_by_their_mean_auc_over_the_repeats(table, found):
+    summary = found.tables["repeated_cv"].set_index("arm")["auc"]
+    assert len(found.repeated_comparisons) == 3
+    for row in found.repeated_comparisons:
+        assert row["role"] == REPEATED
+        difference = summary[row["first"]] - summary[row["second"]]
+        assert row["auc_difference"] == pytest.approx(difference)
+        assert row["low"] < row["auc_difference"] < row["high"]
+
+
+def test_one_repeat_is_not_compared_as_repeats(table):
+    once = repeats(table).query("repeat == 0")
+    found = evaluate(table, once, n_features=N_FEATURES)
+    assert found.repeated_comparisons == []
+    summary = found.tables["repeated_cv"].set_index("arm")
+    for arm in ARMS:
+        out_of_fold = found.arms[arm]["roles"]["out_of_fold"]
+        for name in ("auc", "auc_low", "auc_high"):
+            assert summary.loc[arm, name] == pytest.approx(out_of_fold[name])
+
+
+def test_the_number_of_looks_is_printed_with_every_comparison(found):
+    assert {row["n_looks"] for row in found.comparisons} == {3}
+
+
+def test_operating_points_use_thresholds_of_out_of_fold_rows(table, found):
+    points = found.tables["operating_points"]
+    assert set(points["rule"]) == {"Youden", "sensitivity ≥ .90", "specificity ≥ .90"}
+    assert (points.groupby(["arm", "rule"])["threshold"].nunique() == 1).all()
+    honest = points[points["role"].eq("out_of_fold")].set_index("rule")
+    assert (honest.loc["sensitivity ≥ .90", "sensitivity"] >= 0.9).all()
+    assert (honest.loc["specificity ≥ .90", "specificity"] >= 0.9).all()
+    assert (points["sensitivity_low"] <= points["sensitivity"]).all()
+
+
+def test_reclassification_favours_the_better_arm(found):
+    table = found.tables["reclassification"]
+    row = table[(table["first"] == "clinical") & (table["second"] == "combined")]
+    assert (row["idi"] < 0).all()
+    assert (row["idi_low"] < row["idi"]).all()
+
+
+def test_permutation_p_values_are_never_zero(found):
+    p_values = found.tables["permutation"]["p_value"]
+    assert (p_values >= 1 / 21).all()
+    assert (p_values <= 1).all()
+
+
+def test_bands_hold_the_decision_curve(found):
+    curve = found.tables["decision_curve"].dropna(subset=["low"])
+    assert set(curve["arm"]) == set(ARMS)
+    inside = (curve["low"] <= curve["net_benefit"]) & (curve["net_benefit"] <= curve["high"])
+    assert inside.mean() > 0.95
+
+
+def test_nothing_is_resampled_unless_asked(table):
+    found = judged(table, n_resamples=0, n_permutations=0)
+    assert found.tables["permutation"].empty
+    assert "low" not in found.tables["decision_curve"]

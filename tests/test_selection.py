@@ -1,25 +1,51 @@
 """Every filter keeps what its rule says, learned from the rows that `fit` was given."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import skops.io
 from sklearn.base import clone
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from statsmodels.stats.weightstats import ttest_ind
 
-from her2.errors import BadCohort
+from her2.errors import BadArgument, BadCohort, NotEstimable
 from her2.seeds import generator
 from her2.selection import (
     CorrelationFilter,
     LassoFilter,
+    ReaderAgreementFilter,
     TTestFilter,
     UsableFeatures,
+    lasso_coefficients,
+    lasso_curves,
     no_selection,
     paper_chain,
 )
+from her2.selection.lasso import exact_path
+from her2.stats import icc
 
-FILTERS = [UsableFeatures(), TTestFilter(), CorrelationFilter(), LassoFilter()]
+
+class AnyColumns(ReaderAgreementFilter):
+    """As its parent, which refuses odd numbers of columns; scikit-learn's checks use them."""
+
+    def _width(self, n_columns):
+        return n_columns // 2
+
+    def _get_support_mask(self):
+        mask = super()._get_support_mask()
+        return np.pad(mask, (0, self.n_features_in_ - mask.size))
+
+
+FILTERS = [
+    UsableFeatures(),
+    TTestFilter(),
+    CorrelationFilter(),
+    LassoFilter(),
+    AnyColumns(min_pairs=2),
+]
 
 
 @parametrize_with_checks(FILTERS)
@@ -90,6 +116,132 @@ def test_nothing_to_learn_from_is_a_sentence():
     X = np.ones((10, 3))
     with pytest.raises(BadCohort, match=r"expected a feature that varies .* found none of 3"):
         UsableFeatures().fit(X)
+
+
+# ---- ReaderAgreementFilter
+
+
+def two_readers(
+    seed: int, n: int = 40, noise: tuple[float, ...] = (0.1, 0.4, 2.0, 0.2)
+) -> np.ndarray:
+    """Features of one reader, then of the other, who differ by `noise`; 10 lesions read once."""
+    rng = generator(seed, "readers")
+    truth = rng.standard_normal((n, len(noise)))
+    X = np.hstack([truth, truth + rng.standard_normal(truth.shape) * noise])
+    X[30:, len(noise) :] = np.nan
+    return X
+
+
+def test_features_on_which_the_readers_agree_are_kept():
+    X = two_readers(0)
+    fitted = ReaderAgreementFilter(4).fit(X)
+    for j in range(4):
+        alone = icc(X[:30, [j, 4 + j]])
+        found = (fitted.icc_[j], fitted.icc_low_[j], fitted.icc_high_[j])
+        assert found == pytest.approx((alone.value, alone.low, alone.high), abs=1e-14)
+    assert fitted.support_.tolist() == (fitted.icc_low_ >= 0.75).tolist()
+    assert fitted.support_[[0, 2]].tolist() == [True, False]
+    assert not fitted.fell_back_
+
+
+def test_the_lower_limit_is_stricter_than_the_value():
+    X = two_readers(3, noise=(0.1, 0.65, 0.65, 0.65))
+    by_value = ReaderAgreementFilter(by="value").fit(X)
+    by_low = ReaderAgreementFilter(by="low").fit(X)
+    assert by_value.support_.tolist() == (by_value.icc_ >= 0.75).tolist()
+    assert by_low.support_.sum() < by_value.support_.sum()
+
+
+def test_only_columns_of_the_first_reader_come_out_and_the_second_s_are_not_read():
+    X = two_readers(0)
+    fitted = ReaderAgreementFilter(4).fit(X)
+    kept = X[:, :4][:, fitted.support_]
+    assert (fitted.transform(X) == kept).all()
+    poisoned = X.copy()
+    poisoned[:, 4:] = 1e9
+    assert (fitted.transform(poisoned) == kept).all()
+    poisoned[:, 4:] = np.nan
+    assert (fitted.transform(poisoned) == kept).all()
+
+
+def test_rows_that_were_read_once_do_not_count():
+    X = two_readers(1)
+    changed = X.copy()
+    changed[30:, :4] = 1e6
+    assert ReaderAgreementFilter().fit(changed).icc_.tolist() == (
+        ReaderAgreementFilter().fit(X).icc_.tolist()
+    )
+
+
+def test_names_are_those_of_the_first_reader():
+    names = [f"f{i}" for i in range(4)]
+    frame = pd.DataFrame(two_readers(0), columns=[*names, *(f"{x} again" for x in names)])
+    fitted = ReaderAgreementFilter(4).fit(frame)
+    expected = [x for x, kept in zip(names, fitted.support_, strict=True) if kept]
+    assert fitted.get_feature_names_out().tolist() == expected
+
+
+def test_when_readers_agree_on_nothing_the_best_feature_is_kept_and_it_is_said():
+    X = two_readers(2, noise=(2.0, 1.0, 3.0, 4.0))
+    fitted = ReaderAgreementFilter(4).fit(X)
+    assert fitted.fell_back_
+    assert np.flatnonzero(fitted.support_).tolist() == [int(np.argmax(fitted.icc_low_))]
+
+
+def test_a_feature_without_an_icc_is_not_kept():
+    X = two_readers(0)
+    X[:, [0, 4]] = 3.0  # constant
+    X[:25, 7] = np.nan  # five pairs
+    fitted = ReaderAgreementFilter(4, limit=-1.0).fit(X)
+    assert fitted.support_.tolist() == [False, True, True, False]
+    assert np.isnan(fitted.icc_[[0, 3]]).all()
+
+
+def test_too_few_second_masks_are_a_sentence():
+    X = two_readers(0)
+    X[9:, 4:] = np.nan
+    with pytest.raises(BadCohort, match=r"at least 10 training lesions.* found 9"):
+        ReaderAgreementFilter(4).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"n_features": 3}, "2 x 3 columns, found 8"),
+        ({"n_features": 8}, "2 x 8 columns, found 8"),
+        ({"by": "high"}, "by must be low or value"),
+        ({"form": "ICC2"}, "form must be one of"),
+    ],
+)
+def test_an_agreement_filter_that_does_not_fit_its_table(given, reason):
+    with pytest.raises(BadArgument, match=reason):
+        ReaderAgreementFilter(**given).fit(two_readers(0))
+
+
+def test_an_odd_number_of_columns_is_not_two_readers():
+    with pytest.raises(BadArgument, match="2 x 3 columns, found 7"):
+        ReaderAgreementFilter().fit(two_readers(0)[:, 1:])
+
+
+def test_the_agreement_filter_stands_before_the_paper_s_chain():
+    rng = generator(0, "chain")
+    y = np.arange(40) % 2
+    X = two_readers(0)
+    X[:, [0, 4]] += 2.0 * y[:, np.newaxis]
+    X[3, 0] = np.inf
+    chain = make_pipeline(ReaderAgreementFilter(4), *(step for _, step in paper_chain().steps))
+    new = np.hstack([rng.standard_normal((5, 4)), np.full((5, 4), np.nan)])  # one mask only
+    Z = chain.fit(X, y).transform(new)
+    assert Z.shape[0] == 5
+    assert np.isfinite(Z).all()
+
+
+def test_the_agreement_filter_is_kept_without_pickle():
+    fitted = ReaderAgreementFilter(4).fit(two_readers(0))
+    kept = skops.io.dumps(fitted)
+    again = skops.io.loads(kept, trusted=skops.io.get_untrusted_types(data=kept))
+    X = two_readers(5)
+    assert (again.transform(X) == fitted.transform(X)).all()
 
 
 # ---- TTestFilter
@@ -297,6 +449,68 @@ def test_a_class_of_one_row_leaves_nothing_to_validate_on():
     assert fitted.support_.all()
 
 
+# ---- lasso_curves
+
+
+def z_scored(seed: int, p: int = 15) -> tuple[np.ndarray, np.ndarray]:
+    X, y = planted(seed, p=p)
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def test_curves_are_those_of_the_filter():
+    X, y = z_scored(0)
+    fitted = LassoFilter(n_folds=5).fit(X, y)
+    curves = lasso_curves(X, y, fitted, names=[f"f{i}" for i in range(15)])
+    path = curves.path.pivot(index="alpha", columns="feature", values="coefficient")
+    assert path.shape == (50, 15)
+    chosen = path.loc[curves.chosen, [f"f{i}" for i in range(15)]].to_numpy()
+    assert chosen == pytest.approx(fitted.model_.coef_, abs=1e-3)
+    assert set(np.flatnonzero(chosen)) == set(np.flatnonzero(fitted.support_))
+    best = curves.error.loc[curves.error["mse_mean"].idxmin(), "alpha"]
+    assert best == curves.chosen == fitted.model_.alpha_
+
+
+def test_the_path_starts_at_zero_and_each_alpha_is_a_lasso():
+    X, y = z_scored(1)
+    curves = lasso_curves(X, y, LassoFilter(n_folds=5).fit(X, y))
+    alphas = curves.error["alpha"].to_numpy()
+    assert (np.diff(alphas) < 0).all()
+    table = curves.path["coefficient"].to_numpy().reshape(50, 15)
+    assert (table[0] == 0).all()
+    for i in (10, 30, 49):
+        expected = Lasso(alphas[i], tol=1e-9, max_iter=100_000).fit(X, y).coef_
+        assert table[i] == pytest.approx(expected, abs=1e-4)
+    assert curves.path["feature"].iloc[:3].tolist() == ["x0", "x1", "x2"]
+
+
+def test_error_is_the_mean_over_the_folds_and_its_spread():
+    X, y = z_scored(2)
+    fitted = LassoFilter(n_folds=4).fit(X, y)
+    error = lasso_curves(X, y, fitted).error
+    assert error["mse_mean"].to_numpy() == pytest.approx(fitted.model_.mse_path_.mean(axis=1))
+    assert error["mse_sd"].to_numpy() == pytest.approx(fitted.model_.mse_path_.std(axis=1, ddof=1))
+
+
+def test_coefficients_do_not_depend_on_the_order_of_the_penalties():
+    X, y = z_scored(0)
+    alphas = np.array([0.05, 0.2, 0.01])
+    turned = lasso_coefficients(X, y, alphas[::-1])
+    assert (lasso_coefficients(X, y, alphas) == turned[::-1]).all()
+
+
+def test_a_filter_that_had_nothing_to_choose_has_no_curves():
+    X, y = z_scored(0, p=10)
+    with pytest.raises(NotEstimable, match="kept all of its 1 features"):
+        lasso_curves(X[:, :1], y, LassoFilter().fit(X[:, :1], y))
+
+
+@pytest.mark.parametrize(("rows", "names"), [(79, None), (80, ["a"])])
+def test_curves_need_the_rows_and_names_of_the_filter(rows, names):
+    X, y = z_scored(0)
+    with pytest.raises(BadArgument, match="15 columns"):
+        lasso_curves(X[:rows], y, LassoFilter(n_folds=5).fit(X, y), names=names)
+
+
 # ---- chains
 
 
@@ -335,3 +549,48 @@ def test_no_selection_keeps_every_usable_column_z_scored():
     assert Z.shape == (10, 3)
     assert Z.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-12)
     assert Z.std(axis=0) == pytest.approx(np.ones(3))
+
+
+# ---- the exact LASSO path
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 8), (60, 150), (30, 30)])
+def test_the_path_is_exact(n, p):
+    """Against coordinate descent at a tolerance that takes it to the same numbers."""
+    rng = generator(n * p, "path")
+    X = rng.normal(size=(n, 6)) @ rng.normal(size=(6, p)) + rng.normal(size=(n, p))
+    y = (X[:, 0] + rng.normal(size=n) > 0).astype(float)
+    largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / n
+    alphas = largest * np.geomspace(1, 0.02, 25)
+    expected = lasso_coefficients(X, y, alphas, tol=1e-14)
+    np.testing.assert_allclose(exact_path(X, y, alphas), expected, atol=1e-8)
+
+
+def test_a_path_meets_the_optimality_conditions():
+    rng = generator(0, "path")
+    X, y = rng.normal(size=(50, 80)), rng.normal(size=50)
+    largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 50
+    for alpha in largest * np.array([0.9, 0.5, 0.1, 0.03]):
+        weights = exact_path(X, y, np.array([largest, alpha]))[1]
+        left = y - y.mean() - (X - X.mean(axis=0)) @ weights
+        gradient = (X - X.mean(axis=0)).T @ left / 50
+        assert np.abs(gradient).max() <= alpha * (1 + 1e-9)
+        active = weights != 0
+        np.testing.assert_allclose(gradient[active], alpha * np.sign(weights[active]))
+
+
+def test_copies_of_a_column_are_answered_by_descent():
+    rng = generator(1, "path")
+    X = rng.normal(size=(40, 3))
+    X = np.column_stack([X, X])
+    y = X[:, 0] + 0.1 * rng.normal(size=40)
+    weights = exact_path(X, y, np.array([0.5, 0.1, 0.01]))
+    np.testing.assert_allclose(
+        X @ weights.T, X @ lasso_coefficients(X, y, np.array([0.5, 0.1, 0.01]), tol=1e-12).T,
+        atol=1e-5,
+    )  # fmt: skip
+
+
+def test_a_constant_outcome_has_no_weights():
+    X = generator(2, "path").normal(size=(10, 4))
+    assert not exact_path(X, np.ones(10), np.array([0.0, 0.0])).any()

@@ -12,10 +12,19 @@ PERFORMANCE = {
     "n": 9, "n_positive": 4, "auc": 0.75, "auc_low": 0.5, "auc_high": 1.0, "brier": None,
     "hosmer_lemeshow": {"statistic": 3.5, "dof": 3, "p_value": 0.25},
 }  # fmt: skip
-ARM = {"model": "LightGBM", "n_features": 3, "roles": {"out_of_fold": PERFORMANCE}}
+REPEATED = {"n_repeats": 5, "auc": 0.625, "auc_low": 0.25, "auc_high": 0.875}
+ARM = {
+    "model": "LightGBM", "n_features": 3, "roles": {"out_of_fold": PERFORMANCE},
+    "repeated_cv": REPEATED,
+}  # fmt: skip
+NO_CV = dict.fromkeys(REPEATED)
 RESULTS = {
     "cohort": {"name": "folder", "data_sha256": "d" * 64},
-    "arms": {"clinical": ARM, "dlr": {**ARM, "roles": {"test": {**PERFORMANCE, "auc": None}}}},
+    "arms": {
+        "clinical": ARM,
+        "dlr": {**ARM, "roles": {"test": {**PERFORMANCE, "auc": None}}, "repeated_cv": NO_CV},
+    },
+    "repeated_comparisons": [],
     "comparisons": [
         {
             "role": "test", "first": "clinical", "second": "dlr", "auc_difference": 0.125,
@@ -76,6 +85,9 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "study folder seed 7"
     assert run.data.metrics == {
+        "clinical/repeated_cv/auc": 0.625,
+        "clinical/repeated_cv/auc_low": 0.25,
+        "clinical/repeated_cv/auc_high": 0.875,
         "clinical/out_of_fold/auc": 0.75,
         "clinical/out_of_fold/auc_low": 0.5,
         "clinical/out_of_fold/auc_high": 1.0,
@@ -94,7 +106,7 @@ def test_tags_say_what_data_lock_and_commit_it_was(tracked):
     assert tags["data_sha256"] == "d" * 64
     assert tags["lock_sha256"] == "e" * 64
     assert tags["git_commit"] == tags["mlflow.source.git.commit"] == "f" * 40
-    assert "| clinical | LightGBM | 0.750 (0.500 to 1.000) | - |" in tags["mlflow.note.content"]
+    assert "| clinical | LightGBM | 0.625 (0.250 to 0.875) | - |" in tags["mlflow.note.content"]
 
 
 def test_parameters_hold_no_place_and_no_password(tracked):
@@ -117,6 +129,7 @@ def test_every_arm_is_a_nested_run_with_its_calibration_plots(tracked):
         assert sent == ["figures/calibration_test.png"]
     clinical = next(run for run in runs if run.info.run_name == "clinical")
     assert clinical.data.metrics["out_of_fold/hosmer_lemeshow/p_value"] == 0.25
+    assert clinical.data.metrics["repeated_cv/auc"] == 0.625
     assert "out_of_fold/brier" not in clinical.data.metrics
     assert clinical.data.params == {"model": "LightGBM", "arm": "clinical"}
 

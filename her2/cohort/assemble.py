@@ -84,6 +84,7 @@ def assemble(
         n_rows=len(drafts),
         data_sha256=_data_sha256(lesions, verified, variables, brought),
         notes=tuple(f"{note.code}: {note.what}" for note in notes),
+        acquisition=_acquisition(lesions, verified),
     )
 
 
@@ -122,6 +123,17 @@ def _check_classes(source: Source, lesions: Sequence[Lesion]) -> None:
             f"{n_positive} {source.positive}; correct the {len(source.drafts) - len(lesions)} "
             "rows that were left out, or bring more patients",
         )
+
+
+def _acquisition(lesions: Sequence[Lesion], verified: dict[str, Verified]) -> pd.DataFrame:
+    """Vendor and lesion diameter (mm) by `Lesion.key`; a column without any value is left out."""
+    found = [verified[lesion.key] for lesion in lesions]
+    columns = {
+        "vendor": pd.Series([v.vendor for v in found], dtype=object),
+        "diameter_mm": pd.Series([v.diameter_mm for v in found], dtype=np.float64),
+    }
+    table = pd.DataFrame(columns).dropna(axis="columns", how="all")
+    return table.set_axis([lesion.key for lesion in lesions])
 
 
 def _cohort_problems(notes: Sequence[Note], table: str) -> list[Problem]:

@@ -44,13 +44,15 @@ Spacing = tuple[float, float]
 class Frame:
     """pixels: (H, W) or (H, W, 3) as stored, inverted and coloured as the header says.
 
-    simulated: whether the file says of itself that it was computed.
+    simulated: whether the file says of itself that it was computed; vendor: who made the
+    scanner, None where the file does not say.
     """
 
     pixels: NDArray[np.generic]
     spacing_mm: Spacing | None
     notes: tuple[Note, ...]
     simulated: bool = False
+    vendor: str | None = None
 
 
 def read_dicom(path: Path) -> Frame:
@@ -71,12 +73,13 @@ def read_dicom(path: Path) -> Frame:
         _check_header(dataset)
         spacing, spacing_notes = _spacing(dataset)
         simulated = str(dataset.get("ImageComments", "")).startswith(SIMULATED)
+        vendor = str(dataset.get("Manufacturer", "") or "").strip() or None
     data = decoding("D31", "the pixel data cannot be decoded", _EXPORT_AGAIN)
     with data, disable_value_validation():
         _check_length(dataset)
         _check_decoder(dataset)
         pixels, notes = _pixels(dataset)
-    return Frame(pixels, spacing, (*spacing_notes, *notes), simulated)
+    return Frame(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
 
 
 def _check_preamble(path: Path) -> None:

@@ -33,7 +33,7 @@ class DecodedImage:
 
     pixels: (H, W) uint8 or uint16 as stored, float32 where the file stores another type;
     spacing_mm: (row, column) or None; coloured: (H, W) bool, pixels whose channels differ
-    clearly, or None for a grey file.
+    clearly, or None for a grey file; vendor: of the scanner, None where the file does not say.
     """
 
     kind: Kind
@@ -42,6 +42,7 @@ class DecodedImage:
     notes: tuple[Note, ...]
     coloured: NDArray[np.bool_] | None = None
     simulated: bool = False
+    vendor: str | None = None
 
 
 def read_image(path: Path) -> tuple[NDArray[np.generic], Spacing | None, list[Note]]:
@@ -71,7 +72,9 @@ def decode_image(path: Path) -> DecodedImage:
     if spacing is None and not any(note.code in SPACING_CODES for note in notes):
         fix = "give spacing_mm in the patient table; without it sizes are in pixels"
         notes.append(Note("D42", "the file does not say how large a pixel is", fix))
-    return DecodedImage(kind, pixels, spacing, tuple(notes), coloured, frame.simulated)
+    return DecodedImage(
+        kind, pixels, spacing, tuple(notes), coloured, frame.simulated, frame.vendor
+    )
 
 
 def colour_notes(image: DecodedImage, mask: NDArray[np.bool_]) -> list[Note]:

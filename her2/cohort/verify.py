@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,7 +46,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Verified:
-    """What decoding a lesion showed: hashes of the arrays ("" where there is none)."""
+    """What decoding a lesion showed: hashes of the arrays ("" where there is none).
+
+    diameter_mm: of the circle with the mask's area, None without a pixel size.
+    """
 
     notes: tuple[Note, ...]
     image_sha256: str = ""
@@ -53,6 +57,8 @@ class Verified:
     reader2_sha256: str = ""
     spacing_mm: Spacing | None = None
     simulated: bool = False
+    vendor: str | None = None
+    diameter_mm: float | None = None
 
 
 def verify_lesions(lesions: Sequence[Lesion], root: Path, *, n_workers: int = 1) -> list[Verified]:
@@ -79,13 +85,16 @@ def verify_lesion(lesion: Lesion, root: Path) -> Verified:
     if image is not None and mask is not None:
         findings.add(colour_notes(image, mask), [lesion.image])
     reader2 = findings.reader2(lesion.masks_reader2, shape, mask)
+    spacing = lesion.spacing_mm or (image.spacing_mm if image else None)
     return Verified(
         notes=tuple(findings.notes),
         image_sha256=_sha256(image.pixels if image else None),
         mask_sha256=_sha256(mask),
         reader2_sha256=_sha256(reader2),
-        spacing_mm=lesion.spacing_mm or (image.spacing_mm if image else None),
+        spacing_mm=spacing,
         simulated=bool(image and image.simulated),
+        vendor=image.vendor if image else None,
+        diameter_mm=_diameter_mm(mask, spacing),
     )
 
 
@@ -186,6 +195,12 @@ def _in_one_group(drafts: list[Draft], members: Sequence[int]) -> list[Draft]:
         else draft
         for i, draft in enumerate(drafts)
     ]
+
+
+def _diameter_mm(mask: Mask | None, spacing: Spacing | None) -> float | None:
+    if mask is None or spacing is None:
+        return None
+    return 2.0 * math.sqrt(float(mask.sum()) * spacing[0] * spacing[1] / math.pi)
 
 
 def _sha256(array: NDArray[np.generic] | None) -> str:

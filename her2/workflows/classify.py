@@ -17,11 +17,12 @@ from her2.settings import (
     TrackingSettings,
 )
 from her2.workflows import recipes
-from her2.workflows.finish import finish
+from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import fit_run, model_selection_table, save_models, selection_notes
 from her2.workflows.inputs import n_workers, radiomic_features
 from her2.workflows.opening import open_run
 from her2.workflows.outcome import judge, write_features
+from her2.workflows.refits import refit_run
 
 
 def classify(
@@ -56,10 +57,18 @@ def classify(
             "image and mask to the table, or set cohort.features=FILE"
         )
     write_features(run.folder.file("features.parquet"), run.cohort, features)
+    arms = [recipes.radiomics_arm(features, classifier, selection, seed)]
     fitted = fit_run(
-        run, [recipes.radiomics_arm(features, classifier, selection, seed)], members=(),
+        run, arms, members=(),
         evaluation=evaluation, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
     save_models(run.folder, fitted)
-    outcome = judge(run, fitted.signatures, selection_notes(fitted.arms))
-    return finish(run, outcome, model_selection_table(fitted.arms), tracking=tracking)
+    refits = refit_run(
+        run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers(compute)
+    )
+    outcome = judge(
+        run, fitted.signatures, selection_notes(fitted.arms), evaluation=evaluation, seed=seed,
+        features=features,
+    )  # fmt: skip
+    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
+    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -5,43 +5,66 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from her2 import plots
-from her2.clinical import clinical_table
-from her2.cohort import CATALOGUE, load_lesion
-from her2.evaluation import role_rows
+from her2.arms import Arm
+from her2.cohort import CATALOGUE
+from her2.errors import NotEstimable
 from her2.report import ReportInput, write_report, write_tables
+from her2.report.checklists import StudyFacts, fill_checklists
+from her2.report.own_numbers import coherence_table, printed_study
 from her2.run_folder import environment
-from her2.settings import TrackingSettings
-from her2.stats import baseline_table
+from her2.settings import EvaluationSettings, TrackingSettings
+from her2.stats.coherence import check
 from her2.store import file_sha256, write_json
 from her2.tracking import track_study, upload_files
 from her2.types import ARM_TITLES
+from her2.workflows import final_model
+from her2.workflows.audit import audit_notes, audit_table
 from her2.workflows.differences import differences
+from her2.workflows.fitting import Fitted
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome, results_document
+from her2.workflows.patient_tables import PatientTables, patient_tables, write_adjudication
+from her2.workflows.pictures import Material, all_comparisons, figures
+from her2.workflows.refits import Refits, learning_table, selection_tables
+from her2.workflows.subgroups import subgroup_table
 
 logger = logging.getLogger(__name__)
 
-ROLE_TITLES = {"out_of_fold": "Training, out of fold", "test": "Test", "external": "External"}
-N_EXAMPLES = 4
+Tables = dict[str, pd.DataFrame]
+MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What was fitted in a run: its arms, and what came of them; empty for a network alone."""
+
+    arms: Sequence[Arm] = ()
+    fitted: Fitted | None = None
+    refits: Refits = field(default_factory=Refits)
+    model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def finish(
-    run: OpenRun, outcome: Outcome, model_selection: pd.DataFrame, *, tracking: TrackingSettings
+    run: OpenRun,
+    outcome: Outcome,
+    fits: Fits,
+    *,
+    evaluation: EvaluationSettings,
+    tracking: TrackingSettings,
+    seed: int,
 ) -> int:
     """Write everything that a run leaves behind, and return its exit status."""
     results = results_document(run, outcome)
     with run.watch.step("report"):
-        _write_pages(run, outcome, results, model_selection)
+        doubts = _write_pages(run, outcome, results, fits, evaluation, seed)
     results["timing"] = dict(run.watch.seconds)
     # complete before any server is asked for anything
     write_json(run.folder.file("results.json"), results)
@@ -50,128 +73,165 @@ def finish(
     else:
         results["notes"].append("This run is not in MLflow (tracking.enabled=false).")
     write_json(run.folder.file("results.json"), results)
-    _say_headline(run, results)
-    return 1 if run.warning else 0
+    _say_headline(run, results, doubts)
+    return 1 if run.warning or doubts else 0
 
 
 def _write_pages(
-    run: OpenRun, outcome: Outcome, results: dict[str, Any], model_selection: pd.DataFrame
-) -> None:
-    baseline, positive = _baseline(run), run.cohort.positive
-    pictures = _figures(run, outcome, results)
+    run: OpenRun,
+    outcome: Outcome,
+    results: dict[str, Any],
+    fits: Fits,
+    evaluation: EvaluationSettings,
+    seed: int,
+) -> list[str]:
+    """Write tables, figures and report; return what makes the result doubtful."""
+    notes: list[str] = results["notes"]
+    patients = patient_tables(run, stepwise=evaluation.stepwise, notes=notes)
+    nomogram = _nomogram(run, fits, notes)
+    tables = _tables(run, outcome, results, fits, patients)
+    tables |= _final_model_tables(run, fits, results, nomogram, evaluation, seed, notes)
+    tables["coherence"] = coherence_table(check(printed_study(results, tables)))
+    doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
+    notes.extend(doubts)
+    material = Material(run, outcome, results, tables, patients, fits.refits, nomogram)
+    pictures = figures(material)
     for name, figure in pictures.items():
         plots.save_figure(figure, run.folder.file("figures"), name)
-    tables = {
-        "baseline": baseline,
-        "performance": _performance_table(results),
-        "comparisons": pd.DataFrame(results["comparisons"]),
-        "model_selection": model_selection,
-        "roc": outcome.evaluation.roc,
-        "calibration": outcome.evaluation.calibration,
-        "decision_curve": outcome.evaluation.decision,
-    }
-    write_tables(run.folder.file("tables"), tables)
-    write_report(
-        run.folder.file("report.html"),
-        ReportInput(
-            title=f"{positive[:1].upper()}{positive[1:]} breast lesions: {run.cohort.name}",
-            simulated=run.cohort.simulated,
-            results=results,
-            flow=run.flow,
-            baseline=baseline,
-            model_selection=model_selection,
-            problems=_problems(run),
-            figures=pictures,
-            differences=differences(run.config),
-            provenance=_provenance(run),
-        ),
+    tables |= _checklists(run, results, tables, set(pictures))
+    write_tables(run.folder.file("tables"), {k: v for k, v in tables.items() if len(v.columns)})
+    write_adjudication(run, patients.readers)
+    write_report(run.folder.file("report.html"), _report(run, results, tables, fits, pictures))
+    return doubts
+
+
+def _report(
+    run: OpenRun,
+    results: Mapping[str, Any],
+    tables: Tables,
+    fits: Fits,
+    pictures: Mapping[str, Any],
+) -> ReportInput:
+    positive = run.cohort.positive
+    apart = ("baseline", "model_selection", "performance")
+    return ReportInput(
+        title=f"{positive[:1].upper()}{positive[1:]} breast lesions: {run.cohort.name}",
+        simulated=run.cohort.simulated,
+        results=results,
+        flow=run.flow,
+        baseline=tables["baseline"],
+        model_selection=fits.model_selection,
+        problems=_problems(run),
+        figures=pictures,
+        differences=differences(run.config),
+        provenance=_provenance(run),
+        tables={k: v for k, v in tables.items() if k not in apart and not v.empty},
     )
 
 
-def _figures(run: OpenRun, outcome: Outcome, results: Mapping[str, Any]) -> dict[str, Figure]:
-    """Return the figures of a run by name."""
-    evaluation, arms = outcome.evaluation, results["arms"]
-    roles = [r for r in ROLE_TITLES if any(r in arm["roles"] for arm in arms.values())]
-    figures = {
-        "flow": plots.flow_figure(run.flow, {c: entry.title for c, entry in CATALOGUE.items()}),
-        "roc": plots.roc_panels(
-            {ROLE_TITLES[r]: (_of_role(evaluation.roc, r), _areas(arms, r)) for r in roles}
-        ),
-        "decision_curve": plots.decision_curve_panels(
-            {ROLE_TITLES[r]: _of_role(evaluation.decision, r) for r in roles}
-        ),
-        "confusion": plots.confusion_figure(arms, roles=roles),
-    }
-    for role in roles:
-        groups = _of_role(evaluation.calibration, role)
-        if not groups.empty:
-            figures[f"calibration_{role}"] = plots.calibration_figure(
-                groups, title=ROLE_TITLES[role]
-            )
-        figures[f"prediction_{role}"] = plots.prediction_panels(
-            {
-                ARM_TITLES[arm]: (
-                    role_rows(outcome.predictions, arm, role),
-                    content["roles"][role]["threshold"],
-                )
-                for arm, content in arms.items()
-                if role in content["roles"]
-            }
-        )
-    if results["comparisons"]:
-        figures["comparison"] = plots.comparison_figure(results["comparisons"])
-    if run.has_images:
-        figures["examples"] = plots.example_figure(_examples(run))
-    return figures
-
-
-def _of_role(points: pd.DataFrame, role: str) -> pd.DataFrame:
-    return points[points["role"].eq(role)] if "role" in points else points
-
-
-def _areas(
-    arms: Mapping[str, Any], role: str
-) -> dict[str, tuple[float | None, float | None, float | None]]:
+def _tables(
+    run: OpenRun,
+    outcome: Outcome,
+    results: Mapping[str, Any],
+    fits: Fits,
+    patients: PatientTables,
+) -> Tables:
+    found = outcome.evaluation.tables
     return {
-        arm: tuple(content["roles"][role][name] for name in ("auc", "auc_low", "auc_high"))
-        for arm, content in arms.items()
-        if role in content["roles"]
+        "baseline": patients.baseline,
+        "baseline_outcome": patients.baseline_outcome,
+        "odds_ratios": patients.odds_ratios,
+        "agreement": patients.readers.summary,
+        "adjudication": _nameless(patients.readers.adjudication),
+        "feature_counts": outcome.feature_counts,
+        **selection_tables(fits.refits),
+        "performance": _performance_table(results),
+        "comparisons": pd.DataFrame(all_comparisons(results)),
+        "model_selection": fits.model_selection,
+        **found,
+        "learning_curve": learning_table(fits.refits, run.training, found["repeated_cv"]),
+        "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
+        "audit": audit_table(run, fits.refits),
     }
 
 
-def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
-    """Return the first training lesions of each outcome, cut out of their images.
-
-    No title names a patient, and the banner of an image, which often does, lies outside the cut.
-    """
-    trained = set(run.split.train)
-    chosen = []
-    for outcome in (1, 0):
-        lesions = [x for x in run.cohort.lesions if x.key in trained and x.outcome == outcome]
-        title = run.cohort.positive if outcome else f"not {run.cohort.positive}"
-        for lesion in lesions[: N_EXAMPLES // 2]:
-            image = load_lesion(lesion)
-            cut = _around(image.mask)
-            chosen.append((image.pixels[cut], image.mask[cut], title))
-    return chosen
-
-
-def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Return the lesion's bounding box, widened by a quarter on each side."""
-    box = []
-    for axis in (1, 0):
-        inside = np.flatnonzero(mask.any(axis=axis))
-        first, last = int(inside[0]), int(inside[-1])
-        margin = (last - first + 1) // 4
-        box.append(slice(max(first - margin, 0), last + margin + 1))
-    return box[0], box[1]
+def _final_model_tables(
+    run: OpenRun,
+    fits: Fits,
+    results: Mapping[str, Any],
+    nomogram: final_model.DrawnNomogram | None,
+    evaluation: EvaluationSettings,
+    seed: int,
+    notes: list[str],
+) -> Tables:
+    tables = {"sample_size": final_model.sample_size_table(fits.arms, run.training, results)}
+    if nomogram is not None:
+        tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
+    last_step = _last_step_optimism(run, fits, evaluation, seed, notes)
+    tables["optimism"] = final_model.optimism_table(last_step, fits.refits.optimism)
+    return tables
 
 
-def _baseline(run: OpenRun) -> pd.DataFrame:
-    roles = run.split.roles()
-    role = np.array([roles[lesion.key] for lesion in run.cohort.lesions])
-    table = clinical_table(run.cohort.clinical)
-    return baseline_table(table, role, y_true=run.cohort.y_true)
+def _last_step_optimism(
+    run: OpenRun, fits: Fits, evaluation: EvaluationSettings, seed: int, notes: list[str]
+) -> pd.DataFrame:
+    if fits.fitted is None or fits.fitted.combined is None or not evaluation.n_resamples:
+        return pd.DataFrame()
+    try:
+        return final_model.combined_optimism(
+            fits.fitted.combined, fits.fitted.arms, run.training,
+            n_resamples=min(evaluation.n_resamples, MOST_BOOTSTRAPS), seed=seed,
+        )  # fmt: skip
+    except NotEstimable as reason:
+        notes.append(f"The optimism of the combined model is not estimable: {reason}")
+        return pd.DataFrame()
+
+
+def _nomogram(run: OpenRun, fits: Fits, notes: list[str]) -> final_model.DrawnNomogram | None:
+    if fits.fitted is None or fits.fitted.combined is None:
+        return None
+    try:
+        return final_model.combined_nomogram(fits.fitted.combined, fits.fitted.arms, run.training)
+    except NotEstimable as reason:
+        notes.append(f"The nomogram of the combined model is not estimable: {reason}")
+        return None
+
+
+def _nameless(adjudication: pd.DataFrame) -> pd.DataFrame:
+    """Return the list with row numbers of adjudication.csv in place of identifiers."""
+    named = adjudication.drop(columns=["patient_id", "lesion_id"], errors="ignore")
+    named.insert(0, "row", range(1, len(named) + 1))
+    return named
+
+
+def _contradictions(table: pd.DataFrame) -> list[str]:
+    return [
+        f"The report contradicts itself: {row.where}, {row.rule}: {row.found}."
+        for row in table.itertuples()
+    ]
+
+
+def _checklists(
+    run: OpenRun, results: Mapping[str, Any], tables: Tables, pictures: set[str]
+) -> Tables:
+    """Return the filled checklists; they may name every file that the run will hold."""
+    present = {
+        path.relative_to(run.folder.path).as_posix()
+        for path in run.folder.path.rglob("*")
+        if path.is_file()
+    }
+    written = {f"tables/{name}.csv" for name, table in tables.items() if len(table.columns)}
+    return fill_checklists(
+        StudyFacts(
+            results=results,
+            config=run.config,
+            tables=tables,
+            figures=frozenset(pictures),
+            files=frozenset(present | written | {"results.json", "report.html"}),
+            flow=run.flow,
+            environment=environment(),
+        )
+    )
 
 
 def _performance_table(results: Mapping[str, Any]) -> pd.DataFrame:
@@ -237,16 +297,16 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     upload_files(tracked, run.folder.path, uri=tracking.uri)
 
 
-def _say_headline(run: OpenRun, results: Mapping[str, Any]) -> None:
+def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:
     """Print the AUC of every arm, and where to look."""
-    lines = [f"{'arm':<24} {'out of fold':<26} test"]
+    lines = [f"{'arm':<24} {'cross-validated':<26} test"]
     for arm, content in results["arms"].items():
-        cells = [_interval(content["roles"].get(role)) for role in ("out_of_fold", "test")]
+        cells = [_interval(content["repeated_cv"]), _interval(content["roles"].get("test"))]
         lines.append(f"{ARM_TITLES[arm]:<24} {cells[0]:<26} {cells[1]}")
     lines.append(f"report: {run.folder.file('report.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
-    if run.warning:
-        sys.stderr.write(f"her2: {run.warning}\n")
+    for sentence in [*([run.warning] if run.warning else []), *doubts]:
+        sys.stderr.write(f"her2: {sentence}\n")
 
 
 def _interval(p: Mapping[str, Any] | None) -> str:

@@ -18,6 +18,7 @@ from her2.arms import (
     combine,
     combined_signature,
     fit_arms,
+    n_searches,
 )
 from her2.progress import progress
 from her2.run_folder import RunFolder
@@ -52,8 +53,8 @@ def fit_run(
     n_workers: int,
 ) -> Fitted:
     """Return every arm fitted on training patients, and the combined arm of `members`."""
-    n_searches = len(arms) * (run.training.n_folds + 1)
-    with run.watch.step("fit"), progress("fitting", n_searches, "searches") as advance:
+    total = len(arms) * n_searches(run.training)
+    with run.watch.step("fit"), progress("fitting", total, "searches") as advance:
         fitted = fit_arms(
             arms,
             run.training,

@@ -18,6 +18,8 @@ from her2.splits import Split, grouped_folds, units
 from her2.types import Cohort
 from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
 
+STEPWISE = ("none", "aic", "p")
+
 
 @dataclass
 class Stopwatch:
@@ -102,15 +104,44 @@ def training_set(
     BadCohort
         A class has fewer patients than folds.
     """
+    _check_evaluation(evaluation)
+    chosen = set(split.train)
+    rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
+    groups = units(cohort.lesions)[rows]
+    y_true = cohort.y_true[rows]
+    first, *more = (
+        grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=seed, name=name)
+        for name in ["outer", *(f"outer {r}" for r in range(1, evaluation.n_repeats))]
+    )
+    keys = tuple(cohort.lesions[i].key for i in rows)
+    return TrainingSet(keys, y_true, groups, first, tuple(more))
+
+
+def _check_evaluation(evaluation: EvaluationSettings) -> None:
+    check_scoring(evaluation.scoring)
     if min(evaluation.n_folds, evaluation.n_inner_folds) < 2:
         raise BadConfig(
             f"expected at least 2 folds, found {evaluation.n_folds} outer and "
             f"{evaluation.n_inner_folds} inner; 5 is usual"
         )
-    check_scoring(evaluation.scoring)
-    chosen = set(split.train)
-    rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
-    groups = units(cohort.lesions)[rows]
-    y_true = cohort.y_true[rows]
-    fold = grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=seed, name="outer")
-    return TrainingSet(tuple(cohort.lesions[i].key for i in rows), y_true, groups, fold)
+    if evaluation.n_repeats < 1:
+        raise BadConfig(
+            f"expected at least 1 repeat, found evaluation.n_repeats={evaluation.n_repeats}; "
+            "5 is usual"
+        )
+    counts = ("n_resamples", "n_permutations", "n_stability", "n_shuffles", "n_optimism")
+    negative = [name for name in counts if getattr(evaluation, name) < 0]
+    if negative:
+        raise BadConfig(
+            f"expected evaluation.{negative[0]} of at least 0, found a negative number"
+        )
+    if not all(0 < share < 1 for share in evaluation.learning_curve):
+        raise BadConfig(
+            "expected evaluation.learning_curve as shares between 0 and 1, found "
+            f"{evaluation.learning_curve}; [0.4, 0.6, 0.8] is usual, [] for none"
+        )
+    if evaluation.stepwise not in STEPWISE:
+        raise BadConfig(
+            f"expected evaluation.stepwise to be one of {', '.join(STEPWISE)}, found "
+            f"{evaluation.stepwise!r}"
+        )

@@ -11,9 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from her2.arms import Signature, predictions_table
+from her2.arms import Signature, predictions_table, repeats_table
 from her2.cohort import CATALOGUE
 from her2.evaluation import Evaluation, evaluate
+from her2.radiomics.names import family_counts
+from her2.settings import EvaluationSettings
 from her2.store import write_atomic
 from her2.types import ARMS, Cohort
 from her2.workflows.opening import OpenRun
@@ -21,22 +23,48 @@ from her2.workflows.opening import OpenRun
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has found: rows of predictions.parquet, numbers, and notes."""
+    """What a run has found: rows of predictions.parquet, numbers, and notes.
+
+    feature_counts: image_type, family, n of the radiomic (or brought) features.
+    """
 
     predictions: pd.DataFrame
     evaluation: Evaluation
     notes: list[str]
+    feature_counts: pd.DataFrame
 
 
-def judge(run: OpenRun, signatures: Mapping[str, Signature], notes: Sequence[str]) -> Outcome:
-    """Write predictions.parquet, and compute every number from what was written."""
+def judge(
+    run: OpenRun,
+    signatures: Mapping[str, Signature],
+    notes: Sequence[str],
+    *,
+    evaluation: EvaluationSettings,
+    seed: int,
+    features: pd.DataFrame | None = None,
+) -> Outcome:
+    """Write the predictions, and compute every number from what was written."""
     ordered = [signatures[arm] for arm in ARMS if arm in signatures]
-    table = predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training)
-    path = run.folder.file("predictions.parquet")
+    predictions = _written(
+        run, "predictions.parquet",
+        predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training),
+    )  # fmt: skip
+    repeated = _written(
+        run, "repeated_cv.parquet", repeats_table(ordered, run.cohort.lesions, run.training)
+    )
+    found = evaluate(
+        predictions, repeated, n_features={s.arm: s.n_features for s in ordered},
+        n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations, seed=seed,
+    )  # fmt: skip
+    names = [] if features is None else [str(name) for name in features.columns]
+    said = [*cohort_notes(run.cohort), *notes, *found.notes]
+    return Outcome(predictions, found, said, family_counts(names))
+
+
+def _written(run: OpenRun, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    path = run.folder.file(name)
     write_parquet(path, table)
-    predictions = pd.read_parquet(path)
-    evaluation = evaluate(predictions, n_features={s.arm: s.n_features for s in ordered})
-    return Outcome(predictions, evaluation, [*cohort_notes(run.cohort), *notes, *evaluation.notes])
+    return pd.read_parquet(path)
 
 
 def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
@@ -46,6 +74,7 @@ def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
         "cohort": _cohort_summary(run),
         "arms": outcome.evaluation.arms,
         "comparisons": outcome.evaluation.comparisons,
+        "repeated_comparisons": outcome.evaluation.repeated_comparisons,
         "timing": dict(run.watch.seconds),
         "notes": outcome.notes,
         "mlflow": {"tracking_uri": None, "experiment": None, "run_id": None},

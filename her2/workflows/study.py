@@ -24,7 +24,7 @@ from her2.settings import (
 )
 from her2.types import ARMS
 from her2.workflows import recipes
-from her2.workflows.finish import finish
+from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import (
     Fitted,
     fit_run,
@@ -35,6 +35,7 @@ from her2.workflows.fitting import (
 from her2.workflows.inputs import deep_features, n_workers, radiomic_features
 from her2.workflows.opening import OpenRun, open_run
 from her2.workflows.outcome import judge, write_features
+from her2.workflows.refits import refit_run
 
 NEEDS = {
     "clinical": "no clinical variable is named (cohort.clinical)",
@@ -78,9 +79,15 @@ def study(
         n_workers=n_workers(compute),
     )  # fmt: skip
     save_models(run.folder, fitted)
+    refits = refit_run(
+        run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers(compute)
+    )
     notes = [*_absent(fitted, fusion), *selection_notes(fitted.arms)]
-    outcome = judge(run, fitted.signatures, notes)
-    return finish(run, outcome, model_selection_table(fitted.arms), tracking=tracking)
+    outcome = judge(
+        run, fitted.signatures, notes, evaluation=evaluation, seed=seed, features=radiomic
+    )
+    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
+    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
 
 
 def _check(enhance: EnhanceSettings, fusion: FusionSettings) -> None:

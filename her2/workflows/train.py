@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from her2.arms import Signature
-from her2.errors import BadCohort
+from her2.errors import BadCohort, BadConfig
 from her2.seeds import integer_seed
 from her2.settings import (
     BackboneSettings,
@@ -21,7 +21,7 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.store import write_atomic
-from her2.workflows.finish import finish
+from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.opening import OpenRun, open_run
 from her2.workflows.outcome import judge
@@ -47,6 +47,11 @@ def train(
     cache: str | None,
 ) -> int:
     """Fine-tune the backbone on training patients and return the exit status."""
+    if evaluation.n_repeats != 1:
+        raise BadConfig(
+            f"expected evaluation.n_repeats=1 to fine-tune, found {evaluation.n_repeats}; every "
+            "fold of every repeat is a network to train: use evaluation=once"
+        )
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -60,8 +65,11 @@ def train(
     history = tuned.history.to_csv(index=False, lineterminator="\n")
     write_atomic(run.folder.file("tables") / "history.csv", history.encode())
     signature = _signature(run, tuned, backbone)
-    outcome = judge(run, {"deep_learning": signature}, tuned.notes)
-    return finish(run, outcome, model_selection_table({}), tracking=tracking)
+    outcome = judge(
+        run, {"deep_learning": signature}, tuned.notes, evaluation=evaluation, seed=seed
+    )
+    fits = Fits(model_selection=model_selection_table({}))
+    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
 
 
 def _fine_tune(
@@ -104,7 +112,7 @@ def _signature(run: OpenRun, tuned: FineTuned, backbone: BackboneSettings) -> Si
         arm="deep_learning",
         model=f"{backbone.name}, fine-tuned",
         n_features=embedding_width(backbone.name),
-        out_of_fold=tuned.out_of_fold,
+        repeats=tuned.out_of_fold[np.newaxis],
         in_sample=tuned.in_sample,
         held_out=dict(zip(run.held_out, tuned.held_out.tolist(), strict=True)),
     )

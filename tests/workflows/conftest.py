@@ -21,6 +21,12 @@ TINY = (
     "classifier=lr",
     "evaluation.n_folds=3",
     "evaluation.n_inner_folds=3",
+    "evaluation.n_repeats=2",
+    "evaluation.n_resamples=40",
+    "evaluation.n_permutations=40",
+    "evaluation.n_stability=4",
+    "evaluation.n_shuffles=2",
+    "evaluation.learning_curve=[0.6]",
 )
 
 

@@ -14,10 +14,23 @@ from sklearn.metrics import brier_score_loss, confusion_matrix, roc_auc_score, r
 ARMS = ["clinical", "radiomics", "deep_learning", "dlr", "combined"]
 FILES = [
     "config.yaml", "environment.json", "cohort.json", "quarantine.csv", "split.json",
-    "features.parquet", "predictions.parquet", "results.json", "report.html",
+    "features.parquet", "predictions.parquet", "repeated_cv.parquet", "adjudication.csv",
+    "results.json", "report.html",
 ]  # fmt: skip
-TABLES = ["baseline", "performance", "comparisons", "model_selection", "roc", "calibration"]
-FIGURES = ["flow", "roc", "calibration_test", "decision_curve", "confusion", "comparison"]
+TABLES = [
+    "baseline", "baseline_outcome", "odds_ratios", "feature_counts", "selection_steps",
+    "selected_features", "stability", "repeated_cv", "repeats", "performance",
+    "operating_points", "comparisons", "reclassification", "permutation", "sample_size",
+    "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism", "audit",
+    "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
+    "calibration_curve", "decision_curve",
+]  # fmt: skip
+FIGURES = [
+    "flow", "roc", "calibration_test", "decision_curve", "confusion", "comparison", "repeats",
+    "feature_counts", "selection_p_values_radiomics", "selection_correlation_radiomics",
+    "selection_lasso_radiomics", "selection_weights_radiomics", "odds_ratios", "nomogram",
+    "learning_curve", "stability_radiomics", "subgroups_test", "prediction_histogram_test",
+]  # fmt: skip
 
 # results.json, schema 1: a type, a dict of fields, [one schema for every item], or
 # {str: schema} for names that are free
@@ -34,7 +47,8 @@ PERFORMANCE = {
     **dict.fromkeys(
         (
             "auc", "auc_low", "auc_high", "threshold", "sensitivity", "specificity", "ppv", "npv",
-            "accuracy", "f1", "brier", "calibration_intercept", "calibration_slope",
+            "accuracy", "f1", "brier", "brier_scaled", "calibration_intercept",
+            "calibration_slope", "calibration_in_the_large", "ici", "e50", "e90",
         ),
         NUMBER,
     ),
@@ -50,11 +64,27 @@ SCHEMA = {
         "n_train": int, "n_test": int, "n_external": int, "n_quarantined": int,
         "n_excluded": int, "data_sha256": str, "split_sha256": str,
     },
-    "arms": {str: {"model": str, "n_features": int, "roles": {str: PERFORMANCE}}},
+    "arms": {
+        str: {
+            "model": str,
+            "n_features": int,
+            "roles": {str: PERFORMANCE},
+            "repeated_cv": {
+                "n_repeats": int, "n_folds": int, "auc": NUMBER, "auc_low": NUMBER,
+                "auc_high": NUMBER, "sd_between_repeats": NUMBER,
+            },
+        }
+    },
     "comparisons": [
         {
-            "role": str, "first": str, "second": str, "auc_difference": NUMBER, "z": NUMBER,
-            "p_value": NUMBER, "p_holm": NUMBER,
+            "role": str, "first": str, "second": str, "auc_difference": NUMBER, "low": NUMBER,
+            "high": NUMBER, "z": NUMBER, "p_value": NUMBER, "p_holm": NUMBER, "n_looks": NUMBER,
+        }
+    ],
+    "repeated_comparisons": [
+        {
+            "role": str, "first": str, "second": str, "auc_difference": NUMBER, "low": NUMBER,
+            "high": NUMBER, "z": NUMBER, "p_value": NUMBER, "p_holm": NUMBER, "n_looks": NUMBER,
         }
     ],
     "timing": {str: NUMBER},

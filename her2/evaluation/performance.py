@@ -1,0 +1,179 @@
+"""What one arm does in one role: discrimination, an operating point, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from her2 import stats
+from her2.errors import NotEstimable
+from her2.evaluation.roles import (
+    HONEST_ROLES,
+    PERFORMANCE_ROLES,
+    FloatArray,
+    IntArray,
+    outcome_and_probability,
+)
+
+T = TypeVar("T")
+RULES: dict[str, Callable[[IntArray, FloatArray], float]] = {
+    "Youden": stats.youden_threshold,
+    "sensitivity ≥ .90": lambda y, p: stats.fixed_sensitivity_threshold(y, p, 0.9),
+    "specificity ≥ .90": lambda y, p: stats.fixed_specificity_threshold(y, p, 0.9),
+}
+
+
+def performance(
+    y_true: IntArray, y_prob: FloatArray, threshold: float | None, label: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the performance of one arm in one role, and why a number is absent.
+
+    Parameters
+    ----------
+    y_true, y_prob
+        Outcomes (n,) in {0, 1} and probabilities (n,).
+    threshold
+        Operating point, chosen elsewhere; None if it could not be.
+    label
+        Names the arm and role in the notes.
+    """
+    notes: list[str] = []
+
+    def known(name: str, compute: Callable[[], T]) -> T | None:
+        try:
+            return compute()
+        except NotEstimable as reason:
+            notes.append(f"{label}: {name} is not estimable: {reason}")
+            return None
+
+    auc = known("AUC", lambda: stats.auc_interval(y_true, y_prob))
+    line = known("calibration slope", lambda: stats.calibration_line(y_true, y_prob))
+    fit = known("Hosmer-Lemeshow", lambda: _finite_hosmer_lemeshow(y_true, y_prob))
+    large = known("in-the-large", lambda: stats.calibration_in_the_large(y_true, y_prob))
+    brier = known("Brier score", lambda: stats.brier_score(y_true, y_prob))
+    scaled = known("scaled Brier score", lambda: stats.scaled_brier(y_true, y_prob))
+    errors = known("ICI", lambda: stats.calibration_errors(y_true, y_prob))
+    point = _operating_point(y_true, y_prob, threshold)
+    if threshold is not None:
+        notes.extend(
+            f"{label}: {name} is not estimable: {reason}"
+            for name, reason in _WITHOUT_CASES.items()
+            if point[name] is None
+        )
+    values: dict[str, Any] = {
+        "n": len(y_true),
+        "n_positive": int(y_true.sum()),
+        "auc": auc and auc.auc,
+        "auc_low": auc and auc.low,
+        "auc_high": auc and auc.high,
+        **point,
+        "brier": brier,
+        "brier_scaled": scaled,
+        "calibration_intercept": line and line[0],
+        "calibration_slope": line and line[1],
+        "calibration_in_the_large": large,
+        "ici": errors and errors.ici,
+        "e50": errors and errors.e50,
+        "e90": errors and errors.e90,
+        "hosmer_lemeshow": {
+            "statistic": fit and fit.statistic,
+            "dof": fit and fit.dof,
+            "p_value": fit and fit.p_value,
+        },
+    }
+    return values, notes
+
+
+def training_threshold(predictions: pd.DataFrame, arm: str, rule: str = "Youden") -> float | None:
+    """Return an arm's threshold by a rule of `RULES` on its out-of-fold predictions.
+
+    None where there is none: predictions that are all equal, or one outcome only.
+    """
+    y_true, y_prob = outcome_and_probability(predictions, arm, "out_of_fold")
+    try:
+        return RULES[rule](y_true, y_prob)
+    except NotEstimable:
+        return None
+
+
+def operating_points(predictions: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
+    """Return what every arm does at the threshold of every rule, in every honest role.
+
+    Columns: arm, role, rule, threshold, tp, fp, tn, fn, each of sensitivity, specificity, ppv
+    and npv with its Wilson interval (.._low, .._high), f1. Thresholds are those of
+    `training_threshold`.
+    """
+    rows = []
+    for arm in arms:
+        for rule in RULES:
+            threshold = training_threshold(predictions, arm, rule)
+            for role in HONEST_ROLES:
+                y_true, y_prob = outcome_and_probability(predictions, arm, role)
+                if len(y_true) and threshold is not None:
+                    point = _operating_point(y_true, y_prob, threshold)
+                    rows.append({"arm": arm, "role": role, "rule": rule, **point})
+    columns = ["arm", "role", "rule", "threshold", "tp", "fp", "tn", "fn"]
+    measures = [f"{name}{end}" for name in _RATIOS for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=[*columns, *measures, "f1"])
+
+
+def _finite_hosmer_lemeshow(y_true: IntArray, y_prob: FloatArray) -> stats.HosmerLemeshow:
+    fit = stats.hosmer_lemeshow(y_true, y_prob)
+    if not np.isfinite(fit.statistic):
+        raise NotEstimable("a group that was predicted with certainty holds the other outcome")
+    return fit
+
+
+_RATIOS = ("sensitivity", "specificity", "ppv", "npv")
+_WITHOUT_CASES = {
+    "sensitivity": "no case is positive",
+    "specificity": "no case is negative",
+    "ppv": "no case was called positive",
+    "npv": "no case was called negative",
+    "f1": "no case is positive or was called so",
+}
+
+
+def _operating_point(
+    y_true: IntArray, y_prob: FloatArray, threshold: float | None
+) -> dict[str, Any]:
+    names = ("threshold", *_RATIOS, "accuracy", "f1", "tp", "fp", "tn", "fn")
+    if threshold is None:
+        return dict.fromkeys([*names, *_interval_names()])
+    point = stats.operating_point(y_true, y_prob, threshold)
+    values = {name: getattr(point, name) for name in names}
+    trials = {
+        "sensitivity": (point.tp, point.tp + point.fn),
+        "specificity": (point.tn, point.tn + point.fp),
+        "ppv": (point.tp, point.tp + point.fp),
+        "npv": (point.tn, point.tn + point.fn),
+    }
+    for name, (successes, n) in trials.items():
+        low, high = stats.wilson_interval(successes, n) if n else (None, None)
+        values[f"{name}_low"], values[f"{name}_high"] = low, high
+    return values
+
+
+def _interval_names() -> list[str]:
+    return [f"{name}_{end}" for name in _RATIOS for end in ("low", "high")]
+
+
+def arm_performance(
+    predictions: pd.DataFrame, arm: str, n_features: int, notes: list[str]
+) -> dict[str, Any]:
+    """Return an arm's entry of results.json; what is absent is said in `notes`."""
+    threshold = training_threshold(predictions, arm)
+    if threshold is None:
+        notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
+    roles = {}
+    for name in PERFORMANCE_ROLES:
+        y_true, y_prob = outcome_and_probability(predictions, arm, name)
+        if not len(y_true):
+            continue
+        roles[name], reasons = performance(y_true, y_prob, threshold, f"{arm}, {name}")
+        notes.extend(reasons)
+    model = predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0]
+    return {"model": model, "n_features": n_features, "roles": roles}

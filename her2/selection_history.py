@@ -1,0 +1,125 @@
+"""What a fitted selection did with the features, step by step: for tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from her2.fusion import CompressDeepFeatures
+from her2.radiomics.names import image_type_and_family
+from her2.selection import (
+    CorrelationFilter,
+    LassoCurves,
+    LassoFilter,
+    TTestFilter,
+    UsableFeatures,
+    lasso_curves,
+)
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SelectionHistory:
+    """A selection as it was fitted; parts that the chain does not have are None or empty.
+
+    steps: step, n_before, n_after, rule; p_values: feature, family, p_value of the t-test;
+    correlation_before, correlation_after: (p, p) Pearson correlations around the correlation
+    filter; lasso: path and cross-validation error; weights: feature, weight of the LASSO;
+    alpha, limit: of the t-test and of the correlation.
+    """
+
+    steps: pd.DataFrame
+    p_values: pd.DataFrame | None = None
+    correlation_before: FloatArray | None = None
+    correlation_after: FloatArray | None = None
+    lasso: LassoCurves | None = None
+    weights: pd.DataFrame | None = None
+    alpha: float = 0.05
+    limit: float = 0.8
+
+
+def selection_history(
+    chain: Pipeline, X: Any, y: NDArray[np.int64], names: Sequence[str]
+) -> SelectionHistory:
+    """Return what each step of a fitted chain kept.
+
+    Parameters
+    ----------
+    chain
+        Fitted transformers, without the classifier.
+    X, y
+        The rows that it was fitted on: features (n, p) and outcomes (n,).
+    names
+        Of the p columns.
+    """
+    rows: list[tuple[str, int, int, str]] = []
+    found: dict[str, Any] = {}
+    current, labels = np.asarray(X), np.array(names, dtype=object)
+    for _, step in chain.steps:
+        after = np.asarray(step.transform(current))
+        kept = _labels_after(step, labels)
+        if type(step) in _TITLES:
+            title, rule = _TITLES[type(step)](step)
+            rows.append((title, len(labels), len(kept), rule))
+        found |= _evidence(step, current, after, y, labels)
+        current, labels = after, kept
+    table = pd.DataFrame(rows, columns=["step", "n_before", "n_after", "rule"])
+    return SelectionHistory(table, **found)
+
+
+def _labels_after(step: BaseEstimator, labels: NDArray[Any]) -> NDArray[Any]:
+    if isinstance(step, CompressDeepFeatures):
+        return np.asarray(step.get_feature_names_out(labels), dtype=object)
+    return labels[step.get_support()] if hasattr(step, "get_support") else labels
+
+
+def _evidence(
+    step: BaseEstimator,
+    before: FloatArray,
+    after: FloatArray,
+    y: NDArray[np.int64],
+    labels: NDArray[Any],
+) -> dict[str, Any]:
+    """Return the fields of `SelectionHistory` that a step fills."""
+    if isinstance(step, TTestFilter):
+        families = [image_type_and_family(name)[1] for name in labels]
+        columns = {"feature": labels, "family": families, "p_value": step.p_values_}
+        return {"p_values": pd.DataFrame(columns), "alpha": step.alpha}
+    if isinstance(step, CorrelationFilter):
+        return {
+            "limit": step.threshold,
+            "correlation_before": np.atleast_2d(np.corrcoef(before, rowvar=False)),
+            "correlation_after": np.atleast_2d(np.corrcoef(after, rowvar=False)),
+        }
+    if isinstance(step, LassoFilter) and hasattr(step, "model_"):
+        weights = pd.DataFrame({"feature": labels, "weight": step.model_.coef_})
+        chosen = weights[step.support_].sort_values("weight", key=np.abs, ascending=False)
+        curves = lasso_curves(before, y, step, names=labels.tolist())
+        return {"lasso": curves, "weights": chosen.reset_index(drop=True)}
+    return {}
+
+
+_TITLES: dict[type, Any] = {
+    CompressDeepFeatures: lambda step: (
+        "Principal components",
+        f"deep features become {step.pca_[-1].n_components_} components",
+    ),
+    UsableFeatures: lambda step: (
+        "Usable features",
+        f"not constant, at most {step.max_missing:.0%} missing",
+    ),
+    TTestFilter: lambda step: ("t-test", f"p < {step.alpha:g}"),
+    CorrelationFilter: lambda step: ("Correlation", f"no pair with |r| > {step.threshold:g}"),
+    LassoFilter: lambda step: (
+        "LASSO",
+        f"weight not 0 at the penalty with the smallest error in {step.n_folds} folds",
+    ),
+}

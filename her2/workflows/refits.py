@@ -1,0 +1,243 @@
+"""The refits of a study beside its models: learning curve, stability, leakage audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from her2 import stats
+from her2.arms import Arm, FittedArm, TrainingSet
+from her2.errors import NotEstimable
+from her2.progress import progress
+from her2.robustness import (
+    learning_curve,
+    optimism_of_pipelines,
+    selected_in_resamples,
+    shuffled_aucs,
+    unmoved_by_poison,
+)
+from her2.selection import TTestFilter
+from her2.selection_history import SelectionHistory, selection_history
+from her2.settings import EvaluationSettings
+from her2.workflows.opening import OpenRun
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+AUDITED = ("dlr", "radiomics", "deep_learning", "clinical")  # the longest protocol first
+
+
+@dataclass(frozen=True)
+class Refits:
+    """What the refits gave.
+
+    learning: out-of-fold probabilities (n_train,) by arm and share of the training patients;
+    supports: selected features (n_resamples, n_features) by arm; names: of those features;
+    shuffled: AUCs of `audited` with shuffled outcomes; unmoved: whether an arm's final model
+    ignores spoilt held-out rows; histories: what the final selections did; optimism: Harrell's,
+    of whole arms.
+    """
+
+    learning: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
+    supports: dict[str, BoolArray] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    audited: str | None = None
+    shuffled: FloatArray = field(default_factory=lambda: np.empty(0))
+    unmoved: dict[str, bool] = field(default_factory=dict)
+    histories: dict[str, SelectionHistory] = field(default_factory=dict)
+    optimism: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def refit_run(
+    run: OpenRun,
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    *,
+    evaluation: EvaluationSettings,
+    seed: int,
+    n_workers: int,
+) -> Refits:
+    """Return every refit that the settings ask for; all of them on training patients."""
+    with run.watch.step("refits"):
+        by_name = {arm.name: arm for arm in arms}
+        audited = next((name for name in AUDITED if name in by_name), None)
+        selecting = [arm for arm in arms if selects_inputs(arm)]
+        jobs = {"seed": seed, "n_workers": n_workers}
+        return Refits(
+            learning=_learning(arms, fitted, run.training, evaluation, jobs),
+            supports=_supports(selecting, run.training, evaluation, jobs),
+            names={arm.name: [str(c) for c in arm.features.columns] for arm in selecting},
+            audited=audited,
+            shuffled=_shuffled(by_name.get(audited or ""), fitted, run.training, evaluation, jobs),
+            unmoved={
+                arm.name: unmoved_by_poison(
+                    arm, fitted[arm.name], run.training, run.held_out, seed=seed
+                )
+                for arm in arms
+            },
+            histories={
+                arm.name: _history(arm, fitted[arm.name], run.training)
+                for arm in arms
+                if _tests_features(arm)
+            },
+            optimism=_optimism(arms, run.training, evaluation, jobs),
+        )
+
+
+def selects_inputs(arm: Arm) -> bool:
+    """Whether an arm's selection chooses among its own columns, so that they can be counted."""
+    return _tests_features(arm) and not any(
+        step for name, step in arm.preparation.steps if name == "compressdeepfeatures"
+    )
+
+
+def _tests_features(arm: Arm) -> bool:
+    return any(isinstance(step, TTestFilter) for _, step in arm.preparation.steps)
+
+
+def _learning(
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> dict[tuple[str, float], FloatArray]:
+    shares = sorted(evaluation.learning_curve)
+    with progress("learning curve", len(arms) * len(shares), "refits") as advance:
+        return learning_curve(
+            arms, fitted, training, shares=shares, seed=jobs["seed"],
+            n_workers=jobs["n_workers"], advance=advance,
+        )  # fmt: skip
+
+
+def _supports(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> dict[str, BoolArray]:
+    found = {}
+    for arm in arms if evaluation.n_stability else ():
+        with progress(f"stability, {arm.name}", evaluation.n_stability, "resamples") as advance:
+            found[arm.name] = selected_in_resamples(
+                arm, training, n_resamples=evaluation.n_stability, seed=jobs["seed"],
+                n_workers=jobs["n_workers"], advance=advance,
+            )  # fmt: skip
+    return found
+
+
+def _shuffled(
+    arm: Arm | None,
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> FloatArray:
+    if arm is None or not evaluation.n_shuffles:
+        return np.empty(0)
+    with progress("leakage audit", evaluation.n_shuffles, "shuffles") as advance:
+        return shuffled_aucs(
+            arm, fitted[arm.name], training, n_shuffles=evaluation.n_shuffles,
+            seed=jobs["seed"], n_workers=jobs["n_workers"], advance=advance,
+        )  # fmt: skip
+
+
+def _optimism(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> pd.DataFrame:
+    if not evaluation.n_optimism:
+        return pd.DataFrame()
+    with progress("optimism", len(arms), "arms") as advance:
+        return optimism_of_pipelines(
+            arms, training, n_resamples=evaluation.n_optimism,
+            n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=jobs["seed"],
+            n_workers=jobs["n_workers"], advance=advance,
+        )  # fmt: skip
+
+
+def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHistory:
+    chain = Pipeline(fitted.final.pipeline.steps[:-1])
+    names = [str(column) for column in arm.features.columns]
+    return selection_history(chain, arm.rows(training.keys), training.y_true, names)
+
+
+def learning_table(refits: Refits, training: TrainingSet, repeated: pd.DataFrame) -> pd.DataFrame:
+    """Return arm, n_patients, share, auc, auc_low, auc_high; share 1 is the primary estimate.
+
+    repeated: the table `repeated_cv`. n_patients: who a fold's model learned from, on average.
+    """
+    learned_from = len(np.unique(training.groups)) * (1 - 1 / training.n_folds)
+    rows = []
+    for (arm, share), probability in refits.learning.items():
+        try:
+            found = stats.auc_interval(training.y_true, probability)
+        except NotEstimable:
+            continue  # a constant model: the point is missing from the curve
+        rows.append((arm, round(share * learned_from), share, found.auc, found.low, found.high))
+    for arm in {arm for arm, _ in refits.learning}:
+        full = repeated[repeated["arm"].eq(arm)].iloc[0]
+        rows.append((arm, round(learned_from), 1.0, full.auc, full.auc_low, full.auc_high))
+    columns = ["arm", "n_patients", "share", "auc", "auc_low", "auc_high"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(["arm", "share"], ignore_index=True)
+
+
+def selection_tables(refits: Refits) -> dict[str, pd.DataFrame]:
+    """Return selection_steps, selected_features and stability."""
+    steps = [h.steps.assign(arm=arm) for arm, h in refits.histories.items()]
+    chosen = [
+        h.weights.assign(arm=arm, frequency=_frequencies(refits, arm, h.weights["feature"]))
+        for arm, h in refits.histories.items()
+        if h.weights is not None
+    ]
+    return {
+        "selection_steps": _stacked(steps, ["arm", "step", "n_before", "n_after", "rule"]),
+        "selected_features": _stacked(chosen, ["arm", "feature", "weight", "frequency"]),
+        "stability": _stability(refits),
+    }
+
+
+def frequency_table(refits: Refits, arm: str) -> pd.DataFrame:
+    """Return feature and frequency of an arm's features that any resample selects."""
+    share = stats.selection_frequency(refits.supports[arm])
+    table = pd.DataFrame({"feature": refits.names[arm], "frequency": share})
+    kept = table[table["frequency"] > 0]
+    return kept.sort_values("frequency", ascending=False, kind="stable", ignore_index=True)
+
+
+def _frequencies(refits: Refits, arm: str, features: pd.Series) -> pd.Series:
+    if arm not in refits.supports:
+        return pd.Series(np.nan, index=features.index)
+    share = dict(
+        zip(refits.names[arm], stats.selection_frequency(refits.supports[arm]), strict=True)
+    )
+    return features.map(share)
+
+
+def _stability(refits: Refits) -> pd.DataFrame:
+    rows = []
+    for arm, supports in refits.supports.items():
+        size = {"arm": arm, "n_resamples": len(supports), "n_features": supports.shape[1]}
+        size |= {"n_selected_mean": float(supports.sum(axis=1).mean())}
+        try:
+            found = stats.nogueira_stability(supports)
+        except NotEstimable:
+            rows.append(size | dict.fromkeys(("nogueira", "low", "high")))
+            continue
+        rows.append(size | {"nogueira": found.value, "low": found.low, "high": found.high})
+    columns = ["arm", "n_resamples", "n_features", "n_selected_mean", "nogueira", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _stacked(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True)[columns]
