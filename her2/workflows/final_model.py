@@ -50,8 +50,8 @@ def combined_nomogram(
         table, training.y_true, list(table.columns), separation="not estimable"
     )
     drawn = stats.nomogram(model, table)
-    axes = [_probability_axis(drawn, table, name) for name in table.columns]
-    return DrawnNomogram(pd.concat(axes), drawn.total_points, drawn.probability_axis)
+    axes = [_signature_axis(drawn, table, name) for name in table.columns]
+    return DrawnNomogram(pd.concat(axes), drawn.total_points, _probability_axis(drawn))
 
 
 def combined_optimism(
@@ -118,7 +118,15 @@ def _signature_table(combined: CombinedArm, fitted: Mapping[str, FittedArm]) -> 
     )
 
 
-def _probability_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -> pd.DataFrame:
+def _probability_axis(drawn: stats.Nomogram) -> pd.DataFrame:
+    """Return round probabilities and where they stand, within the total points that are drawn."""
+    at = (logit(np.array(PROBABILITY_TICKS)) - drawn.lp_at_zero) * drawn.points_per_unit
+    axis = pd.DataFrame({"probability": PROBABILITY_TICKS, "total_points": at})
+    totals = drawn.total_points["total_points"]
+    return axis[axis["total_points"].between(totals.min(), totals.max())]
+
+
+def _signature_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -> pd.DataFrame:
     """Return the points of round probabilities within the range of a signature."""
     slope = drawn.model.coefficients[variable] * drawn.points_per_unit
     low, high = table[variable].min(), table[variable].max()
