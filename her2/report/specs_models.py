@@ -166,6 +166,7 @@ PERMUTATION = TableSpec(
 SAMPLE_SIZE = TableSpec(
     "Sample size that a model with so many predictors asks for",
     (
+        arm(),
         words("Criterion", "criterion", term="sample_size"),
         words("Meaning", "meaning"),
         whole("Predictors", "n_predictors"),
@@ -277,13 +278,19 @@ NOMOGRAM_TOTAL = TableSpec(
 )
 
 OPTIMISM = TableSpec(
-    "Optimism of the model behind the nomogram",
+    "Optimism after Harrell, by bootstrap of training patients",
     (
+        words("Model", "scope"),
         words("Measure", "measure", term="optimism"),
         decimal("Apparent", "apparent"),
         difference("Optimism", "optimism"),
         decimal("Corrected", "corrected"),
         whole("Bootstraps", "n_bootstraps"),
+        words("Note", "note"),
+    ),
+    note=(
+        "Regression of signatures: the last step of the combined model alone, whose inputs are "
+        "out of fold. Whole pipeline: selection, search and refit in every bootstrap sample."
     ),
     empty="The optimism was not estimated.",
 )

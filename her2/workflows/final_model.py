@@ -129,10 +129,10 @@ def _probability_axis(drawn: stats.Nomogram) -> pd.DataFrame:
 def _signature_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -> pd.DataFrame:
     """Return the points of round probabilities within the range of a signature."""
     slope = drawn.model.coefficients[variable] * drawn.points_per_unit
+    known = drawn.points[drawn.points["variable"].eq(variable)].iloc[0]
     low, high = table[variable].min(), table[variable].max()
-    start = low if slope > 0 else high
     ticks = [p for p in PROBABILITY_TICKS if low <= logit(p) <= high]
-    points = [slope * (float(logit(p)) - start) for p in ticks]
+    points = [known["points"] + slope * (float(logit(p)) - known["value"]) for p in ticks]
     values = [f"{p:g}" for p in ticks]
     return pd.DataFrame({"variable": variable, "value": values, "points": points})
 

@@ -18,7 +18,7 @@ from her2.splits import Split, grouped_folds, units
 from her2.types import Cohort
 from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
 
-STEPWISE = ("none", "aic", "p")
+CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple")}
 
 
 @dataclass
@@ -140,8 +140,9 @@ def _check_evaluation(evaluation: EvaluationSettings) -> None:
             "expected evaluation.learning_curve as shares between 0 and 1, found "
             f"{evaluation.learning_curve}; [0.4, 0.6, 0.8] is usual, [] for none"
         )
-    if evaluation.stepwise not in STEPWISE:
-        raise BadConfig(
-            f"expected evaluation.stepwise to be one of {', '.join(STEPWISE)}, found "
-            f"{evaluation.stepwise!r}"
-        )
+    for name, choices in CHOICES.items():
+        if getattr(evaluation, name) not in choices:
+            raise BadConfig(
+                f"expected evaluation.{name} to be one of {', '.join(choices)}, found "
+                f"{getattr(evaluation, name)!r}"
+            )

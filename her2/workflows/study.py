@@ -73,7 +73,9 @@ def study(
     # first the short step, so that weights that cannot be had are missed before the long one
     deep = _deep_features(run, backbone, compute, cache, seed)
     radiomic = _radiomic_features(run, radiomics, compute, cache)
-    arms = _arms(run, radiomic, deep, classifier, selection, backbone, fusion, seed)
+    arms = _arms(
+        run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
+    )
     fitted = fit_run(
         run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
@@ -135,12 +137,13 @@ def _arms(
     selection: SelectionSettings,
     backbone: BackboneSettings,
     fusion: FusionSettings,
+    imputation: str,
     seed: int,
 ) -> list[Arm]:
     """Return the arms whose inputs the cohort has."""
     arms = []
     if len(run.cohort.clinical.columns):
-        arms.append(recipes.clinical_arm(run.cohort, classifier))
+        arms.append(recipes.clinical_arm(run.cohort, classifier, imputation))
     if radiomic is not None:
         arms.append(recipes.radiomics_arm(radiomic, classifier, selection, seed))
     if deep is not None:

@@ -87,6 +87,10 @@ SCHEMA = {
             "high": NUMBER, "z": NUMBER, "p_value": NUMBER, "p_holm": NUMBER, "n_looks": NUMBER,
         }
     ],
+    "metrics_score": {
+        "score": NUMBER, "n_applicable": int, "quality_category": str, "n_met": int,
+        "n_open": int, "attainable": NUMBER,
+    },
     "timing": {str: NUMBER},
     "notes": [str],
     "mlflow": {"tracking_uri": TEXT, "experiment": TEXT, "run_id": TEXT},
