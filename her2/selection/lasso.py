@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import lars_path_gram, lasso_path
+from sklearn.linear_model import lars_path, lars_path_gram, lasso_path
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -207,13 +208,45 @@ def exact_path(X: FloatArray, y: FloatArray, alphas: FloatArray) -> FloatArray:
         return np.zeros((len(alphas), X.shape[1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # answered below
-        corners, _, weights = lars_path_gram(
-            centred.T @ residual, centred.T @ centred, n_samples=len(y), method="lasso",
-            alpha_min=alphas[-1], max_iter=20 * X.shape[1],
-        )  # fmt: skip
+        corners, _, weights = _corners(
+            centred, residual, alpha_min=alphas[-1], max_iter=20 * X.shape[1]
+        )
     if corners[-1] > alphas[-1] * (1 + 1e-9) and corners[-1] > 1e-9 * alphas[0]:
         return lasso_coefficients(X, y, alphas)
     return _between_corners(corners, weights, alphas)
+
+
+def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.intp]:
+    """Return the features that the LASSO lets in first, in the order in which they enter.
+
+    They are fewer than `n_features` where the path ends before, and none where y is constant.
+
+    Examples
+    --------
+    >>> X = np.array([[-1.0, 1.0], [0.0, -2.0], [1.0, 1.0]])
+    >>> first_on_path(X, np.array([1.0, 2.0, 4.0]), 2).tolist()
+    [0, 1]
+    """
+    centred, residual = X - X.mean(axis=0), y - y.mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a copy of a feature stays out
+        # twice the steps, because some let a feature out again
+        weights = _corners(centred, residual, alpha_min=0.0, max_iter=2 * n_features)[2]
+    has_weight = weights != 0
+    entered = np.flatnonzero(has_weight.any(axis=1))
+    order = np.argsort(has_weight[entered].argmax(axis=1), kind="stable")
+    return entered[order][:n_features]
+
+
+def _corners(
+    centred: FloatArray, residual: FloatArray, *, alpha_min: float, max_iter: int
+) -> tuple[FloatArray, Any, FloatArray]:
+    """Return penalties, the active features and the weights (p, n_corners) of the path."""
+    limits = {"method": "lasso", "alpha_min": alpha_min, "max_iter": max_iter}
+    n, p = centred.shape
+    if p > n:  # the Gram matrix would cost more than the path
+        return lars_path(centred, residual, Gram=None, **limits)
+    return lars_path_gram(centred.T @ residual, centred.T @ centred, n_samples=n, **limits)
 
 
 def _between_corners(corners: FloatArray, weights: FloatArray, alphas: FloatArray) -> FloatArray:
