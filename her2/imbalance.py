@@ -96,7 +96,8 @@ class Balanced(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: FloatArray) -> NDArray[Any]:
         """Return the class with the larger probability, (n,)."""
-        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+        likelier = np.argmax(self.predict_proba(X), axis=1)
+        return np.asarray(self.classes_[likelier])
 
     def __sklearn_tags__(self) -> Any:
         """Say that there are two classes."""

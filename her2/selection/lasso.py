@@ -153,7 +153,7 @@ def lasso_curves(
             f"{X.shape}, {len(y)} outcomes and {len(labels)} names"
         )
     alphas, errors = fitted.model_.alphas_, fitted.model_.mse_path_
-    coefficients = lasso_coefficients(X, np.asarray(y, dtype=np.float64), alphas)
+    coefficients = exact_path(X, np.asarray(y, dtype=np.float64), alphas)
     columns = {"alpha": np.repeat(alphas, p), "feature": labels * len(alphas)}
     path = pd.DataFrame({**columns, "coefficient": coefficients.ravel()})
     spread = {"mse_mean": errors.mean(axis=1), "mse_sd": errors.std(axis=1, ddof=1)}
@@ -173,7 +173,9 @@ def _cross_validated(
     alphas = largest * np.geomspace(1.0, path_ratio, n_alphas)
     errors = np.column_stack([_fold_errors(X, y, alphas, *fold) for fold in folds])
     best = int(np.argmin(errors.mean(axis=1)))
-    return LassoModel(alphas, errors, float(alphas[best]), exact_path(X, y, alphas)[best])
+    return LassoModel(
+        alphas, errors, float(alphas[best]), exact_path(X, y, alphas[: best + 1])[-1]
+    )
 
 
 def _fold_errors(
@@ -228,6 +230,8 @@ def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.i
     [0, 1]
     """
     centred, residual = X - X.mean(axis=0), y - y.mean()
+    if not residual.any():
+        return np.empty(0, dtype=np.intp)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a copy of a feature stays out
         # twice the steps, because some let a feature out again
@@ -245,8 +249,12 @@ def _corners(
     limits = {"method": "lasso", "alpha_min": alpha_min, "max_iter": max_iter}
     n, p = centred.shape
     if p > n:  # the Gram matrix would cost more than the path
-        return lars_path(centred, residual, Gram=None, **limits)
-    return lars_path_gram(centred.T @ residual, centred.T @ centred, n_samples=n, **limits)
+        corners, active, weights = lars_path(centred, residual, Gram=None, **limits)
+    else:
+        corners, active, weights = lars_path_gram(
+            centred.T @ residual, centred.T @ centred, n_samples=n, **limits
+        )
+    return corners, active, weights
 
 
 def _between_corners(corners: FloatArray, weights: FloatArray, alphas: FloatArray) -> FloatArray:
