@@ -43,6 +43,7 @@ check: lint test
 
 benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
+	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/study.py
 
 lock:
