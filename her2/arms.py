@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from her2.classifiers import TITLES, Candidate, Search, at_prevalence, grid_search
+from her2.classifiers import TITLES, Candidate, Search, grid_search
 from her2.fusion import signature_regression
+from her2.imbalance import at_prevalence
 from her2.parallel import run_jobs
 from her2.types import PREDICTION_COLUMNS, Lesion, Role
 

@@ -1,7 +1,8 @@
 """The five classifiers of the paper, and a grid search that does shared work once.
 
 A grid is `{classifier: {fixed: {...}, grid: {name: [values]}}}`, as the files of conf/classifier
-hold it. Folds share one fitted selection, because it does not depend on the candidate.
+hold it, with `imbalance: none`, `weights` or `smote` beside the classifiers. Folds share one
+fitted selection, because it does not depend on the candidate.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 
 from her2.errors import BadConfig
+from her2.forests import class_probability, fit_classifier
+from her2.imbalance import METHODS, Balanced, at_prevalence
 from her2.splits import grouped_folds
 
 FloatArray = NDArray[np.float64]
 
 NAMES = ("lr", "random_forest", "extra_trees", "xgboost", "lightgbm")
+IMBALANCE = "imbalance"  # the key of a grid that names no classifier
 SCORINGS = ("log_loss", "roc_auc")
 TITLES = {
     "lr": "Logistic regression",
@@ -38,11 +42,15 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """One point of a grid: the classifier's name, and all its parameters."""
+    """One point of a grid: the classifier's name, and all its parameters.
+
+    imbalance: what is done about classes of unequal size (`her2.imbalance.METHODS`).
+    """
 
     classifier: str
     parameters: tuple[tuple[str, Any], ...]
     searched: tuple[tuple[str, Any], ...]
+    imbalance: str = "none"
 
     @property
     def label(self) -> str:
@@ -68,7 +76,7 @@ class Search:
         return positive_probability(self.pipeline, X)
 
 
-def candidates(grids: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Candidate]:
+def candidates(grids: Mapping[str, Any]) -> list[Candidate]:
     """Return every point of the grids in a stable order.
 
     Examples
@@ -76,7 +84,13 @@ def candidates(grids: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Can
     >>> [c.label for c in candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})]
     ['C=0.1', 'C=1.0']
     """
+    imbalance = grids.get(IMBALANCE, "none")
+    grids = {name: content for name, content in grids.items() if name != IMBALANCE}
     _check_grids(grids)
+    if imbalance not in METHODS:
+        raise BadConfig(
+            f"expected classifier.imbalance among {', '.join(METHODS)}, found {imbalance!r}"
+        )
     points = []
     for classifier in (name for name in NAMES if name in grids):
         fixed = dict(grids[classifier].get("fixed") or {})
@@ -84,7 +98,7 @@ def candidates(grids: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Can
         for values in product(*grid.values()):
             searched = tuple(zip(grid, values, strict=True))
             parameters = tuple(sorted({**fixed, **dict(searched)}.items()))
-            points.append(Candidate(classifier, parameters, searched))
+            points.append(Candidate(classifier, parameters, searched, imbalance))
     return points
 
 
@@ -141,7 +155,8 @@ def build(candidate: Candidate, seed: int) -> BaseEstimator:
             f"classifier.{candidate.classifier}: expected parameters of {type(model).__name__}, "
             f"found {', '.join(unknown)}; its documentation has the names"
         )
-    return model.set_params(**dict(candidate.parameters))
+    model = model.set_params(**dict(candidate.parameters))
+    return model if candidate.imbalance == "none" else Balanced(model, candidate.imbalance, seed)
 
 
 def grid_search(
@@ -189,9 +204,9 @@ def grid_search(
         X_train, X_judged = prepared.transform(X[train]), prepared.transform(X[judged])
         for i, point in enumerate(points):
             model = _fit(build(point, seed), X_train, y[train])
-            judged_probability = model.predict_proba(X_judged)[:, 1]
-            auc[i, k] = roc_auc_score(y[judged], judged_probability)
-            loss[i, k] = log_loss(y[judged], judged_probability)
+            judged_probability = class_probability(model, X_judged)[:, 1]
+            auc[i, k] = _auc(y[judged], judged_probability)
+            loss[i, k] = _log_loss(y[judged], judged_probability)
             probability[i, judged] = at_prevalence(
                 judged_probability, before=y[train].mean(), after=y.mean()
             )
@@ -235,37 +250,6 @@ def inner_folds(
     )
 
 
-def at_prevalence(probability: FloatArray, *, before: float, after: float) -> FloatArray:
-    """Return probabilities of a model that was trained at one prevalence, moved to another.
-
-    Models of different folds are trained at slightly different prevalences: the fold with more
-    positives is judged by the model that has seen fewer, which makes its probabilities lower.
-    Pooled over folds that alone pushes the AUC of an uninformative model below .5 (about .45 with
-    60 patients). The correction moves all folds to one prevalence by the odds; ranks within a
-    fold stay, and 0 and 1 stay.
-
-    Parameters
-    ----------
-    probability
-        (n,), 0 to 1.
-    before, after
-        Prevalence of the training rows, and the one to move to; both between 0 and 1.
-
-    References
-    ----------
-    Saerens M et al. Neural Comput 2002;14:21. doi:10.1162/089976602753284446, eq. 2.4.
-    Parker BJ et al. BMC Bioinformatics 2007;8:326. doi:10.1186/1471-2105-8-326 (the bias).
-
-    Examples
-    --------
-    >>> at_prevalence(np.array([0.0, 0.2, 1.0]), before=0.2, after=0.5).round(3).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    positive = probability * (after / before)
-    negative = (1 - probability) * ((1 - after) / (1 - before))
-    return np.asarray(positive / (positive + negative))
-
-
 def positive_probability(pipeline: Pipeline, X: FloatArray) -> FloatArray:
     """Return the probability of outcome 1 of every row of X, shape (n,), float64."""
     return np.asarray(pipeline.predict_proba(X)[:, 1], dtype=np.float64)
@@ -274,7 +258,21 @@ def positive_probability(pipeline: Pipeline, X: FloatArray) -> FloatArray:
 def _fit(model: BaseEstimator, X: FloatArray, y: NDArray[np.int64]) -> BaseEstimator:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(X, y)
+        return fit_classifier(model, X, y)
+
+
+def _auc(y: NDArray[np.int64], probability: FloatArray) -> float:
+    """Return the area under the ROC curve; .5 where all probabilities are equal."""
+    n_positive = int(y.sum())
+    above = rankdata(probability)[y == 1].sum() - n_positive * (n_positive + 1) / 2
+    return float(above / (n_positive * (len(y) - n_positive)))
+
+
+def _log_loss(y: NDArray[np.int64], probability: FloatArray) -> float:
+    """Return the mean surprise; a probability of 0 or 1 counts as the nearest number inside."""
+    eps = np.finfo(probability.dtype).eps
+    inside = np.clip(probability.astype(np.float64), eps, 1 - eps)
+    return float(-np.mean(np.log(np.where(y == 1, inside, 1 - inside))))
 
 
 def _table(

@@ -15,9 +15,13 @@ from sklearn.pipeline import Pipeline
 from her2.fusion import CompressDeepFeatures
 from her2.radiomics.names import image_type_and_family
 from her2.selection import (
+    BorutaFilter,
     CorrelationFilter,
     LassoCurves,
     LassoFilter,
+    MrmrFilter,
+    StabilityFilter,
+    SupervisedFilter,
     TTestFilter,
     UsableFeatures,
     lasso_curves,
@@ -32,8 +36,8 @@ class SelectionHistory:
 
     steps: step, n_before, n_after, rule; p_values: feature, family, p_value of the t-test;
     correlation_before, correlation_after: (p, p) Pearson correlations around the correlation
-    filter; lasso: path and cross-validation error; weights: feature, weight of the LASSO;
-    alpha, limit: of the t-test and of the correlation.
+    filter; lasso: path and cross-validation error; weights: feature, weight of the LASSO (NaN
+    where the chain has no LASSO); alpha, limit: of the t-test and of the correlation.
     """
 
     steps: pd.DataFrame
@@ -71,6 +75,8 @@ def selection_history(
             rows.append((title, len(labels), len(kept), rule))
         found |= _evidence(step, current, after, y, labels)
         current, labels = after, kept
+    if any(isinstance(step, SupervisedFilter) for _, step in chain.steps):
+        found.setdefault("weights", pd.DataFrame({"feature": labels, "weight": np.nan}))
     table = pd.DataFrame(rows, columns=["step", "n_before", "n_after", "rule"])
     return SelectionHistory(table, **found)
 
@@ -118,6 +124,20 @@ _TITLES: dict[type, Any] = {
     ),
     TTestFilter: lambda step: ("t-test", f"p < {step.alpha:g}"),
     CorrelationFilter: lambda step: ("Correlation", f"no pair with |r| > {step.threshold:g}"),
+    MrmrFilter: lambda step: (
+        "mRMR",
+        f"{len(step.order_)} by F of the outcome over mean |r| with those before",
+    ),
+    BorutaFilter: lambda step: (
+        "Shadow features",
+        f"better than the best shuffled feature in {step.n_rounds_} forests more often than by "
+        f"chance, p < {step.alpha:g} over all features",
+    ),
+    StabilityFilter: lambda step: (
+        "Stability selection",
+        f"among the first {step.n_first_} of the LASSO in at least {step.threshold:.0%} of "
+        f"{2 * step.n_pairs} half samples",
+    ),
     LassoFilter: lambda step: (
         "LASSO",
         f"weight not 0 at the penalty with the smallest error in {step.n_folds} folds",

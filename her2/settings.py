@@ -65,13 +65,35 @@ class RadiomicsSettings:
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Group `selection`: the chain of filters."""
+    """Group `selection`: the chain of filters; a method reads those that its file has.
+
+    n_features: of mrmr; n_rounds, n_trees: of boruta; n_pairs, threshold, max_false: of
+    stability; the others: of paper, and where a method has the same step.
+    """
 
     method: str = "paper"
     alpha: float = 0.05
     equal_variance: bool = True
     correlation: float = 0.8
     lasso_folds: int = 10
+    n_features: int = 20
+    n_rounds: int = 40
+    n_trees: int = 50
+    n_pairs: int = 50
+    threshold: float = 0.6
+    max_false: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.threshold <= 1:
+            raise BadConfig(
+                f"expected selection.threshold above .5 and at most 1, found {self.threshold}"
+            )
+        for name, least in (("lasso_folds", 2), ("n_features", 1), ("n_rounds", 1),
+                            ("n_trees", 1), ("n_pairs", 1)):  # fmt: skip
+            if getattr(self, name) < least:
+                raise BadConfig(
+                    f"expected selection.{name} of at least {least}, found {getattr(self, name)}"
+                )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from sklearn.pipeline import Pipeline
 from her2.classifiers import (
     NAMES,
     Candidate,
-    at_prevalence,
     build,
     candidates,
     grid_search,
@@ -19,6 +18,7 @@ from her2.classifiers import (
     positive_probability,
 )
 from her2.errors import BadCohort, BadConfig
+from her2.imbalance import at_prevalence
 from her2.seeds import generator
 from her2.selection import no_selection, paper_chain
 

@@ -7,8 +7,9 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from her2.classifiers import build, candidates
+from her2.classifiers import NAMES, build, candidates
 from her2.cli import COMMANDS, SECTIONS, _arguments, config_folder
+from her2.workflows.recipes import _CHAINS, selection_chain
 
 CONF = config_folder()
 
@@ -59,6 +60,24 @@ def test_every_point_of_a_grid_is_a_classifier(composed, option):
         assert build(point, 0).get_params().items() >= dict(point.parameters).items()
 
 
+@pytest.mark.parametrize("option", options("selection"))
+def test_every_selection_is_the_chain_of_its_name_and_reads_what_its_file_has(composed, option):
+    settings = _arguments(composed("classify", f"selection={option}"))["selection"]
+    assert settings.method == option
+    selection_chain(settings, 0)
+    given = yaml.safe_load((CONF / "selection" / f"{option}.yaml").read_text())
+    assert given.keys() - {"method"} == set(_CHAINS[option][1])
+    assert type(settings)(**given) == type(settings)(method=option)
+
+
+@pytest.mark.parametrize("classifier", NAMES)
+@pytest.mark.parametrize("imbalance", ["weights", "smote"])
+def test_imbalance_is_a_setting_of_every_grid(composed, classifier, imbalance):
+    config = composed("study", f"classifier={classifier}", f"classifier.imbalance={imbalance}")
+    points = candidates(_arguments(config)["classifier"])
+    assert {point.imbalance for point in points} == {imbalance}
+
+
 def test_every_file_is_an_option_of_some_command():
     used = {(group, option) for _, group, option in CASES}
     for path in CONF.glob("*/*.yaml"):
@@ -87,7 +106,8 @@ def test_every_section_is_a_dataclass_whose_defaults_are_those_of_the_files(comp
 def test_the_paper_preset_is_the_papers(composed):
     config = composed("study", "study=paper")
     assert config.backbone.name == "resnet101"
-    assert set(config.classifier) == {"lr", "random_forest", "extra_trees", "xgboost", "lightgbm"}
+    assert set(config.classifier) == {*NAMES, "imbalance"}
+    assert config.classifier.imbalance == "none"
     assert config.selection.method == "paper"
 
 
@@ -95,7 +115,7 @@ def test_the_quick_preset_is_small_and_can_be_changed_further(composed):
     config = composed("study", "study=quick", "cohort.n_patients=30")
     assert config.cohort.n_patients == 30
     assert config.evaluation.n_folds == 3
-    assert set(config.classifier) == {"lr", "lightgbm"}
+    assert set(config.classifier) == {"lr", "lightgbm", "imbalance"}
 
 
 def test_no_file_holds_a_place_or_a_secret():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import clone
+from sklearn.feature_selection import f_classif
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -14,17 +15,24 @@ from statsmodels.stats.weightstats import ttest_ind
 from her2.errors import BadArgument, BadCohort, NotEstimable
 from her2.seeds import generator
 from her2.selection import (
+    BorutaFilter,
     CorrelationFilter,
     LassoFilter,
+    MrmrFilter,
     ReaderAgreementFilter,
+    StabilityFilter,
     TTestFilter,
     UsableFeatures,
+    boruta_chain,
+    lasso_chain,
     lasso_coefficients,
     lasso_curves,
+    mrmr_chain,
     no_selection,
     paper_chain,
+    stability_chain,
 )
-from her2.selection.lasso import exact_path
+from her2.selection.lasso import exact_path, first_on_path
 from her2.stats import icc
 
 
@@ -40,6 +48,9 @@ class AnyColumns(ReaderAgreementFilter):
 
 
 FILTERS = [
+    BorutaFilter(n_rounds=8, n_trees=10),
+    MrmrFilter(n_features=2),
+    StabilityFilter(n_pairs=5),
     UsableFeatures(),
     TTestFilter(),
     CorrelationFilter(),
@@ -292,7 +303,10 @@ def test_a_constant_column_does_not_pass():
     assert not fitted.support_[0]
 
 
-@pytest.mark.parametrize("supervised", [TTestFilter(), LassoFilter()])
+@pytest.mark.parametrize(
+    "supervised",
+    [TTestFilter(), LassoFilter(), MrmrFilter(), BorutaFilter(), StabilityFilter()],
+)
 def test_a_filter_that_needs_the_outcome_says_so(supervised):
     with pytest.raises(ValueError, match="requires y to be passed"):
         supervised.fit(planted(0)[0], None)
@@ -511,6 +525,184 @@ def test_curves_need_the_rows_and_names_of_the_filter(rows, names):
         lasso_curves(X[:rows], y, LassoFilter(n_folds=5).fit(X, y), names=names)
 
 
+# ---- MrmrFilter
+
+
+def mrmr_by_hand(X: np.ndarray, y: np.ndarray, n_features: int) -> list[int]:
+    """The rule with everything computed again at each step."""
+    F = f_classif(X, y)[0]
+    by_chance = np.sqrt(2 / (np.pi * (len(y) - 1)))
+    chosen = [int(np.argmax(F))]
+    while len(chosen) < n_features:
+        score = {}
+        for j in set(range(X.shape[1])) - set(chosen):
+            redundancy = np.mean([abs(np.corrcoef(X[:, j], X[:, i])[0, 1]) for i in chosen])
+            score[j] = F[j] / max(redundancy, by_chance)
+        chosen.append(max(score, key=score.__getitem__))
+    return chosen
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mrmr_chooses_by_relevance_over_redundancy(seed):
+    X = correlated(seed)
+    y = (X[:, 0] - X[:, 5] + generator(seed, "y").normal(size=len(X)) > 0).astype(np.int64)
+    fitted = MrmrFilter(8).fit(X, y)
+    assert fitted.order_.tolist() == mrmr_by_hand(X, y, 8)
+    assert set(np.flatnonzero(fitted.support_)) == set(fitted.order_)
+
+
+def test_mrmr_takes_the_second_signal_before_a_copy_of_the_first():
+    X, y = planted(0, n=200)
+    X = np.column_stack([X, X[:, 3] + 1e-3 * X[:, 0]])
+    F = f_classif(X, y)[0]
+    assert F[[3, 30]].min() > F[7]  # by relevance alone, both copies would come first
+    assert MrmrFilter(3).fit(X, y).order_.tolist()[1] == 7
+
+
+def test_mrmr_keeps_all_where_there_are_no_more_and_constants_last():
+    X, y = planted(0, p=8)
+    X[:, 5] = 2.0
+    fitted = MrmrFilter(20).fit(X, y)
+    assert fitted.support_.all()
+    assert fitted.order_[-1] == 5
+
+
+def test_mrmr_of_a_feature_that_is_the_outcome_is_finite():
+    X, y = planted(0)
+    X[:, 2] = y
+    assert MrmrFilter(3).fit(X, y).order_[0] == 2
+
+
+# ---- BorutaFilter
+
+
+def test_planted_columns_beat_shuffled_ones_and_noise_does_not():
+    X, y = planted(0, n=120)
+    fitted = BorutaFilter(seed=1).fit(X, y)
+    assert set(np.flatnonzero(fitted.support_)) == {3, 7}
+    assert not fitted.fell_back_
+    assert fitted.hits_[[3, 7]].min() > np.delete(fitted.hits_, [3, 7]).max()
+
+
+def test_boruta_stops_when_all_is_decided():
+    X, y = planted(0, n=120)
+    X = np.column_stack([3 * y + 0.1 * X[:, 0], np.zeros((120, 5))])
+    assert BorutaFilter().fit(X, y).n_rounds_ == 7  # .5^7 < .05/6
+
+
+def test_few_noise_features_are_confirmed():
+    n_kept = []
+    for seed in range(12):
+        rng = generator(seed, "noise")
+        X, y = rng.standard_normal((60, 30)), np.arange(60) % 2
+        fitted = BorutaFilter(n_rounds=20, n_trees=20, seed=seed).fit(X, y)
+        n_kept.append(0 if fitted.fell_back_ else fitted.support_.sum())
+    assert np.mean(n_kept) < 0.6
+
+
+def test_when_nothing_is_confirmed_the_feature_with_most_hits_is_kept_and_it_is_said():
+    rng = generator(1, "noise")
+    X, y = rng.standard_normal((50, 10)), np.arange(50) % 2
+    fitted = BorutaFilter(n_rounds=3, min_features=2).fit(X, y)
+    assert fitted.fell_back_
+    assert fitted.support_.sum() == 2
+    assert fitted.hits_[fitted.support_].min() >= fitted.hits_[~fitted.support_].max()
+
+
+def test_the_tests_of_boruta_are_binomial_with_bonferroni_s_correction():
+    X, y = planted(0, n=120, p=10)
+    fitted = BorutaFilter(n_rounds=7, alpha=0.05).fit(X, y)
+    # 7 hits of 7: p = 1/128 > .05/10; only the 8th could confirm
+    assert fitted.fell_back_
+    assert BorutaFilter(n_rounds=8, alpha=0.05).fit(X, y).support_.sum() == 2
+
+
+# ---- StabilityFilter
+
+
+def test_stability_keeps_what_the_first_on_the_path_are_in_most_halves():
+    X, y = planted(0, n=120)
+    fitted = StabilityFilter(n_pairs=20, seed=3).fit(X, y)
+    assert fitted.n_first_ == 2  # the root of 1 x (2 x .6 - 1) x 30, without its fraction
+    assert set(np.flatnonzero(fitted.support_)) == {3, 7}
+    assert fitted.frequency_.sum() == pytest.approx(2)
+    assert not fitted.fell_back_
+
+
+def test_the_halves_are_complementary_and_share_the_outcomes():
+    y = planted(0, n=81)[1]
+    halves = StabilityFilter(n_pairs=3)._halves(y)
+    for first, second in zip(halves[::2], halves[1::2], strict=True):
+        assert sorted([*first, *second]) == list(range(81))
+        assert abs(y[first].sum() - y[second].sum()) <= 1
+    assert len({tuple(sorted(half)) for half in halves}) == 6
+
+
+def test_the_bound_on_false_features_holds_for_noise():
+    n_kept = []
+    for seed in range(30):
+        rng = generator(seed, "noise")
+        X, y = rng.standard_normal((60, 40)), np.arange(60) % 2
+        fitted = StabilityFilter(n_pairs=10, max_false=1.0, seed=seed).fit(X, y)
+        n_kept.append(0 if fitted.fell_back_ else fitted.support_.sum())
+    assert np.mean(n_kept) <= 1.0
+
+
+def test_when_no_feature_is_stable_the_most_frequent_is_kept_and_it_is_said():
+    rng = generator(1, "noise")
+    X, y = rng.standard_normal((50, 40)), np.arange(50) % 2
+    fitted = StabilityFilter(n_pairs=10, threshold=1.0).fit(X, y)
+    assert fitted.fell_back_
+    assert fitted.frequency_[fitted.support_] == fitted.frequency_.max()
+
+
+def test_a_threshold_without_a_bound_is_a_sentence():
+    X, y = planted(0)
+    with pytest.raises(BadArgument, match=r"above \.5 and at most 1, found 0\.5"):
+        StabilityFilter(threshold=0.5).fit(X, y)
+
+
+# ---- all that draw or count
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda seed: BorutaFilter(n_rounds=6, n_trees=10, seed=seed),
+        lambda seed: StabilityFilter(n_pairs=5, seed=seed),
+    ],
+)
+def test_a_filter_that_draws_has_a_seed(make):
+    X, y = planted(0)
+
+    def drawn(seed: int) -> bytes:
+        fitted = make(seed).fit(X, y)
+        return getattr(fitted, "importance_", getattr(fitted, "frequency_", None)).tobytes()
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+CHAINS = [lasso_chain, mrmr_chain, boruta_chain, stability_chain]
+
+
+@pytest.mark.parametrize("make", CHAINS)
+def test_every_chain_finds_a_planted_column_and_is_kept_without_pickle(make):
+    X, y = planted(4, n=120)
+    chain = make().fit(X, y)
+    assert {"x3", "x7"} & set(chain.get_feature_names_out([f"x{i}" for i in range(30)]))
+    kept = skops.io.dumps(chain)
+    again = skops.io.loads(kept, trusted=skops.io.get_untrusted_types(data=kept))
+    assert again.transform(X).tobytes() == chain.transform(X).tobytes()
+
+
+@pytest.mark.parametrize("make", CHAINS)
+def test_what_a_chain_keeps_does_not_depend_on_names_or_scales(make):
+    X, y = planted(5, p=15)
+    scaled = X * np.array([2.0**k for k in range(-7, 8)])
+    assert (make().fit(X, y)[-1].support_ == make().fit(scaled, y)[-1].support_).all()
+
+
 # ---- chains
 
 
@@ -535,7 +727,7 @@ def test_the_chain_s_steps_are_in_the_paper_s_order_with_the_paper_s_numbers():
     assert chain.named_steps["lassofilter"].n_folds == 10
 
 
-@pytest.mark.parametrize("make", [paper_chain, no_selection])
+@pytest.mark.parametrize("make", [paper_chain, no_selection, *CHAINS])
 def test_what_a_chain_says_of_a_row_does_not_depend_on_the_rows_beside_it(make):
     X, y = planted(0)
     chain = clone(make()).fit(X[:60], y[:60])
@@ -594,3 +786,19 @@ def test_copies_of_a_column_are_answered_by_descent():
 def test_a_constant_outcome_has_no_weights():
     X = generator(2, "path").normal(size=(10, 4))
     assert not exact_path(X, np.ones(10), np.array([0.0, 0.0])).any()
+
+
+@pytest.mark.parametrize("p", [12, 90])
+def test_the_first_on_the_path_have_weights_where_later_ones_have_none(p):
+    rng = generator(p, "path")
+    X = rng.normal(size=(40, p))
+    y = X[:, 0] - X[:, 1] + X[:, 2] + rng.normal(size=40)
+    first = first_on_path(X, y, 6).tolist()
+    largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / 40
+    weights = exact_path(X, y, largest * np.geomspace(1, 0.01, 4000))
+    entry = np.where((weights != 0).any(axis=0), (weights != 0).argmax(axis=0), 4000)
+    assert first == np.argsort(entry, kind="stable")[:6].tolist()
+
+
+def test_a_constant_outcome_lets_no_feature_in():
+    assert not len(first_on_path(generator(2, "path").normal(size=(10, 4)), np.ones(10), 3))

@@ -6,7 +6,13 @@ from sklearn.pipeline import make_pipeline
 from small_study import N_DEEP, study
 
 from her2.radiomics.names import family_counts, image_type_and_family
-from her2.selection import no_selection
+from her2.selection import (
+    boruta_chain,
+    lasso_chain,
+    mrmr_chain,
+    no_selection,
+    stability_chain,
+)
 from her2.selection_history import selection_history
 
 
@@ -77,3 +83,24 @@ def test_counts_add_up_to_the_names():
     names = ["original_glcm_A", "square_glcm_A", "square_glcm_B", "x"]
     assert family_counts(names)["n"].sum() == 4
     assert list(family_counts([]).columns) == ["image_type", "family", "n"]
+
+
+@pytest.mark.parametrize(
+    ("chain", "steps", "said"),
+    [
+        (lasso_chain(), ["LASSO"], "smallest error in 10 folds"),
+        (mrmr_chain(n_features=4), ["mRMR"], "4 by F of the outcome"),
+        (boruta_chain(), ["Shadow features"], "p < 0.05 over all features"),
+        (stability_chain(), ["Correlation", "Stability selection"], "at least 60% of 100 half"),
+    ],
+)
+def test_every_selection_tells_its_steps_and_what_it_keeps(strong, chain, steps, said):
+    arm = next(arm for arm in strong.arms() if arm.name == "radiomics")
+    X, y = arm.rows(strong.training.keys), strong.training.y_true
+    chain.fit(X, y)
+    found = selection_history(chain, X, y, [str(c) for c in arm.features.columns])
+    assert found.steps["step"].tolist() == ["Usable features", *steps]
+    assert said in found.steps["rule"].iloc[-1]
+    kept = {f"r{i}" for i in range(30)} & set(found.weights["feature"])
+    assert len(kept) == chain[-1].support_.sum() == found.steps["n_after"].iloc[-1]
+    assert found.weights["weight"].notna().all() == (steps == ["LASSO"])

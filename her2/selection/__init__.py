@@ -1,24 +1,44 @@
 """Feature selection as scikit-learn transformers, so that it can only ever see a training fold.
 
-The paper's chain is z-score, t-test, Pearson correlation with greedy deletion, LASSO. Each step
-keeps a boolean `support_` and reads nothing but what `fit` is given.
+The paper's chain is z-score, t-test, Pearson correlation with greedy deletion, LASSO; the others
+are the LASSO alone, mRMR, shadow features and stability selection. Each step keeps a boolean
+`support_` and reads nothing but what `fit` is given.
 """
 
-from her2.selection.chains import no_selection, paper_chain
+from her2.selection.boruta import BorutaFilter
+from her2.selection.chains import (
+    boruta_chain,
+    lasso_chain,
+    mrmr_chain,
+    no_selection,
+    paper_chain,
+    stability_chain,
+)
+from her2.selection.filters import SupervisedFilter
 from her2.selection.lasso import LassoCurves, LassoFilter, lasso_coefficients, lasso_curves
+from her2.selection.mrmr import MrmrFilter
 from her2.selection.readers import ReaderAgreementFilter
+from her2.selection.stability import StabilityFilter
 from her2.selection.univariable import CorrelationFilter, TTestFilter
 from her2.selection.usable import UsableFeatures
 
 __all__ = [
+    "BorutaFilter",
     "CorrelationFilter",
     "LassoCurves",
     "LassoFilter",
+    "MrmrFilter",
     "ReaderAgreementFilter",
+    "StabilityFilter",
+    "SupervisedFilter",
     "TTestFilter",
     "UsableFeatures",
+    "boruta_chain",
+    "lasso_chain",
     "lasso_coefficients",
     "lasso_curves",
+    "mrmr_chain",
     "no_selection",
     "paper_chain",
+    "stability_chain",
 ]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from her2.selection.boruta import BorutaFilter
 from her2.selection.lasso import LassoFilter
+from her2.selection.mrmr import MrmrFilter
+from her2.selection.stability import StabilityFilter
 from her2.selection.univariable import CorrelationFilter, TTestFilter
 from her2.selection.usable import UsableFeatures
 
@@ -25,6 +28,45 @@ def paper_chain(
         TTestFilter(alpha=alpha, equal_variance=equal_variance),
         CorrelationFilter(threshold=correlation),
         LassoFilter(n_folds=lasso_folds, seed=seed),
+    )
+
+
+def lasso_chain(*, lasso_folds: int = 10, seed: int = 0) -> Pipeline:
+    """Return z-score and LASSO."""
+    lasso = LassoFilter(n_folds=lasso_folds, seed=seed)
+    return make_pipeline(UsableFeatures(), StandardScaler(), lasso)
+
+
+def mrmr_chain(*, n_features: int = 20) -> Pipeline:
+    """Return z-score and the features of most relevance and least redundancy."""
+    return make_pipeline(UsableFeatures(), StandardScaler(), MrmrFilter(n_features))
+
+
+def boruta_chain(
+    *, n_rounds: int = 40, n_trees: int = 50, alpha: float = 0.05, seed: int = 0
+) -> Pipeline:
+    """Return z-score and the features that beat shuffled ones in a forest."""
+    boruta = BorutaFilter(n_rounds, n_trees, alpha, seed=seed)
+    return make_pipeline(UsableFeatures(), StandardScaler(), boruta)
+
+
+def stability_chain(
+    *,
+    correlation: float = 0.8,
+    n_pairs: int = 50,
+    threshold: float = 0.6,
+    max_false: float = 1.0,
+    seed: int = 0,
+) -> Pipeline:
+    """Return z-score, correlation, stability selection.
+
+    The correlation filter comes first because near copies of a feature would share its votes.
+    """
+    return make_pipeline(
+        UsableFeatures(),
+        StandardScaler(),
+        CorrelationFilter(threshold=correlation),
+        StabilityFilter(n_pairs, threshold, max_false, seed=seed),
     )
 
 

@@ -29,3 +29,15 @@ class SupervisedFilter(Filter):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def unit_columns(X: FloatArray) -> FloatArray:
+    """Return the columns of X (n, p) centred and of length 1; constant ones are 0."""
+    centred = X - X.mean(axis=0)
+    norm = np.sqrt((centred**2).sum(axis=0))
+    return np.asarray(centred / np.where(norm > 0, norm, 1.0))
+
+
+def correlation_with(unit: FloatArray, y: NDArray[np.int64]) -> FloatArray:
+    """Return Pearson's r (p,) of unit columns (n, p) with being of the last class of y (n,)."""
+    return np.asarray(unit.T @ unit_columns((y == np.max(y)).astype(np.float64)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import lars_path_gram, lasso_path
+from sklearn.linear_model import lars_path, lars_path_gram, lasso_path
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -152,7 +153,7 @@ def lasso_curves(
             f"{X.shape}, {len(y)} outcomes and {len(labels)} names"
         )
     alphas, errors = fitted.model_.alphas_, fitted.model_.mse_path_
-    coefficients = lasso_coefficients(X, np.asarray(y, dtype=np.float64), alphas)
+    coefficients = exact_path(X, np.asarray(y, dtype=np.float64), alphas)
     columns = {"alpha": np.repeat(alphas, p), "feature": labels * len(alphas)}
     path = pd.DataFrame({**columns, "coefficient": coefficients.ravel()})
     spread = {"mse_mean": errors.mean(axis=1), "mse_sd": errors.std(axis=1, ddof=1)}
@@ -172,7 +173,9 @@ def _cross_validated(
     alphas = largest * np.geomspace(1.0, path_ratio, n_alphas)
     errors = np.column_stack([_fold_errors(X, y, alphas, *fold) for fold in folds])
     best = int(np.argmin(errors.mean(axis=1)))
-    return LassoModel(alphas, errors, float(alphas[best]), exact_path(X, y, alphas)[best])
+    return LassoModel(
+        alphas, errors, float(alphas[best]), exact_path(X, y, alphas[: best + 1])[-1]
+    )
 
 
 def _fold_errors(
@@ -207,13 +210,51 @@ def exact_path(X: FloatArray, y: FloatArray, alphas: FloatArray) -> FloatArray:
         return np.zeros((len(alphas), X.shape[1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # answered below
-        corners, _, weights = lars_path_gram(
-            centred.T @ residual, centred.T @ centred, n_samples=len(y), method="lasso",
-            alpha_min=alphas[-1], max_iter=20 * X.shape[1],
-        )  # fmt: skip
+        corners, _, weights = _corners(
+            centred, residual, alpha_min=alphas[-1], max_iter=20 * X.shape[1]
+        )
     if corners[-1] > alphas[-1] * (1 + 1e-9) and corners[-1] > 1e-9 * alphas[0]:
         return lasso_coefficients(X, y, alphas)
     return _between_corners(corners, weights, alphas)
+
+
+def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.intp]:
+    """Return the features that the LASSO lets in first, in the order in which they enter.
+
+    They are fewer than `n_features` where the path ends before, and none where y is constant.
+
+    Examples
+    --------
+    >>> X = np.array([[-1.0, 1.0], [0.0, -2.0], [1.0, 1.0]])
+    >>> first_on_path(X, np.array([1.0, 2.0, 4.0]), 2).tolist()
+    [0, 1]
+    """
+    centred, residual = X - X.mean(axis=0), y - y.mean()
+    if not residual.any():
+        return np.empty(0, dtype=np.intp)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a copy of a feature stays out
+        # twice the steps, because some let a feature out again
+        weights = _corners(centred, residual, alpha_min=0.0, max_iter=2 * n_features)[2]
+    has_weight = weights != 0
+    entered = np.flatnonzero(has_weight.any(axis=1))
+    order = np.argsort(has_weight[entered].argmax(axis=1), kind="stable")
+    return entered[order][:n_features]
+
+
+def _corners(
+    centred: FloatArray, residual: FloatArray, *, alpha_min: float, max_iter: int
+) -> tuple[FloatArray, Any, FloatArray]:
+    """Return penalties, the active features and the weights (p, n_corners) of the path."""
+    limits = {"method": "lasso", "alpha_min": alpha_min, "max_iter": max_iter}
+    n, p = centred.shape
+    if p > n:  # the Gram matrix would cost more than the path
+        corners, active, weights = lars_path(centred, residual, Gram=None, **limits)
+    else:
+        corners, active, weights = lars_path_gram(
+            centred.T @ residual, centred.T @ centred, n_samples=n, **limits
+        )
+    return corners, active, weights
 
 
 def _between_corners(corners: FloatArray, weights: FloatArray, alphas: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.utils.validation import validate_data
 
-from her2.selection.filters import Filter, FloatArray, SupervisedFilter
+from her2.selection.filters import Filter, FloatArray, SupervisedFilter, unit_columns
 
 
 class TTestFilter(SupervisedFilter):
@@ -88,9 +88,7 @@ class CorrelationFilter(Filter):
 
 def _absolute_correlation(X: FloatArray) -> FloatArray:
     """Return |Pearson r| of the columns, shape (p, p), zero on the diagonal."""
-    centred = X - X.mean(axis=0)
-    norm = np.sqrt((centred**2).sum(axis=0))
-    unit = centred / np.where(norm > 0, norm, 1.0)
+    unit = unit_columns(X)
     r: FloatArray = np.abs(unit.T @ unit)
     np.fill_diagonal(r, 0.0)
     return r

@@ -90,7 +90,7 @@ def _selection(of: Material) -> Named:
                     history.lasso.path, history.lasso.error, chosen=history.lasso.chosen
                 ),
             )
-        if history.weights is not None and not history.weights.empty:
+        if history.weights is not None and history.weights["weight"].notna().any():
             title = f"{ARM_TITLES[arm]}: weights of the selected features"
             yield f"selection_weights_{arm}", plots.weights_figure(history.weights, title=title)
 

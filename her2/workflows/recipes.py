@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,14 @@ from her2.clinical import clinical_preparation, clinical_table
 from her2.errors import BadConfig
 from her2.fusion import CompressDeepFeatures
 from her2.seeds import integer_seed
-from her2.selection import no_selection, paper_chain
+from her2.selection import (
+    boruta_chain,
+    lasso_chain,
+    mrmr_chain,
+    no_selection,
+    paper_chain,
+    stability_chain,
+)
 from her2.settings import BackboneSettings, FusionSettings, SelectionSettings
 from her2.types import Cohort
 
@@ -34,18 +41,35 @@ def check_recipe(classifier: Grids, selection: SelectionSettings, seed: int) -> 
 
 
 def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:
-    """Return the unfitted selection of a name in conf/selection."""
-    if settings.method == "none":
-        return no_selection()
-    if settings.method != "paper":
-        raise BadConfig(f"expected selection.method paper or none, found {settings.method!r}")
-    return paper_chain(
-        alpha=settings.alpha,
-        equal_variance=settings.equal_variance,
-        correlation=settings.correlation,
-        lasso_folds=settings.lasso_folds,
-        seed=integer_seed(seed, "lasso"),
-    )
+    """Return the unfitted selection of a name in conf/selection.
+
+    Raises
+    ------
+    BadConfig
+        There is no such method.
+    """
+    if settings.method not in _CHAINS:
+        raise BadConfig(
+            f"expected selection.method among {', '.join(_CHAINS)}, found {settings.method!r}"
+        )
+    chain, names, draws = _CHAINS[settings.method]
+    arguments = {name: getattr(settings, name) for name in names}
+    if draws:
+        arguments["seed"] = integer_seed(seed, draws)
+    return chain(**arguments)
+
+
+# method: chain, the settings that it takes, and the name of its random numbers
+_CHAINS: dict[str, tuple[Callable[..., Pipeline], tuple[str, ...], str]] = {
+    "paper": (paper_chain, ("alpha", "equal_variance", "correlation", "lasso_folds"), "lasso"),
+    "lasso": (lasso_chain, ("lasso_folds",), "lasso"),
+    "mrmr": (mrmr_chain, ("n_features",), ""),
+    "boruta": (boruta_chain, ("n_rounds", "n_trees", "alpha"), "boruta"),
+    "stability": (
+        stability_chain, ("correlation", "n_pairs", "threshold", "max_false"), "stability",
+    ),
+    "none": (no_selection, (), ""),
+}  # fmt: skip
 
 
 def clinical_arm(cohort: Cohort, classifier: Grids, imputation: str = "median") -> Arm:

@@ -21,7 +21,7 @@ from her2.robustness import (
     shuffled_aucs,
     unmoved_by_poison,
 )
-from her2.selection import TTestFilter
+from her2.selection import SupervisedFilter
 from her2.selection_history import SelectionHistory, selection_history
 from her2.settings import EvaluationSettings
 from her2.workflows.opening import OpenRun
@@ -83,7 +83,7 @@ def refit_run(
             histories={
                 arm.name: _history(arm, fitted[arm.name], run.training)
                 for arm in arms
-                if _tests_features(arm)
+                if _selects(arm)
             },
             optimism=_optimism(arms, run.training, evaluation, jobs),
         )
@@ -91,13 +91,13 @@ def refit_run(
 
 def selects_inputs(arm: Arm) -> bool:
     """Whether an arm's selection chooses among its own columns, so that they can be counted."""
-    return _tests_features(arm) and not any(
+    return _selects(arm) and not any(
         step for name, step in arm.preparation.steps if name == "compressdeepfeatures"
     )
 
 
-def _tests_features(arm: Arm) -> bool:
-    return any(isinstance(step, TTestFilter) for _, step in arm.preparation.steps)
+def _selects(arm: Arm) -> bool:
+    return any(isinstance(step, SupervisedFilter) for _, step in arm.preparation.steps)
 
 
 def _learning(

@@ -307,6 +307,37 @@ def test_balanced_classes_ask_for_a_reason(facts):
     assert answers(other, "clear")["30"] == "needs author"
 
 
+@pytest.mark.parametrize(("method", "said"), [("smote", "SMOTE"), ("weights", "weighted")])
+def test_balancing_of_the_grid_is_told_with_its_recalibration(facts, method, said):
+    grid = {"imbalance": method, "lr": {"fixed": {}, "grid": {}}}
+    other = replace(facts, config={**facts.config, "classifier": grid})
+    assert answers(other, "tripod_ai")["13"] == "needs author"
+    assert answers(other, "clear")["30"] == "met"
+    for checklist, item in (("tripod_ai", "13"), ("clear", "30")):
+        assert said in proof(other, checklist, item)
+        assert "prevalence (config.yaml: classifier.imbalance)" in proof(other, checklist, item)
+
+
+def test_a_grid_that_leaves_imbalance_alone_balances_nothing(facts):
+    grid = {"imbalance": "none", "lr": {"fixed": {}, "grid": {}}}
+    other = replace(facts, config={**facts.config, "classifier": grid})
+    assert answers(other, "tripod_ai")["13"] == "not applicable"
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        ({"method": "mrmr", "n_features": 20}, "features 20"),
+        ({"method": "boruta", "alpha": 0.05, "n_rounds": 40}, "forests 40"),
+        ({"method": "stability", "threshold": 0.6}, "share of half samples 0.6"),
+    ],
+)
+def test_the_cut_offs_of_every_selection_are_told(facts, selection, said):
+    other = replace(facts, config={**facts.config, "selection": selection})
+    assert answers(other, "clear")["33"] == "met"
+    assert said in proof(other, "clear", "33")
+
+
 def test_no_external_patients_is_no_external_test(facts):
     other = cut(facts, "results arms.combined.roles.external")
     assert answers(other, "metrics")["27"] == "not met"

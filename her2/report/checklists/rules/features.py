@@ -24,6 +24,16 @@ ELSEWHERE = needs_author(
 HAND_CRAFTED_ARMS = ("radiomics", "dlr")
 # what makes an image three-dimensional in pyradiomics' eyes, and noise on a single slice
 SLICE_FILTERS = ("Wavelet", "LBP3D")
+# settings of the selection that decide what is kept
+CUT_OFFS = {
+    "alpha": "significance",
+    "correlation": "correlation",
+    "lasso_folds": "LASSO folds",
+    "n_features": "features",
+    "n_rounds": "forests",
+    "threshold": "share of half samples",
+    "max_false": "false features at most",
+}
 
 
 def preset_known(facts: StudyFacts) -> Found | None:
@@ -216,8 +226,7 @@ def reduction(facts: StudyFacts) -> Answer:
         return not_met("no selection of features is on record (config.yaml)")
     if method.value == "none":
         return not_applicable(f"features are not selected, selection {method}")
-    names = {"alpha": "significance", "correlation": "correlation", "lasso_folds": "LASSO folds"}
-    found = {title: facts.setting(f"selection.{name}") for name, title in names.items()}
+    found = {title: facts.setting(f"selection.{name}") for name, title in CUT_OFFS.items()}
     cut_offs = [f"{title} {value}" for title, value in found.items() if value is not None]
     if not cut_offs:
         return not_met(f"the cut-offs of the selection are not on record, selection {method}")

@@ -21,6 +21,7 @@ from her2.report.checklists.facts import (
 COUNTS = ("n", "outcome")
 LEAKAGE_CHECKS = ("overlap", "leak", "poison")
 BALANCING = ("class_weight", "scale_pos_weight", "is_unbalance", "sampler", "oversampling")
+RECALIBRATED = {"weights": "classes weighted", "smote": "smaller class filled up by SMOTE"}
 IMPUTATION = (
     "filled in by the training median for numbers and a level of their own for categories, "
     "learned inside every fold; the outcome is never filled in"
@@ -129,6 +130,8 @@ def class_balance(facts: StudyFacts) -> Answer:
     if positive is None or patients is None:
         return not_met("the classes are not counted (results.json)")
     counts = f"positive {positive} of {patients}"
+    if (recalibrated := _recalibrated_balancing(facts)) is not None:
+        return met(counts, recalibrated)
     changed = _balancing(facts)
     if changed is None:
         return needs_author(counts, "the run does not record its classifiers: say if balanced")
@@ -139,6 +142,8 @@ def class_balance(facts: StudyFacts) -> Answer:
 
 def balancing_methods(facts: StudyFacts) -> Answer:
     """Whether classes were balanced at all."""
+    if (recalibrated := _recalibrated_balancing(facts)) is not None:
+        return needs_author(recalibrated, "say why")
     changed = _balancing(facts)
     if changed is None:
         return needs_author(
@@ -148,6 +153,15 @@ def balancing_methods(facts: StudyFacts) -> Answer:
         names = ", ".join(changed)
         return needs_author(f"balanced by {names} (config.yaml): say why and how calibrated after")
     return not_applicable("no setting of a classifier balances the classes (config.yaml)")
+
+
+def _recalibrated_balancing(facts: StudyFacts) -> str | None:
+    """Return how the grid balances the classes; None where it does not."""
+    method = facts.setting("classifier.imbalance")
+    if method is None or method.value not in RECALIBRATED:
+        return None
+    how = RECALIBRATED[method.value]
+    return f"{how} inside every fold, probabilities moved back to the prevalence ({method.source})"
 
 
 def _balancing(facts: StudyFacts) -> list[str] | None:

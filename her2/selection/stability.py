@@ -1,0 +1,104 @@
+"""Stability selection: features that the LASSO lets in first in most halves of the patients."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from her2.errors import BadArgument
+from her2.seeds import generator
+from her2.selection.filters import FloatArray, SupervisedFilter, correlation_with, unit_columns
+from her2.selection.lasso import first_on_path
+
+
+class StabilityFilter(SupervisedFilter):
+    """Keep features that are among the first on the LASSO's path in enough half samples.
+
+    The rows are split at random into two halves, within each outcome, `n_pairs` times; in each
+    half the first q features of the exact path count. Whatever the features' distribution, the
+    expected number of kept features that are selected less often than a random one would be is at
+    most q^2 / ((2 threshold - 1) p); q is the largest number that keeps it at `max_false`.
+
+    Parameters
+    ----------
+    n_pairs
+        Pairs of complementary halves.
+    threshold
+        Smallest share of the halves in which a kept feature is selected, above .5, up to 1.
+    max_false
+        Bound on the expected number of falsely kept features.
+    min_features
+        Fewest features to keep: when fewer reach the threshold, the most frequent are kept (of
+        equals, the one with the larger correlation with the outcome); `fell_back_` tells.
+    seed
+        Of the halves.
+
+    Attributes
+    ----------
+    support_, frequency_
+        Shape (p,): what is kept, and the share of halves that select it.
+    n_first_
+        q.
+
+    References
+    ----------
+    Meinshausen & Buehlmann (2010), J. R. Stat. Soc. B 72:417,
+    doi:10.1111/j.1467-9868.2010.00740.x, theorem 1.
+    Shah & Samworth (2013), J. R. Stat. Soc. B 75:55, doi:10.1111/j.1467-9868.2011.01034.x,
+    theorem 1: complementary pairs.
+    """
+
+    def __init__(
+        self,
+        n_pairs: int = 50,
+        threshold: float = 0.6,
+        max_false: float = 1.0,
+        min_features: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.n_pairs = n_pairs
+        self.threshold = threshold
+        self.max_false = max_false
+        self.min_features = min_features
+        self.seed = seed
+
+    def fit(self, X: FloatArray, y: NDArray[np.int64]) -> StabilityFilter:
+        """Learn which columns of X (n, p), z-scored, to keep for y (n,) in {0, 1}.
+
+        Raises
+        ------
+        BadArgument
+            The threshold is not above .5 and at most 1.
+        """
+        if not 0.5 < self.threshold <= 1:
+            raise BadArgument(f"threshold must be above .5 and at most 1, found {self.threshold}")
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        check_classification_targets(y)
+        p = X.shape[1]
+        self.n_first_ = max(1, isqrt(int(self.max_false * (2 * self.threshold - 1) * p)))
+        counts = np.zeros(p)
+        for rows in self._halves(y):
+            outcome = (y[rows] == np.max(y)).astype(np.float64)
+            counts[first_on_path(X[rows], outcome, self.n_first_)] += 1
+        self.frequency_ = counts / (2 * self.n_pairs)
+        self.support_ = self.frequency_ >= self.threshold
+        self.fell_back_ = int(self.support_.sum()) < self.min_features
+        if self.fell_back_:
+            strength = np.abs(correlation_with(unit_columns(X), y))
+            best = np.lexsort((np.arange(p), -strength, -self.frequency_))
+            self.support_[best[: self.min_features]] = True
+        return self
+
+    def _halves(self, y: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+        """Return the rows of every half, the two of a pair after each other."""
+        rng, halves = generator(self.seed, "halves"), []
+        for _ in range(self.n_pairs):
+            # shuffled, then sorted by outcome: every second row takes half of each class
+            shuffled = rng.permutation(len(y))
+            by_outcome = shuffled[np.argsort(y[shuffled], kind="stable")]
+            halves += [by_outcome[::2], by_outcome[1::2]]
+        return halves
