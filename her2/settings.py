@@ -123,6 +123,8 @@ class EvaluationSettings:
     n_resamples: for bootstrap intervals; n_permutations: of outcomes among predictions;
     n_stability, n_shuffles: refits for the stability of the selection and for the leakage audit;
     n_optimism: whole searches in bootstrap samples, arm by arm (long: a search each);
+    n_importance: how often each feature is shuffled for its importance, 0 for neither that nor
+    SHAP values;
     learning_curve: shares of the training patients to learn from, [] for none; stepwise: how the
     variables of the multivariable odds ratios are chosen (none, aic, p); imputation: how gaps of
     clinical variables are filled inside the folds (median, multiple).
@@ -137,6 +139,7 @@ class EvaluationSettings:
     n_stability: int = 50
     n_shuffles: int = 10
     n_optimism: int = 0
+    n_importance: int = 10
     learning_curve: list[float] = field(default_factory=lambda: [0.4, 0.6, 0.8])
     stepwise: str = "none"
     imputation: str = "median"

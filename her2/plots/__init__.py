@@ -15,6 +15,7 @@ from her2.plots.feature_counts import feature_counts_figure
 from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
 from her2.plots.histograms import prediction_histogram_panels
+from her2.plots.importance import importance_figure, shap_figure
 from her2.plots.lasso import lasso_figure
 from her2.plots.learning_curve import learning_curve_figure
 from her2.plots.nomogram import nomogram_figure
@@ -36,6 +37,7 @@ __all__ = [
     "feature_counts_figure",
     "flow_figure",
     "forest_figure",
+    "importance_figure",
     "lasso_figure",
     "learning_curve_figure",
     "nomogram_figure",
@@ -47,6 +49,7 @@ __all__ = [
     "roc_figure",
     "roc_panels",
     "save_figure",
+    "shap_figure",
     "stability_figure",
     "svg_bytes",
     "weights_figure",

@@ -40,6 +40,8 @@ TABLES: dict[str, TableSpec] = {
     "nomogram": specs_models.NOMOGRAM,
     "nomogram_total": specs_models.NOMOGRAM_TOTAL,
     "optimism": specs_models.OPTIMISM,
+    "importance": specs_models.IMPORTANCE,
+    "shap": specs_models.SHAP,
     "learning_curve": specs_models.LEARNING_CURVE,
     "subgroups": specs_models.SUBGROUPS,
     "model_selection": specs_models.MODEL_SELECTION,
@@ -101,6 +103,14 @@ FIGURES: dict[str, str] = {
     "grad_cam": (
         "Grad-CAM: regions that raise the network's score for the positive outcome, with the "
         "outline of the lesion. It shows where the network looked, not why it is right."
+    ),
+    "importance": (
+        "Permutation importance: AUC that is lost, out of fold, when the patients exchange their "
+        "values of a feature."
+    ),
+    "shap": (
+        "SHAP values out of fold, a dot a lesion: what the feature adds to the log odds of the "
+        "positive outcome; colour is the feature's value, grey where it has no order."
     ),
     "stability": "How often each feature is selected again in resamples of the training patients.",
     "learning_curve": "AUC by the number of training patients, with 95 % intervals.",
@@ -248,6 +258,19 @@ SECTIONS: tuple[SectionPlan, ...] = (
         ),
     ),
     SectionPlan("grad-cam", "Grad-CAM", (Draws(("grad_cam",)),)),
+    SectionPlan(
+        "importance",
+        "Importance",
+        (
+            Draws(("importance", "shap"), by_arm=True),
+            Shows("importance"),
+            Shows("shap"),
+        ),
+        reading=(
+            "What the models look at, judged on patients that they have not seen; it says "
+            "nothing about causes."
+        ),
+    ),
     SectionPlan(
         "robustness",
         "Robustness",

@@ -300,6 +300,37 @@ OPTIMISM = TableSpec(
     empty="The optimism was not estimated.",
 )
 
+IMPORTANCE = TableSpec(
+    "Permutation importance of the features, out of fold",
+    (
+        arm(),
+        name("Feature", "feature"),
+        estimate(f"Loss of AUC{INTERVAL}", "auc_loss", term="permutation_importance"),
+    ),
+    note=(
+        "The AUC of the repeated cross-validation less the AUC after the judged patients have "
+        "exchanged their values of the feature. Features that tell the same replace each other, "
+        "and then none of them seems to matter."
+    ),
+    empty="No arm's features were shuffled.",
+    blocks_by="arm",
+)
+
+SHAP = TableSpec(
+    "SHAP values, out of fold",
+    (
+        arm(),
+        name("Feature", "feature"),
+        decimal("Mean |SHAP|", "mean_abs_shap", term="shap"),
+    ),
+    note=(
+        "In log odds, exact for logistic regression, XGBoost and LightGBM; patients whose fold "
+        "chose a forest are left out. Features that are not selected in a fold add 0 there."
+    ),
+    empty="No model has exact SHAP values in log odds.",
+    blocks_by="arm",
+)
+
 LEARNING_CURVE = TableSpec(
     "Learning curve",
     (

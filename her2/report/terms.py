@@ -175,6 +175,11 @@ TERMS: dict[str, Term] = {
         "Permutation test",
         "The share of shuffled outcomes for which the AUC is at least as high as the real one.",
     ),
+    "permutation_importance": Term(
+        "Permutation importance",
+        "How much AUC is lost when patients exchange their values of a feature: 0 is a feature "
+        "that the model could do without.",
+    ),
     "points": Term(
         "Points",
         "The weight of a value in the nomogram; the sum over all variables leads to the "
@@ -206,6 +211,11 @@ TERMS: dict[str, Term] = {
     ),
     "sensitivity": Term(
         "Sensitivity", "The share of positive patients who are above the threshold."
+    ),
+    "shap": Term(
+        "SHAP",
+        "How much a feature moves a patient's log odds away from the average prediction; the "
+        "values of all features add up to the prediction.",
     ),
     "smd": Term(
         "SMD",

@@ -33,7 +33,7 @@ from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome, results_document
 from her2.workflows.patient_tables import PatientTables, patient_tables, write_adjudication
 from her2.workflows.pictures import Material, all_comparisons, figures
-from her2.workflows.refits import Refits, learning_table, selection_tables
+from her2.workflows.refits import Refits, importance_tables, learning_table, selection_tables
 from her2.workflows.subgroups import subgroup_table
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ def _write_pages(
     tables = _tables(run, outcome, results, fits, patients)
     tables |= _final_model_tables(run, fits, results, nomogram, evaluation, seed, notes)
     tables["coherence"] = coherence_table(check(printed_study(results, tables)))
+    notes.extend(fits.refits.unexplained)
     doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
     notes.extend(doubts)
     material = Material(run, outcome, results, tables, patients, fits.refits, nomogram)
@@ -151,6 +152,7 @@ def _tables(
         "model_selection": fits.model_selection,
         **found,
         "learning_curve": learning_table(fits.refits, run.training, found["repeated_cv"]),
+        **importance_tables(fits.refits),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
         "audit": audit_table(run, fits.refits),
     }

@@ -47,7 +47,10 @@ class Material:
 def figures(of: Material) -> dict[str, Figure]:
     """Return every figure that the run has the numbers for, by name."""
     drawn: dict[str, Figure] = {}
-    for part in (_patients, _selection, _performance, _by_role, _final_model, _robustness):
+    parts = (
+        _patients, _selection, _performance, _by_role, _final_model, _importance, _robustness,
+    )  # fmt: skip
+    for part in parts:
         drawn.update(part(of))
     return drawn
 
@@ -150,6 +153,18 @@ def _final_model(of: Material) -> Named:
         yield "nomogram", plots.nomogram_figure(
             of.nomogram.points, of.nomogram.total_points,
             probability_axis=of.nomogram.probability_axis, title="Combined model",
+        )  # fmt: skip
+
+
+def _importance(of: Material) -> Named:
+    for arm, table in of.refits.importance.items():
+        title = f"{ARM_TITLES[arm]}: what the models lose without a feature"
+        yield f"importance_{arm}", plots.importance_figure(table, title=title)
+    for arm, shap in of.refits.shap.items():
+        yield f"shap_{arm}", plots.shap_figure(
+            shap.features, shap.values, shap.positions,
+            title=f"{ARM_TITLES[arm]}: what a feature adds for each patient",
+            subtitle=f"{len(shap.values)} of {shap.n_training} lesions, out of fold",
         )  # fmt: skip
 
 

@@ -13,6 +13,13 @@ from sklearn.pipeline import Pipeline
 from her2 import stats
 from her2.arms import Arm, FittedArm, TrainingSet
 from her2.errors import NotEstimable
+from her2.importance import (
+    COLUMNS,
+    SHAP_COLUMNS,
+    ShapValues,
+    permutation_importance,
+    shap_values,
+)
 from her2.progress import progress
 from her2.robustness import (
     learning_curve,
@@ -40,7 +47,8 @@ class Refits:
     supports: selected features (n_resamples, n_features) by arm; names: of those features;
     shuffled: AUCs of `audited` with shuffled outcomes; unmoved: whether an arm's final model
     ignores spoilt held-out rows; histories: what the final selections did; optimism: Harrell's,
-    of whole arms.
+    of whole arms; importance, shap: what an arm's models look at; unexplained: why an arm has
+    none.
     """
 
     learning: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
@@ -51,6 +59,9 @@ class Refits:
     unmoved: dict[str, bool] = field(default_factory=dict)
     histories: dict[str, SelectionHistory] = field(default_factory=dict)
     optimism: pd.DataFrame = field(default_factory=pd.DataFrame)
+    importance: dict[str, pd.DataFrame] = field(default_factory=dict)
+    shap: dict[str, ShapValues] = field(default_factory=dict)
+    unexplained: list[str] = field(default_factory=list)
 
 
 def refit_run(
@@ -68,6 +79,7 @@ def refit_run(
         audited = next((name for name in AUDITED if name in by_name), None)
         selecting = [arm for arm in arms if selects_inputs(arm)]
         jobs = {"seed": seed, "n_workers": n_workers}
+        importance, shap, unexplained = _looked_at(arms, fitted, run.training, evaluation, seed)
         return Refits(
             learning=_learning(arms, fitted, run.training, evaluation, jobs),
             supports=_supports(selecting, run.training, evaluation, jobs),
@@ -86,6 +98,9 @@ def refit_run(
                 if _selects(arm)
             },
             optimism=_optimism(arms, run.training, evaluation, jobs),
+            importance=importance,
+            shap=shap,
+            unexplained=unexplained,
         )
 
 
@@ -163,6 +178,27 @@ def _optimism(
         )  # fmt: skip
 
 
+def _looked_at(
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    seed: int,
+) -> tuple[dict[str, pd.DataFrame], dict[str, ShapValues], list[str]]:
+    """Return importance and SHAP values by arm, and why an arm lacks one of them."""
+    importance, shap, unexplained = {}, {}, []
+    for arm in arms if evaluation.n_importance else ():
+        of_arm = (arm, fitted[arm.name], training)
+        try:
+            importance[arm.name] = permutation_importance(
+                *of_arm, n_permutations=evaluation.n_importance, seed=seed
+            )
+            shap[arm.name] = shap_values(*of_arm)
+        except NotEstimable as reason:
+            unexplained.append(f"{arm.name}: {reason}.")
+    return importance, shap, unexplained
+
+
 def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHistory:
     chain = Pipeline(fitted.final.pipeline.steps[:-1])
     names = [str(column) for column in arm.features.columns]
@@ -202,6 +238,15 @@ def selection_tables(refits: Refits) -> dict[str, pd.DataFrame]:
         "selection_steps": _stacked(steps, ["arm", "step", "n_before", "n_after", "rule"]),
         "selected_features": _stacked(chosen, ["arm", "feature", "weight", "frequency"]),
         "stability": _stability(refits),
+    }
+
+
+def importance_tables(refits: Refits) -> dict[str, pd.DataFrame]:
+    """Return importance and shap: every feature that a model of an outer fold reads."""
+    shap = [values.table(arm) for arm, values in refits.shap.items()]
+    return {
+        "importance": _stacked(list(refits.importance.values()), COLUMNS),
+        "shap": _stacked(shap, SHAP_COLUMNS),
     }
 
 

@@ -49,6 +49,16 @@ def correlation(n_after):
     return plots.correlation_figure(tables.correlations(rng(), 120), after, names=names)
 
 
+def shap(n, n_patients=147):
+    values = rng().normal(size=(n_patients, n)) * np.linspace(1, 0.02, n)
+    values[::2, 1:] = 0.0  # not selected in every fold
+    positions = rng().random((n_patients, n))
+    positions[:, ::4] = np.nan
+    return plots.shap_figure(
+        tables.long_names(n), values, positions, title="DLR", subtitle="118 of 147 lesions"
+    )
+
+
 def nomogram(study):
     shown = tables.nomogram()
     return plots.nomogram_figure(
@@ -103,6 +113,10 @@ FIGURES = {
         nogueira_text="Nogueira's stability 0.42 (0.36–0.48) over 100 resamples; "
         "12.4 features on average",
     ),
+    "importance": lambda s: plots.importance_figure(tables.importance(rng()), title="DLR"),
+    "importance_1": lambda s: plots.importance_figure(tables.importance(rng()).head(1)),
+    "shap": lambda s: shap(44),
+    "shap_1": lambda s: shap(1),
     "repeats": lambda s: plots.repeats_figure(tables.repeats(rng()), tables.repeat_summary()),
     "nomogram": nomogram,
     "subgroups": lambda s: plots.forest_figure(
@@ -130,6 +144,7 @@ def test_a_file_of_the_densest_figures_stays_small():
         plots.correlation_figure(rows, rows[:60, :60]),
         plots.p_value_figure(tables.p_values(rng())),
         plots.lasso_figure(tables.lasso_path(rng(), 600), tables.lasso_error(), chosen=0.01),
+        shap(44, n_patients=900),
     ):
         assert len(plots.svg_bytes(figure)) < RASTER_LIMIT
 
@@ -149,6 +164,10 @@ ALL_MISSING = {
     ),
     "weights": lambda: plots.weights_figure(missing(tables.weights(rng()), "weight")),
     "stability": lambda: plots.stability_figure(missing(tables.frequencies(rng()), "frequency")),
+    "importance": lambda: plots.importance_figure(
+        missing(tables.importance(rng()), "auc_loss", "low", "high")
+    ),
+    "shap": lambda: plots.shap_figure(["a"], [[np.nan]], [[np.nan]]),
     "repeats": lambda: plots.repeats_figure(
         missing(tables.repeats(rng()), "auc"),
         missing(tables.repeat_summary(), "auc", "auc_low", "auc_high"),

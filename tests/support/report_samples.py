@@ -28,6 +28,8 @@ def build_tables() -> dict[str, pd.DataFrame]:
         "selection_steps": selection_steps(),
         "selected_features": selected_features(rng),
         "stability": stability(),
+        "importance": importance(),
+        "shap": shap(),
         "repeated_cv": repeated_cv(),
         "repeats": repeats(rng),
         "operating_points": operating_points(),
@@ -129,6 +131,21 @@ def stability() -> pd.DataFrame:
     rows += [("deep_learning", 100, 64, 0.0, np.nan, np.nan, np.nan)]
     names = ["arm", "n_resamples", "n_features", "n_selected_mean", "nogueira", "low", "high"]
     return pd.DataFrame(rows, columns=names)
+
+
+def importance() -> pd.DataFrame:
+    rows = [
+        ("clinical", "age", 0.081, 0.022, 0.14),
+        ("clinical", "er", -0.004, -0.012, 0.004),
+        ("dlr", "deep features", 0.12, 0.05, 0.19),
+        ("dlr", "wavelet-LL_glszm_SmallAreaHighGrayLevelEmphasis", 0.03, -0.01, 0.07),
+    ]
+    return pd.DataFrame(rows, columns=["arm", "feature", "auc_loss", "low", "high"])
+
+
+def shap() -> pd.DataFrame:
+    rows = [("clinical", "age", 0.71), ("clinical", "er", 0.05), ("dlr", "deep features", 1.2)]
+    return pd.DataFrame(rows, columns=["arm", "feature", "mean_abs_shap"])
 
 
 def repeated_cv() -> pd.DataFrame:
@@ -307,4 +324,5 @@ def build_figures() -> dict[str, Figure]:
     for step in ("p_values", "correlation", "lasso", "weights"):
         names += [f"selection_{step}_{arm}" for arm in reversed(SELECTING)]
     names += [f"stability_{arm}" for arm in SELECTING]
+    names += ["importance_clinical", "shap_clinical", "importance_dlr"]
     return {name: placeholder(name) for name in names}

@@ -69,6 +69,13 @@ def frequencies(rng: np.random.Generator, n: int = 44) -> pd.DataFrame:
     return pd.DataFrame({"feature": long_names(n), "frequency": np.r_[1.0, rng.random(n - 1)]})
 
 
+def importance(rng: np.random.Generator, n: int = 44) -> pd.DataFrame:
+    loss = np.sort(rng.normal(0.01, 0.03, n))[::-1]
+    loss[3] = NAN
+    table = pd.DataFrame({"feature": long_names(n), "auc_loss": loss})
+    return table.assign(low=table["auc_loss"] - 0.02, high=table["auc_loss"] + 0.02)
+
+
 def repeats(rng: np.random.Generator) -> pd.DataFrame:
     rows = [(arm, k, rng.normal(0.7 + 0.02 * i, 0.02)) for i, arm in enumerate(ARMS)
             for k in range(20)]  # fmt: skip

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 
 
 @pytest.fixture
@@ -39,6 +41,105 @@ def test_another_classifier_on_all_features(classify, tmp_path):
     assert classify("classifier=lightgbm", "selection=none").status == 0
     arm = results(tmp_path)["arms"]["radiomics"]
     assert (arm["model"], arm["n_features"]) == ("LightGBM", 12)
+
+
+@pytest.mark.parametrize(
+    ("selection", "step"),
+    [
+        ("lasso", "LASSO"),
+        ("mrmr", "mRMR"),
+        ("boruta selection.n_rounds=9 selection.n_trees=10", "Shadow features"),
+        ("stability", "Stability selection"),
+    ],
+)
+def test_every_selection_runs_and_tells_what_it_kept(classify, tmp_path, selection, step):
+    assert classify(*f"selection={selection}".split()).status == 0
+    tables = tmp_path / "run" / "tables"
+    steps = pd.read_csv(tables / "selection_steps.csv")
+    assert steps["step"].iloc[-1] == step
+    kept = pd.read_csv(tables / "selected_features.csv")
+    assert (
+        len(kept)
+        == steps["n_after"].iloc[-1]
+        == results(tmp_path)["arms"]["radiomics"]["n_features"]
+    )
+    assert kept["frequency"].notna().all()
+    assert kept["weight"].notna().all() == (selection == "lasso")
+
+
+@pytest.mark.parametrize("imbalance", ["weights", "smote"])
+def test_imbalance_is_a_word_on_the_command_line(classify, tmp_path, imbalance):
+    assert classify(f"classifier.imbalance={imbalance}").status == 0
+    assert results(tmp_path)["arms"]["radiomics"]["model"] == "Logistic regression"
+    kept = (tmp_path / "run" / "model" / "radiomics.skops").read_bytes()
+    assert "her2.imbalance.Balanced" in skops.io.get_untrusted_types(data=kept)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (
+            "classifier.imbalance=adasyn",
+            "classifier.imbalance among none, weights, smote",
+        ),
+        ("selection.method=best", "expected selection.method among paper, lasso, mrmr, boruta"),
+        ("+selection.threshold=0.4", "selection.threshold above .5"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_the_cohort_is_read(classify, setting, said):
+    finished = classify(setting)
+    assert finished.status == 2
+    assert said in finished.sentences[0]
+
+
+def test_importance_and_shap_values_are_told(classify, tmp_path):
+    assert classify().status == 0
+    tables = tmp_path / "run" / "tables"
+    importance, shap = (pd.read_csv(tables / f"{n}.csv") for n in ("importance", "shap"))
+    assert set(importance["feature"]) >= set(shap["feature"])
+    assert len(shap) and (importance["auc_loss"].iloc[0] > 0)
+
+
+def test_a_forest_has_an_importance_and_a_note_in_place_of_shap_values(classify, tmp_path):
+    assert classify("classifier=extra_trees").status == 0
+    tables = tmp_path / "run" / "tables"
+    assert len(pd.read_csv(tables / "importance.csv"))
+    assert pd.read_csv(tables / "shap.csv").empty
+    assert any("SHAP values need a fold" in note for note in results(tmp_path)["notes"])
+
+
+def test_importance_can_be_left_out(classify, tmp_path):
+    assert classify("evaluation.n_importance=0").status == 0
+    assert pd.read_csv(tmp_path / "run" / "tables" / "importance.csv").empty
+    assert not any("SHAP" in note for note in results(tmp_path)["notes"])
+
+
+def test_features_from_elsewhere_run_through_the_same_chain(undrawn_command, tiny, tmp_path):
+    """300 patients, 529 features, some of them constant, copied, missing or infinite."""
+    rng = np.random.default_rng(0)
+    outcome = (rng.random(300) < 0.25).astype(int)
+    patients = [f"p{i:03d}" for i in range(300)]
+    values = rng.normal(size=(300, 40)) @ rng.normal(size=(40, 529)) + rng.normal(size=(300, 529))
+    values[:, :5] += 8.0 * outcome[:, None]
+    values[:, 10], values[:, 11] = 1.0, values[:, 0]
+    values[:40, 12], values[3, 13] = np.nan, np.inf
+    features = pd.DataFrame(values, columns=[f"original_glcm_{j}" for j in range(529)])
+    features.insert(0, "patient_id", patients)
+    features.to_csv(tmp_path / "features.csv", index=False)
+    table = pd.DataFrame({"patient_id": patients, "outcome": outcome})
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    finished = undrawn_command(
+        "classify", *tiny, "classifier=all", "evaluation.n_repeats=1", "cohort=folder",
+        f"cohort.root={tmp_path}", "cohort.features=features.csv", "classifier.imbalance=weights",
+        f"run_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    found = results(tmp_path)["arms"]["radiomics"]
+    assert found["repeated_cv"]["auc"] > 0.65
+    steps = pd.read_csv(tmp_path / "run" / "tables" / "selection_steps.csv")
+    assert steps["n_before"].iloc[0] == 529
+    assert steps["step"].tolist() == ["Usable features", "t-test", "Correlation", "LASSO"]
+    assert steps["n_after"].is_monotonic_decreasing
 
 
 def test_a_cohort_without_features_is_refused(her2_command, table_cohort, tiny, tmp_path):

@@ -19,8 +19,8 @@ FILES = [
 ]  # fmt: skip
 TABLES = [
     "baseline", "baseline_outcome", "odds_ratios", "feature_counts", "selection_steps",
-    "selected_features", "stability", "repeated_cv", "repeats", "performance",
-    "operating_points", "comparisons", "reclassification", "permutation", "sample_size",
+    "selected_features", "stability", "repeated_cv", "repeats", "performance", "importance",
+    "shap", "operating_points", "comparisons", "reclassification", "permutation", "sample_size",
     "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism", "audit",
     "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
     "calibration_curve", "decision_curve",
@@ -29,6 +29,7 @@ FIGURES = [
     "flow", "roc", "calibration_test", "decision_curve", "confusion", "comparison", "repeats",
     "feature_counts", "selection_p_values_radiomics", "selection_correlation_radiomics",
     "selection_lasso_radiomics", "selection_weights_radiomics", "odds_ratios", "nomogram",
+    "importance_radiomics", "shap_radiomics", "importance_dlr", "shap_clinical",
     "learning_curve", "stability_radiomics", "subgroups_test", "prediction_histogram_test",
 ]  # fmt: skip
 
