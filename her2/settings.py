@@ -57,21 +57,34 @@ class EnhanceSettings:
 
 @dataclass(frozen=True)
 class RadiomicsSettings:
-    """Group `radiomics`: feature set and region."""
+    """Group `radiomics`: feature set and region.
+
+    region: lesion, ring (the tissue around it) or both; ring_mm: its width (ring_px, if given,
+    in pixels instead); harmonise: none, or combat to take the vendor's effect out of the
+    features; robustness: changes of mask and image under which the features are measured again.
+    """
 
     preset: str = "paper_1561"
     region: str = "lesion"
+    ring_mm: float = 3.0
+    ring_px: float | None = None
+    harmonise: str = "none"
+    robustness: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Group `selection`: the chain of filters."""
+    """Group `selection`: the chain of filters.
+
+    reader_icc: smallest lower limit of the ICC between two readers' features; None for no filter.
+    """
 
     method: str = "paper"
     alpha: float = 0.05
     equal_variance: bool = True
     correlation: float = 0.8
     lasso_folds: int = 10
+    reader_icc: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,13 @@ class TrackingSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """Group `compute`: engine and number of worker processes (0 = one a core)."""
+    """Group `compute`: engine and number of worker processes (0 = one a core).
+
+    timeout_s: most seconds that one lesion's features may take, None for no limit; scheduler:
+    address of a dask scheduler, None to start one here.
+    """
 
     engine: str = "local"
     n_workers: int = 0
+    timeout_s: float | None = 900.0
+    scheduler: str | None = None
