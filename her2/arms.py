@@ -32,7 +32,9 @@ IntArray = NDArray[np.int64]
 class Arm:
     """One way to predict: features of all lesions (index `Lesion.key`), and how to learn.
 
-    is_table: the preparation wants named columns (clinical variables), not an array.
+    is_table: the preparation wants named columns (clinical variables), not an array;
+    auxiliary: names of columns that help the preparation and can never be selected (a second
+    reader's features, the scanner).
     """
 
     name: str
@@ -40,6 +42,12 @@ class Arm:
     preparation: Pipeline
     points: Sequence[Candidate]
     is_table: bool = False
+    auxiliary: frozenset[str] = frozenset()
+
+    @property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """Which columns a selection may choose, (n_columns,)."""
+        return ~self.features.columns.isin(list(self.auxiliary))
 
     def rows(self, keys: Sequence[str]) -> FloatArray:
         """Return the features of some lesions, (n, p) float64; a frame where `is_table`."""

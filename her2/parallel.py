@@ -46,12 +46,12 @@ def run_jobs(jobs: Iterable[Job], *, n_workers: int) -> Iterator[Any]:
 def _watching(
     function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
-    _watch_parent()
+    leave_with_parent()
     return function(*arguments, **named)
 
 
 @lru_cache(maxsize=1)
-def _watch_parent() -> None:
+def leave_with_parent() -> None:
     """Start, once a process, a thread that ends the process when its parent has gone."""
     parent = os.getppid()
 

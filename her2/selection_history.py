@@ -17,9 +17,11 @@ from her2.radiomics.names import image_type_and_family
 from her2.selection import (
     BorutaFilter,
     CorrelationFilter,
+    HarmoniseFeatures,
     LassoCurves,
     LassoFilter,
     MrmrFilter,
+    ReaderAgreementFilter,
     StabilityFilter,
     SupervisedFilter,
     TTestFilter,
@@ -37,7 +39,9 @@ class SelectionHistory:
     steps: step, n_before, n_after, rule; p_values: feature, family, p_value of the t-test;
     correlation_before, correlation_after: (p, p) Pearson correlations around the correlation
     filter; lasso: path and cross-validation error; weights: feature, weight of the LASSO (NaN
-    where the chain has no LASSO); alpha, limit: of the t-test and of the correlation.
+    where the chain has no LASSO); alpha, limit: of the t-test and of the correlation;
+    harmonised: (n, 2) and (n, 2), the rows before and after ComBat on the first two principal
+    components of the features before.
     """
 
     steps: pd.DataFrame
@@ -48,6 +52,7 @@ class SelectionHistory:
     weights: pd.DataFrame | None = None
     alpha: float = 0.05
     limit: float = 0.8
+    harmonised: tuple[FloatArray, FloatArray] | None = None
 
 
 def selection_history(
@@ -72,13 +77,22 @@ def selection_history(
         kept = _labels_after(step, labels)
         if type(step) in _TITLES:
             title, rule = _TITLES[type(step)](step)
-            rows.append((title, len(labels), len(kept), rule))
+            rows.append((title, *_counts(step, labels, kept), rule))
         found |= _evidence(step, current, after, y, labels)
         current, labels = after, kept
     if any(isinstance(step, SupervisedFilter) for _, step in chain.steps):
         found.setdefault("weights", pd.DataFrame({"feature": labels, "weight": np.nan}))
     table = pd.DataFrame(rows, columns=["step", "n_before", "n_after", "rule"])
     return SelectionHistory(table, **found)
+
+
+def _counts(step: BaseEstimator, before: NDArray[Any], after: NDArray[Any]) -> tuple[int, int]:
+    """Return features before and after a step; a second reader's are no features of their own."""
+    if isinstance(step, HarmoniseFeatures):
+        return len(after), len(after)
+    if isinstance(step, ReaderAgreementFilter):
+        return len(step.support_), int(step.support_.sum())
+    return len(before), len(after)
 
 
 def _labels_after(step: BaseEstimator, labels: NDArray[Any]) -> NDArray[Any]:
@@ -95,6 +109,8 @@ def _evidence(
     labels: NDArray[Any],
 ) -> dict[str, Any]:
     """Return the fields of `SelectionHistory` that a step fills."""
+    if isinstance(step, HarmoniseFeatures) and step.model_ is not None:
+        return {"harmonised": _on_components(step, before, after)}
     if isinstance(step, TTestFilter):
         families = [image_type_and_family(name)[1] for name in labels]
         columns = {"feature": labels, "family": families, "p_value": step.p_values_}
@@ -113,7 +129,28 @@ def _evidence(
     return {}
 
 
+def _on_components(
+    step: HarmoniseFeatures, before: FloatArray, after: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return two components of each row before and after, (n, 2) each, on the same axes."""
+    first = step.usable_.transform(before[:, 1 + step.n_before :])
+    second = step.usable_.transform(after[:, step.n_before :])
+    mean, scale = first.mean(axis=0), first.std(axis=0)
+    standard = (first - mean) / scale
+    axes = np.linalg.svd(standard, full_matrices=False)[2][:2]
+    return standard @ axes.T, ((second - mean) / scale) @ axes.T
+
+
 _TITLES: dict[type, Any] = {
+    ReaderAgreementFilter: lambda step: (
+        "Reader agreement (ICC)",
+        f"{'lower limit of the ' if step.by == 'low' else ''}{step.form} between readers "
+        f"at least {step.limit:g}{'' if step.is_judged_ else ': too few lesions to judge'}",
+    ),
+    HarmoniseFeatures: lambda step: (
+        "Harmonisation (ComBat)",
+        "effect of the vendor taken out" if step.model_ else f"nothing done: {step.reason_}",
+    ),
     CompressDeepFeatures: lambda step: (
         "Principal components",
         f"deep features become {step.pca_[-1].n_components_} components",

@@ -57,10 +57,19 @@ class EnhanceSettings:
 
 @dataclass(frozen=True)
 class RadiomicsSettings:
-    """Group `radiomics`: feature set and region."""
+    """Group `radiomics`: feature set and region.
+
+    region: lesion, ring (the tissue around it) or both; ring_mm: its width (ring_px, if given,
+    in pixels instead); harmonise: none, or combat to take the vendor's effect out of the
+    features; robustness: changes of mask and image under which the features are measured again.
+    """
 
     preset: str = "paper_1561"
     region: str = "lesion"
+    ring_mm: float = 3.0
+    ring_px: float | None = None
+    harmonise: str = "none"
+    robustness: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,8 @@ class SelectionSettings:
     """Group `selection`: the chain of filters; a method reads those that its file has.
 
     n_features: of mrmr; n_rounds, n_trees: of boruta; n_pairs, threshold, max_false: of
-    stability; the others: of paper, and where a method has the same step.
+    stability; reader_icc: smallest lower limit of the ICC between two readers' features, None
+    for no such filter; the others: of paper, and where a method has the same step.
     """
 
     method: str = "paper"
@@ -76,6 +86,7 @@ class SelectionSettings:
     equal_variance: bool = True
     correlation: float = 0.8
     lasso_folds: int = 10
+    reader_icc: float | None = None
     n_features: int = 20
     n_rounds: int = 40
     n_trees: int = 50
@@ -167,7 +178,13 @@ class TrackingSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """Group `compute`: engine and number of worker processes (0 = one a core)."""
+    """Group `compute`: engine and number of worker processes (0 = one a core).
+
+    timeout_s: most seconds that one lesion's features may take, None for no limit; scheduler:
+    address of a dask scheduler, None to start one here.
+    """
 
     engine: str = "local"
     n_workers: int = 0
+    timeout_s: float | None = 900.0
+    scheduler: str | None = None

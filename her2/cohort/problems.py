@@ -89,6 +89,12 @@ CATALOGUE: dict[str, Entry] = {
     "M21": Entry("quarantined", "contour instead of a filled mask"),
     "M22": Entry("warning", "two readers disagree"),
     "M24": Entry("quarantined", "header that points at another file"),
+    # extraction of features
+    "R01": Entry("quarantined", "worker process died while measuring the lesion"),
+    "R02": Entry("quarantined", "measuring the lesion took longer than the limit"),
+    "R03": Entry("quarantined", "pyradiomics cannot measure the lesion"),
+    "R04": Entry("quarantined", "no room for the ring around the lesion"),
+    "R05": Entry("warning", "ring cut off by the border of the image"),
     # paths
     "S13": Entry("quarantined", "path outside the cohort's folder"),
     # table

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from her2.radiomics.region import RING_PREFIX
+
 FAMILIES = (
     "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm",
 )  # fmt: skip
@@ -16,8 +18,9 @@ OTHER = "other"
 def image_type_and_family(name: str) -> tuple[str, str]:
     """Return (image type, family) of a feature's name.
 
-    Names are those of pyradiomics; a component of deep features is ``deep_pc_<number>``; anything
-    else was brought and belongs to the family ``other``.
+    Names are those of pyradiomics, with ``ring_`` in front for the ring around the lesion; a
+    component of deep features is ``deep_pc_<number>``; anything else was brought and belongs to
+    the family ``other``.
 
     Examples
     --------
@@ -25,7 +28,12 @@ def image_type_and_family(name: str) -> tuple[str, str]:
     ('wavelet-LLH', 'glcm')
     >>> image_type_and_family("deep_pc_7"), image_type_and_family("tumour_grade")
     (('deep', 'deep'), ('other', 'other'))
+    >>> image_type_and_family("ring_original_glcm_Contrast")
+    ('ring_original', 'glcm')
     """
+    if name.startswith(RING_PREFIX):
+        image_type, family = image_type_and_family(name.removeprefix(RING_PREFIX))
+        return (f"{RING_PREFIX}{image_type}" if family in FAMILIES else OTHER), family
     image_type, _, rest = name.partition("_")
     if image_type == DEEP and rest.startswith("pc_"):
         return DEEP, DEEP

@@ -27,6 +27,7 @@ TABLES: dict[str, TableSpec] = {
     "selection_steps": specs_models.SELECTION_STEPS,
     "selected_features": specs_models.SELECTED_FEATURES,
     "stability": specs_models.STABILITY,
+    "robustness": specs_models.ROBUSTNESS,
     "arms": specs_models.ARMS,
     "repeated_cv": specs_models.REPEATED_CV,
     "performance": specs_models.PERFORMANCE,
@@ -64,6 +65,10 @@ FIGURES: dict[str, str] = {
     "odds_ratios": "Odds ratios with 95 % intervals, of each variable alone and adjusted.",
     "agreement": "Agreement of the two readers' outlines: overlap and largest distance.",
     "feature_counts": "Features by image type and family.",
+    "harmonisation": (
+        "Training lesions by the vendor of the scanner, before and after ComBat, on the first two "
+        "principal components of the features before."
+    ),
     "selection_p_values": (
         "Distribution of the p values of the features by family, before any selection."
     ),
@@ -186,6 +191,7 @@ SECTIONS: tuple[SectionPlan, ...] = (
         (
             Draws(("feature_counts",)),
             Shows("feature_counts"),
+            Draws(("harmonisation",)),
             Shows("selection_steps"),
             Draws(
                 (
@@ -278,6 +284,8 @@ SECTIONS: tuple[SectionPlan, ...] = (
             Heads("Stability of the selection", "nogueira"),
             Draws(("stability",)),
             Shows("stability"),
+            Heads("Robustness of the features", "icc"),
+            Shows("robustness"),
             Heads("Learning curve"),
             Draws(("learning_curve",)),
             Shows("learning_curve"),

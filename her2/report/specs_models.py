@@ -71,6 +71,19 @@ STABILITY = TableSpec(
     empty="The selection was not repeated on resamples.",
 )
 
+ROBUSTNESS = TableSpec(
+    "Features of training lesions measured again after small changes",
+    (
+        words("Changed", "changed"),
+        words("How", "how"),
+        whole("Lesions", "n_lesions"),
+        whole("Features", "n_features"),
+        estimate("Median ICC (range)", "median", term="icc"),
+        whole("Lower limit at least .75", "n_good"),
+    ),
+    note="ICC(2,1) of a feature between a lesion as it is and its changed versions.",
+)
+
 ARMS = TableSpec(
     "Arms of the study",
     (arm(), words("Model", "model"), whole("Features used", "n_features", absent="")),

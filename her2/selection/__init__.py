@@ -15,6 +15,7 @@ from her2.selection.chains import (
     stability_chain,
 )
 from her2.selection.filters import SupervisedFilter
+from her2.selection.harmonise import HarmoniseFeatures
 from her2.selection.lasso import LassoCurves, LassoFilter, lasso_coefficients, lasso_curves
 from her2.selection.mrmr import MrmrFilter
 from her2.selection.readers import ReaderAgreementFilter
@@ -25,6 +26,7 @@ from her2.selection.usable import UsableFeatures
 __all__ = [
     "BorutaFilter",
     "CorrelationFilter",
+    "HarmoniseFeatures",
     "LassoCurves",
     "LassoFilter",
     "MrmrFilter",

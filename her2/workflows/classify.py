@@ -19,9 +19,9 @@ from her2.settings import (
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
 from her2.workflows.fitting import fit_run
-from her2.workflows.inputs import n_workers, radiomic_features
+from her2.workflows.inputs import n_workers
 from her2.workflows.opening import open_run
-from her2.workflows.outcome import write_features
+from her2.workflows.radiomic_inputs import check_radiomics, radiomic_inputs
 
 
 def classify(
@@ -41,27 +41,25 @@ def classify(
 ) -> int:
     """Fit the grid on the radiomic (or brought) features and return the exit status."""
     recipes.check_recipe(classifier, selection, seed)
+    check_radiomics(radiomics, selection)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
-    features = run.cohort.features
-    if run.has_images:
-        with run.watch.step("radiomics"):
-            table = radiomic_features(run.cohort, radiomics, compute=compute, cache=cache)
-        features = table.values
-    if features is None:
+    run, radiomic = radiomic_inputs(
+        run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
+    )
+    if radiomic is None:
         raise BadCohort(
             "expected images with masks or a table of features, found neither; add the columns "
             "image and mask to the table, or set cohort.features=FILE"
         )
-    write_features(run.folder.file("features.parquet"), run.cohort, features)
-    arms = [recipes.radiomics_arm(features, classifier, selection, seed)]
+    arms = [recipes.radiomics_arm(radiomic, classifier, selection, seed)]
     fitted = fit_run(
         run, arms, members=(),
         evaluation=evaluation, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
     return conclude(
-        run, arms, fitted, (), features=features, evaluation=evaluation, tracking=tracking,
-        seed=seed, n_workers=n_workers(compute),
+        run, arms, fitted, (), radiomic=radiomic, evaluation=evaluation,
+        tracking=tracking, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from her2.arms import Arm
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import Fitted, model_selection_table, save_models, selection_notes
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import judge
+from her2.workflows.radiomic_inputs import RadiomicInputs
 from her2.workflows.refits import refit_run
 
 
@@ -21,7 +20,7 @@ def conclude(
     fitted: Fitted,
     notes: Sequence[str],
     *,
-    features: pd.DataFrame | None,
+    radiomic: RadiomicInputs | None,
     evaluation: EvaluationSettings,
     tracking: TrackingSettings,
     seed: int,
@@ -32,9 +31,10 @@ def conclude(
     refits = refit_run(
         run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers
     )
+    said = radiomic.notes if radiomic else ()
     outcome = judge(
-        run, fitted.signatures, [*notes, *selection_notes(fitted.arms)], evaluation=evaluation,
-        seed=seed, features=features,
+        run, fitted.signatures, [*said, *notes, *selection_notes(fitted.arms)],
+        evaluation=evaluation, seed=seed, features=radiomic.features if radiomic else None,
     )  # fmt: skip
-    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
+    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms), radiomic)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -9,8 +9,10 @@ from typing import Any
 from her2.errors import BadCohort
 from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, RadiomicsSettings
-from her2.workflows.inputs import attention, open_cohort, radiomic_features, record_cohort
-from her2.workflows.outcome import write_features
+from her2.workflows.extraction import perturbations, radiomic_features, robustness_of
+from her2.workflows.inputs import attention, open_cohort, record_cohort
+from her2.workflows.losses import cohort_with
+from her2.workflows.outcome import write_features, write_parquet
 
 
 def features(
@@ -24,6 +26,7 @@ def features(
     cache: str | None,
 ) -> int:
     """Extract the features, write them, and return the exit status."""
+    perturbations(radiomics, seed)  # refuses what there is not, before the long steps
     run = RunFolder.open(run_dir, config)
     patients = open_cohort(cohort, compute=compute, cache=cache)
     if not all(lesion.image and lesion.masks for lesion in patients.lesions):
@@ -31,8 +34,13 @@ def features(
             "expected an image and a mask of every lesion, found a cohort without; add the "
             "columns image and mask to the table"
         )
-    record_cohort(run, patients)
+    record_cohort(run, patients)  # before the long step; what it loses is recorded after it
     table = radiomic_features(patients, radiomics, compute=compute, cache=cache)
+    patients = cohort_with(patients, table.problems)
+    record_cohort(run, patients)
+    if radiomics.robustness:
+        found = robustness_of(patients.lesions, radiomics, compute=compute, cache=cache, seed=seed)
+        write_parquet(run.file("features_robustness.parquet"), found)
     path = run.file("features.parquet")
     write_features(path, patients, table.values)
     n_lesions, n_features = table.values.shape

@@ -145,11 +145,9 @@ def _candidates(arm: Arm) -> int:
     Deep features that are compressed count as the components they become.
     """
     if not arm.is_table:
-        compress = arm.preparation[0]
-        lost = 0
-        if isinstance(compress, CompressDeepFeatures):
-            lost = max(compress.n_deep - compress.n_components, 0)
-        return int(arm.features.shape[1]) - lost
+        compressing = [s for _, s in arm.preparation.steps if isinstance(s, CompressDeepFeatures)]
+        lost = sum(max(s.n_deep - s.n_components, 0) for s in compressing)
+        return int(arm.is_candidate.sum()) - lost
     return sum(
         1 if pd.api.types.is_numeric_dtype(values) else max(values.nunique() - 1, 1)
         for _, values in arm.features.items()

@@ -33,6 +33,7 @@ from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome, results_document
 from her2.workflows.patient_tables import PatientTables, patient_tables, write_adjudication
 from her2.workflows.pictures import Material, all_comparisons, figures
+from her2.workflows.radiomic_inputs import RadiomicInputs
 from her2.workflows.refits import Refits, importance_tables, learning_table, selection_tables
 from her2.workflows.subgroups import subgroup_table
 
@@ -44,12 +45,16 @@ MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
 
 @dataclass(frozen=True)
 class Fits:
-    """What was fitted in a run: its arms, and what came of them; empty for a network alone."""
+    """What was fitted in a run: its arms, and what came of them; empty for a network alone.
+
+    radiomic: the features, with the agreement of readers and the robustness where asked for.
+    """
 
     arms: Sequence[Arm] = ()
     fitted: Fitted | None = None
     refits: Refits = field(default_factory=Refits)
     model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
+    radiomic: RadiomicInputs | None = None
 
 
 def finish(
@@ -143,9 +148,10 @@ def _tables(
         "baseline": patients.baseline,
         "baseline_outcome": patients.baseline_outcome,
         "odds_ratios": patients.odds_ratios,
-        "agreement": patients.readers.summary,
+        "agreement": _agreement(patients, fits),
         "adjudication": _nameless(patients.readers.adjudication),
         "feature_counts": outcome.feature_counts,
+        "robustness": pd.DataFrame() if fits.radiomic is None else fits.radiomic.robustness,
         **selection_tables(fits.refits),
         "performance": _performance_table(results),
         "comparisons": pd.DataFrame(all_comparisons(results)),
@@ -156,6 +162,14 @@ def _tables(
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
         "audit": audit_table(run, fits.refits),
     }
+
+
+def _agreement(patients: PatientTables, fits: Fits) -> pd.DataFrame:
+    """Return the agreement of the readers on outlines and, if measured, on features."""
+    if fits.radiomic is None or fits.radiomic.agreement is None:
+        return patients.readers.summary
+    both = [patients.readers.summary, fits.radiomic.agreement.summary]
+    return pd.concat(both, ignore_index=True)
 
 
 def _final_model_tables(

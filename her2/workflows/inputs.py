@@ -11,22 +11,24 @@ from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
 from her2.cohort.phantom import write_phantom
+from her2.compute import DaskCluster, Engine, LocalPool
 from her2.errors import BadConfig
 from her2.progress import progress
-from her2.radiomics import FeatureTable, extract_table
+from her2.radiomics import FeatureTable
 from her2.run_folder import RunFolder
 from her2.seeds import integer_seed
 from her2.settings import (
     BackboneSettings,
     CohortSettings,
     ComputeSettings,
-    RadiomicsSettings,
 )
 from her2.splits import Split, make_split, read_split, write_split
 from her2.store import Store, content_key, default_cache, file_sha256, write_json
 from her2.types import Cohort
 
 logger = logging.getLogger(__name__)
+
+ENGINES = ("local", "dask")
 
 
 def n_workers(compute: ComputeSettings) -> int:
@@ -37,11 +39,31 @@ def n_workers(compute: ComputeSettings) -> int:
     BadConfig
         The engine is not known here, or the number is negative.
     """
-    if compute.engine != "local":
-        raise BadConfig(f"expected compute.engine local, found {compute.engine!r}")
+    if compute.engine not in ENGINES:
+        raise BadConfig(
+            f"expected compute.engine among {', '.join(ENGINES)}, found {compute.engine!r}"
+        )
     if compute.n_workers < 0:
         raise BadConfig(f"expected compute.n_workers of at least 0, found {compute.n_workers}")
     return compute.n_workers or len(os.sched_getaffinity(0))
+
+
+def engine(compute: ComputeSettings) -> Engine:
+    """Return what extracts features: processes of this machine, or workers of dask.
+
+    Raises
+    ------
+    BadConfig
+        A setting is out of range, or dask is not installed.
+    """
+    workers, limit = n_workers(compute), compute.timeout_s
+    if limit is not None and not limit > 0:
+        raise BadConfig(
+            f"expected compute.timeout_s above 0, or null for no limit, found {limit:g}"
+        )
+    if compute.engine == "dask":
+        return DaskCluster(compute.scheduler, n_workers=workers, timeout_s=limit)
+    return LocalPool(workers, timeout_s=limit)
 
 
 def cache_folder(cache: str | None) -> Path:
@@ -159,24 +181,6 @@ def frozen_split(run: RunFolder, cohort: Cohort, *, test_size: float, seed: int)
     return drawn
 
 
-def radiomic_features(
-    cohort: Cohort, settings: RadiomicsSettings, *, compute: ComputeSettings, cache: str | None
-) -> FeatureTable:
-    """Return the radiomic features of every lesion, and say how many were in the cache."""
-    store = Store(cache_folder(cache) / "radiomics")
-    with progress("radiomics", len(cohort.lesions), "lesions") as advance:
-        table = extract_table(
-            cohort.lesions,
-            store=store,
-            preset=settings.preset,
-            region=settings.region,
-            n_workers=n_workers(compute),
-            advance=advance,
-        )
-    _report_cache("radiomics", table)
-    return table
-
-
 def deep_features(
     cohort: Cohort,
     settings: BackboneSettings,
@@ -205,7 +209,7 @@ def deep_features(
             seed=integer_seed(seed, "backbone"),
             advance=advance,
         )
-    _report_cache("deep features", table)
+    report_cache("deep features", table)
     return table
 
 
@@ -233,7 +237,8 @@ def _by_code(cohort: Cohort, severity: str) -> dict[str, int]:
     return dict(sorted(Counter(first.values()).items()))
 
 
-def _report_cache(title: str, table: FeatureTable) -> None:
+def report_cache(title: str, table: FeatureTable) -> None:
+    """Log how many lesions were measured and how many were in the cache."""
     logger.info(
         "%s: %d lesions, %d extracted, %d from the cache",
         title, len(table.values), table.n_extracted, table.n_cached,

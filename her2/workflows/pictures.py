@@ -21,6 +21,7 @@ from her2.workflows.final_model import DrawnNomogram
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome
 from her2.workflows.patient_tables import PatientTables
+from her2.workflows.radiomic_inputs import adjusted_vendors, vendors
 from her2.workflows.refits import Refits, frequency_table
 
 Tables = Mapping[str, pd.DataFrame]
@@ -74,6 +75,10 @@ def _patients(of: Material) -> Named:
 def _selection(of: Material) -> Named:
     if not of.tables["feature_counts"].empty:
         yield "feature_counts", plots.feature_counts_figure(of.tables["feature_counts"])
+    harmonised = [h.harmonised for h in of.refits.histories.values() if h.harmonised is not None]
+    if harmonised:
+        groups = adjusted_vendors(vendors(of.run.cohort).loc[list(of.run.training.keys)])
+        yield "harmonisation", plots.harmonisation_figure(*harmonised[0], groups)
     for arm, history in of.refits.histories.items():
         if history.p_values is not None:
             title = f"{ARM_TITLES[arm]}: p value of every feature"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from her2.arms import Arm
@@ -15,6 +16,8 @@ from her2.errors import BadConfig
 from her2.fusion import CompressDeepFeatures
 from her2.seeds import integer_seed
 from her2.selection import (
+    HarmoniseFeatures,
+    ReaderAgreementFilter,
     boruta_chain,
     lasso_chain,
     mrmr_chain,
@@ -24,6 +27,7 @@ from her2.selection import (
 )
 from her2.settings import BackboneSettings, FusionSettings, SelectionSettings
 from her2.types import Cohort
+from her2.workflows.radiomic_inputs import MIN_PAIRS, SECOND_READER, VENDOR, RadiomicInputs
 
 Grids = Mapping[str, Any]
 
@@ -80,10 +84,15 @@ def clinical_arm(cohort: Cohort, classifier: Grids, imputation: str = "median") 
 
 
 def radiomics_arm(
-    features: pd.DataFrame, classifier: Grids, selection: SelectionSettings, seed: int
+    radiomics: RadiomicInputs, classifier: Grids, selection: SelectionSettings, seed: int
 ) -> Arm:
     """Return the arm of the radiomic features."""
-    return Arm("radiomics", features, selection_chain(selection, seed), candidates(classifier))
+    table, first = _with_helpers(None, radiomics, selection)
+    chain = [step for _, step in selection_chain(selection, seed).steps]
+    return Arm(
+        "radiomics", table, make_pipeline(*first, *chain), candidates(classifier),
+        auxiliary=_helpers(table),
+    )  # fmt: skip
 
 
 def deep_learning_arm(features: pd.DataFrame, backbone: BackboneSettings) -> Arm:
@@ -93,7 +102,7 @@ def deep_learning_arm(features: pd.DataFrame, backbone: BackboneSettings) -> Arm
 
 def dlr_arm(
     deep: pd.DataFrame,
-    radiomics: pd.DataFrame,
+    radiomics: RadiomicInputs,
     classifier: Grids,
     *,
     selection: SelectionSettings,
@@ -102,6 +111,46 @@ def dlr_arm(
 ) -> Arm:
     """Return the arm that compresses deep features and selects among them and radiomic ones."""
     compress = CompressDeepFeatures(n_deep=deep.shape[1], n_components=fusion.n_components)
-    steps = [step for _, step in selection_chain(selection, seed).steps]
-    features = pd.concat([deep, radiomics], axis=1)
-    return Arm("dlr", features, make_pipeline(compress, *steps), candidates(classifier))
+    table, first = _with_helpers(deep, radiomics, selection)
+    chain = [step for _, step in selection_chain(selection, seed).steps]
+    return Arm(
+        "dlr", table, make_pipeline(*first, compress, *chain), candidates(classifier),
+        auxiliary=_helpers(table),
+    )  # fmt: skip
+
+
+def _with_helpers(
+    deep: pd.DataFrame | None, radiomics: RadiomicInputs, selection: SelectionSettings
+) -> tuple[pd.DataFrame, list[BaseEstimator]]:
+    """Return an arm's table and the steps that use up its auxiliary columns, in this order.
+
+    Columns: the vendor, deep features, the first reader's, the second reader's; those that there
+    are. The agreement of readers is judged first, on features as they were measured.
+    """
+    n_deep = 0 if deep is None else deep.shape[1]
+    has_vendor = radiomics.vendor is not None
+    first: list[BaseEstimator] = []
+    frames = [deep, radiomics.features]
+    if radiomics.second is not None and selection.reader_icc is not None:
+        n_features = radiomics.features.shape[1]
+        first.append(
+            ReaderAgreementFilter(
+                n_features,
+                selection.reader_icc,
+                min_pairs=MIN_PAIRS,
+                n_before=n_deep + int(has_vendor),
+                few_pairs="keep",
+            )
+        )
+        frames.append(radiomics.second.add_prefix(SECOND_READER))
+    if radiomics.vendor is not None:
+        first.append(HarmoniseFeatures(n_before=n_deep))
+        frames.insert(0, radiomics.vendor.to_frame(VENDOR))
+    rows = radiomics.features.index
+    return pd.concat([f.loc[rows] for f in frames if f is not None], axis=1), first
+
+
+def _helpers(table: pd.DataFrame) -> frozenset[str]:
+    """Return the names of the columns that no selection may choose."""
+    names = [str(name) for name in table.columns]
+    return frozenset(name for name in names if name == VENDOR or name.startswith(SECOND_READER))

@@ -83,7 +83,10 @@ def refit_run(
         return Refits(
             learning=_learning(arms, fitted, run.training, evaluation, jobs),
             supports=_supports(selecting, run.training, evaluation, jobs),
-            names={arm.name: [str(c) for c in arm.features.columns] for arm in selecting},
+            names={
+                arm.name: [str(c) for c in arm.features.columns[arm.is_candidate]]
+                for arm in selecting
+            },
             audited=audited,
             shuffled=_shuffled(by_name.get(audited or ""), fitted, run.training, evaluation, jobs),
             unmoved={
@@ -139,10 +142,11 @@ def _supports(
     found = {}
     for arm in arms if evaluation.n_stability else ():
         with progress(f"stability, {arm.name}", evaluation.n_stability, "resamples") as advance:
-            found[arm.name] = selected_in_resamples(
+            kept = selected_in_resamples(
                 arm, training, n_resamples=evaluation.n_stability, seed=jobs["seed"],
                 n_workers=jobs["n_workers"], advance=advance,
             )  # fmt: skip
+            found[arm.name] = kept[:, arm.is_candidate]
     return found
 
 

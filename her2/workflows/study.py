@@ -26,9 +26,9 @@ from her2.types import ARMS
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
 from her2.workflows.fitting import Fitted, fit_run
-from her2.workflows.inputs import deep_features, n_workers, radiomic_features
+from her2.workflows.inputs import deep_features, n_workers
 from her2.workflows.opening import OpenRun, open_run
-from her2.workflows.outcome import write_features
+from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
 
 NEEDS = {
     "clinical": "no clinical variable is named (cohort.clinical)",
@@ -58,6 +58,7 @@ def study(
 ) -> int:
     """Run the study and return the exit status; the parameters are the groups of conf/."""
     _check(enhance, fusion)
+    check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
@@ -65,7 +66,9 @@ def study(
     )  # fmt: skip
     # first the short step, so that weights that cannot be had are missed before the long one
     deep = _deep_features(run, backbone, compute, cache, seed)
-    radiomic = _radiomic_features(run, radiomics, compute, cache)
+    run, radiomic = radiomic_inputs(
+        run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
+    )
     arms = _arms(
         run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
     )
@@ -74,8 +77,8 @@ def study(
         n_workers=n_workers(compute),
     )  # fmt: skip
     return conclude(
-        run, arms, fitted, _absent(fitted, fusion), features=radiomic, evaluation=evaluation,
-        tracking=tracking, seed=seed, n_workers=n_workers(compute),
+        run, arms, fitted, _absent(fitted, fusion), radiomic=radiomic,
+        evaluation=evaluation, tracking=tracking, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
 
 
@@ -87,20 +90,6 @@ def _check(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
         raise BadConfig(
             f"expected fusion.members among {', '.join(ARMS[:-1])}, found {', '.join(unknown)}"
         )
-
-
-def _radiomic_features(
-    run: OpenRun, radiomics: RadiomicsSettings, compute: ComputeSettings, cache: str | None
-) -> pd.DataFrame | None:
-    """Return brought or extracted features, written to the run; None where there are none."""
-    features = run.cohort.features
-    if run.has_images:
-        with run.watch.step("radiomics"):
-            table = radiomic_features(run.cohort, radiomics, compute=compute, cache=cache)
-        features = table.values
-    if features is not None:
-        write_features(run.folder.file("features.parquet"), run.cohort, features)
-    return features
 
 
 def _deep_features(
@@ -118,7 +107,7 @@ def _deep_features(
 
 def _arms(
     run: OpenRun,
-    radiomic: pd.DataFrame | None,
+    radiomic: RadiomicInputs | None,
     deep: pd.DataFrame | None,
     classifier: Mapping[str, Any],
     selection: SelectionSettings,
@@ -134,7 +123,8 @@ def _arms(
     if radiomic is not None:
         arms.append(recipes.radiomics_arm(radiomic, classifier, selection, seed))
     if deep is not None:
-        arms.append(recipes.deep_learning_arm(deep, backbone))
+        left = [lesion.key for lesion in run.cohort.lesions]
+        arms.append(recipes.deep_learning_arm(deep.loc[left], backbone))
     if deep is not None and radiomic is not None:
         arms.append(
             recipes.dlr_arm(

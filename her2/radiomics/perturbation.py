@@ -1,0 +1,226 @@
+"""Lesions as another reader, another gain or another frame would have given them.
+
+Every change is a pure function of the image, the size of the change and a generator, so that the
+same lesion is changed in the same way in any run, on any number of workers.
+
+References
+----------
+Zwanenburg A et al. Assessing robustness of radiomic features by image perturbation. Sci Rep
+2019;9:614. doi:10.1038/s41598-018-36938-4
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, pi, sin
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from her2.errors import BadConfig
+from her2.radiomics.region import Length
+from her2.seeds import generator
+from her2.types import LesionImage
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+# 0.5 mm is about 15 % of the area of a lesion of 12 mm, the change of volume in the reference
+MASK_SIZE = Length(0.5)
+GAIN_SHARE = 0.04  # of the range of grey levels: 2.4 dB of 60 dB
+NOISE_SHARE = 0.05
+MASK_KINDS = ("erosion", "dilation", "shift", "contour")
+IMAGE_KINDS = ("gain", "noise")
+KINDS = (*MASK_KINDS, *IMAGE_KINDS)
+_CORRELATED_OVER = 2.0  # sizes of the change: how far a wavy contour keeps its side
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A change of a lesion's mask or image.
+
+    Parameters
+    ----------
+    kind
+        Of the mask: ``erosion``, ``dilation``, ``shift`` (in a random direction), ``contour`` (a
+        wavy one). Of the image: ``gain`` (brighter or darker, at random), ``noise`` (speckle).
+    size
+        How far a mask's edge moves; for ``contour`` the standard deviation of the move.
+    share
+        For images: change of the grey levels as a share of their range; None takes .04 for gain
+        (2.4 dB of 60 dB) and .05 for noise.
+    number
+        Tells repeats of a kind apart.
+    seed
+        Root of the random numbers; each lesion has its own.
+
+    Raises
+    ------
+    BadConfig
+        The kind is unknown, or a size is not positive.
+
+    Examples
+    --------
+    >>> mask = np.zeros((5, 5), bool)
+    >>> mask[1:4, 1:4] = True
+    >>> image = LesionImage(np.zeros((5, 5), np.uint8), mask)
+    >>> int(Perturbation("erosion", Length(1.0, px=1)).of(image, "P1/1").mask.sum())
+    1
+    """
+
+    kind: str
+    size: Length = MASK_SIZE
+    share: float | None = None
+    number: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise BadConfig(
+                f"expected a perturbation among {', '.join(KINDS)}, found {self.kind!r}"
+            )
+        for value in (self.size.mm, self.size.px, self.share):
+            if value is not None and not value > 0:
+                raise BadConfig(
+                    f"expected a perturbation of a positive size, found {value:g} for {self.kind}"
+                )
+
+    @property
+    def needs_spacing(self) -> bool:
+        """Whether its size is a length."""
+        return self.kind in MASK_KINDS
+
+    def of(self, image: LesionImage, name: str) -> LesionImage:
+        """Return the changed lesion; its mask may be empty.
+
+        Parameters
+        ----------
+        image
+            The lesion as it is.
+        name
+            `Lesion.key`, which chooses the random numbers.
+
+        Raises
+        ------
+        BadArgument
+            A length in millimetres, and an image without a pixel size.
+        """
+        rng = generator(self.seed, "perturbation", self.kind, self.number, name)
+        if self.kind in IMAGE_KINDS:
+            pixels = _IMAGE_CHANGES[self.kind](image, self.share, rng)
+            return LesionImage(pixels, image.mask, image.spacing_mm, image.spacing_known)
+        size, spacing = self.size.on(image)
+        mask = _MASK_CHANGES[self.kind](image.mask, size, spacing, rng)
+        return LesionImage(image.pixels, mask, image.spacing_mm, image.spacing_known)
+
+
+def eroded(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
+    """Return the pixels of a mask that are farther than `size` (or a pixel) from the outside.
+
+    The border of the image is no edge of the lesion.
+    """
+    if mask.all():
+        return mask
+    distance = ndimage.distance_transform_edt(mask, sampling=spacing)
+    return np.asarray(distance > max(size, min(spacing)) * (1 + 1e-9))
+
+
+def dilated(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
+    """Return a mask and everything within `size` (or a pixel) of it, holes included."""
+    if not mask.any():
+        return mask
+    distance = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    return np.asarray(distance <= max(size, min(spacing)) * (1 + 1e-9))
+
+
+def shifted(mask: BoolArray, rows: int, columns: int) -> BoolArray:
+    """Return a mask moved by whole pixels; what leaves the image is cut off.
+
+    Examples
+    --------
+    >>> shifted(np.array([[True, False, False]]), 0, 1).tolist()
+    [[False, True, False]]
+    """
+    moved = np.zeros_like(mask)
+    if abs(rows) >= mask.shape[0] or abs(columns) >= mask.shape[1]:
+        return moved
+    bottom, right = mask.shape[0] - max(rows, 0), mask.shape[1] - max(columns, 0)
+    source = mask[max(-rows, 0) : bottom, max(-columns, 0) : right]
+    top, left = max(rows, 0), max(columns, 0)
+    moved[top : top + source.shape[0], left : left + source.shape[1]] = source
+    return moved
+
+
+def wavy(
+    mask: BoolArray, size: float, spacing: tuple[float, float], rng: np.random.Generator
+) -> BoolArray:
+    """Return a mask whose edge has moved in and out by a smooth random field of sd `size`."""
+    depth = _signed_distance(mask, spacing)
+    sigma = [_CORRELATED_OVER * size / side for side in spacing]
+    field = ndimage.gaussian_filter(rng.standard_normal(mask.shape), sigma, mode="reflect")
+    return np.asarray(depth + size * field / field.std() > 0)
+
+
+def _signed_distance(mask: BoolArray, spacing: tuple[float, float]) -> FloatArray:
+    """Return how deep in a mask each pixel lies, (H, W); negative outside."""
+    inside = ndimage.distance_transform_edt(mask, sampling=spacing)
+    outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    half_a_pixel = 0.5 * min(spacing)  # the edge runs between the centres
+    return np.asarray(np.where(mask, inside - half_a_pixel, half_a_pixel - outside))
+
+
+def _shifted_at_random(
+    mask: BoolArray, size: float, spacing: tuple[float, float], rng: np.random.Generator
+) -> BoolArray:
+    angle = rng.uniform(0, 2 * pi)
+    rows, columns = (round(size * f / s) for f, s in zip((sin(angle), cos(angle)), spacing,
+                                                           strict=True))  # fmt: skip
+    if rows == columns == 0:  # less than half a pixel: the smallest move there is
+        columns = 1
+    return shifted(mask, rows, columns)
+
+
+def _gained(
+    image: LesionImage, share: float | None, rng: np.random.Generator
+) -> NDArray[np.generic]:
+    """Return an image that is brighter or darker: gain adds to log-compressed grey levels."""
+    step = (share or GAIN_SHARE) * _range(image.pixels)
+    return _as_before(_grey(image) + step * rng.choice([-1.0, 1.0]), image.pixels)
+
+
+def _noisy(
+    image: LesionImage, share: float | None, rng: np.random.Generator
+) -> NDArray[np.generic]:
+    """Return an image with speckle: it multiplies the echo, so it adds to grey levels."""
+    sd = (share or NOISE_SHARE) * _range(image.pixels)
+    return _as_before(_grey(image) + sd * rng.standard_normal(image.pixels.shape), image.pixels)
+
+
+def _grey(image: LesionImage) -> FloatArray:
+    return np.asarray(image.pixels, dtype=np.float64)
+
+
+def _range(pixels: NDArray[np.generic]) -> float:
+    """Return the range of grey levels: of 8-bit images the type's, else what the image uses."""
+    if pixels.dtype == np.uint8:
+        return 255.0
+    return float(np.max(pixels)) - float(np.min(pixels))
+
+
+def _as_before(values: FloatArray, pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return grey levels in the type and within the limits of the image."""
+    low, high = (0.0, 255.0) if pixels.dtype == np.uint8 else (pixels.min(), pixels.max())
+    clipped = np.clip(values, float(low), float(high))
+    whole = np.issubdtype(pixels.dtype, np.integer)
+    return (np.rint(clipped) if whole else clipped).astype(pixels.dtype)
+
+
+_MASK_CHANGES: dict[str, Callable[..., BoolArray]] = {
+    "erosion": lambda mask, size, spacing, rng: eroded(mask, size, spacing),
+    "dilation": lambda mask, size, spacing, rng: dilated(mask, size, spacing),
+    "shift": _shifted_at_random,
+    "contour": wavy,
+}
+_IMAGE_CHANGES: dict[str, Callable[..., NDArray[np.generic]]] = {"gain": _gained, "noise": _noisy}

@@ -1,0 +1,128 @@
+"""What is measured on every lesion of a table: preset, region, reader, and a change if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from her2.cohort import load_lesion, load_reader2_mask
+from her2.cohort.masks import MINIMUM_PIXELS
+from her2.errors import BadArgument, InputProblem
+from her2.radiomics import extraction
+from her2.radiomics.perturbation import Perturbation
+from her2.radiomics.region import (
+    RING,
+    RING_PREFIX,
+    Length,
+    check_region,
+    peritumoural_ring,
+    share_cut_off,
+)
+from her2.types import Lesion, LesionImage
+
+MOST_CUT_OFF = 0.25  # of a ring, without a warning
+
+
+class UnknownSpacing(BadArgument):
+    """A length in millimetres for an image whose pixel size is not known."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is measured on every lesion of a table.
+
+    Parameters
+    ----------
+    preset
+        Feature set, by name.
+    region
+        ``lesion``, ``ring`` (the tissue around it) or ``both`` (twice the features; those of the
+        ring are called ``ring_...``).
+    ring
+        Width of the ring; in pixels where `Length.px` is given.
+    reader
+        Whose mask: 1 or 2.
+    perturbation
+        A change of mask or image before anything is measured; None for none.
+    """
+
+    preset: str = "paper_1561"
+    region: str = "lesion"
+    ring: Length = RING
+    reader: Literal[1, 2] = 1
+    perturbation: Perturbation | None = None
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Beginning of the names of each part of the region: "" of the lesion, ``ring_``."""
+        return {"lesion": ("",), "ring": (RING_PREFIX,), "both": ("", RING_PREFIX)}[self.region]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order.
+
+        Raises
+        ------
+        BadConfig
+            The preset, the region or the width does not exist.
+        """
+        check_region(self.region, self.ring)
+        names = extraction.find_preset(self.preset).feature_names
+        return tuple(f"{prefix}{name}" for prefix in self.prefixes for name in names)
+
+    @property
+    def lengths(self) -> tuple[Length, ...]:
+        """Lengths that need a pixel size."""
+        of_change = self.perturbation is not None and self.perturbation.needs_spacing
+        changes = (self.perturbation.size,) if self.perturbation and of_change else ()
+        return changes if self.region == "lesion" else (self.ring, *changes)
+
+    def image(self, lesion: Lesion) -> LesionImage | None:
+        """Return image and mask as the recipe sees them.
+
+        None where the reader has no usable mask, or a perturbation leaves too little of it.
+
+        Raises
+        ------
+        InputProblem
+            The image, or the first reader's mask, went bad after the cohort was verified.
+        UnknownSpacing
+            A length in millimetres, and an image without a pixel size.
+        """
+        image = load_lesion(lesion)
+        if not all(length.is_known_on(image) for length in self.lengths):
+            raise UnknownSpacing("expected a known pixel spacing, found none; give the spacing")
+        if self.reader == 2:
+            second = _reader2_mask(lesion, image)
+            if second is None:
+                return None
+            image = LesionImage(image.pixels, second, image.spacing_mm, image.spacing_known)
+        if self.perturbation is None:
+            return image
+        changed = self.perturbation.of(image, lesion.key)
+        return changed if changed.mask.sum() >= MINIMUM_PIXELS else None
+
+    def parts(self, image: LesionImage) -> dict[str, NDArray[np.bool_]]:
+        """Return the mask of each part of the region by its prefix."""
+        return {p: self._ring(image) if p else image.mask for p in self.prefixes}
+
+    def ring_cut_off(self, image: LesionImage) -> float:
+        """Return the share of the ring beyond the image; 0 without a ring."""
+        if self.region == "lesion":
+            return 0.0
+        width, spacing = self.ring.on(image)
+        return share_cut_off(image.mask, spacing_mm=spacing, width_mm=width)
+
+    def _ring(self, image: LesionImage) -> NDArray[np.bool_]:
+        width, spacing = self.ring.on(image)
+        return peritumoural_ring(image.mask, spacing_mm=spacing, width_mm=width)
+
+
+def _reader2_mask(lesion: Lesion, image: LesionImage) -> NDArray[np.bool_] | None:
+    try:
+        return load_reader2_mask(lesion, (image.mask.shape[0], image.mask.shape[1]))
+    except InputProblem:  # a warning in quarantine.csv says why; it costs the agreement only
+        return None

@@ -1,0 +1,112 @@
+"""How far features stay the same when a lesion is outlined or scanned a little differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from her2.compute import Engine
+from her2.errors import BadArgument, NotEstimable
+from her2.progress import Work
+from her2.radiomics.perturbation import MASK_KINDS, Perturbation
+from her2.radiomics.recipe import Recipe
+from her2.radiomics.table import extract_table
+from her2.stats import IccForm, icc_per_feature
+from her2.store import Store
+from her2.types import Lesion
+
+COLUMNS = ("feature", "changed", "value", "low", "high", "note", "n_lesions", "n_versions")
+
+
+def feature_robustness(
+    lesions: Sequence[Lesion],
+    perturbations: Sequence[Perturbation],
+    *,
+    store: Store,
+    recipe: Recipe | None = None,
+    engine: Engine | None = None,
+    form: IccForm = "ICC(2,1)",
+    level: float = 0.95,
+    advance: Callable[[Work], None] = lambda work: None,
+) -> pd.DataFrame:
+    """Return the intraclass correlation of every feature between a lesion and its versions.
+
+    The versions of a lesion take the place of raters: as it is, and after each perturbation.
+    Changes of the mask and of the image are judged apart. Outcomes take no part; to choose
+    features, give training lesions only.
+
+    Parameters
+    ----------
+    lesions
+        Lesions with an image and a mask, at least two.
+    perturbations
+        Changes, each different; all of a lesion's versions must exist, or it does not count (an
+        eroded mask may be too small).
+    store, recipe, engine, advance
+        As in `extract_table`; the recipe is that of the unchanged lesion.
+    form, level
+        As in `her2.stats.icc`.
+
+    Returns
+    -------
+    DataFrame
+        feature, changed (``mask`` or ``image``), value, low, high, note (why there is no value),
+        n_lesions, n_versions; as many rows as features for each kind of change.
+
+    Raises
+    ------
+    BadArgument
+        No perturbation, or the same one twice.
+    NotEstimable
+        Fewer than two lesions have all their versions.
+
+    References
+    ----------
+    Zwanenburg A et al. Sci Rep 2019;9:614. doi:10.1038/s41598-018-36938-4
+    """
+    if not perturbations or len(set(perturbations)) < len(perturbations):
+        raise BadArgument(
+            f"expected one perturbation or more, each different, found {len(perturbations)} of "
+            f"which {len(set(perturbations))} differ; number the repeats of a kind"
+        )
+    recipe = recipe or Recipe()
+
+    def features(perturbation: Perturbation | None) -> pd.DataFrame:
+        changed = replace(recipe, perturbation=perturbation)
+        return extract_table(
+            lesions, changed, store=store, engine=engine, advance=advance
+        ).values  # fmt: skip
+
+    first = features(None)
+    groups = {"mask": [], "image": []}  # type: dict[str, list[pd.DataFrame]]
+    for perturbation in perturbations:
+        changed = "mask" if perturbation.kind in MASK_KINDS else "image"
+        groups[changed].append(features(perturbation))
+    tables = [
+        _agreement([first, *versions], changed, form, level)
+        for changed, versions in groups.items()
+        if versions
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _agreement(
+    versions: Sequence[pd.DataFrame], changed: str, form: IccForm, level: float
+) -> pd.DataFrame:
+    """Return the rows of one kind of change; `versions` begin with the unchanged lesions."""
+    keys = versions[0].index
+    for version in versions[1:]:
+        keys = keys.intersection(version.index, sort=False)
+    if len(keys) < 2:
+        raise NotEstimable(
+            f"robustness needs two lesions with all {len(versions)} versions, found {len(keys)}; "
+            "make the perturbations smaller"
+        )
+    ratings = np.stack([version.loc[keys].to_numpy().T for version in versions], axis=2)
+    found = icc_per_feature(ratings, form=form, level=level)
+    found.insert(0, "feature", list(versions[0].columns))
+    found.insert(1, "changed", changed)
+    return found.assign(n_lesions=len(keys), n_versions=len(versions))[list(COLUMNS)]
