@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,20 @@ from threadpoolctl import threadpool_limits
 from her2.cohort import load_lesion
 from her2.errors import BadCohort, BadConfig, Her2Error
 from her2.parallel import run_jobs
-from her2.radiomics import extraction, settings, shape
+from her2.radiomics import extraction
+from her2.radiomics.settings import Preset, find_preset
 from her2.store import Store, code_version, content_key
 from her2.types import Lesion, LesionImage
 
 logger = logging.getLogger(__name__)
 
 REGIONS = ("lesion",)
+# whose source decides a value
+MODULES = (
+    "co_occurrence", "extraction", "filters", "first_order", "grey_levels", "local_patterns",
+    "plain", "plane_patterns", "roi", "settings", "shape", "shape2d", "size_matrix", "textures",
+    "wavelet",
+)  # fmt: skip
 _PACKAGES = ("pyradiomics-bhklab", "SimpleITK", "PyWavelets", "scipy", "numpy", "trimesh")
 
 
@@ -40,7 +48,7 @@ def extract_table(
     lesions: Sequence[Lesion],
     *,
     store: Store,
-    preset: str = "paper_1561",
+    preset: str | Preset = "paper_1561",
     region: str = "lesion",
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
@@ -54,7 +62,8 @@ def extract_table(
     store
         Cache of shards; its keys hold pixels, mask, spacing, preset and code version.
     preset, region
-        What to extract, and from where (only ``lesion``, the mask itself).
+        What to extract (a name, or what `read_parameter_file` returns), and from where (only
+        ``lesion``, the mask itself).
     n_workers
         Processes; the result does not depend on it.
     advance
@@ -85,28 +94,40 @@ def extract_table(
     return FeatureTable(table, n_extracted, len(lesions) - n_extracted)
 
 
-def settings_names(preset: str, region: str) -> tuple[str, ...]:
+def settings_names(preset: str | Preset, region: str) -> tuple[str, ...]:
     """Return the feature names of a preset in a region."""
     if region not in REGIONS:
         raise BadConfig(
             f"expected radiomics.region to be one of {', '.join(REGIONS)}, found {region!r}"
         )
-    return extraction.find_preset(preset).feature_names
+    chosen = _preset(preset)
+    if chosen.n_dimensions != 2:
+        raise BadConfig(
+            f"expected a preset for slices, as a cohort has them, found radiomics.preset "
+            f"{chosen.name} for stacks; choose paper_1561 or us2d"
+        )
+    return chosen.feature_names
+
+
+def _preset(preset: str | Preset) -> Preset:
+    return find_preset(preset) if isinstance(preset, str) else preset
 
 
 @lru_cache(maxsize=1)
 def _code_version() -> str:
-    return code_version([settings.__file__, extraction.__file__, shape.__file__], _PACKAGES)
+    folder = Path(__file__).parent
+    return code_version([folder / f"{module}.py" for module in MODULES], _PACKAGES)
 
 
-def _key(image: LesionImage, preset: str) -> str:
-    parameters = extraction.find_preset(preset).parameters
-    spacing = list(image.spacing_mm)
-    return content_key([image.pixels, image.mask, spacing, parameters, _code_version()])
+def _key(image: LesionImage, preset: str | Preset) -> str:
+    """Return a key of everything that decides a value: the engine too, not the preset's name."""
+    chosen, spacing = _preset(preset), list(image.spacing_mm)
+    settings = [chosen.engine, chosen.parameters, list(chosen.feature_names)]
+    return content_key([image.pixels, image.mask, spacing, settings, _code_version()])
 
 
 def _shard(
-    lesion: Lesion, store: Store, preset: str, position: int
+    lesion: Lesion, store: Store, preset: str | Preset, position: int
 ) -> tuple[int, dict[str, float], bool]:
     """Return (position, values, extracted now) of one lesion; safe to repeat at any time."""
     image = load_lesion(lesion)
@@ -119,7 +140,7 @@ def _shard(
     return position, values, True
 
 
-def _extract(image: LesionImage, preset: str, position: int) -> dict[str, float]:
+def _extract(image: LesionImage, preset: str | Preset, position: int) -> dict[str, float]:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # one thread a worker
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a flat region makes pyradiomics divide 0 by 0
