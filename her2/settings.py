@@ -59,12 +59,13 @@ class EnhanceSettings:
 class RadiomicsSettings:
     """Group `radiomics`: feature set and region.
 
-    region: lesion, ring (the tissue around it) or both; ring_mm: its width (ring_px, if given,
+    params: a parameter file of pyradiomics in place of the preset; region: lesion, ring (the tissue around it) or both; ring_mm: its width (ring_px, if given,
     in pixels instead); harmonise: none, or combat to take the vendor's effect out of the
     features; robustness: changes of mask and image under which the features are measured again.
     """
 
     preset: str = "paper_1561"
+    params: str | None = None
     region: str = "lesion"
     ring_mm: float = 3.0
     ring_px: float | None = None

@@ -1,6 +1,7 @@
 """Radiomic features: presets, extraction of one lesion, the table of a cohort, robustness."""
 
 from her2.radiomics.extraction import extract_features
+from her2.radiomics.parameter_file import read_parameter_file
 from her2.radiomics.perturbation import Perturbation
 from her2.radiomics.recipe import Recipe
 from her2.radiomics.region import Length, peritumoural_ring
@@ -16,4 +17,5 @@ __all__ = [
     "extract_table",
     "feature_robustness",
     "peritumoural_ring",
+    "read_parameter_file",
 ]

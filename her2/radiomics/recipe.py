@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from her2.cohort import load_lesion, load_reader2_mask
 from her2.cohort.masks import MINIMUM_PIXELS
-from her2.errors import BadArgument, InputProblem
-from her2.radiomics import extraction
+from her2.errors import BadArgument, BadConfig, InputProblem
 from her2.radiomics.perturbation import Perturbation
 from her2.radiomics.region import (
     RING,
@@ -21,6 +20,7 @@ from her2.radiomics.region import (
     peritumoural_ring,
     share_cut_off,
 )
+from her2.radiomics.settings import Preset, find_preset
 from her2.types import Lesion, LesionImage
 
 MOST_CUT_OFF = 0.25  # of a ring, without a warning
@@ -37,7 +37,7 @@ class Recipe:
     Parameters
     ----------
     preset
-        Feature set, by name.
+        Feature set for slices: a name, or what `read_parameter_file` returns.
     region
         ``lesion``, ``ring`` (the tissue around it) or ``both`` (twice the features; those of the
         ring are called ``ring_...``).
@@ -49,11 +49,28 @@ class Recipe:
         A change of mask or image before anything is measured; None for none.
     """
 
-    preset: str = "paper_1561"
+    preset: str | Preset = "paper_1561"
     region: str = "lesion"
     ring: Length = RING
     reader: Literal[1, 2] = 1
     perturbation: Perturbation | None = None
+
+    @property
+    def chosen_preset(self) -> Preset:
+        """The feature set itself.
+
+        Raises
+        ------
+        BadConfig
+            It does not exist, or is one for stacks.
+        """
+        chosen = find_preset(self.preset) if isinstance(self.preset, str) else self.preset
+        if chosen.n_dimensions != 2:
+            raise BadConfig(
+                "expected a preset for slices, as a cohort has them, found radiomics.preset "
+                f"{chosen.name} for stacks; choose paper_1561 or us2d"
+            )
+        return chosen
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -70,7 +87,7 @@ class Recipe:
             The preset, the region or the width does not exist.
         """
         check_region(self.region, self.ring)
-        names = extraction.find_preset(self.preset).feature_names
+        names = self.chosen_preset.feature_names
         return tuple(f"{prefix}{name}" for prefix in self.prefixes for name in names)
 
     @property

@@ -6,7 +6,8 @@ avoid that, and keep the compiled function as the source of every number:
 
 * surface and volume are sums over the sixteen 2 x 2 patterns of the mask, so what one pattern
   contributes is learned from the compiled function on small masks;
-* the largest distances are between vertices of the contour, so the interior may be left out.
+* the largest distances are between vertices of pixels that are first or last in their row or
+  column, so all others may be left out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 from radiomics import cShape
-from scipy import ndimage
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -33,7 +33,7 @@ def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[
     Parameters
     ----------
     mask
-        (H, W) bool, at least one pixel inside.
+        (H, W) bool, pixels inside in two rows and two columns at least.
     spacing_mm
         (row, column) millimetres per pixel.
 
@@ -45,11 +45,11 @@ def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[
     padded = np.pad(_cropped(mask), 1)
     surface, volume = _surface_and_volume(padded, spacing_mm)
     in_slice, in_column, in_row, largest = _diameters(padded, spacing_mm)
-    major, minor = _axis_lengths(padded, spacing_mm)
+    least, minor, major = _axis_lengths(padded, spacing_mm).tolist()
     return {
-        "Elongation": minor / major if major else float("nan"),
-        "Flatness": 0.0 if major else float("nan"),
-        "LeastAxisLength": 0.0,
+        "Elongation": minor / major,
+        "Flatness": least / major,
+        "LeastAxisLength": least,
         "MajorAxisLength": major,
         "Maximum2DDiameterColumn": in_column,
         "Maximum2DDiameterRow": in_row,
@@ -108,15 +108,28 @@ def _surface_and_volume(padded: BoolArray, spacing_mm: tuple[float, float]) -> t
 
 def _diameters(padded: BoolArray, spacing_mm: tuple[float, float]) -> FloatArray:
     """Return the largest distances within slice, column, row, and of all, in mm, shape (4,)."""
-    contour = padded & ~ndimage.binary_erosion(padded)
-    return _compiled(contour, spacing_mm)[2]
+    return _compiled(_extremes(padded) | _extremes(padded.T).T, spacing_mm)[2]
 
 
-def _axis_lengths(padded: BoolArray, spacing_mm: tuple[float, float]) -> tuple[float, float]:
-    """Return four standard deviations along the major and minor axis, in mm."""
-    coordinates = np.argwhere(padded) * np.array(spacing_mm)
-    centred = (coordinates - coordinates.mean(axis=0)) / np.sqrt(len(coordinates))
-    eigenvalues = np.linalg.eigvalsh(centred.T @ centred)
+def _extremes(mask: BoolArray) -> BoolArray:
+    """Return the first and the last pixel inside of every row."""
+    found = np.zeros_like(mask)
+    rows = np.flatnonzero(mask.any(axis=1))
+    found[rows, mask[rows].argmax(axis=1)] = True
+    found[rows, mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)] = True
+    return found
+
+
+def _axis_lengths(padded: BoolArray, spacing_mm: tuple[float, float]) -> FloatArray:
+    """Return four standard deviations along the least, minor and major axis, mm, shape (3,).
+
+    The slice is taken as a volume, and eigenvalues as those of a general matrix: pixels in a line
+    have a minor axis of rounding noise, and this way it is pyradiomics' noise.
+    """
+    coordinates = np.argwhere(padded[np.newaxis]) * np.array([1.0, *spacing_mm])
+    coordinates -= coordinates.mean(axis=0)
+    coordinates /= np.sqrt(len(coordinates))
+    eigenvalues = np.linalg.eigvals(np.dot(coordinates.T.copy(), coordinates))
     eigenvalues[(eigenvalues < 0) & (eigenvalues > -_ROUNDING)] = 0.0
-    minor, major = 4 * np.sqrt(eigenvalues)
-    return float(major), float(minor)
+    lengths: FloatArray = 4 * np.sqrt(np.sort(eigenvalues))
+    return lengths

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from her2.errors import Her2Error
 from her2.radiomics import extraction
 from her2.radiomics.recipe import Recipe
+from her2.radiomics.settings import Preset
 from her2.store import Store, code_version, content_key
 from her2.types import Lesion, LesionImage
 
@@ -24,7 +25,7 @@ Parts = dict[str, NDArray[np.bool_]]
 _PACKAGES = ("pyradiomics-bhklab", "SimpleITK", "PyWavelets", "scipy", "numpy", "trimesh")
 # a change of these changes no value under a key
 _NOT_IN_VALUES = (
-    "__init__.py", "names.py", "perturbation.py", "recipe.py", "region.py", "robustness.py",
+    "__init__.py", "names.py", "packages.py", "parameter_file.py", "perturbation.py", "recipe.py", "region.py", "robustness.py",
     "shards.py", "table.py",
 )  # fmt: skip
 
@@ -49,10 +50,10 @@ def measure(lesion: Lesion, recipe: Recipe, store: Store) -> Values | Unmeasured
         return Unmeasured("its mask is gone")
     shards: dict[str, Values] = {}
     for prefix, mask in recipe.parts(image).items():
-        key = shard_key(image, mask, recipe.preset)
+        key = shard_key(image, mask, recipe.chosen_preset)
         shard = store.read(key)
         if shard is None:
-            measured = _extracted(image, mask, recipe.preset)
+            measured = _extracted(image, mask, recipe.chosen_preset)
             if isinstance(measured, Unmeasured):
                 return measured
             store.write(key, measured)
@@ -65,18 +66,18 @@ def cached(image: LesionImage, parts: Parts, recipe: Recipe, store: Store) -> Va
     """Return the features of a lesion where every part has its shard, else None."""
     shards: dict[str, Values] = {}
     for prefix, mask in parts.items():
-        shard = store.read(shard_key(image, mask, recipe.preset))
+        shard = store.read(shard_key(image, mask, recipe.chosen_preset))
         if shard is None:
             return None
         shards[prefix] = shard
     return _joined(shards)
 
 
-def shard_key(image: LesionImage, mask: NDArray[np.bool_], preset: str) -> str:
-    """Return what a shard is kept under: pixels, mask, spacing, parameters, code version."""
-    parameters = extraction.find_preset(preset).parameters
+def shard_key(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> str:
+    """Return what a shard is kept under: everything that decides a value, not the set's name."""
+    settings = [preset.engine, preset.parameters, list(preset.feature_names)]
     spacing = list(image.spacing_mm)
-    return content_key([image.pixels, mask, spacing, parameters, values_version()])
+    return content_key([image.pixels, mask, spacing, settings, values_version()])
 
 
 @lru_cache(maxsize=1)
@@ -91,7 +92,7 @@ def _joined(shards: dict[str, Values]) -> Values:
     return {f"{prefix}{name}": x for prefix, shard in shards.items() for name, x in shard.items()}
 
 
-def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: str) -> Values | Unmeasured:
+def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> Values | Unmeasured:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # one thread a worker
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a flat region makes pyradiomics divide 0 by 0

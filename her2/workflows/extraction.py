@@ -16,6 +16,7 @@ from her2.radiomics import (
     Recipe,
     extract_table,
     feature_robustness,
+    read_parameter_file,
 )
 from her2.radiomics.perturbation import IMAGE_KINDS, MASK_KINDS
 from her2.settings import ComputeSettings, RadiomicsSettings
@@ -28,9 +29,8 @@ GOOD_ICC = 0.75  # Koo & Li (2016), doi:10.1016/j.jcm.2016.02.012
 
 def recipe(settings: RadiomicsSettings) -> Recipe:
     """Return what is measured on every lesion."""
-    return Recipe(
-        settings.preset, settings.region, ring=Length(settings.ring_mm, px=settings.ring_px)
-    )
+    preset = read_parameter_file(settings.params) if settings.params else settings.preset
+    return Recipe(preset, settings.region, ring=Length(settings.ring_mm, px=settings.ring_px))
 
 
 def radiomic_features(

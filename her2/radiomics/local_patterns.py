@@ -1,0 +1,199 @@
+"""Local binary patterns on a sphere around every pixel of a slice, equal to pyradiomics' LBP3D.
+
+Of the 42 points of the sphere 34 leave the slice, where the image is taken as 0. So the pattern
+of a pixel is nine bits: whether each of the eight points in the slice is as bright as the pixel,
+and whether 0 is. The two spherical harmonic levels are looked up by pattern in a table that is
+computed with pyradiomics' formulas; the kurtosis needs the eight values alone.
+
+Where the image is flat, a comparison is decided by the rounding of the spline. Each value is
+therefore interpolated from the coefficients and at the coordinates of the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special, stats
+
+from her2.radiomics.roi import BoolArray, FloatArray, SliceLesion
+from her2.radiomics.settings import BIN_WIDTH
+
+_ORDER = 3  # of the spline
+_REACH = 3  # coefficients on either side of a pixel that its points need
+_DOUBT = 1e-9  # of the largest grey level: what rounding may change
+_LEVELS = 2
+_SPREAD = 0.05  # standard deviation of the kurtosis below which it may be noise
+
+
+@dataclass(frozen=True)
+class _Sphere:
+    """Points of the unit sphere.
+
+    in_slice: (42,) bool; offsets: (8, 2), (y, x) of those in the slice; levels: (512, 2), m1 and
+    m2 of every pattern (bit b of an index: point b in the slice; bit 8: the points outside).
+    """
+
+    in_slice: BoolArray
+    offsets: FloatArray
+    levels: FloatArray
+
+    @property
+    def n_points(self) -> int:
+        """Points of the sphere."""
+        return len(self.in_slice)
+
+
+def local_patterns(lesion: SliceLesion) -> Iterator[tuple[str, FloatArray]]:
+    """Yield (``lbp-3D-m1``, ``-m2``, ``-k``; values of the lesion's pixels in raster order)."""
+    sphere, spline = _sphere(), _spline(lesion)
+    samples = _samples(lesion, spline, sphere.offsets)
+    levels = sphere.levels[_patterns(samples, lesion.values)]
+    yield "lbp-3D-m1", levels[:, 0].copy()
+    yield "lbp-3D-m2", levels[:, 1].copy()
+    kurtosis = _kurtosis(samples, sphere.n_points)
+    yield "lbp-3D-k", kurtosis if _is_clear(kurtosis) else _exact_kurtosis(lesion, spline)
+
+
+@lru_cache(maxsize=1)
+def _sphere() -> _Sphere:
+    # here and not at the top: an environment without it is told of by name
+    from trimesh.creation import icosphere
+
+    vertices = np.array(icosphere(1, 1).vertices)
+    in_slice = vertices[:, 0] == 0
+    bits = np.arange(512)[:, np.newaxis] >> np.arange(9) & 1
+    signs = np.empty((512, len(vertices)), dtype=np.int64)
+    signs[:, in_slice] = bits[:, :8]
+    signs[:, ~in_slice] = bits[:, 8:]
+    return _Sphere(in_slice, vertices[in_slice, 1:], _norms(signs, _harmonics(vertices)))
+
+
+def _harmonics(vertices: FloatArray) -> NDArray[np.complex128]:
+    """Return the spherical harmonics of degree 0 and 1 at the points, (n_points, 4)."""
+    # sph_harm takes the azimuth first; pyradiomics hands it the polar angle, and so it stays
+    theta = np.arccos(vertices[:, 2])
+    phi = np.arctan2(vertices[:, 1], vertices[:, 0])
+    orders = [(m, n) for n in range(_LEVELS) for m in range(-n, n + 1)]
+    return np.column_stack([special.sph_harm(m, n, theta, phi) for m, n in orders])
+
+
+def _norms(signs: NDArray[np.int64], harmonics: NDArray[np.complex128]) -> FloatArray:
+    """Return pyradiomics' norm of each degree for sign patterns (n, n_points), shape (n, 2)."""
+    degree = np.array([n for n in range(_LEVELS) for _ in range(2 * n + 1)])
+    coefficients = (signs[:, :, np.newaxis] * harmonics).sum(axis=1)
+    sums = [
+        (coefficients[:, np.newaxis, degree == n] * harmonics[:, degree == n]).sum(axis=2)
+        for n in range(_LEVELS)
+    ]
+    norms: FloatArray = np.real(np.sqrt((np.stack(sums, axis=2) ** 2).sum(axis=1)))
+    return norms
+
+
+def _samples(lesion: SliceLesion, spline: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Return the image at the points around every pixel of the lesion, (n_pixels, n_points).
+
+    A value that is clearly above or below the pixel's own may carry a rounding error; the others
+    are exact.
+    """
+    samples = _convolved(_window(spline, lesion), offsets, lesion.inside)
+    tolerance = _DOUBT * np.abs(lesion.image).max()
+    doubtful = ~(np.abs(samples - lesion.values[:, np.newaxis]) > tolerance)  # NaN too
+    samples[doubtful] = _exact_samples(lesion, spline, offsets, doubtful)
+    return samples
+
+
+def _exact_samples(
+    lesion: SliceLesion, spline: FloatArray, offsets: FloatArray, wanted: BoolArray
+) -> FloatArray:
+    """Return samples (n_wanted,) by the function and the coordinates that pyradiomics uses."""
+    pixel, point = np.nonzero(wanted)
+    rows, columns = (
+        indices[pixel] + extent.start
+        for indices, extent in zip(np.nonzero(lesion.inside), lesion.box, strict=True)
+    )
+    points = np.stack([0.0 * pixel, rows + offsets[point, 0], columns + offsets[point, 1]])
+    exact: FloatArray = ndimage.map_coordinates(
+        spline[np.newaxis], points, order=_ORDER, prefilter=False
+    )
+    return exact
+
+
+def _spline(lesion: SliceLesion) -> FloatArray:
+    """Return the spline coefficients (H, W) of the image, right in the rows the lesion needs."""
+    spline: FloatArray = ndimage.spline_filter1d(lesion.image, _ORDER, axis=0)
+    rows = lesion.around(_REACH)[0][0]
+    spline[rows] = ndimage.spline_filter1d(spline[rows], _ORDER, axis=1)
+    return spline
+
+
+def _window(spline: FloatArray, lesion: SliceLesion) -> FloatArray:
+    """Return the coefficients of the box and `_REACH` pixels around it, NaN outside the image."""
+    grown, _ = lesion.around(_REACH)
+    missing = [
+        (around.start - (box.start - _REACH), box.stop + _REACH - around.stop)
+        for around, box in zip(grown, lesion.box, strict=True)
+    ]
+    return np.pad(spline[grown], missing, constant_values=np.nan)
+
+
+def _convolved(window: FloatArray, offsets: FloatArray, inside: BoolArray) -> FloatArray:
+    """Return the spline at every offset from every pixel, NaN where it reaches outside."""
+    samples = np.empty((int(inside.sum()), len(offsets)))
+    by_row = {row: _shifted(window, row) for row in np.unique(offsets[:, 0])}
+    for point, (row, column) in enumerate(offsets):
+        samples[:, point] = _shifted(by_row[row].T, column).T[inside]
+    return samples
+
+
+def _shifted(window: FloatArray, offset: float) -> FloatArray:
+    """Return the cubic B-spline at an offset along axis 0, without the margin of that axis."""
+    start, t = _REACH + int(np.floor(offset)) - 1, offset % 1
+    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    length = len(window) - 2 * _REACH
+    taps = (w / 6 * window[start + k : start + k + length] for k, w in enumerate(weights))
+    return sum(taps, np.zeros((1, 1)))
+
+
+def _patterns(samples: FloatArray, centres: FloatArray) -> NDArray[np.int64]:
+    weights = 1 << np.arange(9)
+    outside: NDArray[np.int64] = (centres <= 0) * weights[8]
+    patterns: NDArray[np.int64] = (samples >= centres[:, np.newaxis]) @ weights[:8] + outside
+    return patterns
+
+
+def _kurtosis(samples: FloatArray, n_points: int) -> FloatArray:
+    """Return the excess kurtosis of the samples and the zeros around them, but for rounding."""
+    n_zeros = n_points - samples.shape[1]
+    mean = samples.sum(axis=1) / n_points
+    squares = (samples - mean[:, np.newaxis]) ** 2
+    m2 = (squares.sum(axis=1) + n_zeros * mean**2) / n_points
+    m4 = ((squares**2).sum(axis=1) + n_zeros * mean**4) / n_points
+    return np.asarray(m4 / m2**2 - 3)
+
+
+def _is_clear(kurtosis: FloatArray) -> bool:
+    """Whether no feature of these values hangs on their rounding.
+
+    Where a pattern repeats, or in a flat region, values differ by rounding alone; it then decides
+    which of them lie between two percentiles, and even the skewness.
+    """
+    if not np.isfinite(kurtosis).all() or kurtosis.std() < _SPREAD:
+        return False
+    beyond = np.abs(kurtosis[:, np.newaxis] - np.percentile(kurtosis, [10, 90]))
+    from_edge = np.abs(kurtosis - BIN_WIDTH * np.round(kurtosis / BIN_WIDTH))
+    return bool(min(beyond.min(), from_edge.min()) > _DOUBT)
+
+
+def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:
+    """Return the excess kurtosis to the last bit, NaN where all samples are equal."""
+    sphere = _sphere()
+    everywhere = np.ones((len(lesion.values), len(sphere.offsets)), dtype=bool)
+    samples = np.zeros((len(lesion.values), sphere.n_points))
+    exact = _exact_samples(lesion, spline, sphere.offsets, everywhere)
+    samples[:, sphere.in_slice] = exact.reshape(everywhere.shape)
+    kurtosis: FloatArray = stats.kurtosis(samples, axis=1)
+    return kurtosis
