@@ -59,9 +59,10 @@ class EnhanceSettings:
 class RadiomicsSettings:
     """Group `radiomics`: feature set and region.
 
-    params: a parameter file of pyradiomics in place of the preset; region: lesion, ring (the tissue around it) or both; ring_mm: its width (ring_px, if given,
-    in pixels instead); harmonise: none, or combat to take the vendor's effect out of the
-    features; robustness: changes of mask and image under which the features are measured again.
+    params: a parameter file of pyradiomics in place of the preset; region: lesion, ring (the
+    tissue around it) or both; ring_mm: its width (ring_px, if given, in pixels instead);
+    harmonise: none, or combat to take the vendor's effect out of the features; robustness:
+    changes of mask and image under which the features are measured again.
     """
 
     preset: str = "paper_1561"

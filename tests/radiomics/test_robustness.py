@@ -32,7 +32,7 @@ def lesions(monkeypatch) -> list[Lesion]:
     monkeypatch.setattr(extraction, "extract_features", features)
     preset = extraction.find_preset("paper_1561")
     few = type(preset)(preset.name, preset.parameters, NAMES)
-    monkeypatch.setattr(extraction, "find_preset", lambda name: few)
+    monkeypatch.setattr("her2.radiomics.recipe.find_preset", lambda name: few)
     return [Lesion(str(i), "1", i % 2) for i in range(8)]
 
 

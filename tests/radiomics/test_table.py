@@ -215,7 +215,7 @@ def test_the_name_of_a_patient_is_not_part_of_the_content(lesions, store, first,
 
 def test_a_missing_family_is_told_as_what_it_is(lesions, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trimesh.creation", None)
-    with pytest.raises(BadConfig, match=r"lacks SciPy below 1.17 and trimesh"):
+    with pytest.raises(BadConfig, match=r"expected trimesh .* for image type LBP3D"):
         extract_table(lesions[:1], store=Store(tmp_path))
     assert entries(Store(tmp_path)) == []
 
@@ -227,7 +227,7 @@ def impossible(monkeypatch):
     def features(image, mask, *, spacing_mm, preset):
         if mask.sum() > 190:
             raise ValueError("No labels found in this mask (i.e. nothing is segmented)!")
-        return pd.Series(1.0, index=list(extraction.find_preset(preset).feature_names))
+        return pd.Series(1.0, index=list(preset.feature_names))
 
     monkeypatch.setattr(extraction, "extract_features", features)
 
