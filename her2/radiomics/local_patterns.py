@@ -183,9 +183,11 @@ def _is_clear(kurtosis: FloatArray) -> bool:
     """
     if not np.isfinite(kurtosis).all() or kurtosis.std() < _SPREAD:
         return False
-    beyond = np.abs(kurtosis[:, np.newaxis] - np.percentile(kurtosis, [10, 90]))
+    from_percentile = np.abs(kurtosis - np.percentile(kurtosis, [[10], [90]]))
+    # a percentile may be one of the values, and is then the same one after any rounding
+    n_at_percentile = (from_percentile < _DOUBT).sum(axis=1)
     from_edge = np.abs(kurtosis - BIN_WIDTH * np.round(kurtosis / BIN_WIDTH))
-    return bool(min(beyond.min(), from_edge.min()) > _DOUBT)
+    return bool(n_at_percentile.max() <= 1 and from_edge.min() > _DOUBT)
 
 
 def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:

@@ -26,8 +26,8 @@ class SizeStatistics:
     low_level: float
     high_level: float
     small_low: float
-    small_high: float
     large_low: float
+    small_high: float
     large_high: float
     level_non_uniformity: float
     level_non_uniformity_normalised: float
@@ -79,19 +79,13 @@ def _statistics(
     """Return the means over directions, in the order of the fields."""
     by_level = counts.sum(axis=1)
     n = by_level.sum(axis=0)
-    low, high = 1 / i**2, i**2
-    small, large = 1 / j**2, j**2
-    weighted_low, weighted_high = (np.tensordot(w, counts, axes=1) for w in (low, high))
+    by_i, by_j = np.array([1 / i**2, i**2]), np.array([1 / j**2, j**2])  # low, high; small, large
+    weighted = (by_i @ counts.reshape(len(i), -1)).reshape(2, len(j), -1)
     p = counts / n
     sums = [
-        small @ by_size,
-        large @ by_size,
-        low @ by_level,
-        high @ by_level,
-        small @ weighted_low,
-        small @ weighted_high,
-        large @ weighted_low,
-        large @ weighted_high,
+        *(by_j @ by_size),
+        *(by_i @ by_level),
+        *(by_j @ weighted).reshape(4, -1),
         (by_level**2).sum(axis=0),
         (by_level**2).sum(axis=0) / n,
         (by_size**2).sum(axis=0),

@@ -5,7 +5,7 @@ import pytest
 from pyradiomics_oracle import quiet, volume
 from radiomics.firstorder import RadiomicsFirstOrder
 
-from her2.radiomics.first_order import first_order_features
+from her2.radiomics.first_order import _percentile, first_order_features
 from her2.radiomics.grey_levels import digitised
 from her2.radiomics.settings import FIRST_ORDER
 from her2.seeds import generator
@@ -62,3 +62,11 @@ def test_a_shift_moves_location_and_leaves_spread(name):
         assert after[moved] == pytest.approx(before[moved] + 50)
     for kept in ("Variance", "Skewness", "Kurtosis", "Range", "Entropy", "Uniformity"):
         assert after[kept] == pytest.approx(before[kept])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 11, 36, 101, 5241])
+def test_percentiles_are_numpy_s_to_the_last_bit(n):
+    """Which pixels lie between two percentiles hangs on it."""
+    ordered = np.sort(generator(n, "percentiles").normal(0, 50, n))
+    for q in (10, 25, 50, 75, 90):
+        assert _percentile(ordered, q) == np.percentile(ordered, q)
