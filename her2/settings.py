@@ -57,9 +57,10 @@ class EnhanceSettings:
 
 @dataclass(frozen=True)
 class RadiomicsSettings:
-    """Group `radiomics`: feature set and region."""
+    """Group `radiomics`: feature set (`params`, a file of pyradiomics, goes before) and region."""
 
     preset: str = "paper_1561"
+    params: str | None = None
     region: str = "lesion"
 
 

@@ -13,7 +13,7 @@ from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quaran
 from her2.cohort.phantom import write_phantom
 from her2.errors import BadConfig
 from her2.progress import progress
-from her2.radiomics import FeatureTable, extract_table
+from her2.radiomics import FeatureTable, extract_table, read_parameter_file
 from her2.run_folder import RunFolder
 from her2.seeds import integer_seed
 from her2.settings import (
@@ -164,11 +164,12 @@ def radiomic_features(
 ) -> FeatureTable:
     """Return the radiomic features of every lesion, and say how many were in the cache."""
     store = Store(cache_folder(cache) / "radiomics")
+    preset = read_parameter_file(settings.params) if settings.params else settings.preset
     with progress("radiomics", len(cohort.lesions), "lesions") as advance:
         table = extract_table(
             cohort.lesions,
             store=store,
-            preset=settings.preset,
+            preset=preset,
             region=settings.region,
             n_workers=n_workers(compute),
             advance=advance,

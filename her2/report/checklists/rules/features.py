@@ -29,7 +29,8 @@ SLICE_FILTERS = ("Wavelet", "LBP3D")
 def preset_known(facts: StudyFacts) -> Found | None:
     """Radiomics preset of the run, if this package knows its settings."""
     preset = facts.setting("radiomics.preset")
-    return preset if preset is not None and preset.value in PRESETS else None
+    is_ours = preset is not None and preset.value in PRESETS
+    return preset if is_ours and facts.setting("radiomics.params") is None else None
 
 
 def _preset_settings(preset: Found) -> dict[str, Any]:
