@@ -26,8 +26,8 @@ def plane_shape_features(
 
     Examples
     --------
-    >>> plane_shape_features(np.ones((2, 3), bool), (0.5, 0.1))["PixelSurface"]
-    0.3
+    >>> plane_shape_features(np.ones((2, 4), bool), (0.5, 0.25))["PixelSurface"]
+    1.0
     """
     plane = sitk.GetImageFromArray(inside.astype(np.uint8))
     plane.SetSpacing((spacing_mm[1], spacing_mm[0]))

@@ -6,7 +6,16 @@ from collections import Counter
 
 import pytest
 
-from her2.radiomics.settings import IMAGE_TYPES, PRESETS, family_of, paper_1561
+from her2.radiomics.settings import (
+    IMAGE_TYPES,
+    LOG_TYPES,
+    PLANE_IMAGE_TYPES,
+    PRESETS,
+    family_of,
+    paper_1561,
+    us2d,
+    volume_1834,
+)
 
 
 def test_the_names_and_their_order_are_those_of_the_reference(shared):
@@ -36,6 +45,24 @@ def test_there_are_as_many_features_of_a_family_as_the_paper_counts():
         "ngtdm": 85,
     }  # fmt: skip
     assert len(IMAGE_TYPES) == 17
+
+
+def test_a_stack_has_the_laplacian_too():
+    names = volume_1834().feature_names
+    assert len(names) == len(set(names)) == 1834
+    assert {name.split("_")[0] for name in set(names) - set(paper_1561().feature_names)} == set(
+        LOG_TYPES
+    )
+    assert LOG_TYPES[0] == "log-sigma-1-0-mm-3D"
+
+
+def test_a_plane_has_four_bands_and_no_third_dimension():
+    names = us2d().feature_names
+    assert len(names) == len(set(names)) == 9 + 14 * 91 == 1283
+    assert len(PLANE_IMAGE_TYPES) == 14
+    assert sum(image_type.startswith("wavelet-") for image_type in PLANE_IMAGE_TYPES) == 4
+    assert us2d().bin_width("lbp-2D") == 1
+    assert us2d().bin_width("original") == us2d().bin_width("wavelet-LL") == 25
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,5 +1,6 @@
 """The table of a cohort: cached by content, repaired when damaged, the same for any workers."""
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -61,10 +62,10 @@ def no_extraction(monkeypatch):
 @pytest.fixture
 def cheap(monkeypatch):
     """Features that cost nothing: the grey levels' sum under every name."""
-    names = extraction.find_preset("paper_1561").feature_names
 
     def features(image, mask, *, spacing_mm, preset):
-        return pd.Series(float(image.sum()) + spacing_mm[0], index=list(names))
+        chosen = find_preset(preset) if isinstance(preset, str) else preset
+        return pd.Series(float(image.sum()) + spacing_mm[0], index=list(chosen.feature_names))
 
     monkeypatch.setattr(extraction, "extract_features", features)
 
@@ -205,6 +206,40 @@ def test_other_pixels_mask_spacing_or_code_are_extracted_again(tmp_path, cheap, 
 
     monkeypatch.setattr(shards, "values_version", lambda: "another")
     assert [n_extracted(lesion), n_extracted(lesion)] == [1, 0]
+
+
+def test_other_features_are_extracted_again_and_no_name_hides_it(tmp_path, cheap):
+    lesion, store = write_lesion(tmp_path, "x"), Store(tmp_path / "cache")
+
+    def n_extracted(preset: str | Preset) -> int:
+        return extract_table([lesion], store=store, preset=preset).n_extracted
+
+    wider = paper_1561()
+    wider.parameters["setting"]["binWidth"] = 32
+    by_pyradiomics = replace(paper_1561(), engine="pyradiomics")
+    presets = ["paper_1561", "us2d", wider, by_pyradiomics]
+    assert [n_extracted(preset) for preset in presets] == [1, 1, 1, 1]
+    assert [n_extracted(preset) for preset in presets] == [0, 0, 0, 0]
+    assert n_extracted(paper_1561()) == n_extracted(replace(wider, name="mine")) == 0
+
+
+def test_every_module_that_decides_a_value_is_in_the_key():
+    """Those that the extraction imports, and those that they import; packages only refuse."""
+    folder = Path(table_module.__file__).parent
+    found, left = set(), ["extraction"]
+    while left:
+        module = left.pop()
+        found.add(module)
+        imported = re.findall(
+            r"^from her2\.radiomics\.(\w+) ", (folder / f"{module}.py").read_text(), re.M
+        )
+        left += [name for name in imported if name not in found]
+    assert found - {"packages"} == set(table_module.MODULES)
+
+
+def test_a_preset_for_stacks_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(BadConfig, match=r"preset for slices, .* volume_1834 for stacks"):
+        extract_table([Lesion("a", "1", 0)], store=Store(tmp_path), preset="volume_1834")
 
 
 def test_the_name_of_a_patient_is_not_part_of_the_content(lesions, store, first, no_extraction):

@@ -39,7 +39,8 @@ CUT_OFFS = {
 def preset_known(facts: StudyFacts) -> Found | None:
     """Radiomics preset of the run, if this package knows its settings."""
     preset = facts.setting("radiomics.preset")
-    return preset if preset is not None and preset.value in PRESETS else None
+    is_ours = preset is not None and preset.value in PRESETS
+    return preset if is_ours and facts.setting("radiomics.params") is None else None
 
 
 def _preset_settings(preset: Found) -> dict[str, Any]:
