@@ -72,12 +72,13 @@ def selection_history(
     rows: list[tuple[str, int, int, str]] = []
     found: dict[str, Any] = {}
     current, labels = np.asarray(X), np.array(names, dtype=object)
+    n_batch = sum(isinstance(step, HarmoniseFeatures) for _, step in chain.steps)
     for _, step in chain.steps:
         after = np.asarray(step.transform(current))
         kept = _labels_after(step, labels)
         if type(step) in _TITLES:
             title, rule = _TITLES[type(step)](step)
-            rows.append((title, *_counts(step, labels, kept), rule))
+            rows.append((title, *_counts(step, labels, kept, n_batch), rule))
         found |= _evidence(step, current, after, y, labels)
         current, labels = after, kept
     if any(isinstance(step, SupervisedFilter) for _, step in chain.steps):
@@ -86,12 +87,18 @@ def selection_history(
     return SelectionHistory(table, **found)
 
 
-def _counts(step: BaseEstimator, before: NDArray[Any], after: NDArray[Any]) -> tuple[int, int]:
-    """Return features before and after a step; a second reader's are no features of their own."""
+def _counts(
+    step: BaseEstimator, before: NDArray[Any], after: NDArray[Any], n_batch: int
+) -> tuple[int, int]:
+    """Return features before and after a step.
+
+    A second reader's are no features of their own, nor is the batch that a later step uses up
+    (`n_batch`, 0 or 1).
+    """
     if isinstance(step, HarmoniseFeatures):
         return len(after), len(after)
     if isinstance(step, ReaderAgreementFilter):
-        return len(step.support_), int(step.support_.sum())
+        return len(before) - len(step.support_) - n_batch, len(after) - n_batch
     return len(before), len(after)
 
 

@@ -155,6 +155,28 @@ def test_features_on_which_the_readers_agree_are_kept():
     assert not fitted.fell_back_
 
 
+def test_columns_in_front_pass_and_are_not_judged():
+    X = two_readers(0)
+    rng = generator(1, "front")
+    front = rng.standard_normal((len(X), 3))
+    fitted = ReaderAgreementFilter(4, n_before=3).fit(np.hstack([front, X]))
+    alone = ReaderAgreementFilter(4).fit(X)
+    assert fitted.support_.tolist() == alone.support_.tolist()
+    assert fitted.get_support().tolist() == [True] * 3 + alone.get_support().tolist()
+    found = fitted.transform(np.hstack([front, X]))
+    assert np.array_equal(found, np.hstack([front, alone.transform(X)]))
+
+
+def test_too_few_pairs_keep_everything_only_where_that_is_asked_for():
+    X = two_readers(0)[28:]  # two lesions with a second mask
+    with pytest.raises(BadCohort, match="found 2 lesions"):
+        ReaderAgreementFilter(4).fit(X)
+    kept = ReaderAgreementFilter(4, few_pairs="keep").fit(X)
+    assert kept.support_.all() and not kept.is_judged_ and not kept.fell_back_
+    with pytest.raises(BadArgument, match="few_pairs must be refuse or keep, found 'drop'"):
+        ReaderAgreementFilter(4, few_pairs="drop").fit(X)
+
+
 def test_the_lower_limit_is_stricter_than_the_value():
     X = two_readers(3, noise=(0.1, 0.65, 0.65, 0.65))
     by_value = ReaderAgreementFilter(by="value").fit(X)

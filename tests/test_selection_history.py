@@ -7,6 +7,8 @@ from small_study import N_DEEP, study
 
 from her2.radiomics.names import family_counts, image_type_and_family
 from her2.selection import (
+    HarmoniseFeatures,
+    ReaderAgreementFilter,
     boruta_chain,
     lasso_chain,
     mrmr_chain,
@@ -104,3 +106,44 @@ def test_every_selection_tells_its_steps_and_what_it_keeps(strong, chain, steps,
     kept = {f"r{i}" for i in range(30)} & set(found.weights["feature"])
     assert len(kept) == chain[-1].support_.sum() == found.steps["n_after"].iloc[-1]
     assert found.weights["weight"].notna().all() == (steps == ["LASSO"])
+
+
+def with_helpers(strong):
+    """The radiomic arm behind a vendor's column, with a second reader who disagrees on r9."""
+    arm = next(arm for arm in strong.arms() if arm.name == "radiomics")
+    first = arm.features.to_numpy()
+    rng = np.random.default_rng(0)
+    second = first + 0.1 * rng.standard_normal(first.shape)
+    second[:, 9] = rng.standard_normal(len(first))
+    vendor = np.arange(len(first)) % 2
+    X = np.column_stack([vendor, first + 2.0 * vendor[:, None], second + 2.0 * vendor[:, None]])
+    rows = arm.features.index.get_indexer(list(strong.training.keys))
+    chain = make_pipeline(
+        ReaderAgreementFilter(30, n_before=1), HarmoniseFeatures(),
+        *(step for _, step in arm.preparation.steps),
+    )  # fmt: skip
+    names = ["vendor", *arm.features.columns, *(f"second {c}" for c in arm.features.columns)]
+    y = strong.training.y_true
+    return chain.fit(X[rows], y), selection_history(chain, X[rows], y, names)
+
+
+def test_agreement_and_harmonisation_are_steps_and_helpers_are_no_features(strong):
+    chain, found = with_helpers(strong)
+    first, second = found.steps.iloc[0], found.steps.iloc[1]
+    assert (first["step"], first["n_before"]) == ("Reader agreement (ICC)", 30)
+    assert first["rule"] == "lower limit of the ICC(2,1) between readers at least 0.75"
+    assert first["n_after"] == chain[0].support_.sum() <= 29
+    assert not chain[0].support_[9]
+    assert (second["step"], second["rule"]) == (
+        "Harmonisation (ComBat)", "effect of the vendor taken out",
+    )  # fmt: skip
+    assert found.steps["n_before"].tolist()[1:] == found.steps["n_after"].tolist()[:-1]
+    assert set(found.p_values["feature"]) <= {f"r{i}" for i in range(30)}
+
+
+def test_harmonised_rows_lie_closer_on_the_same_axes(strong):
+    _, found = with_helpers(strong)
+    before, after = found.harmonised
+    rows = np.arange(len(before))
+    assert before.shape == after.shape == (len(rows), 2)
+    assert after.std(axis=0).max() < before.std(axis=0).max()

@@ -127,6 +127,9 @@ FIGURES = {
     ),
     "learning_curve": lambda s: plots.learning_curve_figure(tables.learning_curve()),
     "agreement": lambda s: plots.agreement_figure(tables.agreement(rng()), dice_limit=0.75),
+    "harmonisation": lambda s: plots.harmonisation_figure(
+        rng().normal(size=(60, 2)), rng().normal(size=(60, 2)), [*"ABCDE" * 11, *[None] * 5]
+    ),
     "agreement_no_mm": lambda s: plots.agreement_figure(
         tables.agreement(rng()).assign(hausdorff_mm=np.nan), dice_limit=0.75
     ),
