@@ -77,7 +77,7 @@ class SelectionSettings:
     correlation: float = 0.8
     lasso_folds: int = 10
     n_features: int = 20
-    n_rounds: int = 40
+    n_rounds: int = 60
     n_trees: int = 50
     n_pairs: int = 50
     threshold: float = 0.6
