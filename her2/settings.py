@@ -90,7 +90,7 @@ class SelectionSettings:
     lasso_folds: int = 10
     reader_icc: float | None = None
     n_features: int = 20
-    n_rounds: int = 40
+    n_rounds: int = 60
     n_trees: int = 50
     n_pairs: int = 50
     threshold: float = 0.6

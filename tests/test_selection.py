@@ -1,5 +1,7 @@
 """Every filter keeps what its rule says, learned from the rows that `fit` was given."""
 
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,7 +34,7 @@ from her2.selection import (
     paper_chain,
     stability_chain,
 )
-from her2.selection.lasso import exact_path, first_on_path
+from her2.selection.lasso import _first_of_copies, exact_path, first_on_path
 from her2.stats import icc
 
 
@@ -820,6 +822,30 @@ def test_the_first_on_the_path_have_weights_where_later_ones_have_none(p):
     weights = exact_path(X, y, largest * np.geomspace(1, 0.01, 4000))
     entry = np.where((weights != 0).any(axis=0), (weights != 0).argmax(axis=0), 4000)
     assert first == np.argsort(entry, kind="stable")[:6].tolist()
+
+
+def test_copies_of_many_features_do_not_end_the_path():
+    """Radiomic tables hold hundreds of them, and scikit-learn's steps then stop half-way."""
+    rng = generator(3, "path")
+    X = rng.normal(size=(50, 60))
+    X = np.hstack([X, -2 * X[:, ::-1] + 5, X * 1e-6])
+    y = X[:, 0] - X[:, 7] + rng.normal(size=50)
+    assert _first_of_copies(X - X.mean(axis=0)).tolist() == [i < 60 for i in range(180)]
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    largest = np.abs(X.T @ (y - y.mean())).max() / 50
+    with mock.patch("her2.selection.lasso.lasso_coefficients", side_effect=AssertionError):
+        weights = exact_path(X, y, largest * np.array([1.0, 0.3, 0.05]))
+    assert not weights[:, 60:].any()
+    for alpha, found in zip((0.3, 0.05), weights[1:], strict=True):
+        gradient = X.T @ (y - y.mean() - X @ found) / 50
+        assert np.abs(gradient).max() == pytest.approx(alpha * largest)
+
+
+def test_columns_that_are_not_multiples_all_stay():
+    X = generator(4, "path").normal(size=(30, 50))
+    X[:, 10] = X[:, 3] + 1e-4 * X[:, 20]
+    X[:, [30, 31]] = 0.0
+    assert _first_of_copies(X - X.mean(axis=0)).all()
 
 
 def test_a_constant_outcome_lets_no_feature_in():

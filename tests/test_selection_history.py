@@ -92,7 +92,7 @@ def test_counts_add_up_to_the_names():
     [
         (lasso_chain(), ["LASSO"], "smallest error in 10 folds"),
         (mrmr_chain(n_features=4), ["mRMR"], "4 by F of the outcome"),
-        (boruta_chain(), ["Shadow features"], "p < 0.05 over all features"),
+        (boruta_chain(), ["Correlation", "Shadow features"], "p < 0.05 over all features"),
         (stability_chain(), ["Correlation", "Stability selection"], "at least 60% of 100 half"),
     ],
 )

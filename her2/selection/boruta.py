@@ -57,7 +57,7 @@ class BorutaFilter(SupervisedFilter):
 
     def __init__(
         self,
-        n_rounds: int = 40,
+        n_rounds: int = 60,
         n_trees: int = 50,
         alpha: float = 0.05,
         min_features: int = 1,

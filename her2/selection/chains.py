@@ -43,11 +43,24 @@ def mrmr_chain(*, n_features: int = 20) -> Pipeline:
 
 
 def boruta_chain(
-    *, n_rounds: int = 40, n_trees: int = 50, alpha: float = 0.05, seed: int = 0
+    *,
+    correlation: float = 0.8,
+    n_rounds: int = 60,
+    n_trees: int = 50,
+    alpha: float = 0.05,
+    seed: int = 0,
 ) -> Pipeline:
-    """Return z-score and the features that beat shuffled ones in a forest."""
-    boruta = BorutaFilter(n_rounds, n_trees, alpha, seed=seed)
-    return make_pipeline(UsableFeatures(), StandardScaler(), boruta)
+    """Return z-score, correlation, features that beat shuffled ones in a forest.
+
+    The correlation filter comes first because near copies of a feature share its importance,
+    each of them then less than the best shuffled feature has.
+    """
+    return make_pipeline(
+        UsableFeatures(),
+        StandardScaler(),
+        CorrelationFilter(threshold=correlation),
+        BorutaFilter(n_rounds, n_trees, alpha, seed=seed),
+    )
 
 
 def stability_chain(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from her2.errors import BadArgument, NotEstimable
-from her2.selection.filters import FloatArray, SupervisedFilter
+from her2.seeds import generator
+from her2.selection.filters import FloatArray, SupervisedFilter, unit_columns
 
 ROUNDING = 1e-12
+COPY = 1e-10  # how far |r| of a feature and its copy may be from 1
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def exact_path(X: FloatArray, y: FloatArray, alphas: FloatArray) -> FloatArray:
         return np.zeros((len(alphas), X.shape[1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # answered below
-        corners, _, weights = _corners(
+        corners, weights = _corners(
             centred, residual, alpha_min=alphas[-1], max_iter=20 * X.shape[1]
         )
     if corners[-1] > alphas[-1] * (1 + 1e-9) and corners[-1] > 1e-9 * alphas[0]:
@@ -235,7 +236,7 @@ def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.i
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a copy of a feature stays out
         # twice the steps, because some let a feature out again
-        weights = _corners(centred, residual, alpha_min=0.0, max_iter=2 * n_features)[2]
+        weights = _corners(centred, residual, alpha_min=0.0, max_iter=2 * n_features)[1]
     has_weight = weights != 0
     entered = np.flatnonzero(has_weight.any(axis=1))
     order = np.argsort(has_weight[entered].argmax(axis=1), kind="stable")
@@ -244,17 +245,35 @@ def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.i
 
 def _corners(
     centred: FloatArray, residual: FloatArray, *, alpha_min: float, max_iter: int
-) -> tuple[FloatArray, Any, FloatArray]:
-    """Return penalties, the active features and the weights (p, n_corners) of the path."""
+) -> tuple[FloatArray, FloatArray]:
+    """Return penalties and weights (p, n_corners) where the path changes its direction."""
     limits = {"method": "lasso", "alpha_min": alpha_min, "max_iter": max_iter}
-    n, p = centred.shape
-    if p > n:  # the Gram matrix would cost more than the path
-        corners, active, weights = lars_path(centred, residual, Gram=None, **limits)
+    is_first = _first_of_copies(centred)
+    X, n = centred[:, is_first], len(centred)
+    if X.shape[1] > n:  # the Gram matrix would cost more than the path
+        corners, _, found = lars_path(X, residual, Gram=None, **limits)
     else:
-        corners, active, weights = lars_path_gram(
-            centred.T @ residual, centred.T @ centred, n_samples=n, **limits
-        )
-    return corners, active, weights
+        corners, _, found = lars_path_gram(X.T @ residual, X.T @ X, n_samples=n, **limits)
+    weights = np.zeros((centred.shape[1], found.shape[1]))
+    weights[is_first] = found
+    return corners, weights
+
+
+def _first_of_copies(centred: FloatArray) -> NDArray[np.bool_]:
+    """Return which columns (p,) are no multiple of an earlier one.
+
+    Among multiples the path is not unique, and its steps would end early. Radiomic features are
+    full of them. Multiples of length 1 have the same size along any direction, so each needs to
+    be compared with its neighbours in the order of that size only.
+    """
+    unit = unit_columns(centred)
+    size = np.abs(generator(0, "copies").normal(size=len(unit)) @ unit)
+    order = np.argsort(size, kind="stable")
+    r = np.abs((unit[:, order[1:]] * unit[:, order[:-1]]).sum(axis=0))
+    group = np.concatenate([[0], np.cumsum(r < 1 - COPY)])
+    first = np.full(group[-1] + 1, len(order))
+    np.minimum.at(first, group, order)
+    return np.isin(np.arange(len(order)), first)
 
 
 def _between_corners(corners: FloatArray, weights: FloatArray, alphas: FloatArray) -> FloatArray:
