@@ -151,7 +151,7 @@ def _tables(
         **found,
         "learning_curve": learning_table(fits.refits, run.training, found["repeated_cv"]),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
-        "audit": audit_table(run, fits.refits),
+        "audit": audit_table(run, fits.refits, fits.arms),
     }
 
 

@@ -64,7 +64,7 @@ def study(
     cache: str | None,
 ) -> int:
     """Run the study and return the exit status; the parameters are the groups of conf/."""
-    _check(enhance, fusion)
+    check_groups(enhance, fusion)
     recipes.check_recipe(classifier, selection, seed)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
@@ -90,7 +90,32 @@ def study(
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
 
 
-def _check(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
+def study_arms(
+    run: OpenRun,
+    *,
+    radiomics: RadiomicsSettings,
+    backbone: BackboneSettings,
+    classifier: Mapping[str, Any],
+    selection: SelectionSettings,
+    fusion: FusionSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> list[Arm]:
+    """Return the arms as a study of these settings has them, for who judges its protocol."""
+    deep = _deep_features(run, backbone, compute, cache, seed)
+    radiomic = _radiomic_features(run, radiomics, compute, cache)
+    return _arms(run, radiomic, deep, classifier, selection, backbone, fusion, seed)
+
+
+def check_groups(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
+    """Refuse what no study can be made with.
+
+    Raises
+    ------
+    BadConfig
+        An unknown enhancement, or a member of the combined arm that is none of the arms.
+    """
     if enhance.method != "none":
         raise BadConfig(f"expected enhance.method none, found {enhance.method!r}")
     unknown = sorted(set(fusion.members) - set(ARMS) | {"combined"} & set(fusion.members))
