@@ -31,6 +31,7 @@ COMMANDS = {
     "check": "read and verify a cohort, print the flow of patients; fits nothing",
     "features": "radiomic features of a cohort to parquet",
     "classify": "one classifier grid on one feature table",
+    "audit": "does the protocol leak? shuffles, noise, poison, copies of images, controls",
     "train": "fine-tune one backbone (-m backbone=a,b,c runs several)",
     "phantom": "write a simulated cohort as an example of the layout",
     "ui": "the MLflow pages of the runs, on this machine only",
@@ -45,9 +46,11 @@ SECTIONS: dict[str, type] = {
     "fusion": settings.FusionSettings,
     "evaluation": settings.EvaluationSettings,
     "trainer": settings.TrainerSettings,
+    "trials": settings.TrialSettings,
     "tracking": settings.TrackingSettings,
     "compute": settings.ComputeSettings,
 }
+MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
 MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
@@ -176,7 +179,8 @@ def _run_job(command: str, config: DictConfig) -> int:
 
 
 def _workflow(command: str) -> Callable[..., int]:
-    workflow: Callable[..., int] = getattr(import_module(f"her2.workflows.{command}"), command)
+    module = import_module(f"her2.workflows.{MODULES.get(command, command)}")
+    workflow: Callable[..., int] = getattr(module, command)
     return workflow
 
 

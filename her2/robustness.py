@@ -124,6 +124,21 @@ def shuffled_aucs(
     return found
 
 
+def shuffled_outcomes(training: TrainingSet, rng: np.random.Generator) -> IntArray:
+    """Return outcomes (n_train,) after whole patients have swapped theirs within their fold.
+
+    Within the fold, because the folds were dealt by outcome and must keep their prevalence.
+    """
+    y = training.y_true.copy()
+    for k in range(training.n_folds):
+        groups = np.unique(training.groups[training.fold == k])
+        outcome = np.array([training.y_true[training.groups == g].max() for g in groups])
+        swapped = dict(zip(groups.tolist(), rng.permutation(outcome).tolist(), strict=True))
+        for i in np.flatnonzero(training.fold == k):
+            y[i] = swapped[int(training.groups[i])]
+    return y
+
+
 def optimism_of_pipelines(
     arms: Sequence[Arm],
     training: TrainingSet,
@@ -247,7 +262,7 @@ def _select_in_resample(
 def _shuffled_auc(
     position: int, arm: Arm, fitted: FittedArm, training: TrainingSet, seed: int
 ) -> tuple[int, float]:
-    y = _shuffled(training, generator(seed, "shuffle", position))
+    y = shuffled_outcomes(training, generator(seed, "shuffle", position))
     with threadpool_limits(1):
         probability = _out_of_fold(arm, fitted, training, lambda k: training.fold != k, y, seed)
     return position, auc(y, probability)
@@ -300,18 +315,3 @@ def _bootstrap_once(training: TrainingSet, rng: np.random.Generator) -> BoolArra
         rng.choice(units, size=len(units)) for units in _units_by_outcome(training, everybody)
     ]
     return np.isin(training.groups, np.concatenate(drawn))
-
-
-def _shuffled(training: TrainingSet, rng: np.random.Generator) -> IntArray:
-    """Return outcomes (n_train,) after whole patients have swapped theirs within their fold.
-
-    Within the fold, because the folds were dealt by outcome and must keep their prevalence.
-    """
-    y = training.y_true.copy()
-    for k in range(training.n_folds):
-        groups = np.unique(training.groups[training.fold == k])
-        outcome = np.array([training.y_true[training.groups == g].max() for g in groups])
-        swapped = dict(zip(groups.tolist(), rng.permutation(outcome).tolist(), strict=True))
-        for i in np.flatnonzero(training.fold == k):
-            y[i] = swapped[int(training.groups[i])]
-    return y

@@ -159,6 +159,27 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class TrialSettings:
+    """Section `trials` of the audit: repetitions of each trial beside the shuffles.
+
+    n_noise: features replaced by noise; n_planted: a planted signal; n_control: a protocol that
+    leaks on purpose, which must be flagged.
+    """
+
+    n_noise: int = 8
+    n_planted: int = 2
+    n_control: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.n_noise, self.n_planted, self.n_control) < 1:
+            raise BadConfig(
+                "expected trials.n_noise, n_planted and n_control of at least 1, found "
+                f"{self.n_noise}, {self.n_planted} and {self.n_control}; an audit without its "
+                "controls shows nothing"
+            )
+
+
+@dataclass(frozen=True)
 class TrainerSettings:
     """Group `trainer`: fine-tuning of a network."""
 

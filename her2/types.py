@@ -89,7 +89,8 @@ class Cohort:
     for missing), no column at all if there are none; features: brought features (same index) or
     None; acquisition: what the files say of the imaging (same index): vendor, diameter_mm of the
     lesion, as far as known; n_rows: rows of the table before anything was left out, so that
-    ``n_rows == len(lesions) + n_quarantined + n_excluded``.
+    ``n_rows == len(lesions) + n_quarantined + n_excluded``; thumbnails: small pictures by which
+    copies of an image are found, (n_lesions, 2, side, side), None unless all lesions have them.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Cohort:
     data_sha256: str
     notes: tuple[str, ...] = field(default=())
     acquisition: pd.DataFrame = field(default_factory=pd.DataFrame)
+    thumbnails: NDArray[np.float32] | None = None
 
     def count(self, severity: str) -> int:
         """Lesions with this severity, each counted once; a problem of the table has no lesion."""

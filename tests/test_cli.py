@@ -6,13 +6,12 @@ import re
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from her2 import __version__
-from her2.cli import COMMANDS, config_folder
+from her2.cli import COMMANDS, _workflow, config_folder
 
 
 def in_a_shell(*arguments, cwd=None):
@@ -69,7 +68,7 @@ def test_help_of_a_command_lists_groups_and_settings(her2_command, command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_takes_exactly_its_settings(her2_command, command):
-    workflow = getattr(import_module(f"her2.workflows.{command}"), command)
+    workflow = _workflow(command)
     shown = her2_command(command, "--cfg", "job")
     assert shown.status == 0
     keys = set(re.findall(r"^(\w+):", shown.out, re.MULTILINE))

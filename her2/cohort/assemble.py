@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from her2.cohort.clinical import clinical_table, refuse_copies
 from her2.cohort.features import match_features, read_features
@@ -85,6 +86,7 @@ def assemble(
         data_sha256=_data_sha256(lesions, verified, variables, brought),
         notes=tuple(f"{note.code}: {note.what}" for note in notes),
         acquisition=_acquisition(lesions, verified),
+        thumbnails=_thumbnails(lesions, verified),
     )
 
 
@@ -134,6 +136,14 @@ def _acquisition(lesions: Sequence[Lesion], verified: dict[str, Verified]) -> pd
     }
     table = pd.DataFrame(columns).dropna(axis="columns", how="all")
     return table.set_axis([lesion.key for lesion in lesions])
+
+
+def _thumbnails(
+    lesions: Sequence[Lesion], verified: dict[str, Verified]
+) -> NDArray[np.float32] | None:
+    """Small pictures of every lesion, (n, 2, side, side); None unless all have them."""
+    found = [x for lesion in lesions if (x := verified[lesion.key].thumbnails) is not None]
+    return np.stack(found) if found and len(found) == len(lesions) else None
 
 
 def _cohort_problems(notes: Sequence[Note], table: str) -> list[Problem]:

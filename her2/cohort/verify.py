@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from her2.cohort.dicom import Spacing
+from her2.cohort.duplicates import thumbnails
 from her2.cohort.images import DecodedImage, colour_notes, decode_image
 from her2.cohort.lesions import image_notes
 from her2.cohort.masks import Mask, Shape, dice, read_mask
@@ -48,7 +49,8 @@ class Draft:
 class Verified:
     """What decoding a lesion showed: hashes of the arrays ("" where there is none).
 
-    diameter_mm: of the circle with the mask's area, None without a pixel size.
+    diameter_mm: of the circle with the mask's area, None without a pixel size; thumbnails: small
+    pictures by which copies are found, None where image or mask cannot be used.
     """
 
     notes: tuple[Note, ...]
@@ -59,6 +61,7 @@ class Verified:
     simulated: bool = False
     vendor: str | None = None
     diameter_mm: float | None = None
+    thumbnails: NDArray[np.float32] | None = None
 
 
 def verify_lesions(lesions: Sequence[Lesion], root: Path, *, n_workers: int = 1) -> list[Verified]:
@@ -95,6 +98,7 @@ def verify_lesion(lesion: Lesion, root: Path) -> Verified:
         simulated=bool(image and image.simulated),
         vendor=image.vendor if image else None,
         diameter_mm=_diameter_mm(mask, spacing),
+        thumbnails=None if image is None or mask is None else thumbnails(image.pixels, mask),
     )
 
 

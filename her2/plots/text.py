@@ -16,6 +16,7 @@ ROLE_TITLES = {
     "external": "External",
 }
 REPEATED = {"repeated_cv": "Repeated cross-validation"}  # an estimate, not a set of patients
+TOGETHER = {"held_out": "Held out"}  # test and external
 DEEP_COMPONENT = "deep_pc_"
 ABBREVIATIONS = {
     "GrayLevel": "GL",
@@ -178,4 +179,4 @@ def arm_title(arm: str) -> str:
 
 def role_title(role: str) -> str:
     """Name of a role, or of the repeated estimate; an unknown role keeps its own name."""
-    return (ROLE_TITLES | REPEATED).get(role, role)
+    return (ROLE_TITLES | REPEATED | TOGETHER).get(role, role)

@@ -3,6 +3,15 @@
 from her2.report.cells import guard, unguard
 from her2.report.content import ReportInput
 from her2.report.document import render_report, write_report
+from her2.report.page import write_page
 from her2.report.tables import write_tables
 
-__all__ = ["ReportInput", "guard", "render_report", "unguard", "write_report", "write_tables"]
+__all__ = [
+    "ReportInput",
+    "guard",
+    "render_report",
+    "unguard",
+    "write_page",
+    "write_report",
+    "write_tables",
+]

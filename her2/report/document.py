@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from markupsafe import Markup
 from her2.plots.text import NOT_ESTIMABLE
 from her2.report.content import ReportInput
 from her2.report.frames import frames
-from her2.report.headline import alarms, headline_arms, headline_columns, sentences
+from her2.report.headline import HeadlineArm, alarms, headline_arms, headline_columns, sentences
 from her2.report.narrative import failed_checks
 from her2.report.sections import sections, used_terms
+from her2.report.view import Section
 from her2.store import write_atomic
 
 
@@ -28,18 +30,39 @@ def write_report(path: Path, report: ReportInput) -> Path:
 def render_report(report: ReportInput) -> str:
     """HTML of the report; every string of the input is escaped."""
     tables = frames(report)
-    found = sections(report, tables)
-    script = _template("script.js")
     contradictions = tables.get("coherence", ())
-    return _environment().get_template("report.html").render(
+    return render_sections(
         title=report.title,
         simulated=report.simulated,
-        headline_columns=headline_columns(report.results),
-        arms=headline_arms(report.results),
         sentences=sentences(report.results),
         alarms=alarms(report.results, failed_checks(tables), len(contradictions)),
-        sections=found,
-        terms=used_terms(found),
+        sections=sections(report, tables),
+        headline_columns=headline_columns(report.results),
+        arms=headline_arms(report.results),
+    )
+
+
+def render_sections(
+    *,
+    title: str,
+    simulated: bool,
+    sentences: Sequence[str],
+    alarms: Sequence[str],
+    sections: Sequence[Section],
+    headline_columns: Sequence[str] = (),
+    arms: Sequence[HeadlineArm] = (),
+) -> str:
+    """HTML of a page: sentences and alarms, a line an arm if there are any, and sections."""
+    script = _template("script.js")
+    return _environment().get_template("report.html").render(
+        title=title,
+        simulated=simulated,
+        headline_columns=headline_columns,
+        arms=arms,
+        sentences=sentences,
+        alarms=alarms,
+        sections=sections,
+        terms=used_terms(sections),
         style=Markup(_template("style.css")),
         script=Markup(script),
         script_hash=content_hash(script),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from her2.report.columns import TableSpec, answer, decimal, passed, words
+from her2.report.columns import TableSpec, answer, arm, decimal, passed, role, whole, words
 
 AUDIT = TableSpec(
     "Leakage audit",
@@ -13,6 +13,26 @@ AUDIT = TableSpec(
         passed("Outcome", "passed"),
     ),
     empty="No check of the protocol was run.",
+)
+
+AUDIT_ARMS = TableSpec(
+    "What each trial found",
+    (
+        words("Trial", "trial"),
+        role("Role", "role"),
+        arm(),
+        whole("Repetitions", "n"),
+        decimal("Mean AUC", "auc", term="auc"),
+        decimal("SD", "sd"),
+        decimal("Lower limit", "low"),
+        decimal("Upper limit", "high"),
+    ),
+    note=(
+        "The limits hold what an arm that knows nothing finds: .5 with three standard errors of "
+        "the mean. In the trials “planted” and “control_leaks” an arm must be above them."
+    ),
+    blocks_by="trial",
+    is_folded=False,
 )
 
 COHERENCE = TableSpec(

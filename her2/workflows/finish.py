@@ -160,7 +160,7 @@ def _tables(
         "learning_curve": learning_table(fits.refits, run.training, found["repeated_cv"]),
         **importance_tables(fits.refits),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
-        "audit": audit_table(run, fits.refits),
+        "audit": audit_table(run, fits.refits, fits.arms),
     }
 
 

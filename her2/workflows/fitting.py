@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,6 +14,7 @@ from her2.arms import (
     CombinedArm,
     FittedArm,
     Signature,
+    TrainingSet,
     arm_signature,
     combine,
     combined_signature,
@@ -24,6 +25,7 @@ from her2.progress import progress
 from her2.run_folder import RunFolder
 from her2.settings import EvaluationSettings
 from her2.store import write_atomic
+from her2.trials import Trial
 from her2.workflows.opening import OpenRun
 
 logger = logging.getLogger(__name__)
@@ -55,23 +57,53 @@ def fit_run(
     """Return every arm fitted on training patients, and the combined arm of `members`."""
     total = len(arms) * n_searches(run.training)
     with run.watch.step("fit"), progress("fitting", total, "searches") as advance:
-        fitted = fit_arms(
-            arms,
-            run.training,
-            n_folds=evaluation.n_inner_folds,
-            scoring=evaluation.scoring,
-            seed=seed,
-            n_workers=n_workers,
-            advance=advance,
-        )
-    signatures = {arm.name: arm_signature(fitted[arm.name], arm, run.held_out) for arm in arms}
+        fitted = fit_protocol(
+            arms, run.training, run.held_out, members=members, evaluation=evaluation, seed=seed,
+            n_workers=n_workers, advance=advance,
+        )  # fmt: skip
+    for name, signature in fitted.signatures.items():
+        logger.info("arm %s: %s, %d features", name, signature.model, signature.n_features)
+    return fitted
+
+
+def fit_protocol(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    held_out: Sequence[str],
+    *,
+    members: Sequence[str],
+    evaluation: EvaluationSettings,
+    seed: int,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Fitted:
+    """Return what the study's protocol makes of some arms: fits, fusion, and all signatures."""
+    fitted = fit_arms(
+        arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=seed,
+        n_workers=n_workers, advance=advance,
+    )  # fmt: skip
+    signatures = {arm.name: arm_signature(fitted[arm.name], arm, held_out) for arm in arms}
     combined = None
     if members and set(members) <= set(fitted):
-        combined = combine(fitted, members, run.training)
+        combined = combine(fitted, members, training)
         signatures["combined"] = combined_signature(combined, signatures)
-    for name, signature in signatures.items():
-        logger.info("arm %s: %s, %d features", name, signature.model, signature.n_features)
     return Fitted(fitted, combined, signatures)
+
+
+@dataclass(frozen=True)
+class StudyProtocol:
+    """The protocol of `her2 study`: all fits and the fusion, as a trial asks for them."""
+
+    members: tuple[str, ...]
+    evaluation: EvaluationSettings
+    seed: int
+
+    def __call__(self, trial: Trial) -> dict[str, Signature]:
+        """Return the signatures of every arm; the held-out outcomes are not looked at."""
+        return fit_protocol(
+            trial.arms, trial.training, trial.held_out.keys, members=self.members,
+            evaluation=self.evaluation, seed=self.seed,
+        ).signatures  # fmt: skip
 
 
 def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:

@@ -57,7 +57,7 @@ def study(
     cache: str | None,
 ) -> int:
     """Run the study and return the exit status; the parameters are the groups of conf/."""
-    _check(enhance, fusion)
+    check_groups(enhance, fusion)
     check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
     run = open_run(
@@ -82,7 +82,38 @@ def study(
     )  # fmt: skip
 
 
-def _check(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
+def study_arms(
+    run: OpenRun,
+    *,
+    radiomics: RadiomicsSettings,
+    backbone: BackboneSettings,
+    classifier: Mapping[str, Any],
+    selection: SelectionSettings,
+    fusion: FusionSettings,
+    imputation: str,
+    cohort: CohortSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> tuple[OpenRun, list[Arm]]:
+    """Return the run and its arms as a study has them, for who judges its protocol."""
+    deep = _deep_features(run, backbone, compute, cache, seed)
+    run, radiomic = radiomic_inputs(
+        run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
+    )
+    return run, _arms(
+        run, radiomic, deep, classifier, selection, backbone, fusion, imputation, seed
+    )
+
+
+def check_groups(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
+    """Refuse what no study can be made with.
+
+    Raises
+    ------
+    BadConfig
+        An unknown enhancement, or a member of the combined arm that is none of the arms.
+    """
     if enhance.method != "none":
         raise BadConfig(f"expected enhance.method none, found {enhance.method!r}")
     unknown = sorted(set(fusion.members) - set(ARMS) | {"combined"} & set(fusion.members))

@@ -83,7 +83,7 @@ def data_split(facts: StudyFacts) -> Answer:
         return needs_author(
             used.proof, "no leakage check is in tables/audit.csv: say how leakage was prevented"
         )
-    n_checks = len(facts.table("audit"))
+    n_checks = int(facts.column("audit", "passed").eq(True).sum())
     return met(
         used.proof, f"all {n_checks} checks passed, with {', '.join(leakage)} (tables/audit.csv)"
     )
@@ -93,18 +93,20 @@ def audit_passed(facts: StudyFacts) -> str | None:
     """Evidence that the leakage audit was made and every check passed; None otherwise."""
     if _failed_checks(facts) or not _leakage_checks(facts):
         return None
-    return f"all {len(facts.table('audit'))} checks passed (tables/audit.csv)"
+    n_checks = int(facts.column("audit", "passed").eq(True).sum())
+    return f"all {n_checks} checks passed (tables/audit.csv)"
 
 
 def _failed_checks(facts: StudyFacts) -> list[str]:
     audit = facts.table("audit")
     return (
-        [] if audit.empty else audit.loc[~audit["passed"].eq(True), "check"].astype(str).tolist()
+        [] if audit.empty else audit.loc[audit["passed"].eq(False), "check"].astype(str).tolist()
     )
 
 
 def _leakage_checks(facts: StudyFacts) -> list[str]:
-    names = facts.column("audit", "check").astype(str)
+    passed = facts.column("audit", "passed").eq(True)
+    names = facts.column("audit", "check")[passed].astype(str)
     return [name for name in names if any(word in name.lower() for word in LEAKAGE_CHECKS)]
 
 
