@@ -131,7 +131,11 @@ class _Chooser(Protocol):
 
 def _walk(chooser: _Chooser) -> Stepwise:
     taken = [chooser.start()]
+    seen = {frozenset(taken[0].selected)}
     while (change := chooser.best(taken[-1])) is not None:
+        if frozenset(change.selected) in seen:
+            break  # rounding alone would take a variable in and out for ever
+        seen.add(frozenset(change.selected))
         taken.append(change)
     rows = [(step, c.change, c.value) for step, c in enumerate(taken)]
     return Stepwise(taken[-1].selected, pd.DataFrame(rows, columns=["step", "change", "value"]))

@@ -21,9 +21,15 @@ TINY = (
     "classifier=lr",
     "evaluation.n_folds=3",
     "evaluation.n_inner_folds=3",
-    "evaluation.n_repeats=2",
+    "evaluation.n_repeats=1",
     "evaluation.n_resamples=40",
     "evaluation.n_permutations=40",
+    "evaluation.n_stability=0",
+    "evaluation.n_shuffles=0",
+    "evaluation.learning_curve=[]",
+)
+REFITS = (
+    "evaluation.n_repeats=2",
     "evaluation.n_stability=4",
     "evaluation.n_shuffles=2",
     "evaluation.learning_curve=[0.6]",
@@ -168,8 +174,9 @@ class FinishedStudy:
 def study(her2_command, image_cohort, feature_cache, new_store, tmp_path_factory) -> FinishedStudy:
     """The whole study of the image cohort with two workers and an empty cache."""
     arguments = (
-        "study", *TINY, "cohort=folder", f"cohort.root={image_cohort}", "cohort.clinical=[age,er]",
-        "backbone.image_size=64", "selection.lasso_folds=3", f"cache={feature_cache}",
+        "study", *TINY, *REFITS, "cohort=folder", f"cohort.root={image_cohort}",
+        "cohort.clinical=[age,er]", "backbone.image_size=64", "selection.lasso_folds=3",
+        f"cache={feature_cache}",
     )  # fmt: skip
     run_dir, uri = tmp_path_factory.mktemp("study"), new_store()
     finished = her2_command(

@@ -344,7 +344,10 @@ def test_the_options_of_the_clinical_analysis_are_used(study_of, brought, tmp_pa
     optimism = pd.read_csv(tmp_path / "tables" / "optimism.csv")
     assert set(optimism["scope"]) > {"Clinical, whole pipeline", "Radiomics, whole pipeline"}
     odds = pd.read_csv(tmp_path / "tables" / "odds_ratios.csv")
-    assert odds["note"].str.contains("not chosen").any()
+    every = pd.read_csv(brought[1] / "tables" / "odds_ratios.csv")
+    assert odds["variable"].tolist() == every["variable"].tolist()
+    in_model = odds["adjusted_odds_ratio"].notna().sum()
+    assert in_model <= every["adjusted_odds_ratio"].notna().sum()
     plain = results_of(brought[1])["arms"]["clinical"]["roles"]["test"]["brier"]
     assert results_of(tmp_path)["arms"]["clinical"]["roles"]["test"]["brier"] != plain
 
@@ -373,7 +376,7 @@ def interrupted(*_, **__):
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(study_of, brought, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("her2.workflows.study.judge", interrupted)
+        patch.setattr("her2.workflows.conclude.judge", interrupted)
         assert study_of(tmp_path, *BROUGHT).status == 130
     assert not (tmp_path / "predictions.parquet").exists()
     finished = study_of(tmp_path, *BROUGHT)
