@@ -44,6 +44,7 @@ check: lint test
 benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
 	$(BIN)/python benchmarks/grid_search.py
+	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/study.py
 
 lock:

@@ -173,6 +173,11 @@ SAMPLE_SIZE = TableSpec(
         whole("Required", "n_required"),
         whole("Supplied", "n_supplied"),
         supported("Enough", "supported"),
+        whole("Predictors supported", "n_supported"),
+    ),
+    note=(
+        "Predictors: all candidates before any selection. Predictors supported: how many these "
+        "training patients support by criteria 1 and 2, at the AUC that the arm reached."
     ),
     empty="No criterion of sample size applies.",
 )

@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 PROBABILITY_TICKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 SIZE_COLUMNS = [
     "arm", "criterion", "meaning", "n_required", "n_supplied", "supported", "n_predictors",
+    "n_supported",
 ]  # fmt: skip
 
 
@@ -100,7 +101,8 @@ def sample_size_table(
     """Return what each arm would need and has, by the criteria of Riley et al. (`SIZE_COLUMNS`).
 
     Candidates are all columns that an arm starts from, before any selection; the performance
-    expected is the arm's own cross-validated AUC. An arm not better than chance is left out.
+    expected is the arm's own cross-validated AUC. n_supported: predictors that the training
+    patients support at that AUC. An arm not better than chance is left out.
     """
     rows = [row for arm in arms for row in _sizes(arm.name, _candidates(arm), training, results)]
     members = results["arms"].get("combined")
@@ -165,7 +167,10 @@ def _sizes(
         table = stats.sample_size_for_prediction(
             n_parameters, prevalence, c_statistic=area, n_supplied=n
         )
+        n_events = int(training.y_true.sum())
+        n_supported = stats.largest_n_parameters(n, n_events, c_statistic=area)
     except NotEstimable:
         return  # no sample supports this AUC at this prevalence
     for row in table.to_dict("records"):
-        yield {"arm": arm, **{str(key): value for key, value in row.items()}}
+        named = {str(key): value for key, value in row.items()}
+        yield {"arm": arm, "n_supported": n_supported, **named}

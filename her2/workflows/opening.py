@@ -133,7 +133,8 @@ def _check_evaluation(evaluation: EvaluationSettings) -> None:
     negative = [name for name in counts if getattr(evaluation, name) < 0]
     if negative:
         raise BadConfig(
-            f"expected evaluation.{negative[0]} of at least 0, found a negative number"
+            f"expected evaluation.{negative[0]} of at least 0, found "
+            f"{getattr(evaluation, negative[0])}; 0 leaves it out"
         )
     if not all(0 < share < 1 for share in evaluation.learning_curve):
         raise BadConfig(

@@ -24,18 +24,11 @@ from her2.settings import (
 )
 from her2.types import ARMS
 from her2.workflows import recipes
-from her2.workflows.finish import Fits, finish
-from her2.workflows.fitting import (
-    Fitted,
-    fit_run,
-    model_selection_table,
-    save_models,
-    selection_notes,
-)
+from her2.workflows.conclude import conclude
+from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers, radiomic_features
 from her2.workflows.opening import OpenRun, open_run
-from her2.workflows.outcome import judge, write_features
-from her2.workflows.refits import refit_run
+from her2.workflows.outcome import write_features
 
 NEEDS = {
     "clinical": "no clinical variable is named (cohort.clinical)",
@@ -80,16 +73,10 @@ def study(
         run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
-    save_models(run.folder, fitted)
-    refits = refit_run(
-        run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers(compute)
-    )
-    notes = [*_absent(fitted, fusion), *selection_notes(fitted.arms)]
-    outcome = judge(
-        run, fitted.signatures, notes, evaluation=evaluation, seed=seed, features=radiomic
-    )
-    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
-    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
+    return conclude(
+        run, arms, fitted, _absent(fitted, fusion), features=radiomic, evaluation=evaluation,
+        tracking=tracking, seed=seed, n_workers=n_workers(compute),
+    )  # fmt: skip
 
 
 def _check(enhance: EnhanceSettings, fusion: FusionSettings) -> None:

@@ -94,6 +94,8 @@ def test_all_candidates_count_whatever_was_selected(strong):
     assert (table["n_supplied"] == len(strong.training.keys)).all()
     needed = table.groupby("arm")["n_required"].max()
     assert needed["combined"] <= needed["clinical"] < needed["dlr"]
+    assert table["n_supported"].nunique() == 1  # the AUC and the patients are the same
+    assert 0 < table["n_supported"].iloc[0] < 35
 
 
 @pytest.mark.parametrize("area", [None, 0.45, 1.0])

@@ -334,6 +334,39 @@ def test_another_run_with_one_worker_gives_the_same_bytes_and_extracts_nothing(
         assert (run_dir / "figures" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_the_options_of_the_clinical_analysis_are_used(study_of, brought, tmp_path):
+    """Multiple imputation, stepwise odds ratios, and the optimism of whole pipelines."""
+    finished = study_of(
+        tmp_path, *BROUGHT, "evaluation.imputation=multiple", "evaluation.stepwise=p",
+        "evaluation.n_optimism=2",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    optimism = pd.read_csv(tmp_path / "tables" / "optimism.csv")
+    assert set(optimism["scope"]) > {"Clinical, whole pipeline", "Radiomics, whole pipeline"}
+    odds = pd.read_csv(tmp_path / "tables" / "odds_ratios.csv")
+    assert odds["note"].str.contains("not chosen").any()
+    plain = results_of(brought[1])["arms"]["clinical"]["roles"]["test"]["brier"]
+    assert results_of(tmp_path)["arms"]["clinical"]["roles"]["test"]["brier"] != plain
+
+
+def test_lesions_for_a_third_reader_are_named_in_the_run_folder_alone(study):
+    named = pd.read_csv(study.run_dir / "adjudication.csv")
+    assert {"patient_id", "lesion_id", "dice", "reason"} <= set(named.columns)
+    shown = pd.read_csv(study.run_dir / "tables" / "adjudication.csv")
+    assert "patient_id" not in shown
+    assert len(shown) == len(named)
+
+
+def test_the_primary_estimate_is_kept_with_every_repeat(study):
+    repeated = pd.read_parquet(study.run_dir / "repeated_cv.parquet")
+    assert list(repeated.columns)[-1] == "repeat"
+    for arm, content in study.results["arms"].items():
+        rows = repeated[repeated["arm"] == arm]
+        areas = [roc_auc_score(r["y_true"], r["y_prob"]) for _, r in rows.groupby("repeat")]
+        assert content["repeated_cv"]["n_repeats"] == len(areas) == 2
+        assert content["repeated_cv"]["auc"] == pytest.approx(sum(areas) / 2)
+
+
 def interrupted(*_, **__):
     raise KeyboardInterrupt
 
