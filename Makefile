@@ -43,6 +43,7 @@ check: lint test
 
 benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
+	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/study.py
 
 lock:

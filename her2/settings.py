@@ -102,7 +102,8 @@ class EvaluationSettings:
     n_stability, n_shuffles: refits for the stability of the selection and for the leakage audit;
     n_optimism: whole searches in bootstrap samples, arm by arm (long: a search each);
     learning_curve: shares of the training patients to learn from, [] for none; stepwise: how the
-    variables of the multivariable odds ratios are chosen (none, aic, p).
+    variables of the multivariable odds ratios are chosen (none, aic, p); imputation: how gaps of
+    clinical variables are filled inside the folds (median, multiple).
     """
 
     n_repeats: int = 5
@@ -116,6 +117,7 @@ class EvaluationSettings:
     n_optimism: int = 0
     learning_curve: list[float] = field(default_factory=lambda: [0.4, 0.6, 0.8])
     stepwise: str = "none"
+    imputation: str = "median"
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,9 @@ def _track(
     _log(client, parent, _study_metrics(results), _parameters(config))
     for row in _arm_rows(results):
         _log_arm(client, experiment_id, parent, run_dir, *row)
-    comparisons = pd.DataFrame([*results["repeated_comparisons"], *results["comparisons"]])
-    if not comparisons.empty:
-        client.log_table(parent, comparisons, "delong.json")
+    for name, key in (("delong", "comparisons"), ("delong_repeated_cv", "repeated_comparisons")):
+        if results[key]:
+            client.log_table(parent, pd.DataFrame(results[key]), f"{name}.json")
     client.set_terminated(parent, "FINISHED")
     return TrackedStudy(_shown(uri), experiment, parent)
 

@@ -19,6 +19,7 @@ from her2.evaluation.roles import (
 )
 
 T = TypeVar("T")
+Known = Callable[[str, Callable[[], Any]], Any]
 RULES: dict[str, Callable[[IntArray, FloatArray], float]] = {
     "Youden": stats.youden_threshold,
     "sensitivity ≥ .90": lambda y, p: stats.fixed_sensitivity_threshold(y, p, 0.9),
@@ -49,13 +50,6 @@ def performance(
             notes.append(f"{label}: {name} is not estimable: {reason}")
             return None
 
-    auc = known("AUC", lambda: stats.auc_interval(y_true, y_prob))
-    line = known("calibration slope", lambda: stats.calibration_line(y_true, y_prob))
-    fit = known("Hosmer-Lemeshow", lambda: _finite_hosmer_lemeshow(y_true, y_prob))
-    large = known("in-the-large", lambda: stats.calibration_in_the_large(y_true, y_prob))
-    brier = known("Brier score", lambda: stats.brier_score(y_true, y_prob))
-    scaled = known("scaled Brier score", lambda: stats.scaled_brier(y_true, y_prob))
-    errors = known("ICI", lambda: stats.calibration_errors(y_true, y_prob))
     point = _operating_point(y_true, y_prob, threshold)
     if threshold is not None:
         notes.extend(
@@ -63,6 +57,7 @@ def performance(
             for name, reason in _WITHOUT_CASES.items()
             if point[name] is None
         )
+    auc = known("AUC", lambda: stats.auc_interval(y_true, y_prob))
     values: dict[str, Any] = {
         "n": len(y_true),
         "n_positive": int(y_true.sum()),
@@ -70,6 +65,22 @@ def performance(
         "auc_low": auc and auc.low,
         "auc_high": auc and auc.high,
         **point,
+        **_calibration(y_true, y_prob, known),
+    }
+    return values, notes
+
+
+def _calibration(y_true: IntArray, y_prob: FloatArray, known: Known) -> dict[str, Any]:
+    """Return overall error and calibration; `known` answers None where there is no number."""
+    brier = known("Brier score", lambda: stats.brier_score(y_true, y_prob))
+    scaled = known("scaled Brier score", lambda: stats.scaled_brier(y_true, y_prob))
+    line = known("calibration slope", lambda: stats.calibration_line(y_true, y_prob))
+    large = known(
+        "calibration in the large", lambda: stats.calibration_in_the_large(y_true, y_prob)
+    )
+    errors = known("ICI", lambda: stats.calibration_errors(y_true, y_prob))
+    fit = known("Hosmer-Lemeshow", lambda: _finite_hosmer_lemeshow(y_true, y_prob))
+    return {
         "brier": brier,
         "brier_scaled": scaled,
         "calibration_intercept": line and line[0],
@@ -84,7 +95,6 @@ def performance(
             "p_value": fit and fit.p_value,
         },
     }
-    return values, notes
 
 
 def training_threshold(predictions: pd.DataFrame, arm: str, rule: str = "Youden") -> float | None:

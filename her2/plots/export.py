@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import numpy as np
@@ -29,8 +30,20 @@ SVG_IMAGE_DPI = 200  # of the pictures inside a drawing
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
+_drawings: WeakKeyDictionary[Figure, bytes] = WeakKeyDictionary()
+
+
 def svg_bytes(figure: Figure) -> bytes:
-    """Figure as SVG, the same bytes for the same figure; text is drawn as outlines."""
+    """Figure as SVG, the same bytes for the same figure; text is drawn as outlines.
+
+    A figure is finished when it is first drawn here: the file and the report share the drawing.
+    """
+    if figure not in _drawings:
+        _drawings[figure] = _svg(figure)
+    return _drawings[figure]
+
+
+def _svg(figure: Figure) -> bytes:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     buffer = io.BytesIO()
     with _drawn_at(figure, SVG_IMAGE_DPI):

@@ -54,7 +54,8 @@ def feature_counts_figure(counts: pd.DataFrame) -> Figure:
         index=list(dict.fromkeys(table["image_type"])), columns=families_in_order(table["family"])
     )
     figure, axes = page(PAGE_WIDTH, HEAD + ROW * len(grid) + 0.1)
-    left = 0.25 + max(text_width(str(name), 8.5) for name in grid.index)
+    widest = max(text_width(str(name), 8.5) for name in grid.index)
+    left = 0.25 + max(widest, text_width(_total(grid.sum()), 9.0, weight="bold"))
     _draw_shares(axes, grid.sum(), left)
     _draw_rows(axes, grid, left)
     return figure
@@ -65,7 +66,7 @@ def _draw_shares(axes: Axes, totals: pd.Series, left: float) -> None:
     n_all, start = float(totals.sum()), left
     room = PAGE_WIDTH - 0.1 - left
     column = room / len(totals)
-    axes.text(0.1, 0.1 + STRIP / 2, f"{count(n_all)} features", va="center", weight="bold")
+    axes.text(0.1, 0.1 + STRIP / 2, _total(totals), va="center", weight="bold")
     for position, (family, n) in enumerate(totals.items()):
         share = float(n) / n_all if n_all else 0.0
         colour = family_colour(str(family))
@@ -76,6 +77,10 @@ def _draw_shares(axes: Axes, totals: pd.Series, left: float) -> None:
         shown = f"{count(n)} ({100 * share:.1f} %)"
         axes.text(x, 0.76, shown, va="center", size=8, color=MUTED)
         axes.barh(0.45, 0.9 * column, 0.05, left=x, color=colour, align="center")
+
+
+def _total(totals: pd.Series) -> str:
+    return f"{count(float(totals.sum()))} features"
 
 
 def _draw_rows(axes: Axes, grid: pd.DataFrame, left: float) -> None:

@@ -54,7 +54,7 @@ TABLES: dict[str, TableSpec] = {
 }
 
 # Points of the curves and single repeats: the figures show them, the files hold them.
-POINTS = frozenset({"roc", "calibration", "decision_curve", "repeats"})
+POINTS = frozenset({"roc", "calibration", "calibration_curve", "decision_curve", "repeats"})
 
 FIGURES: dict[str, str] = {
     "flow": "Flow of patients from the rows of the patient table to training and test.",

@@ -20,6 +20,7 @@ Frames: TypeAlias = Mapping[str, pd.DataFrame]
 Record: TypeAlias = Mapping[Hashable, Any]
 NAMED = 5  # names in a sentence before it says "and others"
 INTERCEPT = "(intercept)"
+LAST_STEP = "regression of signatures"  # the scope of the optimism behind the nomogram
 
 
 def narrative(anchor: str, results: Results, frames: Frames) -> tuple[str, ...]:
@@ -219,6 +220,7 @@ def _comparisons(results: Results, _frames: Frames) -> list[str]:
 
 def _nomogram(_results: Results, frames: Frames) -> list[str]:
     rows = records(frames, "optimism", "measure", "apparent", "corrected")
+    rows = [row for row in rows if str(row.get("scope", LAST_STEP)).endswith(LAST_STEP)]
     found = [
         f"{row['measure']} {number(row['apparent'])} as fitted, {number(row['corrected'])} "
         "corrected"
@@ -261,6 +263,19 @@ def _audit(_results: Results, frames: Frames) -> list[str]:
     return [f"{text}; failed: {listed(failed)}." if failed else f"{text}."]
 
 
+def _checklists(results: Results, _frames: Frames) -> list[str]:
+    found = results.get("metrics_score")
+    if not found:
+        return []
+    return [
+        f"METRICS score {number(found['score'], 1)} % ({found['quality_category']}), with every "
+        f"item that needs the author counted as not met: {count(found['n_met'])} of "
+        f"{count(found['n_applicable'])} applicable items are proven by this run and "
+        f"{count(found['n_open'])} wait for the author. Each answer names the number or file that "
+        "proves it."
+    ]
+
+
 def failed_checks(frames: Frames) -> list[str]:
     """Names of the checks of the protocol that failed."""
     checks = records(frames, "audit", "check", "passed")
@@ -282,4 +297,5 @@ SENTENCES: dict[str, Callable[[Results, Frames], list[str]]] = {
     "robustness": _robustness,
     "model-selection": _models,
     "audit": _audit,
+    "checklists": _checklists,
 }

@@ -166,12 +166,18 @@ PERMUTATION = TableSpec(
 SAMPLE_SIZE = TableSpec(
     "Sample size that a model with so many predictors asks for",
     (
+        arm(),
         words("Criterion", "criterion", term="sample_size"),
         words("Meaning", "meaning"),
         whole("Predictors", "n_predictors"),
         whole("Required", "n_required"),
         whole("Supplied", "n_supplied"),
         supported("Enough", "supported"),
+        whole("Predictors supported", "n_supported"),
+    ),
+    note=(
+        "Predictors: all candidates before any selection. Predictors supported: how many these "
+        "training patients support by criteria 1 and 2, at the AUC that the arm reached."
     ),
     empty="No criterion of sample size applies.",
 )
@@ -277,13 +283,19 @@ NOMOGRAM_TOTAL = TableSpec(
 )
 
 OPTIMISM = TableSpec(
-    "Optimism of the model behind the nomogram",
+    "Optimism after Harrell, by bootstrap of training patients",
     (
+        words("Model", "scope"),
         words("Measure", "measure", term="optimism"),
         decimal("Apparent", "apparent"),
         difference("Optimism", "optimism"),
         decimal("Corrected", "corrected"),
         whole("Bootstraps", "n_bootstraps"),
+        words("Note", "note"),
+    ),
+    note=(
+        "Regression of signatures: the last step of the combined model alone, whose inputs are "
+        "out of fold. Whole pipeline: selection, search and refit in every bootstrap sample."
     ),
     empty="The optimism was not estimated.",
 )

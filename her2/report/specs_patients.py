@@ -116,6 +116,7 @@ AGREEMENT = TableSpec(
 ADJUDICATION = TableSpec(
     "Lesions that need a third reader",
     (
+        whole("Row of adjudication.csv", "row"),
         words("Reason", "reason"),
         decimal("Dice", "dice", term="dice"),
         decimal("Hausdorff distance (mm)", "hausdorff_mm", 1, term="hausdorff"),

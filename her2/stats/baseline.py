@@ -132,6 +132,10 @@ def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
     NotEstimable
         If there is no row.
 
+    References
+    ----------
+    Austin (2009), Stat. Med. 28:3083, doi:10.1002/sim.3697 (standardised differences).
+
     Examples
     --------
     >>> table = pd.DataFrame({"age": [40, 50, 60, 50, 60, 70]})

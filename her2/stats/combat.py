@@ -100,6 +100,10 @@ def combat(
     ndarray
         Shape (n, p).
 
+    References
+    ----------
+    Johnson, Li & Rabinovic (2007), Biostatistics 8:118, doi:10.1093/biostatistics/kxj037.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

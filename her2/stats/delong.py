@@ -214,7 +214,7 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
     References
     ----------
-    Holm (1979), Scand. J. Statist. 6:65, https://www.jstor.org/stable/4615733.
+    Holm (1979), Scand. J. Statist. 6:65, doi:10.2307/4615733.
 
     Examples
     --------

@@ -196,6 +196,10 @@ def multiply_imputed_logistic(
     NotEstimable
         If the outcome has one class only or a variable has no value at all.
 
+    References
+    ----------
+    White, Royston & Wood (2011), Stat. Med. 30:377, doi:10.1002/sim.4067.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

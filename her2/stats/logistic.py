@@ -187,6 +187,10 @@ def no_intercept_odds(successes: int, n: int, level: float = 0.95) -> NoIntercep
     NotEstimable
         If all or none are positive: the odds are infinite or 0.
 
+    References
+    ----------
+    Bland & Altman (2000), BMJ 320:1468, doi:10.1136/bmj.320.7247.1468 (odds and odds ratios).
+
     Examples
     --------
     >>> tuple(round(x, 3) for x in no_intercept_odds(20, 96, level=0.90)[:3])

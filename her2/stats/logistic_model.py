@@ -140,6 +140,10 @@ def fit_logistic_model(
         If a class is absent, a variable is constant or collinear, or the classes are separated
         and Firth's fit is not wanted.
 
+    References
+    ----------
+    Firth (1993), Biometrika 80:27, doi:10.1093/biomet/80.1.27 (under separation).
+
     Examples
     --------
     >>> table = pd.DataFrame({"er": ["-", "-", "-", "+", "+", "+"]})
@@ -197,6 +201,10 @@ def likelihood_ratio_tests(
     ------
     BadArgument, NotEstimable
         As `fit_logistic_model`, and NotEstimable if the variables separate the classes.
+
+    References
+    ----------
+    Wilks (1938), Ann. Math. Stat. 9:60, doi:10.1214/aoms/1177732360.
 
     Examples
     --------

@@ -91,6 +91,10 @@ def odds_ratio_table(
     NotEstimable
         If y_true has one class only.
 
+    References
+    ----------
+    Heinze & Schemper (2002), Stat. Med. 21:2409, doi:10.1002/sim.1047 (separation).
+
     Examples
     --------
     >>> table = pd.DataFrame({"a": [0, 1, 2, 3, 4, 5], "b": [1, 0, 0, 1, 1, 1], "c": 7})

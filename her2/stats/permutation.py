@@ -130,6 +130,7 @@ def permutation_p_value_of_pipeline(
 
     References
     ----------
+    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39, doi:10.2202/1544-6115.1585.
     Ojala & Garriga (2010), J. Mach. Learn. Res. 11:1833,
     https://www.jmlr.org/papers/v11/ojala10a.html.
 

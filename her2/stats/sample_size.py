@@ -112,6 +112,10 @@ def largest_n_parameters(
     BadArgument, NotEstimable
         As `sample_size_for_prediction`.
 
+    References
+    ----------
+    Riley et al. (2020), BMJ 368:m441, doi:10.1136/bmj.m441.
+
     Examples
     --------
     >>> largest_n_parameters(140, 43, c_statistic=0.8)

@@ -65,6 +65,7 @@ def standardised_difference_of_shares(first: ArrayLike, second: ArrayLike) -> fl
 
     References
     ----------
+    Austin (2009), Stat. Med. 28:3083, doi:10.1002/sim.3697.
     Yang & Dalton (2012), SAS Global Forum, paper 335-2012.
 
     Examples

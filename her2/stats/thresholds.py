@@ -122,6 +122,7 @@ def fixed_sensitivity_threshold(
 
     References
     ----------
+    Perkins & Schisterman (2006), Am. J. Epidemiol. 163:670, doi:10.1093/aje/kwj063.
     Pepe (2003), The Statistical Evaluation of Medical Tests, ISBN 978-0-19-850984-1, chapter 4.
 
     Examples
@@ -164,6 +165,7 @@ def fixed_specificity_threshold(
 
     References
     ----------
+    Perkins & Schisterman (2006), Am. J. Epidemiol. 163:670, doi:10.1093/aje/kwj063.
     Pepe (2003), The Statistical Evaluation of Medical Tests, ISBN 978-0-19-850984-1, chapter 4.
 
     Examples

@@ -17,12 +17,11 @@ from her2.settings import (
     TrackingSettings,
 )
 from her2.workflows import recipes
-from her2.workflows.finish import Fits, finish
-from her2.workflows.fitting import fit_run, model_selection_table, save_models, selection_notes
+from her2.workflows.conclude import conclude
+from her2.workflows.fitting import fit_run
 from her2.workflows.inputs import n_workers, radiomic_features
 from her2.workflows.opening import open_run
-from her2.workflows.outcome import judge, write_features
-from her2.workflows.refits import refit_run
+from her2.workflows.outcome import write_features
 
 
 def classify(
@@ -62,13 +61,7 @@ def classify(
         run, arms, members=(),
         evaluation=evaluation, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
-    save_models(run.folder, fitted)
-    refits = refit_run(
-        run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers(compute)
-    )
-    outcome = judge(
-        run, fitted.signatures, selection_notes(fitted.arms), evaluation=evaluation, seed=seed,
-        features=features,
+    return conclude(
+        run, arms, fitted, (), features=features, evaluation=evaluation, tracking=tracking,
+        seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
-    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
-    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

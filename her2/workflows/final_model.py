@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 PROBABILITY_TICKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 SIZE_COLUMNS = [
     "arm", "criterion", "meaning", "n_required", "n_supplied", "supported", "n_predictors",
+    "n_supported",
 ]  # fmt: skip
 
 
@@ -50,8 +51,8 @@ def combined_nomogram(
         table, training.y_true, list(table.columns), separation="not estimable"
     )
     drawn = stats.nomogram(model, table)
-    axes = [_probability_axis(drawn, table, name) for name in table.columns]
-    return DrawnNomogram(pd.concat(axes), drawn.total_points, drawn.probability_axis)
+    axes = [_signature_axis(drawn, table, name) for name in table.columns]
+    return DrawnNomogram(pd.concat(axes), drawn.total_points, _probability_axis(drawn))
 
 
 def combined_optimism(
@@ -100,7 +101,8 @@ def sample_size_table(
     """Return what each arm would need and has, by the criteria of Riley et al. (`SIZE_COLUMNS`).
 
     Candidates are all columns that an arm starts from, before any selection; the performance
-    expected is the arm's own cross-validated AUC. An arm not better than chance is left out.
+    expected is the arm's own cross-validated AUC. n_supported: predictors that the training
+    patients support at that AUC. An arm not better than chance is left out.
     """
     rows = [row for arm in arms for row in _sizes(arm.name, _candidates(arm), training, results)]
     members = results["arms"].get("combined")
@@ -118,13 +120,21 @@ def _signature_table(combined: CombinedArm, fitted: Mapping[str, FittedArm]) -> 
     )
 
 
-def _probability_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -> pd.DataFrame:
+def _probability_axis(drawn: stats.Nomogram) -> pd.DataFrame:
+    """Return round probabilities and where they stand, within the total points that are drawn."""
+    at = (logit(np.array(PROBABILITY_TICKS)) - drawn.lp_at_zero) * drawn.points_per_unit
+    axis = pd.DataFrame({"probability": PROBABILITY_TICKS, "total_points": at})
+    totals = drawn.total_points["total_points"]
+    return axis[axis["total_points"].between(totals.min(), totals.max())]
+
+
+def _signature_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -> pd.DataFrame:
     """Return the points of round probabilities within the range of a signature."""
     slope = drawn.model.coefficients[variable] * drawn.points_per_unit
+    known = drawn.points[drawn.points["variable"].eq(variable)].iloc[0]
     low, high = table[variable].min(), table[variable].max()
-    start = low if slope > 0 else high
     ticks = [p for p in PROBABILITY_TICKS if low <= logit(p) <= high]
-    points = [slope * (float(logit(p)) - start) for p in ticks]
+    points = [known["points"] + slope * (float(logit(p)) - known["value"]) for p in ticks]
     values = [f"{p:g}" for p in ticks]
     return pd.DataFrame({"variable": variable, "value": values, "points": points})
 
@@ -157,7 +167,10 @@ def _sizes(
         table = stats.sample_size_for_prediction(
             n_parameters, prevalence, c_statistic=area, n_supplied=n
         )
+        n_events = int(training.y_true.sum())
+        n_supported = stats.largest_n_parameters(n, n_events, c_statistic=area)
     except NotEstimable:
         return  # no sample supports this AUC at this prevalence
     for row in table.to_dict("records"):
-        yield {"arm": arm, **{str(key): value for key, value in row.items()}}
+        named = {str(key): value for key, value in row.items()}
+        yield {"arm": arm, "n_supported": n_supported, **named}

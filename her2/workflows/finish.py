@@ -6,7 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from her2.arms import Arm
 from her2.cohort import CATALOGUE
 from her2.errors import NotEstimable
 from her2.report import ReportInput, write_report, write_tables
-from her2.report.checklists import StudyFacts, fill_checklists
+from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
 from her2.report.own_numbers import coherence_table, printed_study
 from her2.run_folder import environment
 from her2.settings import EvaluationSettings, TrackingSettings
@@ -99,6 +99,7 @@ def _write_pages(
     for name, figure in pictures.items():
         plots.save_figure(figure, run.folder.file("figures"), name)
     tables |= _checklists(run, results, tables, set(pictures))
+    results["metrics_score"] = asdict(metrics_score(tables["metrics"]))
     write_tables(run.folder.file("tables"), {k: v for k, v in tables.items() if len(v.columns)})
     write_adjudication(run, patients.readers)
     write_report(run.folder.file("report.html"), _report(run, results, tables, fits, pictures))

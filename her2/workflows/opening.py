@@ -18,7 +18,7 @@ from her2.splits import Split, grouped_folds, units
 from her2.types import Cohort
 from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
 
-STEPWISE = ("none", "aic", "p")
+CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple")}
 
 
 @dataclass
@@ -133,15 +133,17 @@ def _check_evaluation(evaluation: EvaluationSettings) -> None:
     negative = [name for name in counts if getattr(evaluation, name) < 0]
     if negative:
         raise BadConfig(
-            f"expected evaluation.{negative[0]} of at least 0, found a negative number"
+            f"expected evaluation.{negative[0]} of at least 0, found "
+            f"{getattr(evaluation, negative[0])}; 0 leaves it out"
         )
     if not all(0 < share < 1 for share in evaluation.learning_curve):
         raise BadConfig(
             "expected evaluation.learning_curve as shares between 0 and 1, found "
             f"{evaluation.learning_curve}; [0.4, 0.6, 0.8] is usual, [] for none"
         )
-    if evaluation.stepwise not in STEPWISE:
-        raise BadConfig(
-            f"expected evaluation.stepwise to be one of {', '.join(STEPWISE)}, found "
-            f"{evaluation.stepwise!r}"
-        )
+    for name, choices in CHOICES.items():
+        if getattr(evaluation, name) not in choices:
+            raise BadConfig(
+                f"expected evaluation.{name} to be one of {', '.join(choices)}, found "
+                f"{getattr(evaluation, name)!r}"
+            )

@@ -48,10 +48,11 @@ def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:
     )
 
 
-def clinical_arm(cohort: Cohort, classifier: Grids) -> Arm:
+def clinical_arm(cohort: Cohort, classifier: Grids, imputation: str = "median") -> Arm:
     """Return the arm of the clinical variables."""
     table = clinical_table(cohort.clinical)
-    return Arm("clinical", table, clinical_preparation(), candidates(classifier), is_table=True)
+    preparation = clinical_preparation("multiple" if imputation == "multiple" else "median")
+    return Arm("clinical", table, preparation, candidates(classifier), is_table=True)
 
 
 def radiomics_arm(

@@ -24,18 +24,11 @@ from her2.settings import (
 )
 from her2.types import ARMS
 from her2.workflows import recipes
-from her2.workflows.finish import Fits, finish
-from her2.workflows.fitting import (
-    Fitted,
-    fit_run,
-    model_selection_table,
-    save_models,
-    selection_notes,
-)
+from her2.workflows.conclude import conclude
+from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers, radiomic_features
 from her2.workflows.opening import OpenRun, open_run
-from her2.workflows.outcome import judge, write_features
-from her2.workflows.refits import refit_run
+from her2.workflows.outcome import write_features
 
 NEEDS = {
     "clinical": "no clinical variable is named (cohort.clinical)",
@@ -73,21 +66,17 @@ def study(
     # first the short step, so that weights that cannot be had are missed before the long one
     deep = _deep_features(run, backbone, compute, cache, seed)
     radiomic = _radiomic_features(run, radiomics, compute, cache)
-    arms = _arms(run, radiomic, deep, classifier, selection, backbone, fusion, seed)
+    arms = _arms(
+        run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
+    )
     fitted = fit_run(
         run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
-    save_models(run.folder, fitted)
-    refits = refit_run(
-        run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers(compute)
-    )
-    notes = [*_absent(fitted, fusion), *selection_notes(fitted.arms)]
-    outcome = judge(
-        run, fitted.signatures, notes, evaluation=evaluation, seed=seed, features=radiomic
-    )
-    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
-    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
+    return conclude(
+        run, arms, fitted, _absent(fitted, fusion), features=radiomic, evaluation=evaluation,
+        tracking=tracking, seed=seed, n_workers=n_workers(compute),
+    )  # fmt: skip
 
 
 def study_arms(
@@ -160,12 +149,13 @@ def _arms(
     selection: SelectionSettings,
     backbone: BackboneSettings,
     fusion: FusionSettings,
+    imputation: str,
     seed: int,
 ) -> list[Arm]:
     """Return the arms whose inputs the cohort has."""
     arms = []
     if len(run.cohort.clinical.columns):
-        arms.append(recipes.clinical_arm(run.cohort, classifier))
+        arms.append(recipes.clinical_arm(run.cohort, classifier, imputation))
     if radiomic is not None:
         arms.append(recipes.radiomics_arm(radiomic, classifier, selection, seed))
     if deep is not None:

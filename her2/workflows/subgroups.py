@@ -22,8 +22,8 @@ TITLES = {"vendor": "scanner", "diameter_mm": "diameter, mm"}
 def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     """Return `COLUMNS`: AUC of every arm in every level, with the p-value of heterogeneity.
 
-    Numbers are cut at the median of all patients; variables with one level or more than
-    `MOST_LEVELS` are left out.
+    Numbers are cut at the median of all lesions, to three digits; variables with one level or
+    more than `MOST_LEVELS` are left out.
     """
     variables = subgroup_variables(cohort)
     frames = []
@@ -50,11 +50,16 @@ def _variables(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
         is_measured = pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_LEVELS
         if is_measured:
             try:
-                values = stats.cut(values.to_numpy()).set_axis(known.index)
+                values = stats.cut(values.to_numpy(), [_median(values)]).set_axis(known.index)
             except NotEstimable:
                 continue
         if 1 < values.nunique() <= MOST_LEVELS:
             yield TITLES.get(name, str(name)), values
+
+
+def _median(values: pd.Series) -> float:
+    """Return the median to three digits, so that the cut can be read and used again."""
+    return float(f"{values.median():.3g}")
 
 
 def _one(

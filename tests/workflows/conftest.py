@@ -184,7 +184,7 @@ def undrawn_command(her2_command) -> Callable[..., Any]:
     """`her2_command` without figures, whose drawing takes most of a tiny study's time."""
 
     def call(*arguments: object) -> Any:
-        with mock.patch("her2.workflows.finish._figures", return_value={}):
+        with mock.patch("her2.workflows.finish.figures", return_value={}):
             return her2_command(*arguments)
 
     return call

@@ -64,6 +64,10 @@ def mean_p_values(
     n_first, n_second
         Cases with a value, at least 2.
 
+    References
+    ----------
+    Carlisle (2017), Anaesthesia 72:944, doi:10.1111/anae.13938.
+
     Examples
     --------
     >>> one = Printed.read("53.36"), Printed.read("11.26")

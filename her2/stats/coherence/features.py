@@ -18,6 +18,10 @@ def image_types(features: FeatureSet) -> tuple[int, tuple[str, ...]] | None:
     tuple or None
         The fewest unlisted families that make the total come out even; None if none do.
 
+    References
+    ----------
+    van Griethuysen et al. (2017), Cancer Res. 77:e104, doi:10.1158/0008-5472.CAN-17-0339.
+
     Examples
     --------
     >>> sizes = {"first-order": 18, "GLCM": 22, "GLRLM": 16, "GLSZM": 16, "NGTDM": 5}

@@ -29,6 +29,10 @@ def p_value_range(
     reference
         Distribution of the statistic under the null hypothesis.
 
+    References
+    ----------
+    Nuijten et al. (2016), Behav. Res. Methods 48:1205, doi:10.3758/s13428-015-0664-2.
+
     Examples
     --------
     >>> low, high = p_value_range(Printed.read("17.19"), 8)

@@ -23,6 +23,10 @@ def feasible_counts(value: Printed, n: int) -> range:
     BadArgument
         If n is negative.
 
+    References
+    ----------
+    Brown & Heathers (2017), Soc. Psychol. Personal. Sci. 8:363, doi:10.1177/1948550616673876.
+
     Examples
     --------
     >>> [list(feasible_counts(Printed.read("76.7%"), n)) for n in (43, 44)]
@@ -47,6 +51,10 @@ def feasible_positives(
         Of any number of models on the same n cases.
     n
         Cases, positive and negative.
+
+    References
+    ----------
+    Brown & Heathers (2017), Soc. Psychol. Personal. Sci. 8:363, doi:10.1177/1948550616673876.
 
     Examples
     --------

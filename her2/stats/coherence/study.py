@@ -52,6 +52,11 @@ def check(study: PrintedStudy) -> list[Contradiction]:
     explained by rounding. An empty list says that the numbers can all be right, not that they
     are.
 
+    References
+    ----------
+    Brown & Heathers (2017), Soc. Psychol. Personal. Sci. 8:363, doi:10.1177/1948550616673876.
+    Nuijten et al. (2016), Behav. Res. Methods 48:1205, doi:10.3758/s13428-015-0664-2.
+
     Examples
     --------
     >>> from her2.stats.coherence import Printed, PrintedStudy, Statistic

@@ -1,0 +1,40 @@
+"""What follows the fit of a run's arms: models kept, refits, judgement, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from her2.arms import Arm
+from her2.settings import EvaluationSettings, TrackingSettings
+from her2.workflows.finish import Fits, finish
+from her2.workflows.fitting import Fitted, model_selection_table, save_models, selection_notes
+from her2.workflows.opening import OpenRun
+from her2.workflows.outcome import judge
+from her2.workflows.refits import refit_run
+
+
+def conclude(
+    run: OpenRun,
+    arms: Sequence[Arm],
+    fitted: Fitted,
+    notes: Sequence[str],
+    *,
+    features: pd.DataFrame | None,
+    evaluation: EvaluationSettings,
+    tracking: TrackingSettings,
+    seed: int,
+    n_workers: int,
+) -> int:
+    """Write everything that a run of fitted arms leaves, and return its exit status."""
+    save_models(run.folder, fitted)
+    refits = refit_run(
+        run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers
+    )
+    outcome = judge(
+        run, fitted.signatures, [*notes, *selection_notes(fitted.arms)], evaluation=evaluation,
+        seed=seed, features=features,
+    )  # fmt: skip
+    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms))
+    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
