@@ -45,8 +45,6 @@ benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
 	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/grid_search.py
-	$(BIN)/python benchmarks/grid_search.py
-	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/study.py
 
 lock:

@@ -187,7 +187,7 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
         found, limit = f"{areas[name]:.3f} ({name})", f"below {KNOWS_OUTCOME}"
         passed = areas[name] < KNOWS_OUTCOME
         yield (
-            "Leak of the outcome: largest AUC of one clinical variable alone",
+            "Largest AUC of one clinical variable alone",
             limit,
             found,
             passed,
@@ -202,7 +202,7 @@ def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Ro
             continue
         title = ARM_TITLES.get(arm.name, arm.name).lower()
         yield (
-            f"Leak of the outcome: largest AUC of one {title} feature alone",
+            f"Largest AUC of one {title} feature alone",
             f"below {KNOWS_OUTCOME}, unless by chance",
             f"{areas.max():.3f} of {len(areas):,} features; {int(knows.sum())} beyond chance",
             not knows.any(),

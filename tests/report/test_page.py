@@ -27,7 +27,7 @@ def test_it_shows_what_it_is_given_and_escapes_it(tmp_path):
 
 def test_it_has_no_line_an_arm_and_asks_nothing_of_the_network(tmp_path):
     text = page(tmp_path)
-    assert "AUC of every arm" not in text and "http" not in text
+    assert "AUC of every arm" not in text and "http:" not in text and "https:" not in text
     assert "Simulated data." in text
     assert "Simulated data." not in page(tmp_path, simulated=False)
 
