@@ -22,9 +22,10 @@ def cohort_with(cohort: Cohort, found: Sequence[Problem]) -> Cohort:
     if not found:
         return cohort
     lost = {f"{p.patient_id}/{p.lesion_id}" for p in found if p.severity in LEFT_OUT}
-    lesions = tuple(lesion for lesion in cohort.lesions if lesion.key not in lost)
+    left = np.array([lesion.key not in lost for lesion in cohort.lesions])
+    lesions = tuple(lesion for lesion, kept in zip(cohort.lesions, left, strict=True) if kept)
     keys = [lesion.key for lesion in lesions]
-    seen, sha256 = cohort.acquisition, cohort.data_sha256
+    seen, sha256, small = cohort.acquisition, cohort.data_sha256, cohort.thumbnails
     return replace(
         cohort,
         lesions=lesions,
@@ -33,6 +34,7 @@ def cohort_with(cohort: Cohort, found: Sequence[Problem]) -> Cohort:
         acquisition=seen.loc[keys] if len(seen) else seen,
         problems=sort_problems([*cohort.problems, *found]),
         data_sha256=content_key([sha256, sorted(lost)]) if lost else sha256,
+        thumbnails=None if small is None else small[left],
     )
 
 

@@ -53,7 +53,7 @@ def test_another_classifier_on_all_features(classify, tmp_path):
     ],
 )
 def test_every_selection_runs_and_tells_what_it_kept(classify, tmp_path, selection, step):
-    assert classify(*f"selection={selection}".split()).status == 0
+    assert classify(*f"selection={selection} evaluation.n_stability=4".split()).status == 0
     tables = tmp_path / "run" / "tables"
     steps = pd.read_csv(tables / "selection_steps.csv")
     assert steps["step"].iloc[-1] == step

@@ -64,7 +64,7 @@ def table(folder, name: str) -> pd.DataFrame:
 
 
 def test_the_readers_agreement_is_the_first_step_and_stands_in_the_tables(classify, tmp_path):
-    finished = classify("selection.reader_icc=0.75")
+    finished = classify("selection.reader_icc=0.75", "evaluation.n_stability=4")
     assert finished.status == 0, finished.err
     run = tmp_path / "run"
     first = table(run, "selection_steps").iloc[0]

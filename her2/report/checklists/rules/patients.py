@@ -105,8 +105,10 @@ def _failed_checks(facts: StudyFacts) -> list[str]:
 
 
 def _leakage_checks(facts: StudyFacts) -> list[str]:
-    passed = facts.column("audit", "passed").eq(True)
-    names = facts.column("audit", "check")[passed].astype(str)
+    audit = facts.table("audit")
+    if audit.empty:
+        return []
+    names = audit.loc[audit["passed"].eq(True), "check"].astype(str)
     return [name for name in names if any(word in name.lower() for word in LEAKAGE_CHECKS)]
 
 
