@@ -22,6 +22,7 @@ from her2.selection import (
     LassoFilter,
     MrmrFilter,
     ReaderAgreementFilter,
+    RobustnessFilter,
     StabilityFilter,
     SupervisedFilter,
     TTestFilter,
@@ -92,13 +93,14 @@ def _counts(
 ) -> tuple[int, int]:
     """Return features before and after a step.
 
-    A second reader's are no features of their own, nor is the batch that a later step uses up
-    (`n_batch`, 0 or 1).
+    Those of further readers and versions are no features of their own, nor is the batch that a
+    later step uses up (`n_batch`, 0 or 1).
     """
     if isinstance(step, HarmoniseFeatures):
         return len(after), len(after)
     if isinstance(step, ReaderAgreementFilter):
-        return len(before) - len(step.support_) - n_batch, len(after) - n_batch
+        n_other = step.n_before - n_batch
+        return n_other + len(step.support_), n_other + int(step.support_.sum())
     return len(before), len(after)
 
 
@@ -148,11 +150,20 @@ def _on_components(
     return standard @ axes.T, ((second - mean) / scale) @ axes.T
 
 
+def _agreement_rule(step: ReaderAgreementFilter, between: str) -> str:
+    judged = f"{'lower limit of the ' if step.by == 'low' else ''}{step.form}"
+    doubt = "" if step.is_judged_ else ": too few lesions to judge"
+    return f"{judged} {between} at least {step.limit:g}{doubt}"
+
+
 _TITLES: dict[type, Any] = {
     ReaderAgreementFilter: lambda step: (
         "Reader agreement (ICC)",
-        f"{'lower limit of the ' if step.by == 'low' else ''}{step.form} between readers "
-        f"at least {step.limit:g}{'' if step.is_judged_ else ': too few lesions to judge'}",
+        _agreement_rule(step, "between readers"),
+    ),
+    RobustnessFilter: lambda step: (
+        "Robustness (ICC)",
+        _agreement_rule(step, f"of a lesion and its {step.n_versions} changed versions"),
     ),
     HarmoniseFeatures: lambda step: (
         "Harmonisation (ComBat)",

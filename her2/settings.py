@@ -80,7 +80,8 @@ class SelectionSettings:
 
     n_features: of mrmr; n_rounds, n_trees: of boruta; n_pairs, threshold, max_false: of
     stability; reader_icc: smallest lower limit of the ICC between two readers' features, None
-    for no such filter; the others: of paper, and where a method has the same step.
+    for no such filter; robust_icc: the same of a lesion and its versions (radiomics.robustness);
+    the others: of paper, and where a method has the same step.
     """
 
     method: str = "paper"
@@ -89,6 +90,7 @@ class SelectionSettings:
     correlation: float = 0.8
     lasso_folds: int = 10
     reader_icc: float | None = None
+    robust_icc: float | None = None
     n_features: int = 20
     n_rounds: int = 60
     n_trees: int = 50

@@ -66,7 +66,7 @@ def test_every_selection_is_the_chain_of_its_name_and_reads_what_its_file_has(co
     assert settings.method == option
     selection_chain(settings, 0)
     given = yaml.safe_load((CONF / "selection" / f"{option}.yaml").read_text())
-    assert given.keys() - {"method", "reader_icc"} == set(_CHAINS[option][1])
+    assert given.keys() - {"method", "reader_icc", "robust_icc"} == set(_CHAINS[option][1])
     assert type(settings)(**given) == type(settings)(method=option)
 
 

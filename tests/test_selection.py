@@ -22,6 +22,7 @@ from her2.selection import (
     LassoFilter,
     MrmrFilter,
     ReaderAgreementFilter,
+    RobustnessFilter,
     StabilityFilter,
     TTestFilter,
     UsableFeatures,
@@ -35,7 +36,7 @@ from her2.selection import (
     stability_chain,
 )
 from her2.selection.lasso import _first_of_copies, exact_path, first_on_path
-from her2.stats import icc
+from her2.stats import icc, icc_per_feature
 
 
 class AnyColumns(ReaderAgreementFilter):
@@ -850,3 +851,21 @@ def test_columns_that_are_not_multiples_all_stay():
 
 def test_a_constant_outcome_lets_no_feature_in():
     assert not len(first_on_path(generator(2, "path").normal(size=(10, 4)), np.ones(10), 3))
+
+
+def test_versions_are_judged_together_and_blocks_between_follow_the_features():
+    rng = np.random.default_rng(0)
+    first = rng.standard_normal((60, 3))
+    passed = first + 100.0
+    changes = [
+        first + np.array([0.01, 0.01, size]) * rng.standard_normal((60, 3)) for size in (0.01, 2.0)
+    ]
+    chain = RobustnessFilter(n_versions=2, n_passed=1, n_before=1)
+    X = np.hstack([np.zeros((60, 1)), first, passed, *changes])
+    assert chain.fit(X).support_.tolist() == [True, True, False]
+    kept = chain.transform(X)
+    np.testing.assert_array_equal(kept, X[:, [0, 1, 2, 4, 5]])
+    both = np.stack([first, *changes], axis=2).swapaxes(0, 1)
+    np.testing.assert_allclose(chain.icc_, icc_per_feature(both)["value"])
+    with pytest.raises(BadArgument, match="of 4 readers side by side, 4 x 2"):
+        chain.fit(X[:, :10])

@@ -1,4 +1,4 @@
-"""Features on which two readers agree, learned from training patients with two masks."""
+"""Features on which readers, or changed versions of a lesion, agree; learned from training."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class ReaderAgreementFilter(Filter):
     The columns are the first reader's features, then the second reader's of the same lesions in
     the same order, missing (NaN) where a lesion has no second mask. What is kept are columns of
     the first reader; `transform` never reads the others, so a new lesion needs one mask only.
-    Columns in front of both (`n_before`) pass.
+    Columns in front of both (`n_before`) pass; blocks of the same features that another filter
+    needs (`n_passed`) may stand between the two, and keep the same features.
 
     Parameters
     ----------
     n_features
-        Features of one reader: half of the columns. None takes half of what `fit` gets.
+        Features of one reader. None takes an equal share of what `fit` gets.
     limit
         Smallest intraclass correlation of a kept feature.
     form
@@ -39,6 +40,10 @@ class ReaderAgreementFilter(Filter):
         unjudged (in a small part of the training patients, for which the rest cannot be refused).
     n_before
         Columns in front of the first reader's that are not judged.
+    n_versions
+        Readers, or versions of the lesions, that are compared with the first.
+    n_passed
+        Blocks between the first reader's and the versions that are not judged here.
 
     Attributes
     ----------
@@ -56,6 +61,8 @@ class ReaderAgreementFilter(Filter):
     .75 begins "good".
     """
 
+    _compared = "a second reader's mask"
+
     def __init__(
         self,
         n_features: int | None = None,
@@ -65,6 +72,8 @@ class ReaderAgreementFilter(Filter):
         min_pairs: int = 10,
         n_before: int = 0,
         few_pairs: Literal["refuse", "keep"] = "refuse",
+        n_versions: int = 1,
+        n_passed: int = 0,
     ) -> None:
         self.n_features = n_features
         self.limit = limit
@@ -73,17 +82,21 @@ class ReaderAgreementFilter(Filter):
         self.min_pairs = min_pairs
         self.n_before = n_before
         self.few_pairs = few_pairs
+        self.n_versions = n_versions
+        self.n_passed = n_passed
 
     def fit(self, X: FloatArray, y: Any = None) -> ReaderAgreementFilter:
-        """Learn which of the first half of the columns of X (n, 2 n_features) to keep.
+        """Learn which of the first columns of X to keep.
+
+        X: (n, n_before + n_features (1 + n_passed + n_versions)).
 
         Raises
         ------
         BadCohort
             No feature has an intraclass correlation: too few lesions with a second mask.
         BadArgument
-            The columns are not twice `n_features`, `by` is neither ``low`` nor ``value``, or
-            `few_pairs` neither ``refuse`` nor ``keep``.
+            The columns are not these blocks, `by` is neither ``low`` nor ``value``, or `few_pairs`
+            neither ``refuse`` nor ``keep``.
         """
         X = validate_data(
             self,
@@ -95,8 +108,11 @@ class ReaderAgreementFilter(Filter):
         )
         X = X[:, self.n_before :]
         width = self._width(X.shape[1])
-        first, second = X[:, :width], X[:, width : 2 * width]
-        found = icc_of_pairs(first, second, form=self.form, min_pairs=self.min_pairs)
+        versions = [
+            X[:, width * block : width * (block + 1)]
+            for block in range(1 + self.n_passed, 1 + self.n_passed + self.n_versions)
+        ]
+        found = icc_of_pairs(X[:, :width], *versions, form=self.form, min_pairs=self.min_pairs)
         self.is_judged_ = bool(found["value"].notna().any())
         self._check_estimable(found)
         self.icc_, self.icc_low_, self.icc_high_ = found[["value", "low", "high"]].to_numpy().T
@@ -115,11 +131,12 @@ class ReaderAgreementFilter(Filter):
             raise BadArgument(f"by must be low or value, found {self.by!r}")
         if self.few_pairs not in ("refuse", "keep"):
             raise BadArgument(f"few_pairs must be refuse or keep, found {self.few_pairs!r}")
-        width = n_columns // 2 if self.n_features is None else self.n_features
-        if n_columns != 2 * width or not width:
+        n_blocks = 1 + self.n_passed + self.n_versions
+        width = n_columns // n_blocks if self.n_features is None else self.n_features
+        if n_columns != n_blocks * width or not width:
             raise BadArgument(
-                f"expected the features of two readers side by side, 2 x {width or 1} columns, "
-                f"found {n_columns}; give both readers the same features"
+                f"expected the features of {n_blocks} readers side by side, {n_blocks} x "
+                f"{width or 1} columns, found {n_columns}; give all readers the same features"
             )
         return width
 
@@ -128,18 +145,33 @@ class ReaderAgreementFilter(Filter):
             return
         most = int(found["n_pairs"].max())
         raise BadCohort(
-            f"expected at least {self.min_pairs} training lesions with a second reader's mask and "
-            f"features that differ between them, found {most} lesions; bring more second masks or "
+            f"expected at least {self.min_pairs} training lesions with {self._compared} and "
+            f"features that differ between them, found {most} lesions; bring more of them or "
             "leave the agreement filter out"
         )
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         of_first = super()._get_support_mask()
         before = np.ones(self.n_before, dtype=bool)
-        return np.concatenate([before, of_first, np.zeros_like(of_first)])
+        kept = np.tile(of_first, 1 + self.n_passed)
+        return np.concatenate([before, kept, np.zeros(self.n_versions * len(of_first), bool)])
 
     def __sklearn_tags__(self) -> Any:
         """Say that missing and infinite values are welcome."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+class RobustnessFilter(ReaderAgreementFilter):
+    """Keep features that stay the same when mask or image of a lesion are changed a little.
+
+    As `ReaderAgreementFilter`, with the features of the changed lesions (`n_versions` of each) in
+    the place of further readers'. Whether an outcome is positive takes no part.
+
+    References
+    ----------
+    Zwanenburg et al. (2019), Sci. Rep. 9:614, doi:10.1038/s41598-018-36938-4.
+    """
+
+    _compared = "changed masks"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -182,22 +182,24 @@ def icc_test(ratings: ArrayLike, *, form: IccForm = "ICC(2,1)") -> IccTest:
 def icc_of_pairs(
     first: ArrayLike,
     second: ArrayLike,
-    *,
+    *more: ArrayLike,
     form: IccForm = "ICC(2,1)",
     level: float = 0.95,
     min_pairs: int = 2,
 ) -> pd.DataFrame:
     """Intraclass correlation of each feature of two readers, over the subjects both measured.
 
+    Of more readers than two (or of changed masks in their place), over those all measured.
+
     Parameters
     ----------
-    first, second
+    first, second, *more
         Shape (n_subjects, n_features), the same subjects and features; NaN or infinite where a
         reader has no value.
     form, level
         As in `icc`.
     min_pairs
-        Fewest subjects with both values that a feature needs, at least 2.
+        Fewest subjects with all values that a feature needs, at least 2.
 
     Returns
     -------
@@ -222,7 +224,7 @@ def icc_of_pairs(
     >>> found["value"].tolist(), found["n_pairs"].tolist()
     ([1.0, nan], [3, 2])
     """
-    pairs = _checked_pairs(first, second, form, level, min_pairs)
+    pairs = _checked_pairs([first, second, *more], form, level, min_pairs)
     complete: BoolArray = np.asarray(np.isfinite(pairs).all(axis=2))
     n_pairs = complete.sum(axis=1)
     limits = np.full((len(pairs), len(_COLUMNS)), np.nan)
@@ -245,20 +247,21 @@ def _one_table(ratings: ArrayLike, form: str) -> FloatArray:
 
 
 def _checked_pairs(
-    first: ArrayLike, second: ArrayLike, form: str, level: float, min_pairs: int
+    readers: Sequence[ArrayLike], form: str, level: float, min_pairs: int
 ) -> FloatArray:
-    """Pairs of shape (n_features, n_subjects, 2)."""
+    """Values of shape (n_features, n_subjects, n_readers)."""
     validation.check_level(level)
     _check_form(form)
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if one.ndim != 2 or one.shape != two.shape:
+    tables = [np.asarray(values, dtype=np.float64) for values in readers]
+    if tables[0].ndim != 2 or len({table.shape for table in tables}) > 1:
         raise BadArgument(
             "the readers' values must have one shape (n_subjects, n_features), found "
-            f"{one.shape} and {two.shape}; align the two by lesion and feature"
+            f"{' and '.join(str(table.shape) for table in tables)}; align them by lesion and "
+            "feature"
         )
     if min_pairs < 2:
         raise BadArgument(f"min_pairs must be at least 2, found {min_pairs}; 10 is usual")
-    return np.stack([one.T, two.T], axis=2)  # (p, n, 2)
+    return np.stack([table.T for table in tables], axis=2)
 
 
 def _too_few(n_pairs: int, min_pairs: int) -> str:

@@ -84,6 +84,25 @@ def robustness_of(
         )
 
 
+def changed_features(
+    lesions: Sequence[Lesion],
+    settings: RadiomicsSettings,
+    *,
+    compute: ComputeSettings,
+    cache: str | None,
+    seed: int,
+) -> tuple[pd.DataFrame, ...]:
+    """Return the features of some lesions after each change; a lesion may lack a version."""
+    store = Store(cache_folder(cache) / "radiomics")
+    return tuple(
+        extract_table(
+            lesions, replace(recipe(settings), perturbation=change), store=store,
+            engine=engine(compute),
+        ).values
+        for change in perturbations(settings, seed)
+    )  # fmt: skip
+
+
 def robustness_summary(per_feature: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
     """Return one row for each kind of change: how many features, and their ICC.
 

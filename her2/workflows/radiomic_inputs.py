@@ -12,6 +12,7 @@ from her2.selection.harmonise import MIN_ROWS
 from her2.settings import CohortSettings, ComputeSettings, RadiomicsSettings, SelectionSettings
 from her2.types import Cohort
 from her2.workflows.extraction import (
+    changed_features,
     perturbations,
     radiomic_features,
     robustness_of,
@@ -24,6 +25,7 @@ from her2.workflows.readers import FeatureAgreement, feature_agreement
 
 HARMONISE = ("none", "combat")
 SECOND_READER = "second reader: "
+CHANGED = "changed lesion "
 VENDOR = "vendor of the scanner"
 MIN_SECOND_MASKS = 20  # of training lesions: an inner fold has about 12 of them
 MIN_PAIRS = 10
@@ -34,7 +36,8 @@ class RadiomicInputs:
     """Features by `Lesion.key`, and what a selection may use to judge or to clean them.
 
     features: (n_lesions, n_features) of the first reader, or brought; second: the same lesions
-    and features by the second reader, NaN where there is no second mask; vendor: number of the
+    and features by the second reader, NaN where there is no second mask; changed: the same of
+    training lesions after each change of mask or image, NaN elsewhere; vendor: number of the
     scanner's vendor, NaN where it is not known; agreement: of the readers' features; robustness:
     changed, how, n_lesions, n_features, median, low, high, n_good; notes: what a reader of the
     report must know.
@@ -42,6 +45,7 @@ class RadiomicInputs:
 
     features: pd.DataFrame
     second: pd.DataFrame | None = None
+    changed: tuple[pd.DataFrame, ...] = ()
     vendor: pd.Series | None = None
     agreement: FeatureAgreement | None = None
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -62,11 +66,17 @@ def check_radiomics(radiomics: RadiomicsSettings, selection: SelectionSettings) 
             f"{radiomics.harmonise!r}"
         )
     perturbations(radiomics, 0)
-    limit = selection.reader_icc
-    if limit is not None and not 0 < limit < 1:
+    for name in ("reader_icc", "robust_icc"):
+        limit = getattr(selection, name)
+        if limit is not None and not 0 < limit < 1:
+            raise BadConfig(
+                f"expected selection.{name} between 0 and 1, or null, found {limit:g}; .75 is "
+                "usual"
+            )
+    if selection.robust_icc is not None and not radiomics.robustness:
         raise BadConfig(
-            f"expected selection.reader_icc between 0 and 1, or null, found {limit:g}; .75 is "
-            "usual"
+            "expected changes in radiomics.robustness for selection.robust_icc, found none; name "
+            "some, such as radiomics.robustness=[erosion,dilation,contour]"
         )
 
 
@@ -91,6 +101,7 @@ def radiomic_inputs(
         Second masks, or vendors, are asked for and the cohort has too few.
     """
     second = agreement = None
+    changed: tuple[pd.DataFrame, ...] = ()
     robustness = pd.DataFrame()
     features = run.cohort.features
     if run.has_images:
@@ -104,12 +115,17 @@ def radiomic_inputs(
                 found = robustness_of(trained, radiomics, compute=compute, cache=cache, seed=seed)
                 write_parquet(run.folder.file("features_robustness.parquet"), found)
                 robustness = robustness_summary(found, radiomics.robustness)
+            if selection.robust_icc is not None:
+                versions = changed_features(
+                    trained, radiomics, compute=compute, cache=cache, seed=seed
+                )
+                changed = tuple(version.reindex(features.index) for version in versions)
     if features is None:
         return run, None
     _refuse_without_images(run, radiomics, selection)
     write_features(run.folder.file("features.parquet"), run.cohort, features)
     vendor, notes = _vendor(run, radiomics)
-    return run, RadiomicInputs(features, second, vendor, agreement, robustness, notes)
+    return run, RadiomicInputs(features, second, changed, vendor, agreement, robustness, notes)
 
 
 def _second_reader(
@@ -141,6 +157,7 @@ def _refuse_without_images(
         return
     asked = {
         "selection.reader_icc": selection.reader_icc is not None,
+        "selection.robust_icc": selection.robust_icc is not None,
         "radiomics.harmonise": radiomics.harmonise != "none",
     }
     if any(asked.values()):

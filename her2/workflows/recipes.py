@@ -18,6 +18,7 @@ from her2.seeds import integer_seed
 from her2.selection import (
     HarmoniseFeatures,
     ReaderAgreementFilter,
+    RobustnessFilter,
     boruta_chain,
     lasso_chain,
     mrmr_chain,
@@ -27,7 +28,13 @@ from her2.selection import (
 )
 from her2.settings import BackboneSettings, FusionSettings, SelectionSettings
 from her2.types import Cohort
-from her2.workflows.radiomic_inputs import MIN_PAIRS, SECOND_READER, VENDOR, RadiomicInputs
+from her2.workflows.radiomic_inputs import (
+    CHANGED,
+    MIN_PAIRS,
+    SECOND_READER,
+    VENDOR,
+    RadiomicInputs,
+)
 
 Grids = Mapping[str, Any]
 
@@ -126,25 +133,17 @@ def _with_helpers(
 ) -> tuple[pd.DataFrame, list[BaseEstimator]]:
     """Return an arm's table and the steps that use up its auxiliary columns, in this order.
 
-    Columns: the vendor, deep features, the first reader's, the second reader's; those that there
-    are. The agreement of readers is judged first, on features as they were measured.
+    Columns: the vendor, deep features, the first reader's, the second reader's, those of changed
+    lesions; those that there are. What stays the same after changes, and between readers, is
+    judged first, on features as they were measured.
     """
     n_deep = 0 if deep is None else deep.shape[1]
-    has_vendor = radiomics.vendor is not None
-    first: list[BaseEstimator] = []
     frames = [deep, radiomics.features]
-    if radiomics.second is not None and selection.reader_icc is not None:
-        n_features = radiomics.features.shape[1]
-        first.append(
-            ReaderAgreementFilter(
-                n_features,
-                selection.reader_icc,
-                min_pairs=MIN_PAIRS,
-                n_before=n_deep + int(has_vendor),
-                few_pairs="keep",
-            )
-        )
+    if radiomics.second is not None:
         frames.append(radiomics.second.add_prefix(SECOND_READER))
+    for i, version in enumerate(radiomics.changed, start=1):
+        frames.append(version.add_prefix(f"{CHANGED}{i}: "))
+    first = _agreement_filters(radiomics, selection, n_deep + int(radiomics.vendor is not None))
     if radiomics.vendor is not None:
         first.append(HarmoniseFeatures(n_before=n_deep))
         frames.insert(0, radiomics.vendor.to_frame(VENDOR))
@@ -152,7 +151,29 @@ def _with_helpers(
     return pd.concat([f.loc[rows] for f in frames if f is not None], axis=1), first
 
 
+def _agreement_filters(
+    radiomics: RadiomicInputs, selection: SelectionSettings, n_before: int
+) -> list[BaseEstimator]:
+    """Return the filters by robustness and by agreement of readers, each where asked for."""
+    has_second = radiomics.second is not None
+    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_before, "few_pairs": "keep"}
+    steps: list[BaseEstimator] = []
+    if selection.robust_icc is not None and radiomics.changed:
+        n_versions = len(radiomics.changed)
+        steps.append(
+            RobustnessFilter(
+                limit=selection.robust_icc, n_versions=n_versions, n_passed=int(has_second),
+                **given,
+            )
+        )  # fmt: skip
+    if has_second and selection.reader_icc is not None:
+        steps.append(ReaderAgreementFilter(limit=selection.reader_icc, **given))
+    return steps
+
+
 def _helpers(table: pd.DataFrame) -> frozenset[str]:
     """Return the names of the columns that no selection may choose."""
     names = [str(name) for name in table.columns]
-    return frozenset(name for name in names if name == VENDOR or name.startswith(SECOND_READER))
+    return frozenset(
+        name for name in names if name == VENDOR or name.startswith((SECOND_READER, CHANGED))
+    )

@@ -81,6 +81,25 @@ def test_the_readers_agreement_is_the_first_step_and_stands_in_the_tables(classi
     assert second.iloc[:, 2:].isna().all(axis=1).sum() == 4
 
 
+def test_features_that_change_with_the_mask_leave_before_the_readers_are_compared(
+    classify, tmp_path
+):
+    finished = classify(
+        "radiomics.robustness=[dilation,shift]", "selection.robust_icc=0.6",
+        "selection.reader_icc=0.6",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    steps = table(tmp_path / "run", "selection_steps")
+    assert steps["step"].tolist()[:2] == ["Robustness (ICC)", "Reader agreement (ICC)"]
+    assert steps["n_before"].tolist()[:2] == [N_FEATURES, steps["n_after"][0]]
+    assert 0 < steps["n_after"][0] < N_FEATURES
+    assert "its 2 changed versions at least 0.6" in steps["rule"][0]
+    kept = pd.read_parquet(tmp_path / "run" / "features_robustness.parquet").set_index("feature")
+    assert set(kept["n_versions"]) == {3}
+    audit = table(tmp_path / "run", "audit")
+    assert audit["passed"].all()
+
+
 def test_too_few_second_masks_are_a_sentence(her2_command, tiny, image_cohort, tmp_path, cheap):
     finished = her2_command(
         "classify", *tiny, "cohort=folder", f"cohort.root={image_cohort}", f"run_dir={tmp_path}",
@@ -121,6 +140,7 @@ def test_without_vendors_there_is_nothing_to_harmonise(classify):
     [
         ("radiomics.harmonise=vendor", "radiomics.harmonise to be one of none, combat"),
         ("selection.reader_icc=75", "selection.reader_icc between 0 and 1, or null, found 75"),
+        ("selection.robust_icc=0.75", "changes in radiomics.robustness for selection.robust_icc"),
         ("radiomics.robustness=[rotation]", "perturbation among erosion, dilation, shift"),
         ("radiomics.region=breast", "radiomics.region to be one of lesion, ring, both"),
         ("compute.engine=slurm", "compute.engine among local, dask"),
