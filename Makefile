@@ -4,6 +4,7 @@ VENV   ?= .venv
 TOOLS  := .tools
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+JOBS   ?= 2
 STAMP  := $(VENV)/.installed
 
 export UV_NO_PROGRESS = 1
@@ -31,7 +32,7 @@ study: install
 	$(BIN)/her2 study
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .
