@@ -8,7 +8,7 @@ together, under its name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,13 @@ from her2.errors import NotEstimable
 from her2.forests import class_probability
 from her2.fusion import CompressDeepFeatures
 from her2.seeds import generator
+from her2.shapley import sampled_shapley
 from her2.stats import repeated_delong_test
 
 FloatArray = NDArray[np.float64]
 
 MOST_INPUTS = 200  # of a model; more are neither quick to permute nor possible to read
+N_PAIRS = 32  # sampled orders, and the reverse of each, of a model without a closed form
 DEEP_FEATURES = "deep features"
 COLUMNS = ["arm", "feature", "auc_loss", "low", "high"]
 SHAP_COLUMNS = ["arm", "feature", "mean_abs_shap"]
@@ -42,13 +44,12 @@ class ShapValues:
 
     features: names, the most important first; values: (n_rows, n_features); positions: the same
     shape, where a row's feature lies among all training rows, from 0 (lowest) to 1, NaN where
-    the feature has no order; n_training: training rows, of which n_rows have exact values.
+    the feature has no order.
     """
 
     features: tuple[str, ...]
     values: FloatArray
     positions: FloatArray
-    n_training: int
 
     def table(self, arm: str) -> pd.DataFrame:
         """Return `SHAP_COLUMNS`: how far a feature moves the log odds of a row, on average."""
@@ -98,17 +99,20 @@ def permutation_importance(
     return table.sort_values(["auc_loss", "feature"], ascending=[False, True], ignore_index=True)
 
 
-def shap_values(arm: Arm, fitted: FittedArm, training: TrainingSet) -> ShapValues:
-    """Return exact SHAP values of the training rows by the models that have not seen them.
+def shap_values(
+    arm: Arm, fitted: FittedArm, training: TrainingSet, *, seed: int = 0
+) -> ShapValues:
+    """Return SHAP values of the training rows by the models that have not seen them.
 
     Of the first repeat. Logistic regression: the weight times the distance from the mean of the
     rows that the model learned from. XGBoost and LightGBM: TreeSHAP, as these libraries compute
-    it. Rows whose fold chose a forest are left out: its values would be on another scale.
+    it. Forests: Shapley values of the log odds against rows that the forest learned from, by
+    `N_PAIRS` sampled orders and their reverses.
 
     Raises
     ------
     NotEstimable
-        Every fold chose a forest, or the models read more than `MOST_INPUTS` columns.
+        The models read more than `MOST_INPUTS` columns.
 
     References
     ----------
@@ -116,20 +120,17 @@ def shap_values(arm: Arm, fitted: FittedArm, training: TrainingSet) -> ShapValue
     Lundberg et al. (2020), Nat. Mach. Intell. 2:56, doi:10.1038/s42256-019-0138-9 (trees).
     """
     _check_readable(fitted)
-    frames = [_contributions(arm, training, search, k) for k, search in enumerate(fitted.by_fold)]
-    known = [frame for frame in frames if frame is not None]
-    if not known:
-        raise NotEstimable(
-            f"SHAP values need a fold whose model is a regression or boosted trees, found "
-            f"{fitted.model} and other forests in all {len(frames)}; look at the permutation "
-            "importance"
-        )
-    table = pd.concat(known).fillna(0.0)  # a feature that a fold's model does not read adds 0
+    with threadpool_limits(1):
+        frames = [
+            _contributions(arm, training, search, k, generator(seed, "shap", arm.name, k))
+            for k, search in enumerate(fitted.by_fold)
+        ]
+    table = pd.concat(frames).fillna(0.0)  # a feature that a fold's model does not read adds 0
     mean = table.abs().mean().sort_index()
     table = table[mean.sort_values(ascending=False, kind="stable").index]
     features = tuple(str(name) for name in table.columns)
     positions = _positions(arm, training, features)[table.index.to_numpy()]
-    return ShapValues(features, table.to_numpy(np.float64), positions, len(training.keys))
+    return ShapValues(features, table.to_numpy(np.float64), positions)
 
 
 def input_names(pipeline: Pipeline, columns: Sequence[str]) -> NDArray[np.object_]:
@@ -206,13 +207,15 @@ def _loss(
     return name, test.difference, test.low, test.high
 
 
-def _contributions(arm: Arm, training: TrainingSet, search: Search, k: int) -> pd.DataFrame | None:
+def _contributions(
+    arm: Arm, training: TrainingSet, search: Search, k: int, rng: np.random.Generator
+) -> pd.DataFrame:
     """Return SHAP values of the fold's rows (their numbers are the index), a column a feature."""
     judged = _judged(arm, training, search, 0, k)
     model = getattr(judged.model, "classifier_", judged.model)  # recalibration only moves all
+    learned = np.asarray(search.pipeline[:-1].transform(arm.rows(training.keys)[~judged.rows]))
     if isinstance(model, LogisticRegression):
-        learned = search.pipeline[:-1].transform(arm.rows(training.keys)[~judged.rows])
-        values = (judged.X - np.asarray(learned).mean(axis=0)) * model.coef_[0]
+        values = (judged.X - learned.mean(axis=0)) * model.coef_[0]
     elif type(model).__name__ == "XGBClassifier":
         from xgboost import DMatrix
 
@@ -220,9 +223,26 @@ def _contributions(arm: Arm, training: TrainingSet, search: Search, k: int) -> p
     elif type(model).__name__ == "LGBMClassifier":
         values = np.asarray(model.booster_.predict(judged.X, pred_contrib=True))[:, :-1]
     else:
-        return None
+        return _of_forest(replace(judged, model=model), learned, rng)
     table = pd.DataFrame(values.T, dtype=np.float64)
     return table.groupby(judged.names, sort=False).sum().T.set_axis(np.flatnonzero(judged.rows))
+
+
+def _of_forest(judged: _Judged, learned: FloatArray, rng: np.random.Generator) -> pd.DataFrame:
+    """Return sampled Shapley values of a forest's log odds, a column a feature.
+
+    A probability of 0 or 1, where all trees agree, counts as half a tree's vote away from it.
+    """
+    least = 0.5 / len(judged.model.estimators_)
+
+    def log_odds(rows: FloatArray) -> FloatArray:
+        p = np.clip(class_probability(judged.model, rows)[:, 1], least, 1 - least)
+        return np.asarray(np.log(p / (1 - p)))
+
+    names = list(dict.fromkeys(judged.names.tolist()))
+    players = [np.flatnonzero(judged.names == name) for name in names]
+    values = sampled_shapley(log_odds, judged.X, learned, players, n_pairs=N_PAIRS, rng=rng)
+    return pd.DataFrame(values, columns=names, index=np.flatnonzero(judged.rows))
 
 
 def _positions(arm: Arm, training: TrainingSet, features: Sequence[str]) -> FloatArray:

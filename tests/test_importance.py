@@ -1,4 +1,4 @@
-"""Importance is a loss out of fold, SHAP values are exact, and neither asks a model that knew."""
+"""Importance is a loss out of fold, SHAP values add up, and neither asks a model that knew."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -189,18 +189,36 @@ def test_features_are_in_the_order_of_their_mean_and_positions_in_that_of_their_
     assert np.isnan(found.positions[:, found.features.index("er")]).all()
 
 
-def test_rows_of_a_fold_that_chose_a_forest_are_left_out(strong, fit):
-    arm, fitted = fit("radiomics")
-    _, forests = fit("radiomics", "extra_trees")
+def test_values_of_a_forest_are_shapley_s_within_the_error_of_sampling(strong, fit, monkeypatch):
+    """Against all subsets of four features, and every row that the forest learned from."""
+    monkeypatch.setattr("her2.importance.N_PAIRS", 400)
+    arm, fitted = fit("radiomics", "extra_trees")
     training = strong[1]
-    first = fitted.repeats[0]
-    searches = (forests.by_fold[0], *first.searches[1:])
-    mixed = replace(fitted, repeats=(replace(first, searches=searches), *fitted.repeats[1:]))
-    found = shap_values(arm, mixed, training)
-    assert len(found.values) == (training.fold != 0).sum()
-    assert found.n_training == len(training.keys)
-    with pytest.raises(NotEstimable, match="forests in all 3; look at the permutation"):
-        shap_values(arm, forests, training)
+    search = fitted.by_fold[0]
+    X, first = arm.rows(training.keys), training.fold == 0
+    learned, judged = (search.pipeline[:-1].transform(X[rows]) for rows in (~first, first))
+    forest = search.pipeline[-1]
+    found = shap_values(arm, fitted, training, seed=1)
+
+    def worth(known):
+        rows = learned.copy()
+        rows[:, list(known)] = judged[0][list(known)]
+        p = np.clip(forest.predict_proba(rows)[:, 1], 0.05, 0.95)
+        return np.log(p / (1 - p)).mean()
+
+    names = input_names(search.pipeline, list(arm.features.columns)).tolist()
+    p, row = len(names), dict(zip(found.features, found.values[0], strict=True))
+    assert p <= 6
+    for j, name in enumerate(names):
+        others = [i for i in range(p) if i != j]
+        exact = sum(
+            factorial(size) * factorial(p - size - 1) / factorial(p)
+            * (worth([*known, j]) - worth(known))
+            for size in range(p) for known in combinations(others, size)
+        )  # fmt: skip
+        assert row[name] == pytest.approx(exact, abs=0.1)
+    again = shap_values(arm, fitted, training, seed=1)
+    np.testing.assert_array_equal(found.values, again.values)
 
 
 def test_a_model_of_too_many_columns_is_a_sentence(strong, fit, monkeypatch):

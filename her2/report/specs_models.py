@@ -337,10 +337,10 @@ SHAP = TableSpec(
         decimal("Mean |SHAP|", "mean_abs_shap", term="shap"),
     ),
     note=(
-        "In log odds, exact for logistic regression, XGBoost and LightGBM; patients whose fold "
-        "chose a forest are left out. Features that are not selected in a fold add 0 there."
+        "In log odds: exact for logistic regression, XGBoost and LightGBM, by sampled orders of "
+        "the features for forests. Features that are not selected in a fold add 0 there."
     ),
-    empty="No model has exact SHAP values in log odds.",
+    empty="No arm has SHAP values.",
     blocks_by="arm",
 )
 

@@ -169,7 +169,7 @@ def _importance(of: Material) -> Named:
         yield f"shap_{arm}", plots.shap_figure(
             shap.features, shap.values, shap.positions,
             title=f"{ARM_TITLES[arm]}: what a feature adds for each patient",
-            subtitle=f"{len(shap.values)} of {shap.n_training} lesions, out of fold",
+            subtitle=f"{len(shap.values)} lesions, out of fold",
         )  # fmt: skip
 
 

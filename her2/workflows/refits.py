@@ -197,7 +197,7 @@ def _looked_at(
             importance[arm.name] = permutation_importance(
                 *of_arm, n_permutations=evaluation.n_importance, seed=seed
             )
-            shap[arm.name] = shap_values(*of_arm)
+            shap[arm.name] = shap_values(*of_arm, seed=seed)
         except NotEstimable as reason:
             unexplained.append(f"{arm.name}: {reason}.")
     return importance, shap, unexplained
