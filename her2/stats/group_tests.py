@@ -17,6 +17,8 @@ from her2.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.validation import FloatArray
 
+EXACT_BELOW = 50  # values a group: R counts orders up to here
+
 
 @dataclass(frozen=True)
 class GroupTest:
@@ -137,8 +139,10 @@ def levene_test(
     return _result(scipy_stats.levene(*groups, center=centre))
 
 
-def mann_whitney(first: ArrayLike, second: ArrayLike, *, correction: bool = True) -> GroupTest:
-    """Mann-Whitney (Wilcoxon rank-sum) test by the normal approximation, ties allowed.
+def mann_whitney(
+    first: ArrayLike, second: ArrayLike, *, correction: bool = True, exact: bool | None = False
+) -> GroupTest:
+    """Mann-Whitney (Wilcoxon rank-sum) test, by the normal approximation unless asked otherwise.
 
     The statistic is R's W: pairs in which the first is larger, ties counted half.
 
@@ -147,12 +151,16 @@ def mann_whitney(first: ArrayLike, second: ArrayLike, *, correction: bool = True
     first, second
         Shapes (n1,) and (n2,), finite.
     correction
-        For continuity.
+        For continuity, of the approximation.
+    exact
+        Count all orders of the values, which must have no ties; None does so as R's default does:
+        without ties, and with fewer than 50 values in each group.
 
     Raises
     ------
     NotEstimable
-        If a group is empty, a value is missing, or all values are equal.
+        If a group is empty, a value is missing, or all values are equal; if an exact p-value is
+        asked for and there are ties.
 
     References
     ----------
@@ -165,7 +173,12 @@ def mann_whitney(first: ArrayLike, second: ArrayLike, *, correction: bool = True
     (4.0, 1.0)
     """
     x, y = _varying(first, second)
-    return _result(scipy_stats.mannwhitneyu(x, y, method="asymptotic", use_continuity=correction))
+    has_ties = len(np.unique(np.concatenate([x, y]))) < len(x) + len(y)
+    if exact and has_ties:
+        raise NotEstimable("an exact p-value needs values without ties; use exact=False")
+    counts = max(len(x), len(y)) < EXACT_BELOW and not has_ties if exact is None else exact
+    method: Literal["exact", "asymptotic"] = "exact" if counts else "asymptotic"
+    return _result(scipy_stats.mannwhitneyu(x, y, method=method, use_continuity=correction))
 
 
 def kruskal_wallis(first: ArrayLike, second: ArrayLike) -> GroupTest:

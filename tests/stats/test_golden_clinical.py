@@ -91,6 +91,8 @@ def test_two_groups_of_numbers(dataset, variable, value, is_cohort):
     close(corrected.p_value, value["mannwhitney_asym_cc"]["p"])
     plain = mann_whitney(first, second, correction=False)
     close(plain.p_value, value["mannwhitney_asym_nocc"]["p"])
+    as_in_r = mann_whitney(first, second, exact=None)
+    close(as_in_r.p_value, value["mannwhitney_default"]["p"])
     for i, group in enumerate((first, second)):
         close(shapiro_wilk(group).statistic, value["shapiro"]["W"][i])
         close(shapiro_wilk(group).p_value, value["shapiro"]["p"][i])

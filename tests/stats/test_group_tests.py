@@ -117,3 +117,13 @@ def test_standardised_difference_does_not_depend_on_the_order_of_levels():
         found = standardised_difference_of_shares(first[order], second[order])
         assert found == pytest.approx(expected)
     assert standardised_difference_of_shares(first, 3 * first) == pytest.approx(0, abs=1e-12)
+
+
+def test_an_exact_p_value_counts_orders_and_refuses_ties():
+    """Of 20 orders of 3 and 3 values two are as far apart as these."""
+    assert mann_whitney([1, 2, 3], [4, 5, 6], exact=True).p_value == pytest.approx(2 / 20)
+    assert mann_whitney([1, 2, 3], [4, 5, 6], exact=None).p_value == pytest.approx(2 / 20)
+    tied = mann_whitney([1, 2, 3], [3, 5, 6], exact=None)
+    assert tied == mann_whitney([1, 2, 3], [3, 5, 6])
+    with pytest.raises(NotEstimable, match="without ties"):
+        mann_whitney([1, 2, 3], [3, 5, 6], exact=True)
