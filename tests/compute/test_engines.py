@@ -108,9 +108,9 @@ def test_a_child_has_one_thread():
 def test_children_are_gone_when_nobody_wants_more(tmp_path):
     running = LocalPool(2).run(calls.note_pid, [(str(tmp_path), i, 0.1 + 60 * i) for i in (0, 1)])
     assert next(running) == Finished(0, 0)
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
     running.close()
     pids = [int(path.name.split("_")[1]) for path in tmp_path.iterdir()]
-    assert len(pids) == 2
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 

@@ -197,6 +197,4 @@ def test_the_studys_own_audit_looks_for_copies(study):
     copies = next(row for name, row in rows.items() if "copies" in name)
     assert copies["passed"] == "True" and copies["found"].endswith("pairs")
     assert any("one radiomics feature alone" in name for name in rows)
-    assert all(
-        "leak" in n.lower() or "overlap" in n.lower() or "poison" in n.lower() for n in rows
-    )
+    assert copies["check"].startswith("Overlap")  # by which the checklists know it as a check
