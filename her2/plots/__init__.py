@@ -11,7 +11,7 @@ from her2.plots.correlation import correlation_figure
 from her2.plots.decision_curve import decision_curve_figure, decision_curve_panels
 from her2.plots.examples import example_figure
 from her2.plots.export import save_figure, svg_bytes
-from her2.plots.feature_counts import feature_counts_figure
+from her2.plots.feature_counts import feature_counts_figure, feature_shares_figure
 from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
 from her2.plots.harmonisation import harmonisation_figure
@@ -36,6 +36,7 @@ __all__ = [
     "decision_curve_panels",
     "example_figure",
     "feature_counts_figure",
+    "feature_shares_figure",
     "flow_figure",
     "forest_figure",
     "harmonisation_figure",

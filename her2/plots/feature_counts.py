@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from her2.errors import BadArgument
 from her2.plots.placing import text_width
 from her2.plots.style import (
     INK,
@@ -25,6 +26,7 @@ ROW = 0.215  # inches of one image type
 HEAD, STRIP = 0.95, 0.24  # inches above the rows; height of the stacked bar
 BAR_SHARE = 0.6  # of a column: the longest bar; its number stands behind it
 NO_FEATURE = "–"
+PIE_HEIGHT = 2.9  # inches
 
 
 @styled
@@ -59,6 +61,53 @@ def feature_counts_figure(counts: pd.DataFrame) -> Figure:
     _draw_shares(axes, grid.sum(), left)
     _draw_rows(axes, grid, left)
     return figure
+
+
+@styled
+def feature_shares_figure(counts: pd.DataFrame) -> Figure:
+    """Share of every family as a pie, and its count as a bar.
+
+    Parameters
+    ----------
+    counts
+        As in `feature_counts_figure`; at least one feature.
+
+    Raises
+    ------
+    BadArgument
+        The table is empty, lacks a column or counts no feature.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_type": ["original"], "family": ["shape"], "n": [14]})
+    >>> len(feature_shares_figure(table).axes)
+    2
+    """
+    table = required(counts, ["image_type", "family", "n"], name="feature counts")
+    totals = table.groupby("family")["n"].sum().reindex(families_in_order(table["family"]))
+    if not totals.sum() > 0:
+        raise BadArgument("expected at least one feature to share out, found none")
+    colours = [family_colour(str(family)) for family in totals.index]
+    figure = Figure(figsize=(PAGE_WIDTH, PIE_HEIGHT), layout="constrained")
+    pie, bars = figure.subplots(1, 2, width_ratios=[0.9, 1])
+    pie.pie(
+        totals, colors=colours, startangle=90, counterclock=False, radius=1.05,
+        wedgeprops={"width": 0.5, "edgecolor": "white", "linewidth": 1.0},
+    )  # fmt: skip
+    pie.text(0, 0, _total(totals).replace(" ", "\n", 1), ha="center", va="center", weight="bold")
+    _draw_bars(bars, totals, colours)
+    return figure
+
+
+def _draw_bars(axes: Axes, totals: pd.Series, colours: Sequence[str]) -> None:
+    axes.barh(range(len(totals)), totals, color=colours)
+    axes.set(yticks=range(len(totals)), yticklabels=list(totals.index), xlabel="Features")
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.set_xlim(0, 1.35 * float(totals.max()))
+    for y, n in enumerate(totals):
+        shown = f" {count(n)} ({100 * n / totals.sum():.1f} %)"
+        axes.text(float(n), y, shown, va="center", size=8.5)
 
 
 def _draw_shares(axes: Axes, totals: pd.Series, left: float) -> None:

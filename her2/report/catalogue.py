@@ -64,6 +64,7 @@ FIGURES: dict[str, str] = {
     "examples": "Example images with the outline of the lesion's mask.",
     "odds_ratios": "Odds ratios with 95 % intervals, of each variable alone and adjusted.",
     "agreement": "Agreement of the two readers' outlines: overlap and largest distance.",
+    "feature_shares": "Features by family.",
     "feature_counts": "Features by image type and family.",
     "harmonisation": (
         "Training lesions by the vendor of the scanner, before and after ComBat, on the first two "
@@ -189,6 +190,7 @@ SECTIONS: tuple[SectionPlan, ...] = (
         "features",
         "Features and selection",
         (
+            Draws(("feature_shares",)),
             Draws(("feature_counts",)),
             Shows("feature_counts"),
             Draws(("harmonisation",)),

@@ -74,6 +74,7 @@ def _patients(of: Material) -> Named:
 
 def _selection(of: Material) -> Named:
     if not of.tables["feature_counts"].empty:
+        yield "feature_shares", plots.feature_shares_figure(of.tables["feature_counts"])
         yield "feature_counts", plots.feature_counts_figure(of.tables["feature_counts"])
     harmonised = [h.harmonised for h in of.refits.histories.values() if h.harmonised is not None]
     if harmonised:

@@ -11,6 +11,7 @@ from her2.errors import BadArgument
 from her2.plots import (
     correlation_figure,
     feature_counts_figure,
+    feature_shares_figure,
     lasso_figure,
     p_value_figure,
     stability_figure,
@@ -51,6 +52,22 @@ def test_feature_counts_shares_fill_the_bar():
     assert len(stacked) == 8
     assert ends[:-1] == pytest.approx([patch.get_x() for patch in stacked[1:]])
     assert ends[-1] == pytest.approx(9.3)
+
+
+def test_feature_shares_are_a_pie_and_bars_of_the_same_counts():
+    figure = feature_shares_figure(tables.feature_counts())
+    pie, bars_ = figure.axes
+    totals = tables.feature_counts().groupby("family")["n"].sum()
+    degrees = {to_hex(w.get_facecolor()): w.theta2 - w.theta1 for w in pie.patches}
+    widths = {colour: width for width, colour in bars(bars_)}
+    assert sorted(widths.values()) == sorted(totals)
+    for colour, width in widths.items():
+        assert abs(degrees[colour]) == pytest.approx(360 * width / totals.sum(), abs=1e-3)
+
+
+def test_no_features_have_no_shares():
+    with pytest.raises(BadArgument, match="at least one feature"):
+        feature_shares_figure(tables.feature_counts().assign(n=0))
 
 
 def test_feature_counts_of_nothing_say_so():
