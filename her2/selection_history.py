@@ -175,7 +175,7 @@ _TITLES: dict[type, Any] = {
     ),
     UsableFeatures: lambda step: (
         "Usable features",
-        f"not constant, at most {step.max_missing:.0%} missing",
+        f"not constant to {step.relative_range:g}, at most {step.max_missing:.0%} missing",
     ),
     TTestFilter: lambda step: ("t-test", f"p < {step.alpha:g}"),
     CorrelationFilter: lambda step: ("Correlation", f"no pair with |r| > {step.threshold:g}"),

@@ -106,6 +106,12 @@ def test_constant_noisy_and_missing_columns_are_dropped():
     assert kept.tolist() == [True, False, False, True, False, False, True]
 
 
+def test_rounding_noise_around_zero_is_no_information_however_it_varies():
+    noise = 1e-14 * generator(0, "noise").standard_normal((30, 1))
+    small = 1e-6 * generator(0, "small").standard_normal((30, 1))
+    assert UsableFeatures().fit(np.hstack([noise, small])).support_.tolist() == [False, True]
+
+
 def test_infinite_values_count_as_missing():
     X = generator(0, "x").standard_normal((10, 2))
     X[:3, 0] = [np.inf, -np.inf, np.nan]

@@ -15,15 +15,16 @@ class UsableFeatures(Filter):
     """Drop columns that are constant or mostly missing in training; fill the rest by the median.
 
     Infinite values count as missing. A column counts as constant when its range is at the level
-    of rounding noise (`relative_range` of its largest absolute value): on one slice, four of
-    eight wavelet bands are nothing else.
+    of rounding noise (`relative_range` of its largest absolute value, or of 1): on one slice, four
+    of eight wavelet bands are nothing else.
 
     Parameters
     ----------
     max_missing
         Largest share of missing training values that a kept column may have.
     relative_range
-        Smallest range of a kept column relative to its largest absolute value.
+        Smallest range of a kept column relative to its largest absolute value, or to 1 where that
+        is less: closer than this, two programs do not agree on a feature.
     """
 
     def __init__(self, max_missing: float = 0.2, relative_range: float = 1e-9) -> None:
@@ -43,7 +44,7 @@ class UsableFeatures(Filter):
         enough = np.isnan(X).mean(axis=0) <= self.max_missing
         filled = np.where(enough, X, 0.0)
         low, high = np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
-        scale = np.maximum(np.abs(low), np.abs(high))
+        scale = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
         self.support_ = enough & (high - low > self.relative_range * scale)
         if not self.support_.any():
             raise BadCohort(
