@@ -212,7 +212,11 @@ class _ByTest:
         return None
 
     def _change(self, now: _Change, change: str, selected: tuple[str, ...]) -> _Change:
-        """Likelihood-ratio p-value of the variable that goes or comes."""
-        difference = self.search.deviance(selected) - self.search.deviance(now.selected)
-        dof = self.search.n_terms(selected) - self.search.n_terms(now.selected)
-        return _Change(change, selected, float(chi2.sf(abs(difference), abs(dof))))
+        """Likelihood-ratio p-value of the variable that goes or comes.
+
+        A larger model that fits worse (its fit ran out of steps, as under separation) gains 0.
+        """
+        smaller, larger = sorted((selected, now.selected), key=len)
+        gain = self.search.deviance(smaller) - self.search.deviance(larger)
+        dof = self.search.n_terms(larger) - self.search.n_terms(smaller)
+        return _Change(change, selected, float(chi2.sf(max(gain, 0.0), dof)))
