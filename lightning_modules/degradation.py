@@ -133,9 +133,7 @@ def _blurred(images: Tensor, sd: Tensor, *, axis: int) -> Tensor:
     return out.transpose(0, 1)
 
 
-def correlated_noise(
-    shape: tuple[int, ...], width: float, generator: torch.Generator
-) -> Tensor:
+def correlated_noise(shape: tuple[int, ...], width: float, generator: torch.Generator) -> Tensor:
     """Gaussian noise of mean 0 and standard deviation 1, wider across the beam than along it."""
     white = torch.randn(shape, generator=generator)
     sd = torch.full((shape[0],), width)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from her2.errors import BadConfig
-from lightning_modules.resampling import FACTOR, enlarged_bicubic
 from lightning_modules.reproducible import torch_threads
+from lightning_modules.resampling import FACTOR, enlarged_bicubic
 
 Network = Callable[[Tensor], Tensor]
 TILE_SIZE = 256
@@ -59,7 +59,8 @@ def generator_enlarger(
     network: nn.Module, *, reach: int, key: str, tile_size: int, device: str = "cpu"
 ) -> Enlarger:
     """Return enlargement by a fitted generator; `key` is the hash of its weights."""
-    return Enlarger("srgan", key, network.eval().to(device), reach, tile_size, device)
+    placed = network.eval().to(device).to(memory_format=torch.channels_last)
+    return Enlarger("srgan", key, placed, reach, tile_size, device)
 
 
 def enlarged_by_tiles(

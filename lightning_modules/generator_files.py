@@ -37,9 +37,7 @@ class Architecture:
 
     def build(self) -> RRDBGenerator:
         """Return a network of these sizes with initial weights."""
-        return RRDBGenerator(
-            self.n_blocks, self.n_channels, back_projection=self.back_projection
-        )
+        return RRDBGenerator(self.n_blocks, self.n_channels, back_projection=self.back_projection)
 
 
 @dataclass(frozen=True)

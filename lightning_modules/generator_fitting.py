@@ -183,18 +183,21 @@ def _run(
     n_epochs = -(-plan.schedule.n_steps // plan.steps_per_epoch)
     resumed = str(checkpoint) if checkpoint.is_file() else None
     with seeded(plan.seed), torch_threads(plan.n_threads), _quiet():
-        trainer = _trainer(n_epochs, plan.accelerator, checkpoint.parent, callbacks)
+        trainer = _trainer(
+            n_epochs, plan.accelerator, checkpoint.parent, callbacks, looks=bool(data.validation)
+        )
         trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
 
 
 def _trainer(
-    n_epochs: int, accelerator: str, folder: Path, callbacks: list[pl.Callback]
+    n_epochs: int, accelerator: str, folder: Path, callbacks: list[pl.Callback], *, looks: bool
 ) -> pl.Trainer:
     try:
         return pl.Trainer(
             max_epochs=n_epochs,
             accelerator=accelerator,
             devices=1,
+            limit_val_batches=1.0 if looks else 0,
             deterministic="warn",
             default_root_dir=folder,
             logger=False,

@@ -6,7 +6,6 @@ Enlarging is bicubic as Pillow does it (a = -.5), pixel centres aligned.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,6 +18,7 @@ def shrunk(images: Tensor, factor: int = FACTOR) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> shrunk(torch.arange(16.0).reshape(1, 1, 4, 4)).item()
     7.5
     """
@@ -36,6 +36,7 @@ def enlarged_bicubic(images: Tensor, factor: int = FACTOR) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> enlarged_bicubic(torch.ones(1, 1, 2, 3)).shape
     torch.Size([1, 1, 8, 12])
     """
@@ -69,6 +70,7 @@ def back_projected(large: Tensor, small: Tensor, *, n_iterations: int = 2) -> Te
 
     Examples
     --------
+    >>> import torch
     >>> small = torch.tensor([[[[0.0, 1.0], [0.3, 0.6]]]])
     >>> exact = back_projected(torch.full((1, 1, 8, 8), 0.5), small)
     >>> torch.allclose(shrunk(exact), small, atol=1e-6)

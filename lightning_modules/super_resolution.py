@@ -76,13 +76,14 @@ class SuperResolution(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.generator = generator
-        self.discriminator = discriminator
+        # the faster layout on a CPU as on a GPU
+        self.generator = generator.to(memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(memory_format=torch.channels_last)
         self.mean_generator = deepcopy(generator).requires_grad_(False)
         self.schedule = schedule
         self.n_done = 0
         self.history: list[dict[str, Any]] = []
-        self._sums: dict[str, Tensor] = {}
+        self._losses: dict[str, list[Tensor]] = {}
         self._looks: list[dict[str, float]] = []
 
     def forward(self, small: Tensor) -> Tensor:
@@ -93,12 +94,12 @@ class SuperResolution(pl.LightningModule):
     def training_step(self, batch: Pair, batch_idx: int) -> None:
         """Take one step of each network that learns in this stage."""
         step = self.n_done
-        for optimizer in self.optimizers():  # type: ignore[union-attr]
+        for optimizer in self.optimizers():
             for group in optimizer.param_groups:
                 group["lr"] = self.schedule.rate(step)
         learn = self._against_judge if self.schedule.is_adversarial(step) else self._by_pixels
         for name, loss in learn(batch).items():
-            self._sums[name] = self._sums.get(name, 0.0) + loss.detach()
+            self._losses.setdefault(name, []).append(loss.detach())
         self._average()
         self.n_done += 1
 
@@ -138,7 +139,7 @@ class SuperResolution(pl.LightningModule):
         return 0.5 * (looks_real + looks_made)
 
     def _descend(self, number: int, loss: Tensor) -> None:
-        optimizer = self.optimizers()[number]  # type: ignore[index]
+        optimizer = self.optimizers()[number]
         optimizer.zero_grad()
         self.manual_backward(loss)
         self.clip_gradients(optimizer, MAX_NORM, "norm")
@@ -161,20 +162,14 @@ class SuperResolution(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Keep the epoch's mean losses, and what the look at other frames gave."""
-        step, n = self.n_done, self._epoch_steps()
-        row: dict[str, Any] = {
-            "stage": "adversarial" if self.schedule.is_adversarial(step - 1) else "pixel",
-            "step": step,
-        }
-        row |= {name: float(total) / n for name, total in self._sums.items()}
+        is_adversarial = self.schedule.is_adversarial(self.n_done - 1)
+        stage = "adversarial" if is_adversarial else "pixel"
+        row: dict[str, Any] = {"stage": stage, "step": self.n_done}
+        row |= {name: float(torch.stack(each).mean()) for name, each in self._losses.items()}
         for name in self._looks[0] if self._looks else ():
             row[name] = sum(look[name] for look in self._looks) / len(self._looks)
         self.history.append(row)
-        self._sums, self._looks = {}, []
-
-    def _epoch_steps(self) -> int:
-        before = self.history[-1]["step"] if self.history else 0
-        return max(self.n_done - before, 1)
+        self._losses, self._looks = {}, []
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history and the number of steps with the weights."""

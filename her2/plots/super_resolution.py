@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
 from her2.errors import BadArgument
@@ -105,6 +106,8 @@ def _draw_losses(axes: Axes, table: pd.DataFrame) -> None:
                 table["step"], table[name], color=COLOURS[name], marker="o", markersize=2.5
             )
     axes.set_yscale("log")
+    for place in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        place(LogFormatter(minor_thresholds=(2, 0.5)))
     axes.set(title="Losses", ylabel="Mean of the steps")
     legend_below(axes, lines, n_columns=3)
 

@@ -110,8 +110,9 @@ class Perturbation:
         rng = generator(self.seed, "perturbation", self.kind, self.number, name)
         if self.kind in IMAGE_KINDS:
             changed = _IMAGE_CHANGES[self.kind](image.grey, self.share, rng)
-            name_of = "pixels" if image.enhanced is None else "enhanced"
-            return replace(image, **{name_of: changed})
+            if image.enhanced is None:
+                return replace(image, pixels=changed)
+            return replace(image, enhanced=changed)
         size, spacing = self.size.on(image)
         mask = _MASK_CHANGES[self.kind](image.mask, size, spacing, rng)
         return replace(image, mask=mask)

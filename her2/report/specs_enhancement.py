@@ -17,8 +17,8 @@ SUPER_RESOLUTION = TableSpec(
         "psnr (dB) and ssim: held-out images, shrunk to a quarter by area and enlarged again, "
         "against what they were; the gain is over bicubic enlargement, image by image. "
         "consistency_psnr: the enlarged image, shrunk, against the one that went in. icc_share: "
-        "share of a family's features with an ICC(2,1) of at least .75 between restored and native "
-        "images (n features). auc: out of fold, with enhancement and without (none), and the "
+        "share of a family's features with an ICC(2,1) of at least .75 between restored and "
+        "native images (n features). auc: out of fold, with enhancement and without (none), and the "
         "paired gain (DeLong)."
     ),
     empty="No evidence was measured (enhance.n_evidence=0).",

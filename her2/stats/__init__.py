@@ -46,8 +46,8 @@ from her2.stats.delong import (
 )
 from her2.stats.hausdorff import HausdorffDistance, hausdorff_distance
 from her2.stats.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
-from her2.stats.imputation import PooledEstimate, multiply_imputed_logistic, pool
 from her2.stats.image_quality import psnr, ssim
+from her2.stats.imputation import PooledEstimate, multiply_imputed_logistic, pool
 from her2.stats.intraclass import Icc, IccTest, icc, icc_of_pairs, icc_per_feature, icc_test
 from her2.stats.logistic import (
     multivariable_logistic,

@@ -42,7 +42,10 @@ ALWAYS: tuple[Difference, ...] = (
 
 
 ENHANCEMENTS = {
-    "none": ("Images are used as they are.", "No enhancement is chosen in this run (enhance=none)."),
+    "none": (
+        "Images are used as they are.",
+        "No enhancement is chosen in this run (enhance=none).",
+    ),
     "bicubic": (
         "Images are enlarged 4 x bicubically.",
         "It is fitted on nobody, and what a generative network has to beat.",

@@ -23,10 +23,11 @@ from her2 import plots
 from her2.cohort import load_lesion
 from her2.cohort.enhanced import is_whole, write_enhanced
 from her2.errors import BadCohort, BadConfig
+from her2.plots.export import png_bytes
 from her2.progress import progress
 from her2.seeds import generator, integer_seed
 from her2.settings import ComputeSettings, EnhanceSettings
-from her2.store import code_version, content_key
+from her2.store import code_version, content_key, write_atomic
 from her2.types import Cohort, Lesion
 from her2.workflows.inputs import cache_folder, n_workers
 from her2.workflows.opening import OpenRun
@@ -43,6 +44,7 @@ VALIDATION_SHARE = 0.1  # of the training patients: looked at while fitting, not
 MOST_VALIDATION = 8  # images
 MOST_PREVIEWS = 12  # of a fit
 N_PREVIEW_LESIONS = 3
+PREVIEW_DPI = 150
 MODEL = "super_resolution.safetensors"
 _SOURCES = ("enlarging.py", "resampling.py", "networks/rrdb.py")
 _FIT_SOURCES = (
@@ -310,7 +312,7 @@ def _fitted(
     fitted_on, looked_at = _validation_apart(lesions, seed)
     with progress("super-resolution", plan.schedule.n_steps, "steps") as advance:
         history = fit_generator(
-            _frames(fitted_on), _frames(looked_at), plan, seen, folder=folder, advance=advance,
+            frames(fitted_on), frames(looked_at), plan, seen, folder=folder, advance=advance,
             look=_Previewer(run, looked_at or fitted_on, plan),
         )  # fmt: skip
     return load_generator(folder / WEIGHTS), history
@@ -324,9 +326,7 @@ def _fit_folder(cache: str | None, plan: FittingPlan, seen: Seen) -> Path:
     return folder
 
 
-def _validation_apart(
-    lesions: Sequence[Lesion], seed: int
-) -> tuple[list[Lesion], list[Lesion]]:
+def _validation_apart(lesions: Sequence[Lesion], seed: int) -> tuple[list[Lesion], list[Lesion]]:
     """Return the lesions to fit on, and those of a tenth of the patients to look at."""
     patients = sorted({x.patient_id for x in lesions})
     rng = generator(seed, "super-resolution", "validation")
@@ -336,7 +336,7 @@ def _validation_apart(
     return fitted_on, [x for x in lesions if x.patient_id in apart][:MOST_VALIDATION]
 
 
-def _frames(lesions: Sequence[Lesion]) -> list[NDArray[np.uint8]]:
+def frames(lesions: Sequence[Lesion]) -> list[NDArray[np.uint8]]:
     """Return the different images of some lesions as grey levels of 8 bits."""
     from lightning_modules.crops import grey_levels
 
@@ -370,7 +370,8 @@ class _Previewer:
         )
         drawn = [lesion_preview(lesion, enlarger) for lesion in self.lesions]
         figure = plots.super_resolution_figure(drawn)
-        plots.save_figure(figure, self.folder, f"super_resolution_preview_{step:06d}")
+        path = self.folder / f"super_resolution_preview_{step:06d}.png"
+        write_atomic(path, png_bytes(figure, dpi=PREVIEW_DPI))
 
 
 def _file_note(source: GeneratorFile) -> str:

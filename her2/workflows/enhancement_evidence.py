@@ -38,7 +38,7 @@ from her2.workflows.enhancement import (
 from her2.workflows.extraction import GOOD_ICC, recipe
 from her2.workflows.inputs import cache_folder, engine
 from her2.workflows.opening import OpenRun
-from her2.workflows.previews import lesion_preview, quarter, restored
+from her2.workflows.previews import block_means, lesion_preview, restored
 
 COLUMNS = ["measure", "family", "method", "n", "value", "low", "high"]
 BICUBIC = "bicubic"
@@ -179,7 +179,7 @@ def _qualities(
         if min(native.shape) > 2 * stats.image_quality.SSIM_RADIUS:
             yield ("ssim", method), stats.ssim(native, again, data_range=span)
         large = _enlarged(lesion, native, enlarge, made, method, cache)
-        yield ("consistency_psnr", method), _psnr(native, quarter(large), span)
+        yield ("consistency_psnr", method), _psnr(native, block_means(large), span)
 
 
 def _enlarged(
@@ -201,6 +201,7 @@ def _feature_rows(
     seed: int,
 ) -> list[Row]:
     """Return the share of features that super-resolution gives back, by method and family."""
+
     def features(of: Sequence[Lesion]) -> pd.DataFrame:
         with work_progress("radiomics, restored", "lesions", "pixels") as advance:
             return extract_table(
@@ -283,9 +284,11 @@ def _row(
 
 def _doubts(evidence: pd.DataFrame, method: str) -> list[str]:
     """Return what a reader must know where super-resolution is no better than bicubic."""
-    gains = evidence[evidence["measure"].isin(["psnr_gain", "ssim_gain"])]
-    poor = [row.measure.removesuffix("_gain").upper() for row in gains.itertuples()
-            if not row.value > 0]  # fmt: skip
+    poor = [
+        measure.upper()
+        for measure in ("psnr", "ssim")
+        if (evidence.loc[evidence["measure"].eq(f"{measure}_gain"), "value"] <= 0).any()
+    ]
     if not poor:
         return []
     return [

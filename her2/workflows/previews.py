@@ -28,12 +28,17 @@ def quarter(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     >>> quarter(np.full((5, 8), 7, np.uint8)).tolist()
     [[7, 7], [7, 7]]
     """
+    means = block_means(pixels)
+    whole = np.issubdtype(pixels.dtype, np.integer)
+    return (np.rint(means) if whole else means).astype(pixels.dtype)
+
+
+def block_means(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the means of 4 x 4 pixels; missing rows and columns are those at the edge."""
     padded = np.pad(pixels, [(0, -length % FACTOR) for length in pixels.shape], mode="edge")
     rows, columns = (length // FACTOR for length in padded.shape)
     blocks = padded.reshape(rows, FACTOR, columns, FACTOR).astype(np.float64)
-    means = blocks.mean(axis=(1, 3))
-    whole = np.issubdtype(pixels.dtype, np.integer)
-    return (np.rint(means) if whole else means).astype(pixels.dtype)
+    return np.asarray(blocks.mean(axis=(1, 3)))
 
 
 def restored(pixels: NDArray[np.generic], enlarge: Enlarge) -> NDArray[np.generic]:

@@ -73,7 +73,11 @@ def train(
     write_atomic(run.folder.file("tables") / "history.csv", history.encode())
     signature = _signature(run, tuned, backbone)
     outcome = judge(
-        run, {"deep_learning": signature}, [*made.notes, *tuned.notes], evaluation=evaluation, seed=seed
+        run,
+        {"deep_learning": signature},
+        [*made.notes, *tuned.notes],
+        evaluation=evaluation,
+        seed=seed,
     )
     fits = Fits(model_selection=model_selection_table({}), enhancement=made)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -4,6 +4,9 @@ References
 ----------
 Wang X. et al. ESRGAN: enhanced super-resolution generative adversarial networks. ECCV workshops
 2018. arXiv:1809.00219, section 3.1 (the blocks).
+Shi W. et al. Real-time single image and video super-resolution using an efficient sub-pixel
+convolutional neural network. CVPR 2016. doi:10.1109/CVPR.2016.207 (the way up: no convolution
+runs at the full size, where a clinical frame has millions of pixels).
 """
 
 from __future__ import annotations
@@ -99,17 +102,17 @@ class RRDBGenerator(nn.Module):
         self.body = nn.Sequential(*(ResidualInResidual(n_channels, growth)
                                     for _ in range(n_blocks)))  # fmt: skip
         self.after_body = nn.Conv2d(n_channels, n_channels, 3, padding=1)
-        self.twice = nn.Conv2d(n_channels, n_channels, 3, padding=1)
-        self.four_times = nn.Conv2d(n_channels, n_channels, 3, padding=1)
-        self.last = nn.Conv2d(n_channels, 1, 3, padding=1)
+        self.twice = nn.Conv2d(n_channels, 4 * n_channels, 3, padding=1)
+        self.refine = nn.Conv2d(n_channels, n_channels, 3, padding=1)
+        self.last = nn.Conv2d(n_channels, 4, 3, padding=1)
         _start_small(self)
 
     @property
     def reach(self) -> int:
         """Pixels of the input, in each direction, that a pixel of the output depends on.
 
-        First layer, body and the one after it, three at the larger sizes (rounded up), bicubic,
-        and the back-projection.
+        First layer, body and the one after it, three on the way up (rounded up), bicubic, and the
+        back-projection.
         """
         body = N_DENSE * N_CONVOLUTIONS * self.n_blocks
         return 1 + body + 1 + 3 + 2 + (_BACK_PROJECTION_REACH if self.back_projection else 0)
@@ -118,10 +121,10 @@ class RRDBGenerator(nn.Module):
         """Map (B, 1, H, W) with grey levels in [0, 1] to (B, 1, 4 H, 4 W)."""
         features = self.first(small)
         features = features + self.after_body(self.body(features))
-        for conv in (self.twice, self.four_times):
-            larger = functional.interpolate(features, scale_factor=2.0, mode="nearest")
-            features = functional.leaky_relu(conv(larger), SLOPE)
-        large: Tensor = enlarged_bicubic(small, FACTOR) + self.last(features)
+        larger = functional.pixel_shuffle(self.twice(features), 2)
+        larger = functional.leaky_relu(self.refine(functional.leaky_relu(larger, SLOPE)), SLOPE)
+        added = functional.pixel_shuffle(self.last(larger), 2)
+        large: Tensor = enlarged_bicubic(small, FACTOR) + added
         return back_projected(large, small) if self.back_projection else large
 
 
