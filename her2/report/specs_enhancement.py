@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from her2.report.columns import INTERVAL, TableSpec, decimal, estimate, name, whole, words
+from typing import Any
+
+from her2.report.columns import INTERVAL, Shown, TableSpec, decimal, estimate, whole, words
+from her2.report.formats import arm_cell, text_cell
+from her2.report.view import Cell
+
+MEASURES = {
+    "psnr": "PSNR, dB",
+    "psnr_gain": "PSNR, gain over bicubic",
+    "ssim": "SSIM",
+    "ssim_gain": "SSIM, gain over bicubic",
+    "consistency_psnr": "PSNR of the enlarged image, shrunk",
+    "icc_share": "Share of features with an ICC of at least .75",
+    "auc": "AUC, out of fold",
+    "auc_gain": "AUC, gain over native images",
+}
+METHODS = {"none": "native", "bicubic": "bicubic", "srgan": "super-resolution"}
+
+
+def measure_cell(value: Any, absent: str = "") -> Cell:
+    """Name of a measure.
+
+    Examples
+    --------
+    >>> measure_cell("psnr").text, measure_cell("mine").text
+    ('PSNR, dB', 'mine')
+    """
+    return text_cell(MEASURES.get(str(value), value), absent)
+
+
+def method_cell(value: Any, absent: str = "") -> Cell:
+    """Name of a method."""
+    return text_cell(METHODS.get(str(value), value), absent)
+
 
 SUPER_RESOLUTION = TableSpec(
     "Super-resolution on patients that it was not fitted on",
     (
-        words("Measure", "measure"),
-        name("Family or arm", "family"),
-        words("Method", "method"),
+        Shown("Measure", ("measure",), measure_cell, is_numeric=False),
+        Shown("Family or arm", ("family",), arm_cell, is_numeric=False),
+        Shown("Method", ("method",), method_cell, is_numeric=False),
         whole("n", "n"),
         estimate(f"Value{INTERVAL}", "value"),
     ),
     note=(
-        "psnr (dB) and ssim: held-out images, shrunk to a quarter by area and enlarged again, "
-        "against what they were; the gain is over bicubic enlargement, image by image. "
-        "consistency_psnr: the enlarged image, shrunk, against the one that went in. icc_share: "
-        "share of a family's features with an ICC(2,1) of at least .75 between restored and "
-        "native images (n features). auc: out of fold, with enhancement and without (none), and the "
-        "paired gain (DeLong)."
+        "PSNR and SSIM: held-out images, shrunk to a quarter by area and enlarged again, against "
+        "what they were (n images); the gain is taken image by image. Shares: features of "
+        "restored against those of native images, ICC(2,1); n features, the interval is of lesions "
+        "drawn anew. AUC: with enhancement and without, the gain by DeLong's paired interval."
     ),
     empty="No evidence was measured (enhance.n_evidence=0).",
     blocks_by="measure",

@@ -32,6 +32,11 @@ def psnr(reference: ArrayLike, image: ArrayLike, *, data_range: float = 255.0) -
     BadArgument
         The shapes differ, an image is empty, or a value is not finite or the range not positive.
 
+    References
+    ----------
+    Huynh-Thu & Ghanbari (2008), Electron. Lett. 44:800, doi:10.1049/el:20080522 (what it can and
+    cannot say).
+
     Examples
     --------
     >>> round(psnr([[0, 10]], [[0, 0]], data_range=100), 4)  # 10 lg(100^2 / 50)
