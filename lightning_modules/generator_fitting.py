@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -182,7 +183,7 @@ def _run(
 ) -> None:
     n_epochs = -(-plan.schedule.n_steps // plan.steps_per_epoch)
     resumed = str(checkpoint) if checkpoint.is_file() else None
-    with seeded(plan.seed), torch_threads(plan.n_threads), _quiet():
+    with seeded(plan.seed), torch_threads(plan.n_threads), _quiet(), _interruptible():
         trainer = _trainer(
             n_epochs, plan.accelerator, checkpoint.parent, callbacks, looks=bool(data.validation)
         )
@@ -231,6 +232,19 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be Ctrl-C: Lightning makes a plain exit of it, and is deaf to it from then on."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, before)
+            raise KeyboardInterrupt from leaving
+        raise
 
 
 def _checked(module: SuperResolution) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from her2.radiomics import extract_table
 from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
 from her2.seeds import generator
 from her2.settings import ComputeSettings, EnhanceSettings, RadiomicsSettings
+from her2.stats.mean_squares import absolute_agreement, mean_squares
 from her2.store import Store, content_key
 from her2.types import ARMS, Lesion
 from her2.workflows.enhancement import (
@@ -258,7 +259,10 @@ def _shares(
     ratings: NDArray[np.float64], families: NDArray[np.str_], names: Sequence[str]
 ) -> dict[str, float]:
     """Return the share of each family's features with a good ICC, among those that have one."""
-    value = stats.icc_per_feature(ratings, form="ICC(2,1)")["value"].to_numpy()
+    known_of_all = np.isfinite(ratings).all(axis=(1, 2))
+    value = np.full(len(ratings), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):  # features that no lesion differs in
+        value[known_of_all] = absolute_agreement(mean_squares(ratings[known_of_all]))
     shares = {}
     for name in names:
         known = value[(families == name) & np.isfinite(value)]

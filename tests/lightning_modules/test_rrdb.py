@@ -42,7 +42,7 @@ def test_back_projection_is_exact_within_the_grey_levels(n_iterations):
     large = torch.rand(2, 1, 24, 28, generator=draw) * 3 - 1
     made = back_projected(large, small, n_iterations=n_iterations)
     torch.testing.assert_close(shrunk(made), small, atol=2e-6, rtol=0)
-    assert 0 <= made.min() and made.max() <= 1
+    assert made.min() >= 0 and made.max() <= 1
 
 
 def test_back_projection_leaves_alone_what_is_right():
