@@ -1,4 +1,4 @@
-"""Whole frames by tiles: no seam, the image's own type, the same bytes for any tile's neighbours."""
+"""Whole frames by tiles: no seam, the image's own type, the same tissue in a crop."""
 
 import numpy as np
 import pytest

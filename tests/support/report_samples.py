@@ -160,9 +160,11 @@ def robustness() -> pd.DataFrame:
 
 def super_resolution() -> pd.DataFrame:
     rows = [
-        ("psnr", "", "bicubic", 61, 30.04, 29.5, 30.6), ("psnr", "", "srgan", 61, 31.1, 30.6, 31.7),
-        ("psnr_gain", "", "srgan", 61, 1.07, 1.0, 1.14), ("icc_share", "glcm", "srgan", 374, 0.4,
-         0.3, 0.5), ("auc", "dlr", "none", 140, 0.74, 0.66, 0.82),
+        ("psnr", "", "bicubic", 61, 30.04, 29.5, 30.6),
+        ("psnr", "", "srgan", 61, 31.1, 30.6, 31.7),
+        ("psnr_gain", "", "srgan", 61, 1.07, 1.0, 1.14),
+        ("icc_share", "glcm", "srgan", 374, 0.4, 0.3, 0.5),
+        ("auc", "dlr", "none", 140, 0.74, 0.66, 0.82),
         ("auc_gain", "dlr", "srgan", 140, -0.01, -0.05, 0.03),
     ]  # fmt: skip
     names = ["measure", "family", "method", "n", "value", "low", "high"]
