@@ -235,6 +235,9 @@ def _typed(name: str, section: DictConfig | None) -> Any:
         raise BadConfig(f"expected settings of the group {name}, found {section}; see {name}=...")
     schema = OmegaConf.structured(SECTIONS[name])
     OmegaConf.set_readonly(schema, False)
+    for key in schema:  # a section within a section is locked by itself
+        if not OmegaConf.is_missing(schema, key) and OmegaConf.is_config(schema[key]):
+            OmegaConf.set_readonly(schema[key], False)
     try:
         return OmegaConf.to_object(OmegaConf.merge(schema, section))
     except MissingMandatoryValue as error:

@@ -48,11 +48,84 @@ class SplitSettings:
     test_size: float = 0.3
 
 
+ENHANCEMENTS = ("none", "bicubic", "srgan")
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """Section `enhance.generator`: the network that enlarges images.
+
+    n_blocks: residual-in-residual blocks; n_channels: their width; back_projection: whether the
+    result, shrunk, is exactly the image that went in.
+    """
+
+    n_blocks: int = 6
+    n_channels: int = 64
+    back_projection: bool = True
+
+
+@dataclass(frozen=True)
+class EnhanceLossSettings:
+    """Section `enhance.loss`: weights of the losses beside L1's 1."""
+
+    gradient: float = 0.5
+    feature_matching: float = 0.5
+    adversarial: float = 0.01
+
+    def __post_init__(self) -> None:
+        if min(self.gradient, self.feature_matching, self.adversarial) < 0:
+            raise BadConfig(f"expected weights of enhance.loss of at least 0, found {self}")
+
+
 @dataclass(frozen=True)
 class EnhanceSettings:
-    """Group `enhance`: what is done to images before features are read."""
+    """Group `enhance`: what is done to images before features are read.
+
+    method: none, bicubic (4 x), or srgan (4 x, fitted on training patients, or from `weights`);
+    weights: a safetensors file that declares whose images it has seen; max_steps_pixel,
+    max_steps_adversarial: length of the two stages; steps_per_epoch: between two checkpoints;
+    patch_size: side of a small patch in pixels; ema: decay of the mean of the weights;
+    tile_size: side of a tile of a frame; n_threads: of the CPU while fitting; n_evidence: most
+    held-out lesions on which the table of evidence is measured; compare: fit all arms to native
+    images as well, for the AUC with and without.
+    """
 
     method: str = "none"
+    weights: str | None = None
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    discriminator_channels: int = 64
+    loss: EnhanceLossSettings = field(default_factory=EnhanceLossSettings)
+    max_steps_pixel: int = 10000
+    max_steps_adversarial: int = 5000
+    steps_per_epoch: int = 250
+    patch_size: int = 32
+    batch_size: int = 8
+    learning_rate: float = 2e-4
+    ema: float = 0.999
+    tile_size: int = 256
+    accelerator: str = "auto"
+    n_threads: int = 1
+    n_evidence: int = 60
+    compare: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in ENHANCEMENTS:
+            raise BadConfig(
+                f"expected enhance.method to be one of {', '.join(ENHANCEMENTS)}, found "
+                f"{self.method!r}"
+            )
+        if self.weights is not None and self.method != "srgan":
+            raise BadConfig(
+                f"expected enhance.weights with enhance=srgan only, found enhance.method "
+                f"{self.method}; leave it out"
+            )
+        if not (0 <= self.ema < 1 and self.learning_rate > 0):
+            raise BadConfig(
+                "expected enhance.ema of at least 0 and below 1 and a positive "
+                f"enhance.learning_rate, found {self.ema:g} and {self.learning_rate:g}"
+            )
+        if self.n_evidence < 0:
+            raise BadConfig(f"expected enhance.n_evidence of at least 0, found {self.n_evidence}")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ class Lesion:
     """One row of the patient table: where its image and masks are and what is known of it.
 
     `role` is set only where the table brings its own split; `spacing_mm` (row, column) only
-    where the table gives it, and then wins over the image's header.
+    where the table gives it, and then wins over the image's header; `enhanced` only where the
+    run enhances images: the file of `her2.cohort.enhanced` that holds this one's.
     """
 
     patient_id: str
@@ -42,6 +43,7 @@ class Lesion:
     spacing_mm: tuple[float, float] | None = None
     group: str | None = None
     role: Role | None = None
+    enhanced: Path | None = None
 
     @property
     def key(self) -> str:
@@ -54,13 +56,26 @@ class LesionImage:
     """A lesion's grey image and mask.
 
     pixels: (H, W), the stored grey levels (uint8 or uint16; float32 for NIfTI/NRRD);
-    mask: (H, W) bool; spacing_mm: (row, column) millimetres per pixel, 1.0 if unknown.
+    mask: (H, W) bool; spacing_mm: (row, column) millimetres per pixel, 1.0 if unknown;
+    enhanced: (k H, k W) with a whole k, what grey levels are read from in place of `pixels`. Mask
+    and spacing are always those of `pixels`: every pixel of them is k x k enhanced ones.
     """
 
     pixels: NDArray[np.generic]
     mask: NDArray[np.bool_]
     spacing_mm: tuple[float, float] = (1.0, 1.0)
     spacing_known: bool = False
+    enhanced: NDArray[np.generic] | None = None
+
+    @property
+    def enlargement(self) -> int:
+        """How many enhanced pixels a pixel is wide; 1 where nothing is enhanced."""
+        return 1 if self.enhanced is None else self.enhanced.shape[0] // self.pixels.shape[0]
+
+    @property
+    def grey(self) -> NDArray[np.generic]:
+        """What grey levels are read from: the enhanced image, or the stored one."""
+        return self.pixels if self.enhanced is None else self.enhanced
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def lesion_crop(
     Parameters
     ----------
     image
-        Grey image and mask of the lesion.
+        Grey image and mask of the lesion; an enhanced image shows the same tissue, finer.
     margin_px
         Pixels of the stored image around the bounding box; what is outside the image is left out.
     size
@@ -112,7 +112,10 @@ def lesion_crop(
     box = lesion_box(image.mask, margin_px=margin_px)
     if aspect == "keep":
         box = square_box(box, *image.mask.shape)
-    crop = grey_levels(image.pixels)[box.top : box.bottom, box.left : box.right]
+    times = image.enlargement
+    rows = slice(times * box.top, times * box.bottom)
+    columns = slice(times * box.left, times * box.right)
+    crop = grey_levels(image.grey)[rows, columns]
     if aspect == "keep":
         crop = _pad_to_square(crop)
     resized = Image.fromarray(crop).resize((size, size), Image.Resampling.BILINEAR)

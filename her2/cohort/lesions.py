@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from her2.cohort.enhanced import read_enhanced
 from her2.cohort.images import SPACING_CODES, DecodedImage, colour_notes, decode_image
 from her2.cohort.masks import read_mask
 from her2.cohort.problems import LEFT_OUT, Note, refuse
@@ -16,7 +17,8 @@ from her2.types import Lesion, LesionImage
 def load_lesion(lesion: Lesion) -> LesionImage:
     """Grey image, mask and spacing of a lesion.
 
-    The table's spacing wins over the image's header; without either it is 1.0 and not known.
+    The table's spacing wins over the image's header; without either it is 1.0 and not known. An
+    enhanced image comes along where the lesion has one.
 
     Raises
     ------
@@ -27,10 +29,12 @@ def load_lesion(lesion: Lesion) -> LesionImage:
         raise refuse("C04", "the lesion has no image", "name its image in the table")
     image = decode_image(lesion.image)
     pixels = image.pixels
-    mask, mask_notes = read_mask(lesion.masks, (pixels.shape[0], pixels.shape[1]))
+    shape = (pixels.shape[0], pixels.shape[1])
+    mask, mask_notes = read_mask(lesion.masks, shape)
     _raise_first([*image_notes(lesion, image), *mask_notes, *colour_notes(image, mask)])
     spacing = lesion.spacing_mm or image.spacing_mm
-    return LesionImage(pixels, mask, spacing or (1.0, 1.0), spacing is not None)
+    enhanced = read_enhanced(lesion.enhanced, shape) if lesion.enhanced else None
+    return LesionImage(pixels, mask, spacing or (1.0, 1.0), spacing is not None, enhanced)
 
 
 def load_reader2_mask(lesion: Lesion, shape: tuple[int, int]) -> NDArray[np.bool_] | None:

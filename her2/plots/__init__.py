@@ -25,6 +25,10 @@ from her2.plots.predictions import prediction_figure, prediction_panels
 from her2.plots.ranked import stability_figure, weights_figure
 from her2.plots.repeats import repeats_figure
 from her2.plots.roc import roc_figure, roc_panels
+from her2.plots.super_resolution import (
+    super_resolution_figure,
+    super_resolution_history_figure,
+)
 
 __all__ = [
     "agreement_figure",
@@ -54,6 +58,8 @@ __all__ = [
     "save_figure",
     "shap_figure",
     "stability_figure",
+    "super_resolution_figure",
+    "super_resolution_history_figure",
     "svg_bytes",
     "weights_figure",
 ]

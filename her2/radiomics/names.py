@@ -11,6 +11,7 @@ from her2.radiomics.region import RING_PREFIX
 FAMILIES = (
     "shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm",
 )  # fmt: skip
+SHAPE_FAMILIES = ("shape", "shape2D")
 DEEP = "deep"
 OTHER = "other"
 

@@ -12,7 +12,7 @@ Zwanenburg A et al. Assessing robustness of radiomic features by image perturbat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi, sin
 
 import numpy as np
@@ -109,11 +109,13 @@ class Perturbation:
         """
         rng = generator(self.seed, "perturbation", self.kind, self.number, name)
         if self.kind in IMAGE_KINDS:
-            pixels = _IMAGE_CHANGES[self.kind](image, self.share, rng)
-            return LesionImage(pixels, image.mask, image.spacing_mm, image.spacing_known)
+            changed = _IMAGE_CHANGES[self.kind](image.grey, self.share, rng)
+            if image.enhanced is None:
+                return replace(image, pixels=changed)
+            return replace(image, enhanced=changed)
         size, spacing = self.size.on(image)
         mask = _MASK_CHANGES[self.kind](image.mask, size, spacing, rng)
-        return LesionImage(image.pixels, mask, image.spacing_mm, image.spacing_known)
+        return replace(image, mask=mask)
 
 
 def eroded(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
@@ -183,23 +185,20 @@ def _shifted_at_random(
 
 
 def _gained(
-    image: LesionImage, share: float | None, rng: np.random.Generator
+    pixels: NDArray[np.generic], share: float | None, rng: np.random.Generator
 ) -> NDArray[np.generic]:
     """Return an image that is brighter or darker: gain adds to log-compressed grey levels."""
-    step = (share or GAIN_SHARE) * _range(image.pixels)
-    return _as_before(_grey(image) + step * rng.choice([-1.0, 1.0]), image.pixels)
+    step = (share or GAIN_SHARE) * _range(pixels)
+    return _as_before(pixels.astype(np.float64) + step * rng.choice([-1.0, 1.0]), pixels)
 
 
 def _noisy(
-    image: LesionImage, share: float | None, rng: np.random.Generator
+    pixels: NDArray[np.generic], share: float | None, rng: np.random.Generator
 ) -> NDArray[np.generic]:
     """Return an image with speckle: it multiplies the echo, so it adds to grey levels."""
-    sd = (share or NOISE_SHARE) * _range(image.pixels)
-    return _as_before(_grey(image) + sd * rng.standard_normal(image.pixels.shape), image.pixels)
-
-
-def _grey(image: LesionImage) -> FloatArray:
-    return np.asarray(image.pixels, dtype=np.float64)
+    sd = (share or NOISE_SHARE) * _range(pixels)
+    noise = sd * rng.standard_normal(pixels.shape)
+    return _as_before(pixels.astype(np.float64) + noise, pixels)
 
 
 def _range(pixels: NDArray[np.generic]) -> float:

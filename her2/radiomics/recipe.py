@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -116,7 +116,7 @@ class Recipe:
             second = _reader2_mask(lesion, image)
             if second is None:
                 return None
-            image = LesionImage(image.pixels, second, image.spacing_mm, image.spacing_known)
+            image = replace(image, mask=second)
         if self.perturbation is None:
             return image
         changed = self.perturbation.of(image, lesion.key)

@@ -8,12 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from her2.cohort.enhanced import in_blocks
 from her2.errors import Her2Error
 from her2.radiomics import extraction
+from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
 from her2.radiomics.recipe import Recipe
 from her2.radiomics.settings import Preset
 from her2.store import Store, code_version, content_key
@@ -77,7 +80,8 @@ def shard_key(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> st
     """Return what a shard is kept under: everything that decides a value, not the set's name."""
     settings = [preset.engine, preset.parameters, list(preset.feature_names)]
     spacing = list(image.spacing_mm)
-    return content_key([image.pixels, mask, spacing, settings, values_version()])
+    enhanced = [] if image.enhanced is None else [image.enhanced]
+    return content_key([image.pixels, *enhanced, mask, spacing, settings, values_version()])
 
 
 @lru_cache(maxsize=1)
@@ -97,11 +101,32 @@ def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> V
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a flat region makes pyradiomics divide 0 by 0
         try:
-            series = extraction.extract_features(
-                image.pixels, mask, spacing_mm=image.spacing_mm, preset=preset
-            )
+            series = _of_stored(image, mask, preset)
+            if image.enhanced is not None:
+                series = _of_enhanced(image, mask, preset).where(~_is_shape(series), series)
         except Her2Error:
             raise
         except (ValueError, RuntimeError) as error:
             return Unmeasured(str(error))
     return {str(name): float(value) for name, value in series.items()}
+
+
+def _of_stored(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> pd.Series:
+    return extraction.extract_features(
+        image.pixels, mask, spacing_mm=image.spacing_mm, preset=preset
+    )
+
+
+def _of_enhanced(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> pd.Series:
+    """Return the features of the enhanced image inside the mask's pixels, now smaller blocks."""
+    times = image.enlargement
+    row, column = image.spacing_mm
+    return extraction.extract_features(
+        image.grey, in_blocks(mask, times), spacing_mm=(row / times, column / times), preset=preset
+    )
+
+
+def _is_shape(series: pd.Series) -> NDArray[np.bool_]:
+    """Return which features are of shape: those are always of the mask as it was drawn."""
+    families = [image_type_and_family(str(name))[1] for name in series.index]
+    return np.array([family in SHAPE_FAMILIES for family in families])

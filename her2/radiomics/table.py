@@ -220,6 +220,7 @@ def _absolute(lesion: Lesion) -> Lesion:
         image=lesion.image and lesion.image.absolute(),
         masks=tuple(path.absolute() for path in lesion.masks),
         masks_reader2=tuple(path.absolute() for path in lesion.masks_reader2),
+        enhanced=lesion.enhanced and lesion.enhanced.absolute(),
     )
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from her2.report import specs_accounts, specs_models, specs_patients
+from her2.report import specs_accounts, specs_enhancement, specs_models, specs_patients
 from her2.report.columns import TableSpec
 
 FURTHER = "further"
@@ -23,6 +23,8 @@ TABLES: dict[str, TableSpec] = {
     "odds_ratios": specs_patients.ODDS_RATIOS,
     "agreement": specs_patients.AGREEMENT,
     "adjudication": specs_patients.ADJUDICATION,
+    "super_resolution": specs_enhancement.SUPER_RESOLUTION,
+    "super_resolution_history": specs_enhancement.HISTORY,
     "feature_counts": specs_models.FEATURE_COUNTS,
     "selection_steps": specs_models.SELECTION_STEPS,
     "selected_features": specs_models.SELECTED_FEATURES,
@@ -65,6 +67,14 @@ FIGURES: dict[str, str] = {
     "odds_ratios": "Odds ratios with 95 % intervals, of each variable alone and adjusted.",
     "agreement": "Agreement of the two readers' outlines: overlap and largest distance.",
     "feature_shares": "Features by family.",
+    "super_resolution": (
+        "Held-out lesions: a quarter of the image, enlarged again bicubically and by "
+        "super-resolution, and the image as it is."
+    ),
+    "super_resolution_history": (
+        "Fit of the generator: losses, and PSNR of training patients' images that were not fitted "
+        "on; dashed, where the adversarial stage begins."
+    ),
     "feature_counts": "Features by image type and family.",
     "harmonisation": (
         "Training lesions by the vendor of the scanner, before and after ComBat, on the first two "
@@ -185,6 +195,20 @@ SECTIONS: tuple[SectionPlan, ...] = (
         "readers",
         "Readers",
         (Draws(("agreement",)), Shows("agreement"), Shows("adjudication")),
+    ),
+    SectionPlan(
+        "super-resolution",
+        "Super-resolution",
+        (
+            Draws(("super_resolution",)),
+            Shows("super_resolution"),
+            Draws(("super_resolution_history",)),
+            Shows("super_resolution_history"),
+        ),
+        reading=(
+            "The generator saw native images of training patients and no outcome; what it invents "
+            "is not anatomy. It is worth its name where it is better than bicubic enlargement."
+        ),
     ),
     SectionPlan(
         "features",

@@ -46,6 +46,7 @@ from her2.stats.delong import (
 )
 from her2.stats.hausdorff import HausdorffDistance, hausdorff_distance
 from her2.stats.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
+from her2.stats.image_quality import psnr, ssim
 from her2.stats.imputation import PooledEstimate, multiply_imputed_logistic, pool
 from her2.stats.intraclass import Icc, IccTest, icc, icc_of_pairs, icc_per_feature, icc_test
 from her2.stats.logistic import (
@@ -210,6 +211,7 @@ __all__ = [
     "permutation_p_value",
     "permutation_p_value_of_pipeline",
     "pool",
+    "psnr",
     "repeated_auc",
     "repeated_delong_test",
     "roc_coordinates",
@@ -218,6 +220,7 @@ __all__ = [
     "scaled_brier",
     "selection_frequency",
     "spiegelhalter",
+    "ssim",
     "standardised_difference",
     "standardised_difference_of_shares",
     "stepwise_logistic",

@@ -103,9 +103,9 @@ def audit(
         seed=seed, cache=cache,
     )  # fmt: skip
     run, arms = study_arms(
-        run, radiomics=radiomics, backbone=backbone, classifier=classifier, selection=selection,
-        fusion=fusion, imputation=evaluation.imputation, cohort=cohort, compute=compute,
-        seed=seed, cache=cache,
+        run, enhance=enhance, radiomics=radiomics, backbone=backbone, classifier=classifier,
+        selection=selection, fusion=fusion, imputation=evaluation.imputation, cohort=cohort,
+        compute=compute, seed=seed, cache=cache,
     )  # fmt: skip
     protocol = StudyProtocol(tuple(fusion.members), evaluation, seed)
     with run.watch.step("trials"):

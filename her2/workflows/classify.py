@@ -10,6 +10,7 @@ from her2.errors import BadCohort
 from her2.settings import (
     CohortSettings,
     ComputeSettings,
+    EnhanceSettings,
     EvaluationSettings,
     RadiomicsSettings,
     SelectionSettings,
@@ -18,6 +19,8 @@ from her2.settings import (
 )
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
+from her2.workflows.enhancement import check_enhance, enhanced_run
+from her2.workflows.enhancement_evidence import with_evidence
 from her2.workflows.fitting import fit_run
 from her2.workflows.inputs import n_workers
 from her2.workflows.opening import open_run
@@ -30,6 +33,7 @@ def classify(
     config: dict[str, Any],
     cohort: CohortSettings,
     split: SplitSettings,
+    enhance: EnhanceSettings,
     radiomics: RadiomicsSettings,
     selection: SelectionSettings,
     classifier: Mapping[str, Any],
@@ -42,10 +46,12 @@ def classify(
     """Fit the grid on the radiomic (or brought) features and return the exit status."""
     recipes.check_recipe(classifier, selection, seed)
     check_radiomics(radiomics, selection)
+    check_enhance(enhance)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
+    run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
@@ -54,12 +60,13 @@ def classify(
             "expected images with masks or a table of features, found neither; add the columns "
             "image and mask to the table, or set cohort.features=FILE"
         )
+    made = with_evidence(run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed)
     arms = [recipes.radiomics_arm(radiomic, classifier, selection, seed)]
     fitted = fit_run(
         run, arms, members=(),
         evaluation=evaluation, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
     return conclude(
-        run, arms, fitted, (), radiomic=radiomic, evaluation=evaluation,
-        tracking=tracking, seed=seed, n_workers=n_workers(compute),
+        run, arms, fitted, made.notes, radiomic=radiomic, evaluation=evaluation,
+        tracking=tracking, seed=seed, n_workers=n_workers(compute), enhancement=made,
     )  # fmt: skip

@@ -41,17 +41,28 @@ ALWAYS: tuple[Difference, ...] = (
 )
 
 
+ENHANCEMENTS = {
+    "none": (
+        "Images are used as they are.",
+        "No enhancement is chosen in this run (enhance=none).",
+    ),
+    "bicubic": (
+        "Images are enlarged 4 x bicubically.",
+        "It is fitted on nobody, and what a generative network has to beat.",
+    ),
+    "srgan": (
+        "They are, by one that was fitted on training patients only; shape is of the native mask.",
+        "A network that has seen a test patient's image knows more than one for a new patient.",
+    ),
+}
+
+
 def differences(config: Mapping[str, Any]) -> list[Difference]:
     """Return (the paper, this run, why), with what this run's settings change."""
     found = list(ALWAYS)
-    if config.get("enhance", {}).get("method", "none") == "none" and "radiomics" in config:
-        found.append(
-            (
-                "Images are enlarged 4 x by a generative network.",
-                "Images are used as they are.",
-                "No enhancement is chosen in this run (enhance=none).",
-            )
-        )
+    method = config.get("enhance", {}).get("method", "none")
+    if method in ENHANCEMENTS and ("radiomics" in config or method != "none"):
+        found.append(("Images are enlarged 4 x by a generative network.", *ENHANCEMENTS[method]))
     backbone = config.get("backbone", {}).get("name")
     if backbone and "trainer" not in config:
         found.append(

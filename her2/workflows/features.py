@@ -8,7 +8,8 @@ from typing import Any
 
 from her2.errors import BadCohort
 from her2.run_folder import RunFolder
-from her2.settings import CohortSettings, ComputeSettings, RadiomicsSettings
+from her2.settings import CohortSettings, ComputeSettings, EnhanceSettings, RadiomicsSettings
+from her2.workflows.enhancement import check_enhance, enhanced_cohort
 from her2.workflows.extraction import perturbations, radiomic_features, robustness_of
 from her2.workflows.inputs import attention, open_cohort, record_cohort
 from her2.workflows.losses import cohort_with
@@ -20,12 +21,14 @@ def features(
     run_dir: Path,
     config: dict[str, Any],
     cohort: CohortSettings,
+    enhance: EnhanceSettings,
     radiomics: RadiomicsSettings,
     compute: ComputeSettings,
     seed: int,
     cache: str | None,
 ) -> int:
     """Extract the features, write them, and return the exit status."""
+    check_enhance(enhance)
     perturbations(radiomics, seed)  # refuses what there is not, before the long steps
     run = RunFolder.open(run_dir, config)
     patients = open_cohort(cohort, compute=compute, cache=cache)
@@ -34,6 +37,7 @@ def features(
             "expected an image and a mask of every lesion, found a cohort without; add the "
             "columns image and mask to the table"
         )
+    patients = enhanced_cohort(patients, enhance, compute=compute, cache=cache)
     record_cohort(run, patients)  # before the long step; what it loses is recorded after it
     table = radiomic_features(patients, radiomics, compute=compute, cache=cache)
     patients = cohort_with(patients, table.problems)

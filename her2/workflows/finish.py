@@ -28,6 +28,7 @@ from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
 from her2.workflows.differences import differences
+from her2.workflows.enhancement import Enhancement, enhancement_figures
 from her2.workflows.fitting import Fitted
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome, results_document
@@ -47,7 +48,8 @@ MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
 class Fits:
     """What was fitted in a run: its arms, and what came of them; empty for a network alone.
 
-    radiomic: the features, with the agreement of readers and the robustness where asked for.
+    radiomic: the features, with the agreement of readers and the robustness where asked for;
+    enhancement: how the images were enhanced.
     """
 
     arms: Sequence[Arm] = ()
@@ -55,6 +57,7 @@ class Fits:
     refits: Refits = field(default_factory=Refits)
     model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     radiomic: RadiomicInputs | None = None
+    enhancement: Enhancement = field(default_factory=Enhancement)
 
 
 def finish(
@@ -68,6 +71,8 @@ def finish(
 ) -> int:
     """Write everything that a run leaves behind, and return its exit status."""
     results = results_document(run, outcome)
+    if fits.enhancement.summary:
+        results["enhancement"] = dict(fits.enhancement.summary)
     with run.watch.step("report"):
         doubts = _write_pages(run, outcome, results, fits, evaluation, seed)
     results["timing"] = dict(run.watch.seconds)
@@ -101,7 +106,7 @@ def _write_pages(
     doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
     notes.extend(doubts)
     material = Material(run, outcome, results, tables, patients, fits.refits, nomogram)
-    pictures = figures(material)
+    pictures = figures(material) | enhancement_figures(fits.enhancement)
     for name, figure in pictures.items():
         plots.save_figure(figure, run.folder.file("figures"), name)
     tables |= _checklists(run, results, tables, set(pictures))
@@ -152,6 +157,8 @@ def _tables(
         "adjudication": _nameless(patients.readers.adjudication),
         "feature_counts": outcome.feature_counts,
         "robustness": pd.DataFrame() if fits.radiomic is None else fits.radiomic.robustness,
+        "super_resolution": fits.enhancement.evidence,
+        "super_resolution_history": fits.enhancement.history,
         **selection_tables(fits.refits),
         "performance": _performance_table(results),
         "comparisons": pd.DataFrame(all_comparisons(results)),

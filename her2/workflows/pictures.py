@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from her2 import plots
 from her2.cohort import CATALOGUE, load_lesion
@@ -21,6 +19,7 @@ from her2.workflows.final_model import DrawnNomogram
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome
 from her2.workflows.patient_tables import PatientTables
+from her2.workflows.previews import around
 from her2.workflows.radiomic_inputs import adjusted_vendors, vendors
 from her2.workflows.refits import Refits, frequency_table
 
@@ -270,17 +269,6 @@ def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
         title = run.cohort.positive if outcome else f"not {run.cohort.positive}"
         for lesion in lesions[: N_EXAMPLES // 2]:
             image = load_lesion(lesion)
-            cut = _around(image.mask)
+            cut = around(image.mask)
             chosen.append((image.pixels[cut], image.mask[cut], title))
     return chosen
-
-
-def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Return the lesion's bounding box, widened by a quarter on each side."""
-    box = []
-    for axis in (1, 0):
-        inside = np.flatnonzero(mask.any(axis=axis))
-        first, last = int(inside[0]), int(inside[-1])
-        margin = (last - first + 1) // 4
-        box.append(slice(max(first - margin, 0), last + margin + 1))
-    return box[0], box[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from her2.settings import (
 from her2.types import ARMS
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
+from her2.workflows.enhancement import check_enhance, enhanced_run
+from her2.workflows.enhancement_evidence import compared, with_evidence
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
-from her2.workflows.opening import OpenRun, open_run
+from her2.workflows.opening import OpenRun, Stopwatch, open_run
 from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
 
 NEEDS = {
@@ -60,31 +63,76 @@ def study(
     check_groups(enhance, fusion)
     check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
+    check_weights(backbone, enhance)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
-    # first the short step, so that weights that cannot be had are missed before the long one
-    deep = _deep_features(run, backbone, compute, cache, seed)
-    run, radiomic = radiomic_inputs(
-        run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
+
+    def fit(begun: OpenRun) -> FittedStudy:
+        # first the short step, so that weights that cannot be had are missed before the long one
+        deep = _deep_features(begun, backbone, compute, cache, seed)
+        begun, radiomic = radiomic_inputs(
+            begun, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
+        )
+        arms = _arms(
+            begun, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation,
+            seed,
+        )  # fmt: skip
+        fitted = fit_run(
+            begun, arms, members=fusion.members, evaluation=evaluation, seed=seed,
+            n_workers=n_workers(compute),
+        )  # fmt: skip
+        return FittedStudy(begun, radiomic, arms, fitted)
+
+    # before the run's own, which then has the last word in every file
+    is_compared = enhance.compare and enhance.method != "none" and run.has_images
+    native = fit(replace(run, watch=Stopwatch())) if is_compared else None
+    run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
+    found = fit(run)
+    made = with_evidence(
+        found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
     )
-    arms = _arms(
-        run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
-    )
-    fitted = fit_run(
-        run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
-        n_workers=n_workers(compute),
-    )  # fmt: skip
+    if native is not None:
+        made = compared(
+            made, found.run.training, found.fitted.signatures, native.run.training,
+            native.fitted.signatures,
+        )  # fmt: skip
     return conclude(
-        run, arms, fitted, _absent(fitted, fusion), radiomic=radiomic,
-        evaluation=evaluation, tracking=tracking, seed=seed, n_workers=n_workers(compute),
+        found.run, found.arms, found.fitted, [*made.notes, *_absent(found.fitted, fusion)],
+        radiomic=found.radiomic, evaluation=evaluation, tracking=tracking, seed=seed,
+        n_workers=n_workers(compute), enhancement=made,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FittedStudy:
+    """A run without the lesions that it lost, its features, and its fitted arms."""
+
+    run: OpenRun
+    radiomic: RadiomicInputs | None
+    arms: list[Arm]
+    fitted: Fitted
+
+
+def check_weights(backbone: BackboneSettings, enhance: EnhanceSettings) -> None:
+    """Refuse weights of the backbone that cannot be had, before a generator is fitted.
+
+    Raises
+    ------
+    MissingWeights, BadConfig
+        With the ways out.
+    """
+    if enhance.method == "srgan":
+        from lightning_modules.weights import resolve_weights
+
+        resolve_weights(backbone.name, backbone.weights)
 
 
 def study_arms(
     run: OpenRun,
     *,
+    enhance: EnhanceSettings,
     radiomics: RadiomicsSettings,
     backbone: BackboneSettings,
     classifier: Mapping[str, Any],
@@ -97,6 +145,7 @@ def study_arms(
     cache: str | None,
 ) -> tuple[OpenRun, list[Arm]]:
     """Return the run and its arms as a study has them, for who judges its protocol."""
+    run, _ = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
     deep = _deep_features(run, backbone, compute, cache, seed)
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
@@ -112,10 +161,9 @@ def check_groups(enhance: EnhanceSettings, fusion: FusionSettings) -> None:
     Raises
     ------
     BadConfig
-        An unknown enhancement, or a member of the combined arm that is none of the arms.
+        An enhancement that cannot be run, or a member of the combined arm that is no arm.
     """
-    if enhance.method != "none":
-        raise BadConfig(f"expected enhance.method none, found {enhance.method!r}")
+    check_enhance(enhance)
     unknown = sorted(set(fusion.members) - set(ARMS) | {"combined"} & set(fusion.members))
     if unknown:
         raise BadConfig(

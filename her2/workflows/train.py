@@ -15,12 +15,15 @@ from her2.settings import (
     BackboneSettings,
     CohortSettings,
     ComputeSettings,
+    EnhanceSettings,
     EvaluationSettings,
     SplitSettings,
     TrackingSettings,
     TrainerSettings,
 )
 from her2.store import write_atomic
+from her2.workflows.enhancement import check_enhance, enhanced_run
+from her2.workflows.enhancement_evidence import with_evidence
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.opening import OpenRun, open_run
@@ -38,6 +41,7 @@ def train(
     config: dict[str, Any],
     cohort: CohortSettings,
     split: SplitSettings,
+    enhance: EnhanceSettings,
     backbone: BackboneSettings,
     trainer: TrainerSettings,
     evaluation: EvaluationSettings,
@@ -52,6 +56,7 @@ def train(
             f"expected evaluation.n_repeats=1 to fine-tune, found {evaluation.n_repeats}; every "
             "fold of every repeat is a network to train: use evaluation=once"
         )
+    check_enhance(enhance)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -61,14 +66,20 @@ def train(
             "expected an image and a mask of every lesion, found a cohort without; add the "
             "columns image and mask to the table"
         )
+    run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
+    made = with_evidence(run, made, enhance, None, compute=compute, cache=cache, seed=seed)
     tuned = _fine_tune(run, backbone, trainer, seed)
     history = tuned.history.to_csv(index=False, lineterminator="\n")
     write_atomic(run.folder.file("tables") / "history.csv", history.encode())
     signature = _signature(run, tuned, backbone)
     outcome = judge(
-        run, {"deep_learning": signature}, tuned.notes, evaluation=evaluation, seed=seed
+        run,
+        {"deep_learning": signature},
+        [*made.notes, *tuned.notes],
+        evaluation=evaluation,
+        seed=seed,
     )
-    fits = Fits(model_selection=model_selection_table({}))
+    fits = Fits(model_selection=model_selection_table({}), enhancement=made)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
 
 

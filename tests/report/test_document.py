@@ -90,7 +90,8 @@ def test_every_section_is_in_the_navigation_and_every_link_has_a_target(source):
 
 def test_sections_stand_in_the_order_of_a_results_part(source):
     assert Page(source).values("section", "id") == [
-        "headline", "flow", "baseline", "clinical", "readers", "features", "performance", "roc",
+        "headline", "flow", "baseline", "clinical", "readers", "super-resolution", "features",
+        "performance", "roc",
         "calibration", "decision-curves", "predictions", "confusion", "comparisons", "nomogram",
         "grad-cam", "importance", "robustness", "model-selection", "audit", "checklists",
         "further", "notes", "differences", "provenance", "terms",
@@ -103,7 +104,8 @@ def test_no_section_is_an_empty_box(source, sparse_report):
             content = section(text, anchor).split("</h2>", 1)[1]
             assert re.search(r"<(p|table|img|li|dt)[ >]", content), anchor
     sparse = render_report(sparse_report)
-    for anchor in ("clinical", "readers", "nomogram", "grad-cam", "robustness", "checklists"):
+    for anchor in ("clinical", "readers", "super-resolution", "nomogram", "grad-cam", "robustness",
+                   "checklists"):  # fmt: skip
         assert not section(sparse, anchor)
     assert "This study brought no such figure." in section(sparse, "roc")
 
