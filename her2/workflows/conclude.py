@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from her2.arms import Arm
 from her2.settings import EvaluationSettings, TrackingSettings
+from her2.workflows.explain import Explanation
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import Fitted, model_selection_table, save_models, selection_notes
 from her2.workflows.opening import OpenRun
@@ -25,6 +26,7 @@ def conclude(
     tracking: TrackingSettings,
     seed: int,
     n_workers: int,
+    explained: Explanation | None = None,
 ) -> int:
     """Write everything that a run of fitted arms leaves, and return its exit status."""
     save_models(run.folder, fitted)
@@ -36,5 +38,5 @@ def conclude(
         run, fitted.signatures, [*said, *notes, *selection_notes(fitted.arms)],
         evaluation=evaluation, seed=seed, features=radiomic.features if radiomic else None,
     )  # fmt: skip
-    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms), radiomic)
+    fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms), radiomic, explained)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -25,6 +25,7 @@ from her2.settings import (
 from her2.types import ARMS
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
+from her2.workflows.explain import check_explained, explain_study
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
 from her2.workflows.opening import OpenRun, open_run
@@ -60,6 +61,7 @@ def study(
     check_groups(enhance, fusion)
     check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
+    check_explained(backbone, evaluation)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -76,8 +78,11 @@ def study(
         run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
+    explained = None
+    if evaluation.grad_cam and deep is not None:
+        explained = explain_study(run, fitted.arms["deep_learning"], backbone, seed=seed)
     return conclude(
-        run, arms, fitted, _absent(fitted, fusion), radiomic=radiomic,
+        run, arms, fitted, _absent(fitted, fusion), radiomic=radiomic, explained=explained,
         evaluation=evaluation, tracking=tracking, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
 
