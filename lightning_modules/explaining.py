@@ -19,7 +19,7 @@ from lightning_modules.backbones import Normalisation, network_input
 from lightning_modules.crop_places import CropPlace, crop_place
 from lightning_modules.crops import lesion_crop
 from lightning_modules.data import child_seed
-from lightning_modules.grad_cam import cam_layer, grad_cam
+from lightning_modules.grad_cam import cam_layer, evaluating, grad_cam
 from lightning_modules.reproducible import torch_threads
 
 BATCH = 4  # crops that go through the network together; more are no faster on a CPU
@@ -53,7 +53,7 @@ class LogitNetwork:
 
     def probabilities(self, crops: NDArray[Any]) -> NDArray[np.float64]:
         """Probabilities (n,) of crops (n, S, S)."""
-        with torch.inference_mode(), torch_threads(1):
+        with evaluating(self.network), torch.inference_mode(), torch_threads(1):
             parts = [
                 self._logits(self._images(crops[start : start + BATCH])).double().cpu()
                 for start in range(0, len(crops), BATCH)
@@ -111,7 +111,7 @@ def logit_network(
     if found is None:
         blank = np.zeros((1, image_size, image_size), dtype=np.uint8)
         images = network_input(torch.from_numpy(blank)[:, None], normalisation, image_size)
-        found = cam_layer(network, images)
+        found = cam_layer(network, images.to(next(network.parameters()).device))
     return LogitNetwork(network, normalisation, image_size, found, head)
 
 

@@ -106,7 +106,7 @@ class _Caught:
 
 def _caught(network: nn.Module, images: Tensor, layer: str, run: Logit) -> _Caught:
     module = _module(network, layer)
-    with _evaluating(network), torch.inference_mode(False), torch.no_grad():
+    with evaluating(network), torch.inference_mode(False), torch.no_grad():
         given = images.clone() if images.is_inference() else images
         with _watched(module) as found:  # turns gradients on behind the layer
             logits = run(given)
@@ -131,7 +131,7 @@ def _module(network: nn.Module, layer: str) -> nn.Module:
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Hold every module in evaluation, and put each back to the mode that it had."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -244,7 +244,7 @@ def _maps(network: Any, images: Tensor) -> list[str]:
     watched = {n: m for n, m in network.named_modules() if n and not isinstance(m, _NO_MAPS)}
     handles = [module.register_forward_hook(note(name)) for name, module in watched.items()]
     try:
-        with _evaluating(network), torch.no_grad():
+        with evaluating(network), torch.no_grad():
             network.forward_features(images)
     finally:
         for handle in handles:

@@ -31,13 +31,14 @@ from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import write_parquet
 
 if TYPE_CHECKING:
+    from lightning_modules.classifier import LesionClassifier
     from lightning_modules.explaining import LogitNetwork, View
 
 logger = logging.getLogger(__name__)
 
 ARM = "deep_learning"
 N_TESTED = 24  # lesions whose maps are put to the test: 20 runs of the network each
-FINAL = -1  # in place of a fold: the network for lesions that no training has seen
+FINAL = -1  # in place of a fold (`training.REFIT`): for lesions that no training has seen
 OUT_OF_FOLD = "out_of_fold"
 
 
@@ -54,9 +55,9 @@ class Explanation:
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def table(self, threshold: float) -> pd.DataFrame:
-        """Return the table `grad_cam` for a threshold of the probability."""
-        if self.rows.empty:
+    def table(self, threshold: float | None) -> pd.DataFrame:
+        """Return the table `grad_cam` for a threshold of the probability, if there is one."""
+        if self.rows.empty or threshold is None:
             return pd.DataFrame(columns=COLUMNS)
         return summary_table(as_called(self.rows, threshold), ARM)
 
@@ -149,6 +150,16 @@ class Explainer:
         )
         self._parts.append(_with_plan(plan, found))
         self._maps.update(zip(plan.index, found.maps, strict=True))
+
+    def explain_classifier(self, fold: int, module: LesionClassifier) -> None:
+        """Explain the lesions of a fold by the network that was fine-tuned without them."""
+        from lightning_modules.explaining import logit_network
+
+        network = logit_network(
+            module.network, module.normalisation, image_size=module.image_size,
+            layer=self.backbone.cam_layer,
+        )  # fmt: skip
+        self.explain(network, fold)
 
     def view(self, key: str) -> View:
         """Return a lesion as the network sees it."""

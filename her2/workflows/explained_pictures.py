@@ -33,9 +33,9 @@ def grad_cam_figures(
     for role, title in ROLE_TITLES.items():
         rows = explained.rows
         rows = rows[rows["role"].eq(role)] if len(rows) else rows
-        if rows.empty:
+        threshold = results["arms"][ARM]["roles"].get(role, {}).get("threshold")
+        if rows.empty or threshold is None:
             continue
-        threshold = results["arms"][ARM]["roles"][role]["threshold"]
         groups = {}
         for name, (is_called, is_positive) in GROUPS.items():
             chosen = (rows["y_prob"] >= threshold).eq(is_called) & rows["y_true"].eq(is_positive)

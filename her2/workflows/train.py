@@ -21,6 +21,7 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.store import write_atomic
+from her2.workflows.explain import Explainer, check_explained
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.opening import OpenRun, open_run
@@ -52,6 +53,7 @@ def train(
             f"expected evaluation.n_repeats=1 to fine-tune, found {evaluation.n_repeats}; every "
             "fold of every repeat is a network to train: use evaluation=once"
         )
+    check_explained(backbone, evaluation)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -61,19 +63,25 @@ def train(
             "expected an image and a mask of every lesion, found a cohort without; add the "
             "columns image and mask to the table"
         )
-    tuned = _fine_tune(run, backbone, trainer, seed)
+    explainer = Explainer(run, backbone, seed=seed) if evaluation.grad_cam else None
+    tuned = _fine_tune(run, backbone, trainer, seed, explainer)
     history = tuned.history.to_csv(index=False, lineterminator="\n")
     write_atomic(run.folder.file("tables") / "history.csv", history.encode())
     signature = _signature(run, tuned, backbone)
     outcome = judge(
         run, {"deep_learning": signature}, tuned.notes, evaluation=evaluation, seed=seed
     )
-    fits = Fits(model_selection=model_selection_table({}))
+    explained = explainer.finished() if explainer else None
+    fits = Fits(model_selection=model_selection_table({}), explained=explained)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
 
 
 def _fine_tune(
-    run: OpenRun, backbone: BackboneSettings, trainer: TrainerSettings, seed: int
+    run: OpenRun,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+    seed: int,
+    explainer: Explainer | None,
 ) -> FineTuned:
     from lightning_modules.cohort_embedding import cohort_crops
     from lightning_modules.training import out_of_fold_training
@@ -102,6 +110,7 @@ def _fine_tune(
             augmentation=trainer.augmentation,
             seed=integer_seed(seed, "train"),
             log=logger.info,
+            on_fitted=explainer.explain_classifier if explainer else None,
         )
 
 

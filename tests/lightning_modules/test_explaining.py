@@ -101,3 +101,16 @@ def test_maps_have_the_same_bytes_in_any_company_and_on_any_number_of_threads(
     assert torch.get_num_threads() == 2
     assert last.maps.tobytes() == whole.maps[2:].tobytes()
     assert whole.rows["deletion"].notna().tolist() == [True, False, False]
+
+
+def test_a_network_that_was_left_in_training_is_judged_as_any_other(crops) -> None:
+    """Lightning hands it back so; batch norm must neither use nor learn from these lesions."""
+    built = build_backbone("test_resnet", weights="none", num_classes=1)
+    network = logit_network(built.network, built.normalisation, image_size=SIZE)
+    expected = network.probabilities(crops), network.signed_map(crops[0])
+    state = {name: value.clone() for name, value in built.network.state_dict().items()}
+    built.network.train()
+    assert network.probabilities(crops).tobytes() == expected[0].tobytes()
+    assert network.signed_map(crops[0])[0].tobytes() == expected[1][0].tobytes()
+    assert built.network.training
+    assert all(torch.equal(state[k], v) for k, v in built.network.state_dict().items())
