@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -135,9 +136,15 @@ def _draw(sheet: _Sheet, example: CamExample, left: float, top: float, width: fl
         axes.set_axis_off()
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, **AS_IT_IS)
         if place != left:
-            opacity = STRONGEST * np.sqrt(saliency)
-            axes.imshow(saliency, cmap=COLOURS, vmin=0, vmax=1, alpha=opacity, **AS_IT_IS)
+            axes.imshow(_see_through(saliency), **AS_IT_IS)
         _outline(axes, mask)
+
+
+def _see_through(saliency: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return colours and opacity (S, S, 4): an `alpha` per pixel would be lost in drawings."""
+    colours = np.asarray(colormaps[COLOURS](saliency), dtype=np.float64)
+    colours[..., 3] = STRONGEST * np.sqrt(saliency)
+    return colours
 
 
 def _outline(axes: Axes, mask: NDArray[np.bool_]) -> None:

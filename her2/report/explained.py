@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from her2.plots.text import count, number
 from her2.report.formats import interval_text, is_unknown
 from her2.saliency import (
+    CENTRE,
     CORRELATIONS,
     DELETION_GAIN,
     ENRICHMENT,
@@ -48,15 +49,20 @@ def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
     ]
     texts.append(_outside(enriched))
     if hits:
-        texts.append(
-            f"The map's largest value lay inside the lesion in {_percent(hits['value'])}."
-        )
+        texts.append(f"{_pointed(hits, found.get((role, CENTRE)))}.")
     if empty and empty["value"]:
         texts.append(
             f"Warning: {_percent(empty['value'])} of the lesions have an empty map: nothing in "
             "the image speaks for the outcome that they are called."
         )
     return texts
+
+
+def _pointed(hits: Record, centre: Record | None) -> str:
+    text = f"The map's largest value lay inside the lesion in {_percent(hits['value'])}"
+    if centre is None:
+        return text
+    return f"{text}; the crop's centre, without looking, in {_percent(centre['value'])}"
 
 
 def _outside(enriched: Record) -> str:

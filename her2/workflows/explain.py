@@ -137,7 +137,8 @@ class Explainer:
         plan = self.plan[self.plan["fold"].eq(fold)]
         if plan.empty:
             return
-        views = [self.view(key) for key in plan.index]
+        size = self.backbone.image_size
+        views = [view_of(self.run, self.backbone, key, size) for key in plan.index]
         n_before = len(self._maps)
         found = explain_lesions(
             network,
@@ -161,10 +162,6 @@ class Explainer:
         )  # fmt: skip
         self.explain(network, fold)
 
-    def view(self, key: str) -> View:
-        """Return a lesion as the network sees it."""
-        return view_of(self.run, self.backbone, key)
-
     def finished(self) -> Explanation:
         """Return all that was explained, and write grad_cam.parquet to the run's folder."""
         if not self._parts:
@@ -175,13 +172,12 @@ class Explainer:
         return Explanation(self.backbone, rows, self._maps)
 
 
-def view_of(run: OpenRun, backbone: BackboneSettings, key: str) -> View:
-    """Return a lesion of a run as its network sees it."""
+def view_of(run: OpenRun, backbone: BackboneSettings, key: str, size: int) -> View:
+    """Return the part of a lesion's image that the network sees, `size` pixels wide and high."""
     from lightning_modules.explaining import lesion_view
 
     return lesion_view(
-        _lesion(run, key), size=backbone.image_size, margin_px=backbone.margin_px,
-        aspect=backbone.aspect,
+        _lesion(run, key), size=size, margin_px=backbone.margin_px, aspect=backbone.aspect,
     )  # fmt: skip
 
 

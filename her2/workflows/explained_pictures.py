@@ -17,6 +17,7 @@ from her2.workflows.explain import ARM, Explanation, view_of
 from her2.workflows.opening import OpenRun
 
 ROLE_TITLES = {"out_of_fold": "training, out of fold", "test": "test", "external": "external"}
+SIDE = 168  # pixels of a drawn lesion, 85 an inch: the report stays small
 # title of a group: whether its lesions are called positive, and are positive
 GROUPS = {
     "True positive": (True, True),
@@ -75,7 +76,7 @@ def _example(
     run: OpenRun, explained: Explanation, key: str, why: str, *, is_called: bool
 ) -> plots.CamExample:
     row = explained.rows.loc[[key]].to_dict("records")[0]
-    view = view_of(run, explained.backbone, key)
+    view = view_of(run, explained.backbone, key, SIDE)
     outcome = run.cohort.positive if row["y_true"] else f"not {run.cohort.positive}"
     return plots.CamExample(
         image=view.crop,

@@ -1,11 +1,18 @@
 """The Grad-CAM figure shows what it was given: image, outline, map, words; and can be read."""
 
+import base64
+import io
+import re
+
 import numpy as np
 import pytest
 from drawn import assert_readable, texts
+from matplotlib import colormaps
+from PIL import Image
 
 from her2.errors import BadConfig
 from her2.plots import CamExample, grad_cam_figure, svg_bytes
+from her2.plots.export import png_bytes
 
 SIDE = 32
 
@@ -49,13 +56,40 @@ def test_the_image_stands_alone_and_under_the_map():
         np.testing.assert_array_equal(axes.images[0].get_array(), given.image)
         assert axes.images[0].get_clim() == (0, 255)
         assert axes.collections  # the outline
-    np.testing.assert_array_equal(below.images[1].get_array(), given.saliency)
-    assert below.images[1].get_clim() == (0, 1)
+    strongest = np.unravel_index(given.saliency.argmax(), given.saliency.shape)
+    assert below.images[1].get_array()[..., 3].argmax() == given.saliency.argmax()
+    shown = below.images[1].get_array()[strongest][:3]
+    np.testing.assert_allclose(shown, colormaps["viridis"](given.saliency.max())[:3], atol=0.01)
 
 
 def test_the_map_hides_nothing_where_it_is_zero_and_the_image_nowhere():
-    opacity = grad_cam_figure({"a": [example()]}).axes[1].images[1].get_alpha()
+    figure = grad_cam_figure({"a": [example()]})
+    opacity = figure.axes[1].images[1].get_array()[..., 3]
     assert opacity.min() == 0 and 0.5 < opacity.max() < 0.8
+    assert (opacity == 0).sum() == (example().saliency == 0).sum()
+
+
+def test_drawings_keep_the_map_transparent():
+    """What a browser shows: the pictures inside the SVG, in the order in which they lie."""
+    drawing = svg_bytes(grad_cam_figure({"a": [example()]})).decode()
+    found = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)\"", drawing)
+    pictures = [Image.open(io.BytesIO(base64.b64decode(text))) for text in found]
+    opacity = [np.asarray(p.convert("RGBA"))[..., 3] for p in pictures if p.size == (SIDE, SIDE)]
+    assert [o.min() for o in opacity[:2]] == [255, 255]
+    assert opacity[2].min() == 0 and 100 < opacity[2].max() < 200
+
+
+def test_pixels_keep_the_image_under_an_empty_map():
+    figure = grad_cam_figure({"a": [example(saliency=np.zeros((SIDE, SIDE)))]})
+    page = np.asarray(Image.open(io.BytesIO(png_bytes(figure, dpi=100))))
+    alone, below = (_pixels(page, axes) for axes in figure.axes[:2])
+    assert (abs(alone.astype(int) - below) < 30).mean() > 0.9
+
+
+def _pixels(page, axes):
+    box, (height, width) = axes.get_position(), page.shape[:2]
+    top, left = round((1 - box.y1) * height) + 2, round(box.x0 * width) + 2
+    return page[top : top + 120, left : left + 150]
 
 
 @pytest.mark.parametrize("proportion", [0.4, 1.0, 1.2])

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from her2.saliency import (
+    CENTRE,
     CORRELATIONS,
     DELETION_GAIN,
     ENRICHMENT,
@@ -160,6 +161,7 @@ def grad_cam() -> pd.DataFrame:
         (SHARE_INSIDE, 147, 0.618, 0.574, 0.662, 0.464),
         (ENRICHMENT, 147, 1.326, 1.235, 1.418, 1.0),
         (POINTING, 147, 0.687, 0.608, 0.756, 0.464),
+        (CENTRE, 147, 0.98, 0.942, 0.993, 0.464),
         (FLAT, 147, 0.0, 0.0, 0.025, np.nan),
         (DELETION_GAIN, 24, 0.051, 0.012, 0.09, 0.0),
         (INSERTION_GAIN, 24, 0.02, -0.01, 0.05, 0.0),

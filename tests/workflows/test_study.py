@@ -20,9 +20,9 @@ FILES = [
 TABLES = [
     "baseline", "baseline_outcome", "odds_ratios", "feature_counts", "selection_steps",
     "selected_features", "stability", "repeated_cv", "repeats", "performance", "importance",
-    "shap", "grad_cam", "operating_points", "comparisons", "reclassification", "permutation", "sample_size",
-    "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism", "audit",
-    "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
+    "shap", "grad_cam", "operating_points", "comparisons", "reclassification", "permutation",
+    "sample_size", "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism",
+    "audit", "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
     "calibration_curve", "decision_curve",
 ]  # fmt: skip
 FIGURES = [
