@@ -186,7 +186,11 @@ class SelectionSettings:
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Group `backbone`: network, weights, crop, and the head of the frozen features."""
+    """Group `backbone`: network, weights, crop, and the head of the frozen features.
+
+    cam_layer: layer whose map Grad-CAM shows, None for the last one; n_explained: most lesions
+    with a Grad-CAM map, None for all.
+    """
 
     name: str
     weights: str
@@ -194,6 +198,15 @@ class BackboneSettings:
     margin_px: int = 10
     aspect: str = "squash"
     head: dict[str, Any] = field(default_factory=dict)
+    cam_layer: str | None = None
+    n_explained: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_explained is not None and self.n_explained < 1:
+            raise BadConfig(
+                f"expected backbone.n_explained of at least 1, or null for all, found "
+                f"{self.n_explained}; evaluation.grad_cam=false leaves Grad-CAM out"
+            )
 
 
 @dataclass(frozen=True)
@@ -212,7 +225,7 @@ class EvaluationSettings:
     n_stability, n_shuffles: refits for the stability of the selection and for the leakage audit;
     n_optimism: whole searches in bootstrap samples, arm by arm (long: a search each);
     n_importance: how often each feature is shuffled for its importance, 0 for neither that nor
-    SHAP values;
+    SHAP values; grad_cam: maps of where the network looks, and whether it uses the places;
     learning_curve: shares of the training patients to learn from, [] for none; stepwise: how the
     variables of the multivariable odds ratios are chosen (none, aic, p); imputation: how gaps of
     clinical variables are filled inside the folds (median, multiple).
@@ -228,6 +241,7 @@ class EvaluationSettings:
     n_shuffles: int = 10
     n_optimism: int = 0
     n_importance: int = 10
+    grad_cam: bool = True
     learning_curve: list[float] = field(default_factory=lambda: [0.4, 0.6, 0.8])
     stepwise: str = "none"
     imputation: str = "median"

@@ -81,6 +81,7 @@ def out_of_fold_training(
     augmentation: str = "default",
     n_threads: int = 1,
     log: Callable[[str], None] | None = None,
+    on_fitted: Callable[[int, LesionClassifier], None] | None = None,
 ) -> FineTuned:
     """Fine-tune one network a fold for out-of-fold probabilities, and one on all training rows.
 
@@ -114,6 +115,9 @@ def out_of_fold_training(
         CPU threads of torch; the last bits depend on it, so it is not left to the machine.
     log
         Called with one line a network.
+    on_fitted
+        Called with every network once it has predicted, after the fold that it has not seen
+        (`REFIT`: the network fitted to all training rows).
 
     Raises
     ------
@@ -138,14 +142,18 @@ def out_of_fold_training(
     )
     train_index, test_index, folds = map(np.asarray, (train_index, test_index, folds))
     _check(settings, crops, folds, train_index, test_index)
-    out_of_fold, history = _cross_fit(settings, crops, y_true, folds, train_index, log)
+    out_of_fold, history = _cross_fit(settings, crops, y_true, folds, train_index, log, on_fitted)
     refit = _fit(settings, as_rows(crops, y_true, train_index), fold=REFIT)
     if log:
         log(f"all training rows: {refit.summary}")
+    in_sample = refit.predict(crops[train_index])
+    held_out = refit.predict(crops[test_index.astype(np.int64)])
+    if on_fitted:
+        on_fitted(REFIT, refit.module)
     return FineTuned(
         out_of_fold=out_of_fold,
-        in_sample=refit.predict(crops[train_index]),
-        held_out=refit.predict(crops[test_index.astype(np.int64)]),
+        in_sample=in_sample,
+        held_out=held_out,
         history=pd.DataFrame([*history, *refit.history]),
         notes=_notes(settings),
     )
@@ -192,6 +200,7 @@ def _cross_fit(
     folds: NDArray[Any],
     train_index: NDArray[Any],
     log: Callable[[str], None] | None,
+    on_fitted: Callable[[int, LesionClassifier], None] | None,
 ) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
     """Out-of-fold probabilities (n_train,) and the history of the networks that gave them."""
     out_of_fold = np.zeros(train_index.size)
@@ -207,6 +216,8 @@ def _cross_fit(
             fold=int(fold),
         )
         out_of_fold[is_judged] = fit.predict(crops[judged])
+        if on_fitted:
+            on_fitted(int(fold), fit.module)
         history += fit.history
         if log:
             log(f"fold {number} of {names.size}: {fit.summary}")

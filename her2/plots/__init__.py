@@ -14,6 +14,7 @@ from her2.plots.export import save_figure, svg_bytes
 from her2.plots.feature_counts import feature_counts_figure, feature_shares_figure
 from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
+from her2.plots.grad_cam import CamExample, grad_cam_figure
 from her2.plots.harmonisation import harmonisation_figure
 from her2.plots.histograms import prediction_histogram_panels
 from her2.plots.importance import importance_figure, shap_figure
@@ -31,6 +32,7 @@ from her2.plots.super_resolution import (
 )
 
 __all__ = [
+    "CamExample",
     "agreement_figure",
     "calibration_figure",
     "comparison_figure",
@@ -43,6 +45,7 @@ __all__ = [
     "feature_shares_figure",
     "flow_figure",
     "forest_figure",
+    "grad_cam_figure",
     "harmonisation_figure",
     "importance_figure",
     "lasso_figure",

@@ -43,6 +43,7 @@ TABLES: dict[str, TableSpec] = {
     "nomogram": specs_models.NOMOGRAM,
     "nomogram_total": specs_models.NOMOGRAM_TOTAL,
     "optimism": specs_models.OPTIMISM,
+    "grad_cam": specs_models.GRAD_CAM,
     "importance": specs_models.IMPORTANCE,
     "shap": specs_models.SHAP,
     "learning_curve": specs_models.LEARNING_CURVE,
@@ -117,8 +118,9 @@ FIGURES: dict[str, str] = {
         "below the total."
     ),
     "grad_cam": (
-        "Grad-CAM: regions that raise the network's score for the positive outcome, with the "
-        "outline of the lesion. It shows where the network looked, not why it is right."
+        "Grad-CAM: regions that speak for the outcome that the network called, with the outline "
+        "of the lesion, of the surest lesion of each kind and of the one in the middle. It shows "
+        "where the network looked, not why it is right."
     ),
     "importance": (
         "Permutation importance: AUC that is lost, out of fold, when the patients exchange their "
@@ -289,7 +291,7 @@ SECTIONS: tuple[SectionPlan, ...] = (
             Shows("optimism"),
         ),
     ),
-    SectionPlan("grad-cam", "Grad-CAM", (Draws(("grad_cam",)),)),
+    SectionPlan("grad-cam", "Grad-CAM", (Draws(("grad_cam",)), Shows("grad_cam"))),
     SectionPlan(
         "importance",
         "Importance",

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from her2.plots.text import arm_title, count, number
+from her2.report.explained import looked_at
 from her2.report.formats import interval_text, is_unknown, ratio
 from her2.report.headline import ALPHA, REPEATED, area, comparison_sentence, leading_arm
 
@@ -282,6 +283,11 @@ def failed_checks(frames: Frames) -> list[str]:
     return [str(r["check"]) for r in checks if not is_unknown(r["passed"]) and not r["passed"]]
 
 
+def _grad_cam(_results: Results, frames: Frames) -> list[str]:
+    rows = records(frames, "grad_cam", "role", "measure", "n", "value", "low", "high")
+    return looked_at([row for row in rows if not is_unknown(row["value"])])
+
+
 SENTENCES: dict[str, Callable[[Results, Frames], list[str]]] = {
     "flow": _flow,
     "baseline": _baseline,
@@ -294,6 +300,7 @@ SENTENCES: dict[str, Callable[[Results, Frames], list[str]]] = {
     "confusion": _confusion,
     "comparisons": _comparisons,
     "nomogram": _nomogram,
+    "grad-cam": _grad_cam,
     "robustness": _robustness,
     "model-selection": _models,
     "audit": _audit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from her2.report.columns import (
+    DASH,
     INTERVAL,
     TableSpec,
     arm,
@@ -311,6 +312,28 @@ OPTIMISM = TableSpec(
         "out of fold. Whole pipeline: selection, search and refit in every bootstrap sample."
     ),
     empty="The optimism was not estimated.",
+)
+
+GRAD_CAM = TableSpec(
+    "Where the network looks, and whether it uses the place",
+    (
+        role(),
+        words("Measure", "measure"),
+        whole("Lesions", "n"),
+        estimate(f"Value{INTERVAL}", "value"),
+        decimal("Without knowledge", "without_knowledge", absent=DASH),
+    ),
+    note=(
+        "Without knowledge: what a map that knows nothing of the lesion would reach on average. "
+        "Maps are of the outcome that the lesion is called; training lesions are explained by a "
+        "network that has not learned from them. Deletion and insertion: gain above 0 means that "
+        "the marked places count more than random ones. After randomising, a correlation near 0 "
+        "means that the map shows what was learned."
+    ),
+    empty="No map could be computed.",
+    blocks_by="role",
+    is_folded=False,
+    is_open=False,
 )
 
 IMPORTANCE = TableSpec(

@@ -56,6 +56,7 @@ from her2.stats.logistic import (
 )
 from her2.stats.logistic_model import LogisticModel, fit_logistic_model, likelihood_ratio_tests
 from her2.stats.mean_squares import IccForm
+from her2.stats.means import MeanInterval, mean_interval
 from her2.stats.nomogram import Nomogram, nomogram
 from her2.stats.odds_ratios import odds_ratio_table
 from her2.stats.operating_point import (
@@ -89,6 +90,15 @@ from her2.stats.repeated import (
     repeated_delong_test,
 )
 from her2.stats.roc import RocCurve, partial_auc, roc_coordinates, roc_curve
+from her2.stats.saliency import (
+    area_under_steps,
+    enrichment,
+    points_inside,
+    rank_correlation,
+    share_inside,
+    upsampled,
+    with_largest_replaced,
+)
 from her2.stats.sample_size import (
     cox_snell_r2,
     largest_n_parameters,
@@ -128,6 +138,7 @@ __all__ = [
     "IntegratedDiscrimination",
     "LogisticModel",
     "LowessCalibration",
+    "MeanInterval",
     "NetReclassification",
     "Nomogram",
     "OperatingPoint",
@@ -143,6 +154,7 @@ __all__ = [
     "UnpairedDelongTest",
     "ValidationMeasures",
     "adjudication_list",
+    "area_under_steps",
     "auc",
     "auc_bounds",
     "auc_interval",
@@ -172,6 +184,7 @@ __all__ = [
     "delong_test_unpaired",
     "dice",
     "discrimination_slope",
+    "enrichment",
     "events_per_variable",
     "expected_calibration_error",
     "fit_combat",
@@ -194,6 +207,7 @@ __all__ = [
     "log_loss",
     "lowess_calibration",
     "mask_icc",
+    "mean_interval",
     "multiply_imputed_logistic",
     "multivariable_logistic",
     "net_benefit",
@@ -210,8 +224,10 @@ __all__ = [
     "partial_auc",
     "permutation_p_value",
     "permutation_p_value_of_pipeline",
+    "points_inside",
     "pool",
     "psnr",
+    "rank_correlation",
     "repeated_auc",
     "repeated_delong_test",
     "roc_coordinates",
@@ -219,6 +235,7 @@ __all__ = [
     "sample_size_for_prediction",
     "scaled_brier",
     "selection_frequency",
+    "share_inside",
     "spiegelhalter",
     "ssim",
     "standardised_difference",
@@ -226,9 +243,11 @@ __all__ = [
     "stepwise_logistic",
     "subgroup_performance",
     "univariable_logistic",
+    "upsampled",
     "validation_measures",
     "validation_precision",
     "variance_inflation",
     "wilson_interval",
+    "with_largest_replaced",
     "youden_threshold",
 ]

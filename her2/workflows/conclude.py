@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from her2.arms import Arm
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.workflows.enhancement import Enhancement
+from her2.workflows.explain import Explanation
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import Fitted, model_selection_table, save_models, selection_notes
 from her2.workflows.opening import OpenRun
@@ -27,6 +28,7 @@ def conclude(
     seed: int,
     n_workers: int,
     enhancement: Enhancement | None = None,
+    explained: Explanation | None = None,
 ) -> int:
     """Write everything that a run of fitted arms leaves, and return its exit status."""
     save_models(run.folder, fitted)
@@ -40,6 +42,6 @@ def conclude(
     )  # fmt: skip
     fits = Fits(
         arms, fitted, refits, model_selection_table(fitted.arms), radiomic,
-        enhancement or Enhancement(),
+        enhancement=enhancement or Enhancement(), explained=explained,
     )  # fmt: skip
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -29,6 +29,7 @@ from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
 from her2.workflows.differences import differences
 from her2.workflows.enhancement import Enhancement, enhancement_figures
+from her2.workflows.explain import Explanation
 from her2.workflows.fitting import Fitted
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome, results_document
@@ -49,7 +50,8 @@ class Fits:
     """What was fitted in a run: its arms, and what came of them; empty for a network alone.
 
     radiomic: the features, with the agreement of readers and the robustness where asked for;
-    enhancement: how the images were enhanced.
+    enhancement: how the images were enhanced; explained: the maps of the network, where there is
+    one.
     """
 
     arms: Sequence[Arm] = ()
@@ -58,6 +60,7 @@ class Fits:
     model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     radiomic: RadiomicInputs | None = None
     enhancement: Enhancement = field(default_factory=Enhancement)
+    explained: Explanation | None = None
 
 
 def finish(
@@ -103,9 +106,12 @@ def _write_pages(
     tables |= _final_model_tables(run, fits, results, nomogram, evaluation, seed, notes)
     tables["coherence"] = coherence_table(check(printed_study(results, tables)))
     notes.extend(fits.refits.unexplained)
+    notes.extend(fits.explained.notes if fits.explained else ())
     doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
     notes.extend(doubts)
-    material = Material(run, outcome, results, tables, patients, fits.refits, nomogram)
+    material = Material(
+        run, outcome, results, tables, patients, fits.refits, nomogram, fits.explained
+    )
     pictures = figures(material) | enhancement_figures(fits.enhancement)
     for name, figure in pictures.items():
         plots.save_figure(figure, run.folder.file("figures"), name)
@@ -166,9 +172,16 @@ def _tables(
         **found,
         "learning_curve": learning_table(fits.refits, run.training, found["repeated_cv"]),
         **importance_tables(fits.refits),
+        "grad_cam": _grad_cam(fits, results),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
         "audit": audit_table(run, fits.refits, fits.arms),
     }
+
+
+def _grad_cam(fits: Fits, results: Mapping[str, Any]) -> pd.DataFrame:
+    if fits.explained is None:
+        return pd.DataFrame()
+    return fits.explained.table(results["arms"]["deep_learning"]["roles"]["train"]["threshold"])
 
 
 def _agreement(patients: PatientTables, fits: Fits) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from her2.evaluation import role_rows
 from her2.plots.text import interval, number
 from her2.report.headline import leading_arm
 from her2.types import ARM_TITLES
+from her2.workflows.explain import Explanation
+from her2.workflows.explained_pictures import grad_cam_figures
 from her2.workflows.final_model import DrawnNomogram
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome
@@ -42,13 +44,15 @@ class Material:
     patients: PatientTables
     refits: Refits
     nomogram: DrawnNomogram | None
+    explained: Explanation | None = None
 
 
 def figures(of: Material) -> dict[str, Figure]:
     """Return every figure that the run has the numbers for, by name."""
     drawn: dict[str, Figure] = {}
     parts = (
-        _patients, _selection, _performance, _by_role, _final_model, _importance, _robustness,
+        _patients, _selection, _performance, _by_role, _final_model, _grad_cam, _importance,
+        _robustness,
     )  # fmt: skip
     for part in parts:
         drawn.update(part(of))
@@ -159,6 +163,11 @@ def _final_model(of: Material) -> Named:
             of.nomogram.points, of.nomogram.total_points,
             probability_axis=of.nomogram.probability_axis, title="Combined model",
         )  # fmt: skip
+
+
+def _grad_cam(of: Material) -> Named:
+    if of.explained is not None:
+        yield from grad_cam_figures(of.run, of.explained, of.results)
 
 
 def _importance(of: Material) -> Named:

@@ -28,6 +28,7 @@ from her2.workflows import recipes
 from her2.workflows.conclude import conclude
 from her2.workflows.enhancement import check_enhance, enhanced_run
 from her2.workflows.enhancement_evidence import compared, with_evidence
+from her2.workflows.explain import check_explained, explain_study
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
 from her2.workflows.opening import OpenRun, Stopwatch, open_run
@@ -64,6 +65,7 @@ def study(
     check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
     check_weights(backbone, enhance)
+    check_explained(backbone, evaluation)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -98,10 +100,14 @@ def study(
             made, found.run.training, found.fitted.signatures, native.run.training,
             native.fitted.signatures,
         )  # fmt: skip
+    explained = None
+    if evaluation.grad_cam and "deep_learning" in found.fitted.arms:
+        network = found.fitted.arms["deep_learning"]
+        explained = explain_study(found.run, network, backbone, seed=seed)
     return conclude(
         found.run, found.arms, found.fitted, [*made.notes, *_absent(found.fitted, fusion)],
         radiomic=found.radiomic, evaluation=evaluation, tracking=tracking, seed=seed,
-        n_workers=n_workers(compute), enhancement=made,
+        n_workers=n_workers(compute), enhancement=made, explained=explained,
     )  # fmt: skip
 
 

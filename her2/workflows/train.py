@@ -24,6 +24,7 @@ from her2.settings import (
 from her2.store import write_atomic
 from her2.workflows.enhancement import check_enhance, enhanced_run
 from her2.workflows.enhancement_evidence import with_evidence
+from her2.workflows.explain import Explainer, check_explained
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.opening import OpenRun, open_run
@@ -57,6 +58,7 @@ def train(
             "fold of every repeat is a network to train: use evaluation=once"
         )
     check_enhance(enhance)
+    check_explained(backbone, evaluation)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -68,7 +70,8 @@ def train(
         )
     run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
     made = with_evidence(run, made, enhance, None, compute=compute, cache=cache, seed=seed)
-    tuned = _fine_tune(run, backbone, trainer, seed)
+    explainer = Explainer(run, backbone, seed=seed) if evaluation.grad_cam else None
+    tuned = _fine_tune(run, backbone, trainer, seed, explainer)
     history = tuned.history.to_csv(index=False, lineterminator="\n")
     write_atomic(run.folder.file("tables") / "history.csv", history.encode())
     signature = _signature(run, tuned, backbone)
@@ -79,12 +82,17 @@ def train(
         evaluation=evaluation,
         seed=seed,
     )
-    fits = Fits(model_selection=model_selection_table({}), enhancement=made)
+    explained = explainer.finished() if explainer else None
+    fits = Fits(model_selection=model_selection_table({}), enhancement=made, explained=explained)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
 
 
 def _fine_tune(
-    run: OpenRun, backbone: BackboneSettings, trainer: TrainerSettings, seed: int
+    run: OpenRun,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+    seed: int,
+    explainer: Explainer | None,
 ) -> FineTuned:
     from lightning_modules.cohort_embedding import cohort_crops
     from lightning_modules.training import out_of_fold_training
@@ -113,6 +121,7 @@ def _fine_tune(
             augmentation=trainer.augmentation,
             seed=integer_seed(seed, "train"),
             log=logger.info,
+            on_fitted=explainer.explain_classifier if explainer else None,
         )
 
 

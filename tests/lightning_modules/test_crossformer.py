@@ -1,7 +1,10 @@
 """CrossFormer against outputs, gradients, key lists and sizes of the published network."""
 
+import copy
 import importlib.util
+import io
 import json
+import pickle
 from pathlib import Path
 from types import ModuleType
 
@@ -189,3 +192,99 @@ def test_intermediates_end_in_the_features(tiny) -> None:
     final, taps = tiny.forward_intermediates(images, norm=True, output_fmt="NHWC")
     torch.testing.assert_close(final, tiny.forward_features(images))
     torch.testing.assert_close(taps[-1], final)
+
+
+@pytest.mark.parametrize("letter", SIZES)
+def test_every_variant_takes_every_size(letter) -> None:
+    """On the meta device: shapes without numbers."""
+    with torch.device("meta"):
+        network = timm.create_model(f"crossformer_{SIZES[letter]}", num_classes=2)
+        sizes = [(32, 32), (200, 200), (225, 230), (288, 288), (224, 320)]
+        for height, width in sizes if letter == "t" else sizes[1:2]:
+            tokens = network.forward_features(torch.zeros(1, 3, height, width))
+            assert tokens.shape == (1, height // 32, width // 32, network.num_features)
+            assert network.forward_head(tokens).shape == (1, 2)
+
+
+def test_drop_path_rises_linearly_over_all_blocks() -> None:
+    with torch.device("meta"):
+        network = timm.create_model("crossformer_tiny")
+    rates = [block.drop_path.drop_prob for stage in network.layers for block in stage.blocks]
+    np.testing.assert_allclose(rates, np.linspace(0, 0.1, 16), atol=1e-12)
+
+
+def test_copies_and_saved_states_give_the_same_bytes(tiny) -> None:
+    images = torch.randn(1, 3, 64, 64)
+    expected = tiny(images)
+    assert torch.equal(copy.deepcopy(tiny)(images), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(tiny))(images), expected)  # noqa: S301
+    buffer = io.BytesIO()
+    torch.save(tiny.state_dict(), buffer)
+    buffer.seek(0)
+    other = timm.create_model("crossformer_tiny", num_classes=3).eval()
+    other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
+    assert torch.equal(other(images), expected)
+
+
+def test_nothing_but_parameters_is_saved(tiny) -> None:
+    assert set(tiny.state_dict()) == {name for name, _ in tiny.named_parameters()}
+
+
+def test_weights_of_three_channels_serve_one(tiny) -> None:
+    """timm adds the channels up: a grey image then gives the logits of its copy in three."""
+    state = {"state_dict": tiny.state_dict(), "num_classes": 3}
+    grey = timm.create_model(
+        "crossformer_tiny", pretrained=True, pretrained_cfg_overlay=state, num_classes=3,
+        in_chans=1,
+    ).eval()  # fmt: skip
+    image = torch.randn(1, 1, 64, 64)
+    torch.testing.assert_close(grey(image), tiny(image.expand(1, 3, 64, 64)), rtol=0, atol=1e-5)
+
+
+def test_weights_are_loaded_strictly(tiny) -> None:
+    state = dict(tiny.state_dict())
+    state.pop("layers.2.blocks.3.attn.pos.pos3.2.bias")
+    overlay = {"state_dict": state, "num_classes": 3}
+    with pytest.raises(RuntimeError, match=r"pos3\.2\.bias"):
+        timm.create_model(
+            "crossformer_tiny", pretrained=True, pretrained_cfg_overlay=overlay, num_classes=3
+        )
+
+
+def test_intermediates_can_stop_early(tiny) -> None:
+    images = torch.randn(1, 3, 64, 96)
+    every = tiny.forward_intermediates(images, intermediates_only=True)
+    assert [tuple(tap.shape) for tap in every] == [
+        (1, 64, 16, 24), (1, 128, 8, 12), (1, 256, 4, 6), (1, 512, 2, 3),
+    ]  # fmt: skip
+    early = tiny.forward_intermediates(
+        images, indices=[0, 1], stop_early=True, intermediates_only=True
+    )
+    assert len(early) == 2
+    for tap, expected in zip(early, every, strict=False):
+        assert torch.equal(tap, expected)
+    (last,) = tiny.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)
+    torch.testing.assert_close(last, tiny.forward_features(images).permute(0, 3, 1, 2))
+
+
+def test_pruning_keeps_the_taps(tiny) -> None:
+    images = torch.randn(1, 3, 64, 64)
+    expected = tiny.forward_intermediates(images, indices=[1], intermediates_only=True)[0]
+    pruned = copy.deepcopy(tiny)
+    assert pruned.prune_intermediate_layers([1]) == [1]
+    assert len(pruned.layers) == 2 and pruned.num_features == 128
+    found = pruned.forward_intermediates(images, indices=[1], intermediates_only=True)[0]
+    assert torch.equal(found, expected)
+    assert pruned(images).shape == (1, 8, 8, 128)
+
+
+def test_layer_decay_gives_every_parameter_a_group(tiny) -> None:
+    from timm.optim import param_groups_layer_decay
+
+    groups = param_groups_layer_decay(tiny, weight_decay=0.05, layer_decay=0.7)
+    assert sum(len(g["params"]) for g in groups) == len(list(tiny.parameters()))
+    rates = {id(p): g["lr_scale"] for g in groups for p in g["params"]}
+    assert rates[id(tiny.head.weight)] == 1.0
+    assert rates[id(tiny.patch_embed.projs[0].weight)] == min(rates.values())
+    decays = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
+    assert all(decays[id(p)] == 0 for p in tiny.parameters() if p.ndim == 1)

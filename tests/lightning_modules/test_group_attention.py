@@ -11,6 +11,31 @@ from lightning_modules.networks.group_attention import (
 )
 
 
+def by_definition(block: CrossFormerBlock, x: torch.Tensor) -> torch.Tensor:
+    """Attention of every token to the real tokens of its group, without windows or padding.
+
+    Wang et al., section 3.2: neighbours share a window of g x g; at a distance, every I-th token
+    of a window of g I x g I; a grid no wider than a group is short-distance with a group as wide.
+    """
+    b, h, w, c = x.shape
+    shorter = min(h, w)
+    g, step = (shorter, 1) if shorter <= block.group_size else (block.group_size, block.interval)
+    y, z = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    y, z = y.flatten(), z.flatten()
+    group = torch.stack([y // (g * step), z // (g * step), y % step, z % step])
+    is_together = (group[:, :, None] == group[:, None]).all(0)  # (h w, h w)
+    dy = (y % (g * step)) // step
+    dz = (z % (g * step)) // step
+    index = (dy[:, None] - dy + g - 1) * (2 * g - 1) + dz[:, None] - dz + g - 1
+    bias = block.attn.pos.table(g)[index.clamp(0, (2 * g - 1) ** 2 - 1)].permute(2, 0, 1)
+    heads = block.attn.heads
+    qkv = block.attn.qkv(x.reshape(b, h * w, c)).reshape(b, h * w, 3, heads, c // heads)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    scores = (q @ k.transpose(-2, -1)) * (c // heads) ** -0.5 + bias
+    attended = scores.masked_fill(~is_together, -torch.inf).softmax(-1) @ v
+    return block.attn.proj(attended.transpose(1, 2).reshape(b, h * w, c)).reshape(b, h, w, c)
+
+
 def test_short_distance_groups_are_windows() -> None:
     grid = torch.arange(16).reshape(1, 4, 4, 1)
     groups = Grouping(size=2, interval=1).gather(grid)
@@ -77,3 +102,27 @@ def test_position_bias_depends_on_the_offset_only() -> None:
     assert bias.shape == (2, 9, 9)
     torch.testing.assert_close(bias[:, 0, 1], bias[:, 7, 8])  # one to the left, in either row
     assert not torch.allclose(bias[:, 0, 1], bias[:, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "interval"),
+    [
+        (14, 14, 1), (14, 14, 2), (25, 25, 4), (25, 25, 1),  # 25: padded at both ends
+        (8, 8, 8), (9, 30, 4), (30, 8, 2),  # most groups of the distance are padding
+        (7, 7, 4), (3, 3, 1), (5, 9, 4), (9, 2, 1), (1, 1, 1), (1, 6, 2),  # no wider than a group
+    ],
+)  # fmt: skip
+def test_a_block_attends_as_the_definition_says(height, width, interval) -> None:
+    torch.manual_seed(0)
+    block = CrossFormerBlock(32, 2, group_size=7, interval=interval, drop_path=0.0).double()
+    x = torch.randn(2, height, width, 32, dtype=torch.float64)
+    torch.testing.assert_close(block._attend(x), by_definition(block, x), rtol=0, atol=1e-12)
+
+
+def test_wholly_padded_groups_have_finite_gradients() -> None:
+    torch.manual_seed(0)
+    block = CrossFormerBlock(32, 2, group_size=7, interval=8, drop_path=0.0)
+    x = torch.randn(1, 8, 8, 32, requires_grad=True)  # 56 x 56 after padding: 48 of 64 groups
+    block(x).square().sum().backward()
+    assert torch.isfinite(x.grad).all()
+    assert all(torch.isfinite(p.grad).all() for p in block.parameters())

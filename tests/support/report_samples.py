@@ -6,6 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from her2.saliency import (
+    CENTRE,
+    CORRELATIONS,
+    DELETION_GAIN,
+    ENRICHMENT,
+    FLAT,
+    INSERTION_GAIN,
+    POINTING,
+    SHARE_INSIDE,
+)
+
 ARMS = ("clinical", "radiomics", "deep_learning", "dlr", "combined")
 SELECTING = ("radiomics", "deep_learning", "dlr")
 JUDGED = ("out_of_fold", "test")
@@ -30,6 +41,7 @@ def build_tables() -> dict[str, pd.DataFrame]:
         "stability": stability(),
         "importance": importance(),
         "shap": shap(),
+        "grad_cam": grad_cam(),
         "robustness": robustness(),
         "super_resolution": super_resolution(),
         "super_resolution_history": super_resolution_history(),
@@ -144,6 +156,22 @@ def importance() -> pd.DataFrame:
         ("dlr", "wavelet-LL_glszm_SmallAreaHighGrayLevelEmphasis", 0.03, -0.01, 0.07),
     ]
     return pd.DataFrame(rows, columns=["arm", "feature", "auc_loss", "low", "high"])
+
+
+def grad_cam() -> pd.DataFrame:
+    measures = [
+        (SHARE_INSIDE, 147, 0.618, 0.574, 0.662, 0.464),
+        (ENRICHMENT, 147, 1.326, 1.235, 1.418, 1.0),
+        (POINTING, 147, 0.687, 0.608, 0.756, 0.464),
+        (CENTRE, 147, 0.98, 0.942, 0.993, 0.464),
+        (FLAT, 147, 0.0, 0.0, 0.025, np.nan),
+        (DELETION_GAIN, 24, 0.051, 0.012, 0.09, 0.0),
+        (INSERTION_GAIN, 24, 0.02, -0.01, 0.05, 0.0),
+        (CORRELATIONS["all"], 24, 0.07, -0.04, 0.17, 0.0),
+    ]
+    rows = [("deep_learning", role, *row) for role in ("out_of_fold", "test") for row in measures]
+    names = ["arm", "role", "measure", "n", "value", "low", "high", "without_knowledge"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def shap() -> pd.DataFrame:

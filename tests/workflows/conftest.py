@@ -175,8 +175,8 @@ def study(her2_command, image_cohort, feature_cache, new_store, tmp_path_factory
     """The whole study of the image cohort with two workers and an empty cache."""
     arguments = (
         "study", *TINY, *REFITS, "cohort=folder", f"cohort.root={image_cohort}",
-        "cohort.clinical=[age,er]", "backbone.image_size=64", "selection.lasso_folds=3",
-        f"cache={feature_cache}",
+        "cohort.clinical=[age,er]", "backbone.image_size=64", "backbone.n_explained=12",
+        "selection.lasso_folds=3", f"cache={feature_cache}",
     )  # fmt: skip
     run_dir, uri = tmp_path_factory.mktemp("study"), new_store()
     finished = her2_command(

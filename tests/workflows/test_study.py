@@ -15,14 +15,14 @@ ARMS = ["clinical", "radiomics", "deep_learning", "dlr", "combined"]
 FILES = [
     "config.yaml", "environment.json", "cohort.json", "quarantine.csv", "split.json",
     "features.parquet", "predictions.parquet", "repeated_cv.parquet", "adjudication.csv",
-    "results.json", "report.html",
+    "results.json", "report.html", "grad_cam.parquet",
 ]  # fmt: skip
 TABLES = [
     "baseline", "baseline_outcome", "odds_ratios", "feature_counts", "selection_steps",
     "selected_features", "stability", "repeated_cv", "repeats", "performance", "importance",
-    "shap", "operating_points", "comparisons", "reclassification", "permutation", "sample_size",
-    "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism", "audit",
-    "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
+    "shap", "grad_cam", "operating_points", "comparisons", "reclassification", "permutation",
+    "sample_size", "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism",
+    "audit", "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
     "calibration_curve", "decision_curve",
 ]  # fmt: skip
 FIGURES = [
@@ -31,6 +31,7 @@ FIGURES = [
     "selection_lasso_radiomics", "selection_weights_radiomics", "odds_ratios", "nomogram",
     "importance_radiomics", "shap_radiomics", "importance_dlr", "shap_clinical",
     "learning_curve", "stability_radiomics", "subgroups_test", "prediction_histogram_test",
+    "grad_cam_out_of_fold", "grad_cam_test",
 ]  # fmt: skip
 
 # results.json, schema 1: a type, a dict of fields, [one schema for every item], or

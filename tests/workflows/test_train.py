@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 
 TINY_NETWORK = (
     "backbone.weights=none", "backbone.image_size=32", "trainer=smoke", "trainer.accelerator=cpu",
-    "evaluation.n_folds=2", "split.test_size=0.5",
+    "evaluation.n_folds=2", "split.test_size=0.5", "backbone.n_explained=12",
 )  # fmt: skip
 
 
@@ -40,6 +40,20 @@ def test_a_network_is_trained_and_judged(train, tmp_path, canary):
     assert len(predictions) == 2 * len(split["train"]) + len(split["test"])
     assert predictions["y_prob"].between(0, 1).all()
     assert canary not in finished.out + finished.err
+    check_explained(run_dir, predictions)
+
+
+def check_explained(run_dir, predictions):
+    """Each lesion is explained by the network that predicted it: of its fold, or the last."""
+    explained = pd.read_parquet(run_dir / "grad_cam.parquet")
+    reported = predictions[predictions["kind"] != "in_sample"]
+    both = explained.merge(reported, on=["patient_id", "lesion_id"], suffixes=("", "_reported"))
+    assert len(both) == len(explained) == 12
+    assert (both["y_prob"] - both["y_prob_reported"]).abs().max() < 1e-5
+    assert both["y_prob"].nunique() > 6
+    for role in ("out_of_fold", "test"):
+        assert (run_dir / "figures" / f"grad_cam_{role}.svg").is_file()
+    assert '<section id="grad-cam">' in (run_dir / "report.html").read_text()
 
 
 def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path):

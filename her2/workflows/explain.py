@@ -1,0 +1,243 @@
+"""Grad-CAM of a run's network: every lesion by a network that has not learned from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from her2.arms import FittedArm, TrainingSet
+from her2.errors import NotEstimable
+from her2.linear_head import LinearHead, linear_head
+from her2.progress import progress
+from her2.saliency import (
+    COLUMNS,
+    ExplainedLesions,
+    as_called,
+    evenly,
+    explain_lesions,
+    summary_table,
+)
+from her2.seeds import generator, integer_seed
+from her2.settings import BackboneSettings, EvaluationSettings
+from her2.types import Lesion
+from her2.workflows.opening import OpenRun
+from her2.workflows.outcome import write_parquet
+
+if TYPE_CHECKING:
+    from lightning_modules.classifier import LesionClassifier
+    from lightning_modules.explaining import LogitNetwork, View
+
+logger = logging.getLogger(__name__)
+
+ARM = "deep_learning"
+N_TESTED = 24  # lesions whose maps are put to the test: 20 runs of the network each
+FINAL = -1  # in place of a fold (`training.REFIT`): for lesions that no training has seen
+OUT_OF_FOLD = "out_of_fold"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a run's maps are and show.
+
+    rows: one a lesion, index `Lesion.key`: role, fold, y_true, y_prob and the columns of
+    `her2.saliency.ExplainedLesions`; maps: signed, (h, w), by key; notes: what a report must say.
+    """
+
+    backbone: BackboneSettings
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def table(self, threshold: float | None) -> pd.DataFrame:
+        """Return the table `grad_cam` for a threshold of the probability, if there is one."""
+        if self.rows.empty or threshold is None:
+            return pd.DataFrame(columns=COLUMNS)
+        return summary_table(as_called(self.rows, threshold), ARM)
+
+
+def check_explained(backbone: BackboneSettings, evaluation: EvaluationSettings) -> None:
+    """Refuse a layer that the network does not have, before anything long begins.
+
+    Raises
+    ------
+    BadConfig
+        With the layers that have a similar name.
+    """
+    if evaluation.grad_cam and backbone.cam_layer is not None:
+        from lightning_modules.grad_cam import check_cam_layer
+
+        check_cam_layer(backbone.name, backbone.cam_layer)
+
+
+def explain_study(
+    run: OpenRun, fitted: FittedArm, backbone: BackboneSettings, *, seed: int
+) -> Explanation:
+    """Return the maps of the frozen network under each fold's head, and write their numbers.
+
+    A training lesion is explained by the head of its outer fold, which has not seen it; held-out
+    lesions by the final head.
+    """
+    from lightning_modules.backbones import build_backbone
+    from lightning_modules.explaining import logit_network
+
+    width = int(fitted.final.pipeline.steps[0][1].n_features_in_)
+    try:
+        heads = _heads(run.training, fitted, width)
+    except NotEstimable as reason:
+        return Explanation(backbone, notes=(f"{ARM} has no Grad-CAM: {reason}.",))
+    explainer = Explainer(run, backbone, seed=seed)
+    built = build_backbone(
+        backbone.name, weights=backbone.weights, seed=integer_seed(seed, "backbone")
+    )
+    network = logit_network(
+        built.network, built.normalisation, image_size=backbone.image_size,
+        layer=backbone.cam_layer,
+    )  # fmt: skip
+    with (
+        run.watch.step("grad_cam"),
+        progress("Grad-CAM", len(explainer.plan), "lesions") as advance,
+    ):
+        for fold, head in heads.items():
+            explainer.explain(network.with_head(head), fold, advance=advance)
+    return explainer.finished()
+
+
+class Explainer:
+    """Explains the lesions of a run, one network after the other.
+
+    Parameters
+    ----------
+    run
+        Training lesions are explained by the network of their fold, others by the last one.
+    backbone
+        Crops, and how many lesions are explained at most (`n_explained`).
+    seed
+        Of the choice of lesions, random places and shuffled weights.
+    """
+
+    def __init__(self, run: OpenRun, backbone: BackboneSettings, *, seed: int) -> None:
+        self.run = run
+        self.backbone = backbone
+        self.seed = seed
+        self.plan = _plan(run, backbone.n_explained, seed)
+        self._parts: list[pd.DataFrame] = []
+        self._maps: dict[str, NDArray[np.float32]] = {}
+
+    def explain(
+        self, network: LogitNetwork, fold: int, *, advance: Callable[[int], None] = lambda n: None
+    ) -> None:
+        """Explain the lesions of a fold (`FINAL`: those held out) by a network without them."""
+        plan = self.plan[self.plan["fold"].eq(fold)]
+        if plan.empty:
+            return
+        size = self.backbone.image_size
+        views = [view_of(self.run, self.backbone, key, size) for key in plan.index]
+        n_before = len(self._maps)
+        found = explain_lesions(
+            network,
+            np.stack([view.crop for view in views]),
+            np.stack([view.mask for view in views]),
+            names=list(plan.index),
+            is_tested=plan["is_tested"].to_numpy(dtype=bool),
+            seed=integer_seed(self.seed, "grad_cam"),
+            advance=lambda done: advance(n_before + done),
+        )
+        self._parts.append(_with_plan(plan, found))
+        self._maps.update(zip(plan.index, found.maps, strict=True))
+
+    def explain_classifier(self, fold: int, module: LesionClassifier) -> None:
+        """Explain the lesions of a fold by the network that was fine-tuned without them."""
+        from lightning_modules.explaining import logit_network
+
+        network = logit_network(
+            module.network, module.normalisation, image_size=module.image_size,
+            layer=self.backbone.cam_layer,
+        )  # fmt: skip
+        self.explain(network, fold)
+
+    def finished(self) -> Explanation:
+        """Return all that was explained, and write grad_cam.parquet to the run's folder."""
+        if not self._parts:
+            return Explanation(self.backbone)
+        rows = pd.concat(self._parts)
+        rows = rows.loc[[key for key in self.plan.index if key in rows.index]]
+        write_parquet(self.run.folder.file("grad_cam.parquet"), _named(self.run, rows))
+        return Explanation(self.backbone, rows, self._maps)
+
+
+def view_of(run: OpenRun, backbone: BackboneSettings, key: str, size: int) -> View:
+    """Return the part of a lesion's image that the network sees, `size` pixels wide and high."""
+    from lightning_modules.explaining import lesion_view
+
+    return lesion_view(
+        _lesion(run, key), size=size, margin_px=backbone.margin_px, aspect=backbone.aspect,
+    )  # fmt: skip
+
+
+def _lesion(run: OpenRun, key: str) -> Lesion:
+    return next(lesion for lesion in run.cohort.lesions if lesion.key == key)
+
+
+def _heads(training: TrainingSet, fitted: FittedArm, width: int) -> dict[int, LinearHead]:
+    """Return the head of every outer fold, at the prevalence of all folds, and the final one."""
+    heads = {}
+    for k, search in enumerate(fitted.by_fold):
+        even = training.from_fold(k, np.array([0.5]))  # moves all log odds by the same
+        heads[k] = linear_head(search.pipeline, width).shifted(float(logit(even)[0]))
+    return {**heads, FINAL: linear_head(fitted.final.pipeline, width)}
+
+
+def _plan(run: OpenRun, n_explained: int | None, seed: int) -> pd.DataFrame:
+    """Return the lesions that are explained: role, fold, y_true, is_tested; index is the key."""
+    roles = run.split.roles()
+    fold = dict(zip(run.training.keys, run.training.fold.tolist(), strict=True))
+    outcome = {lesion.key: lesion.outcome for lesion in run.cohort.lesions}
+    keys = [*run.training.keys, *run.held_out]
+    plan = pd.DataFrame(
+        {
+            "role": [OUT_OF_FOLD if key in fold else roles[key] for key in keys],
+            "fold": [fold.get(key, FINAL) for key in keys],
+            "y_true": [outcome[key] for key in keys],
+        },
+        index=keys,
+    )
+    strata = list(zip(plan["role"], plan["y_true"], strict=True))
+    plan = plan[evenly(strata, n_explained, generator(seed, "grad_cam", "explained"))]
+    judged = plan.index[plan["role"].eq(OUT_OF_FOLD)]
+    tested = evenly(
+        plan.loc[judged, "y_true"].tolist(), N_TESTED, generator(seed, "grad_cam", "tested")
+    )
+    return plan.assign(is_tested=plan.index.isin(judged[tested]))
+
+
+def _with_plan(plan: pd.DataFrame, found: ExplainedLesions) -> pd.DataFrame:
+    rows = found.rows.set_axis(plan.index)
+    y_prob = expit(rows["logit"].to_numpy(np.float64))
+    return pd.concat([plan.drop(columns="is_tested").assign(y_prob=y_prob), rows], axis=1)
+
+
+def _named(run: OpenRun, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with patient_id and lesion_id in front, and no fold where there is none."""
+    by_key = {lesion.key: lesion for lesion in run.cohort.lesions}
+    named: dict[str, Sequence[Any]] = {
+        "patient_id": [by_key[key].patient_id for key in rows.index],
+        "lesion_id": [by_key[key].lesion_id for key in rows.index],
+    }
+    fold = rows["fold"].astype("Int64").where(rows["fold"].ne(FINAL))
+    flags = {name: rows[name].astype("boolean") for name in rows if "is_hit" in str(name)}
+    numbers = {
+        name: rows[name].astype(np.float64)
+        for name in rows
+        if name not in ("role", "fold", "y_true", *flags)
+    }
+    body = pd.DataFrame(
+        {"role": rows["role"], "fold": fold, "y_true": rows["y_true"], **flags, **numbers}
+    )
+    return pd.concat([pd.DataFrame(named), body.reset_index(drop=True)], axis=1)
