@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from torch import nn
+from torchcam.methods import GradCAM
 
 from her2.errors import BadConfig
 from lightning_modules.grad_cam import cam_layer, check_cam_layer, grad_cam
@@ -63,6 +64,21 @@ def test_a_tiny_network_by_hand() -> None:
     found, logits = grad_cam(Tiny(), image, layer="act")
     torch.testing.assert_close(found[0], expected)
     assert logits.tolist() == [26.0]
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "crossformer_tiny"])
+def test_torchcam_draws_the_same_maps(built, name) -> None:
+    """Its maps are the positive part, and its channels come first, so CNNs only."""
+    network, images, layer = copy.deepcopy(built[name]), images_of(96, n=1), LAYERS[name]
+    found, _ = grad_cam(network, images, layer=layer)
+    if found.mean() < 0:  # of untrained weights: the other outcome has the positive part
+        with torch.no_grad():
+            network.get_classifier().weight.neg_()
+        found = -found
+    with GradCAM(network, target_layer=layer) as oracle:
+        (expected,) = oracle(0, network(images), normalized=False)
+    assert expected.max() > 0
+    torch.testing.assert_close(found.clamp(min=0), expected, atol=0, rtol=1e-5)
 
 
 def test_a_layer_before_an_activation_in_place_keeps_its_own_values() -> None:
