@@ -49,8 +49,9 @@ SUPER_RESOLUTION = TableSpec(
     note=(
         "PSNR and SSIM: held-out images, shrunk to a quarter by area and enlarged again, against "
         "what they were (n images); the gain is taken image by image. Shares: features of "
-        "restored against those of native images, ICC(2,1); n features, the interval of lesions "
-        "drawn anew. AUC: with enhancement and without, the gain by DeLong's paired interval."
+        "restored against those of native images, ICC(2,1); n features, the interval is of "
+        "lesions drawn anew. AUC: with enhancement and without; the gain has DeLong's paired "
+        "interval."
     ),
     empty="No evidence was measured (enhance.n_evidence=0).",
     blocks_by="measure",

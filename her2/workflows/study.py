@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,22 +72,11 @@ def study(
         seed=seed, cache=cache,
     )  # fmt: skip
 
-    def fit(begun: OpenRun) -> FittedStudy:
-        # first the short step, so that weights that cannot be had are missed before the long one
-        deep = _deep_features(begun, backbone, compute, cache, seed)
-        begun, radiomic = radiomic_inputs(
-            begun, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
-        )
-        arms = _arms(
-            begun, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation,
-            seed,
-        )  # fmt: skip
-        fitted = fit_run(
-            begun, arms, members=fusion.members, evaluation=evaluation, seed=seed,
-            n_workers=n_workers(compute),
-        )  # fmt: skip
-        return FittedStudy(begun, radiomic, arms, fitted)
-
+    fit = partial(
+        fitted_study, radiomics=radiomics, selection=selection, classifier=classifier,
+        backbone=backbone, fusion=fusion, evaluation=evaluation, cohort=cohort, compute=compute,
+        seed=seed, cache=cache,
+    )  # fmt: skip
     # before the run's own, which then has the last word in every file
     is_compared = enhance.compare and enhance.method != "none" and run.has_images
     native = fit(replace(run, watch=Stopwatch())) if is_compared else None
@@ -119,6 +109,36 @@ class FittedStudy:
     radiomic: RadiomicInputs | None
     arms: list[Arm]
     fitted: Fitted
+
+
+def fitted_study(
+    run: OpenRun,
+    *,
+    radiomics: RadiomicsSettings,
+    selection: SelectionSettings,
+    classifier: Mapping[str, Any],
+    backbone: BackboneSettings,
+    fusion: FusionSettings,
+    evaluation: EvaluationSettings,
+    cohort: CohortSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> FittedStudy:
+    """Return the features and the fitted arms of a run's images as they are now."""
+    # first the short step, so that weights that cannot be had are missed before the long one
+    deep = _deep_features(run, backbone, compute, cache, seed)
+    run, radiomic = radiomic_inputs(
+        run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
+    )
+    arms = _arms(
+        run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
+    )
+    fitted = fit_run(
+        run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
+        n_workers=n_workers(compute),
+    )  # fmt: skip
+    return FittedStudy(run, radiomic, arms, fitted)
 
 
 def check_weights(backbone: BackboneSettings, enhance: EnhanceSettings) -> None:
