@@ -25,6 +25,7 @@ from her2.plots.predictions import prediction_figure, prediction_panels
 from her2.plots.ranked import stability_figure, weights_figure
 from her2.plots.repeats import repeats_figure
 from her2.plots.roc import roc_figure, roc_panels
+from her2.plots.training import training_figure
 
 __all__ = [
     "agreement_figure",
@@ -54,5 +55,6 @@ __all__ = [
     "shap_figure",
     "stability_figure",
     "svg_bytes",
+    "training_figure",
     "weights_figure",
 ]

@@ -197,9 +197,7 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
 def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Row]:
     """Yield for every arm with features of its own the one that ranks patients best."""
     for arm in (arm for arm in arms if not arm.is_table and arm.name != "dlr"):
-        areas, knows = single_areas(
-            arm.rows(training.keys)[:, arm.is_candidate], training.y_true
-        )
+        areas, knows = single_areas(arm.rows(training.keys)[:, arm.is_candidate], training.y_true)
         if not len(areas):
             continue
         title = ARM_TITLES.get(arm.name, arm.name).lower()

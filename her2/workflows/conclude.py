@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
 
 from her2.arms import Arm
 from her2.settings import EvaluationSettings, TrackingSettings
@@ -25,8 +28,12 @@ def conclude(
     tracking: TrackingSettings,
     seed: int,
     n_workers: int,
+    history: pd.DataFrame | None = None,
 ) -> int:
-    """Write everything that a run of fitted arms leaves, and return its exit status."""
+    """Write everything that a run of fitted arms leaves, and return its exit status.
+
+    history: losses of fine-tuned networks, if there are any.
+    """
     save_models(run.folder, fitted)
     refits = refit_run(
         run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers
@@ -37,4 +44,5 @@ def conclude(
         evaluation=evaluation, seed=seed, features=radiomic.features if radiomic else None,
     )  # fmt: skip
     fits = Fits(arms, fitted, refits, model_selection_table(fitted.arms), radiomic)
+    fits = fits if history is None else replace(fits, history=history)
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -23,7 +23,7 @@ from her2.run_folder import environment
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.stats.coherence import check
 from her2.store import file_sha256, write_json
-from her2.tracking import track_study, upload_files
+from her2.tracking import OPEN_RUN, open_run_id, track_study, upload_files
 from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
@@ -47,7 +47,8 @@ MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
 class Fits:
     """What was fitted in a run: its arms, and what came of them; empty for a network alone.
 
-    radiomic: the features, with the agreement of readers and the robustness where asked for.
+    radiomic: the features, with the agreement of readers and the robustness where asked for;
+    history: losses of fine-tuned networks, see `plots.training_figure`.
     """
 
     arms: Sequence[Arm] = ()
@@ -55,6 +56,7 @@ class Fits:
     refits: Refits = field(default_factory=Refits)
     model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     radiomic: RadiomicInputs | None = None
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def finish(
@@ -161,6 +163,7 @@ def _tables(
         **importance_tables(fits.refits),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
         "audit": audit_table(run, fits.refits, fits.arms),
+        "training": fits.history,
     }
 
 
@@ -300,7 +303,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     """Write the study down in MLflow; results.json then says where."""
     tracked = track_study(
         run.folder.path, results, run.config, environment(),
-        uri=tracking.uri, experiment=tracking.experiment,
+        uri=tracking.uri, experiment=tracking.experiment, run_id=open_run_id(run.folder.path),
     )  # fmt: skip
     if tracked is None:
         results["notes"].append("MLflow could not be reached: this run is not in its store.")
@@ -312,6 +315,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     }
     write_json(run.folder.file("results.json"), results)
     upload_files(tracked, run.folder.path, uri=tracking.uri)
+    run.folder.file(OPEN_RUN).unlink(missing_ok=True)
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:

@@ -50,6 +50,7 @@ def figures(of: Material) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
     parts = (
         _patients, _selection, _performance, _by_role, _final_model, _importance, _robustness,
+        _training,
     )  # fmt: skip
     for part in parts:
         drawn.update(part(of))
@@ -184,6 +185,12 @@ def _robustness(of: Material) -> Named:
                 frequencies, nogueira_text=_stability_text(of, arm),
                 title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
             )  # fmt: skip
+
+
+def _training(of: Material) -> Named:
+    history = of.tables["training"]
+    if not history.empty:
+        yield "training", plots.training_figure(history)
 
 
 def roles_in(results: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ def test_a_network_is_trained_and_judged(train, tmp_path, canary):
     assert results["arms"]["deep_learning"]["model"] == "test_resnet, fine-tuned"
     assert list(results["arms"]["deep_learning"]["roles"]) == ["train", "out_of_fold", "test"]
     assert any("random weights" in note for note in results["notes"])
-    history = pd.read_csv(run_dir / "tables" / "history.csv")
+    history = pd.read_csv(run_dir / "tables" / "training.csv")
     assert set(history["fold"]) == {-1, 0, 1}
     predictions = pd.read_parquet(run_dir / "predictions.parquet")
     split = json.loads((run_dir / "split.json").read_text())
