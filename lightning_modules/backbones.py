@@ -103,7 +103,7 @@ def build_backbone(
             network = _with_state(name, read_state(source), source, kwargs)
             network.reset_classifier(num_classes)
     network.to(memory_format=torch.channels_last)
-    expected = replace(_normalisation(network), by_crop=normalisation == "zscore")
+    expected = replace(_normalisation(network, in_chans), by_crop=normalisation == "zscore")
     return Backbone(network.eval(), expected, source)
 
 
@@ -158,13 +158,13 @@ def _head_widths(name: str, state: Mapping[str, Tensor]) -> tuple[int, ...]:
     return (int(config.num_classes) if config else 1000, 0)
 
 
-def _normalisation(network: Any) -> Normalisation:
+def _normalisation(network: Any, in_chans: int) -> Normalisation:
     config = resolve_model_data_config(network)
-    channels, height, width = config["input_size"]
+    _, height, width = config["input_size"]
     return Normalisation(
-        mean=_by_channel(config["mean"], channels),
-        std=_by_channel(config["std"], channels),
-        input_size=(int(channels), int(height), int(width)),
+        mean=_by_channel(config["mean"], in_chans),
+        std=_by_channel(config["std"], in_chans),
+        input_size=(in_chans, int(height), int(width)),
         interpolation=str(config["interpolation"]),
     )
 
@@ -173,7 +173,7 @@ def _by_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
     """Return a value a channel; where their numbers differ, the mean of all for each."""
     if len(values) == channels:
         return tuple(float(v) for v in values)
-    return (sum(map(float, values)) / len(values),) * int(channels)
+    return (sum(map(float, values)) / len(values),) * channels
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _blueprint(name: str) -> _Blueprint:
     with torch.device("meta"):
         network = timm.create_model(timm_name(name), num_classes=0)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return _Blueprint(int(network.head_hidden_size), n_parameters, _normalisation(network))
+    return _Blueprint(int(network.head_hidden_size), n_parameters, _normalisation(network, 3))
 
 
 def embedding_width(name: str) -> int:

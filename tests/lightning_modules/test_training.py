@@ -1,51 +1,14 @@
 """Fine-tuning learns what is there, repeats to the byte, and never learns from a judged row."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 import torch
+from small_training import FIELDS, FOLDS, N_TRAIN, TEST, TRAIN, cohort, tuned
 
 from her2.errors import BadConfig, LeakageError, NotEstimable
-from her2.settings import BackboneSettings, TrainerSettings
 from lightning_modules.backbones import build_backbone
 from lightning_modules.classifier import LesionClassifier, Recipe
-from lightning_modules.training import REFIT, out_of_fold_training
-
-N_TRAIN, N_TEST = 24, 8
-TRAIN, TEST = np.arange(N_TRAIN), np.arange(N_TRAIN, N_TRAIN + N_TEST)
-FOLDS = np.arange(N_TRAIN) // 2 % 2
-BACKBONE = {field.name for field in fields(BackboneSettings)}
-TRAINER = {field.name for field in fields(TrainerSettings)}
-FIELDS = ("out_of_fold", "in_sample", "held_out")
-
-
-def cohort() -> tuple[np.ndarray, np.ndarray]:
-    """Bright squares are positive: a problem that any network solves."""
-    rng = np.random.default_rng(0)
-    y_true = np.arange(N_TRAIN + N_TEST) % 2
-    crops = rng.integers(60, 120, (len(y_true), 32, 32))
-    crops[y_true == 1, 8:24, 8:24] += 100
-    return crops.astype(np.uint8), y_true
-
-
-def tuned(crops, y_true, *, folds=FOLDS, train=TRAIN, test=TEST, **changes):
-    network = {"name": "test_resnet", "weights": "none", "image_size": 32}
-    settings = {
-        "max_epochs": 6,
-        "batch_size": 8,
-        "learning_rate": 3e-3,
-        "accelerator": "cpu",
-        "ema": 0.0,
-    }
-    call = {"seed": 0}
-    for key, value in changes.items():
-        home = network if key in BACKBONE else settings if key in TRAINER else call
-        home[key] = value
-    return out_of_fold_training(
-        crops, y_true, folds, train, test, backbone=BackboneSettings(**network),
-        trainer=TrainerSettings(**settings), **call,
-    )  # fmt: skip
+from lightning_modules.training import REFIT
 
 
 @pytest.fixture(scope="module")
