@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, build_backbone
@@ -59,7 +61,18 @@ def run_job(
     """
     places = Places.of(job, of)
     of.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _fit_and_write(job, of, places, is_shared, advance)
+    finally:
+        gc.collect()  # Lightning's trainer and module hold each other: the network would stay
+
+
+def _fit_and_write(
+    job: Job, of: Material, places: Places, is_shared: bool, advance: Callable[[int], None]
+) -> None:
     module = fit_network(job, of, places.checkpoint, is_shared=is_shared, advance=advance)
+    if is_shared:
+        check_agreement(module.network, module.trainer.strategy.root_device)
     if module.global_rank:
         return
     network = module.finish()
@@ -100,6 +113,20 @@ def fit_network(
         start = str(checkpoint) if checkpoint.is_file() else None
         trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
     return module
+
+
+def check_agreement(network: nn.Module, device: torch.device) -> None:
+    """Raise RuntimeError unless all processes ended with the same weights, to the last bit.
+
+    device: over which they talk; Lightning has taken the network off it.
+    """
+    sums = [parameter.detach().double().sum() for parameter in network.parameters()]
+    own = torch.stack(sums).to(device)
+    lowest, highest = own.clone(), own.clone()
+    distributed.all_reduce(lowest, op=distributed.ReduceOp.MIN)
+    distributed.all_reduce(highest, op=distributed.ReduceOp.MAX)
+    if not torch.equal(lowest, highest):
+        raise RuntimeError("processes that trained a network together have other weights each")
 
 
 @contextmanager

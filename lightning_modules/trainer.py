@@ -55,9 +55,10 @@ def quiet_trainer(
     BadConfig
         If the machine has no such accelerator.
     """
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -69,7 +70,8 @@ def quiet_trainer(
             parallel = _parallel(settings) if is_shared else {"devices": 1}
             yield _trainer(settings, folder, watches, list(callbacks), parallel)
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _trainer(
