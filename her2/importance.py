@@ -176,6 +176,7 @@ class _Judged:
 
 
 def _judged(arm: Arm, training: TrainingSet, search: Search, r: int, k: int) -> _Judged:
+    arm = arm.judging(k)
     rows = training.repeat(r).fold == k
     prepared = search.pipeline[:-1].transform(arm.rows(training.keys)[rows])
     names = input_names(search.pipeline, [str(c) for c in arm.features.columns])
@@ -211,7 +212,8 @@ def _contributions(arm: Arm, training: TrainingSet, search: Search, k: int) -> p
     judged = _judged(arm, training, search, 0, k)
     model = getattr(judged.model, "classifier_", judged.model)  # recalibration only moves all
     if isinstance(model, LogisticRegression):
-        learned = search.pipeline[:-1].transform(arm.rows(training.keys)[~judged.rows])
+        known = arm.judging(k).rows(training.keys)[~judged.rows]
+        learned = search.pipeline[:-1].transform(known)
         values = (judged.X - np.asarray(learned).mean(axis=0)) * model.coef_[0]
     elif type(model).__name__ == "XGBClassifier":
         from xgboost import DMatrix

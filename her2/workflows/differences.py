@@ -53,7 +53,7 @@ def differences(config: Mapping[str, Any]) -> list[Difference]:
             )
         )
     backbone = config.get("backbone", {}).get("name")
-    if backbone and "trainer" not in config:
+    if backbone and config["backbone"].get("mode", "frozen") == "frozen":
         found.append(
             (
                 "ResNet101, fine-tuned, gives the deep features.",

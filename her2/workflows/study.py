@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from her2.settings import (
     SelectionSettings,
     SplitSettings,
     TrackingSettings,
+    TrainerSettings,
 )
 from her2.types import ARMS
 from her2.workflows import recipes
@@ -29,6 +31,13 @@ from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
 from her2.workflows.opening import OpenRun, open_run
 from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
+from her2.workflows.tuning import (
+    DeepInputs,
+    check_mode,
+    check_weights,
+    tuned_inputs,
+    tuned_signature,
+)
 
 NEEDS = {
     "clinical": "no clinical variable is named (cohort.clinical)",
@@ -51,6 +60,7 @@ def study(
     backbone: BackboneSettings,
     fusion: FusionSettings,
     evaluation: EvaluationSettings,
+    trainer: TrainerSettings,
     tracking: TrackingSettings,
     compute: ComputeSettings,
     seed: int,
@@ -60,15 +70,17 @@ def study(
     check_groups(enhance, fusion)
     check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
+    check_mode(backbone, fusion, evaluation)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
     # first the short step, so that weights that cannot be had are missed before the long one
-    deep = _deep_features(run, backbone, compute, cache, seed)
+    frozen = _deep_features(run, backbone, compute, cache, seed)
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
+    deep = tuned_inputs(run, backbone, trainer, frozen, tracking=tracking, seed=seed)
     arms = _arms(
         run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
     )
@@ -76,10 +88,22 @@ def study(
         run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
+    fitted = _with_network(run, fitted, deep, backbone)
     return conclude(
-        run, arms, fitted, _absent(fitted, fusion), radiomic=radiomic,
+        run, arms, fitted, [*deep.notes, *_absent(fitted, fusion)], radiomic=radiomic,
         evaluation=evaluation, tracking=tracking, seed=seed, n_workers=n_workers(compute),
+        history=deep.history,
     )  # fmt: skip
+
+
+def _with_network(
+    run: OpenRun, fitted: Fitted, deep: DeepInputs, backbone: BackboneSettings
+) -> Fitted:
+    """Return the fits with the signature of the fine-tuned network, if it is an arm itself."""
+    if deep.tuned is None or deep.by_fold:
+        return fitted
+    own = {"deep_learning": tuned_signature(run, deep.tuned, backbone)}
+    return replace(fitted, signatures=fitted.signatures | own)
 
 
 def study_arms(
@@ -97,7 +121,12 @@ def study_arms(
     cache: str | None,
 ) -> tuple[OpenRun, list[Arm]]:
     """Return the run and its arms as a study has them, for who judges its protocol."""
-    deep = _deep_features(run, backbone, compute, cache, seed)
+    if backbone.mode != "frozen":
+        raise BadConfig(
+            f"expected backbone.mode=frozen where a protocol is repeated, found {backbone.mode}; "
+            "every trial would train all networks again"
+        )
+    deep = DeepInputs(_deep_features(run, backbone, compute, cache, seed))
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
@@ -132,6 +161,9 @@ def _deep_features(
 ) -> pd.DataFrame | None:
     if not run.has_images:
         return None
+    if backbone.mode == "finetune_features":  # others are made later, from the same weights
+        check_weights(backbone)
+        return None
     with run.watch.step("deep_features"):
         return deep_features(run.cohort, backbone, compute=compute, cache=cache, seed=seed).values
 
@@ -139,7 +171,7 @@ def _deep_features(
 def _arms(
     run: OpenRun,
     radiomic: RadiomicInputs | None,
-    deep: pd.DataFrame | None,
+    deep: DeepInputs,
     classifier: Mapping[str, Any],
     selection: SelectionSettings,
     backbone: BackboneSettings,
@@ -153,15 +185,16 @@ def _arms(
         arms.append(recipes.clinical_arm(run.cohort, classifier, imputation))
     if radiomic is not None:
         arms.append(recipes.radiomics_arm(radiomic, classifier, selection, seed))
-    if deep is not None:
+    if deep.features is not None and backbone.mode != "finetune":
         left = [lesion.key for lesion in run.cohort.lesions]
-        arms.append(recipes.deep_learning_arm(deep.loc[left], backbone))
-    if deep is not None and radiomic is not None:
+        arms.append(recipes.deep_learning_arm(deep.features.loc[left], backbone, deep.by_fold))
+    if deep.features is not None and radiomic is not None:
         arms.append(
             recipes.dlr_arm(
-                deep, radiomic, classifier, selection=selection, fusion=fusion, seed=seed
+                deep.features, radiomic, classifier, selection=selection, fusion=fusion,
+                seed=seed, by_fold=deep.by_fold,
             )
-        )
+        )  # fmt: skip
     if not arms:
         raise BadCohort(
             "expected images with masks, features or clinical variables, found none of them; add "
@@ -173,9 +206,11 @@ def _arms(
 def _absent(fitted: Fitted, fusion: FusionSettings) -> list[str]:
     """Return a note for every arm that the cohort does not allow."""
     notes = [
-        f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in fitted.arms
+        f"arm {arm} is absent: {why}."
+        for arm, why in NEEDS.items()
+        if arm not in fitted.signatures
     ]
     if fitted.combined is None:
-        missing = [member for member in fusion.members if member not in fitted.arms]
+        missing = [member for member in fusion.members if member not in fitted.signatures]
         notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")
     return notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from her2.errors import BadCohort
+from her2.errors import BadCohort, BadConfig
 from her2.settings import (
     BackboneSettings,
     CohortSettings,
@@ -38,6 +38,10 @@ def train(
 ) -> int:
     """Fine-tune the backbone on training patients and return the exit status."""
     check_once(evaluation)
+    if backbone.mode != "finetune":
+        raise BadConfig(
+            f"expected backbone.mode=finetune, found {backbone.mode}; her2 study has the others"
+        )
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,

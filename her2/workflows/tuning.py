@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from her2.arms import Signature
 from her2.errors import BadConfig
@@ -13,6 +17,7 @@ from her2.seeds import integer_seed
 from her2.settings import (
     BackboneSettings,
     EvaluationSettings,
+    FusionSettings,
     TrackingSettings,
     TrainerSettings,
 )
@@ -84,6 +89,100 @@ def fine_tune(
             record=None if live is None else live.record,
             log=logger.info,
         )
+
+
+@dataclass(frozen=True)
+class DeepInputs:
+    """What a study has of its deep network.
+
+    features: of all lesions (index `Lesion.key`), None without images; by_fold: of the training
+    lesions, by networks that were fine-tuned without an outer fold; tuned: the fine-tuned
+    networks' own predictions, None where the network stays frozen.
+    """
+
+    features: pd.DataFrame | None = None
+    by_fold: tuple[pd.DataFrame, ...] = ()
+    tuned: FineTuned | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a report must say."""
+        if self.tuned is None:
+            return ()
+        if not self.by_fold:
+            return self.tuned.notes
+        return (
+            *self.tuned.notes,
+            "Deep features of a fold come from a network that was fine-tuned without it, on the "
+            "patients of the other folds; inner folds and the combined arm's weights therefore "
+            "see features that are better than new patients' would be.",
+        )
+
+    @property
+    def history(self) -> pd.DataFrame | None:
+        """Losses of the fine-tuned networks."""
+        return None if self.tuned is None else self.tuned.history
+
+
+def check_mode(
+    backbone: BackboneSettings, fusion: FusionSettings, evaluation: EvaluationSettings
+) -> None:
+    """Refuse what a study with fine-tuned networks cannot do.
+
+    Raises
+    ------
+    BadConfig
+        More than one repeat, or a combined arm of a network that has no inner folds.
+    """
+    if backbone.mode == "frozen":
+        return
+    check_once(evaluation)
+    if backbone.mode == "finetune" and "deep_learning" in fusion.members:
+        raise BadConfig(
+            "expected fusion.members without deep_learning for backbone.mode=finetune, because "
+            "the combined arm learns from inner folds, which a network does not have; found "
+            f"{', '.join(fusion.members)}: use backbone.mode=finetune_features"
+        )
+
+
+def check_weights(backbone: BackboneSettings) -> None:
+    """Raise MissingWeights or BadConfig now, unless the network's weights can be had."""
+    from lightning_modules.backbones import describe_backbone
+
+    describe_backbone(backbone.name, backbone.weights)
+
+
+def tuned_inputs(
+    run: OpenRun,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+    frozen: pd.DataFrame | None,
+    *,
+    tracking: TrackingSettings,
+    seed: int,
+) -> DeepInputs:
+    """Return the deep inputs of a study; networks are fine-tuned where its mode asks for it.
+
+    frozen: features of the network as it is.
+    """
+    if backbone.mode == "frozen" or not run.has_images:
+        return DeepInputs(frozen)
+    describes = backbone.mode == "finetune_features"
+    tuned = fine_tune(
+        run, backbone, trainer, tracking=tracking, seed=seed, wants_features=describes
+    )
+    if not describes:
+        return DeepInputs(frozen, tuned=tuned)
+    *of_folds, of_all = tuned.features
+    train = run.training.keys
+    everybody = _described(of_all, [*train, *run.held_out])
+    by_fold = tuple(_described(features, train) for features in of_folds)
+    return DeepInputs(everybody, by_fold, tuned)
+
+
+def _described(features: NDArray[np.float32], keys: Sequence[str]) -> pd.DataFrame:
+    names = [f"deep_{j}" for j in range(features.shape[1])]
+    return pd.DataFrame(features.astype(np.float64), index=list(keys), columns=names)
 
 
 def tuned_signature(run: OpenRun, tuned: FineTuned, backbone: BackboneSettings) -> Signature:
