@@ -34,7 +34,9 @@ class Arm:
 
     is_table: the preparation wants named columns (clinical variables), not an array;
     auxiliary: names of columns that help the preparation and can never be selected (a second
-    reader's features, the scanner).
+    reader's features, the scanner);
+    by_fold: features that were made without the outer fold of that number, with the same columns,
+    where a fold has its own (networks fine-tuned without it); then there is one repeat only.
     """
 
     name: str
@@ -43,6 +45,19 @@ class Arm:
     points: Sequence[Candidate]
     is_table: bool = False
     auxiliary: frozenset[str] = frozenset()
+    by_fold: tuple[pd.DataFrame, ...] = ()
+
+    def judging(self, k: int) -> Arm:
+        """Return the arm whose features were made without outer fold k of the first repeat."""
+        if not self.by_fold:
+            return self
+        return replace(self, features=self.by_fold[k], by_fold=())
+
+    def alone(self, keys: Sequence[str]) -> Arm:
+        """Return the arm with the rows of some lesions only: no other one can reach a worker."""
+        rows = list(keys)
+        by_fold = tuple(features.loc[rows] for features in self.by_fold)
+        return replace(self, features=self.features.loc[rows], by_fold=by_fold)
 
     @property
     def is_candidate(self) -> NDArray[np.bool_]:
@@ -185,7 +200,7 @@ def fit_arms(
     tasks = [(arm, task) for arm in arms for task in _tasks(training)]
     inner = {"n_folds": n_folds, "seed": seed, "scoring": scoring}
     jobs = (
-        delayed(_search)(i, _without_test(arm, training), training, task, inner)
+        delayed(_search)(i, arm.alone(training.keys), training, task, inner)
         for i, (arm, task) in enumerate(tasks)
     )
     searches: dict[int, Search] = {}
@@ -346,17 +361,16 @@ def _rows(
     return frame[list(PREDICTION_COLUMNS)]
 
 
-def _without_test(arm: Arm, training: TrainingSet) -> Arm:
-    """Return the arm with training rows only: a test row cannot even reach a worker."""
-    return replace(arm, features=arm.features.loc[list(training.keys)])
-
-
 @dataclass(frozen=True)
 class _Task:
-    """A grid search: on rows (n,) bool, with the name of its random numbers."""
+    """A grid search: on rows (n,) bool, with the name of its random numbers.
+
+    fold: the outer fold that it judges, None for the final one.
+    """
 
     rows: NDArray[np.bool_]
     name: str
+    fold: int | None = None
 
 
 def _tasks(training: TrainingSet) -> list[_Task]:
@@ -365,7 +379,7 @@ def _tasks(training: TrainingSet) -> list[_Task]:
     for r in range(training.n_repeats):
         one = training.repeat(r)
         prefix = f"repeat {r} " if r else ""
-        tasks += [_Task(one.fold != k, f"{prefix}fold {k}") for k in range(one.n_folds)]
+        tasks += [_Task(one.fold != k, f"{prefix}fold {k}", k) for k in range(one.n_folds)]
     everybody = np.ones(len(training.keys), dtype=bool)
     return [*tasks, _Task(everybody, f"fold {training.n_folds}")]
 
@@ -374,6 +388,7 @@ def _search(
     position: int, arm: Arm, training: TrainingSet, task: _Task, inner: Mapping[str, Any]
 ) -> tuple[int, Search]:
     """Return one search and where it belongs."""
+    arm = arm if task.fold is None else arm.judging(task.fold)
     with threadpool_limits(1):
         search = grid_search(
             arm.rows(training.keys)[task.rows],
@@ -389,18 +404,18 @@ def _search(
 
 def _assemble(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FittedArm:
     *by_fold, final = searches
-    X = arm.rows(training.keys)
     repeats, start = [], 0
     for r in range(training.n_repeats):
         one = training.repeat(r)
-        repeats.append(_out_of_fold(X, one, by_fold[start : start + one.n_folds]))
+        repeats.append(_out_of_fold(arm, one, by_fold[start : start + one.n_folds]))
         start += one.n_folds
-    return FittedArm(arm.name, final, tuple(repeats), final.predict(X))
+    return FittedArm(arm.name, final, tuple(repeats), final.predict(arm.rows(training.keys)))
 
 
-def _out_of_fold(X: FloatArray, training: TrainingSet, searches: Sequence[Search]) -> FoldFits:
-    probability = np.full(len(X), np.nan)
+def _out_of_fold(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FoldFits:
+    probability = np.full(len(training.keys), np.nan)
     for k, search in enumerate(searches):
         judged = training.fold == k
-        probability[judged] = training.from_fold(k, search.predict(X[judged]))
+        X = arm.judging(k).rows(training.keys)[judged]
+        probability[judged] = training.from_fold(k, search.predict(X))
     return FoldFits(tuple(searches), probability)

@@ -177,6 +177,7 @@ class _Judged:
 
 
 def _judged(arm: Arm, training: TrainingSet, search: Search, r: int, k: int) -> _Judged:
+    arm = arm.judging(k)
     rows = training.repeat(r).fold == k
     prepared = search.pipeline[:-1].transform(arm.rows(training.keys)[rows])
     names = input_names(search.pipeline, [str(c) for c in arm.features.columns])
@@ -213,7 +214,8 @@ def _contributions(
     """Return SHAP values of the fold's rows (their numbers are the index), a column a feature."""
     judged = _judged(arm, training, search, 0, k)
     model = getattr(judged.model, "classifier_", judged.model)  # recalibration only moves all
-    learned = np.asarray(search.pipeline[:-1].transform(arm.rows(training.keys)[~judged.rows]))
+    known = arm.judging(k).rows(training.keys)[~judged.rows]
+    learned = np.asarray(search.pipeline[:-1].transform(known))
     if isinstance(model, LogisticRegression):
         values = (judged.X - learned.mean(axis=0)) * model.coef_[0]
     elif type(model).__name__ == "XGBClassifier":

@@ -208,7 +208,7 @@ def selected_features(pipeline: Pipeline, n_features: int) -> BoolArray:
 
 def _alone(arm: Arm, training: TrainingSet) -> Arm:
     """Return the arm with training rows only."""
-    return replace(arm, features=arm.features.loc[list(training.keys)])
+    return arm.alone(training.keys)
 
 
 def _refit(
@@ -227,13 +227,14 @@ def _out_of_fold(
     seed: int,
 ) -> FloatArray:
     """Return out-of-fold probabilities of refits on the rows that `learners` names for a fold."""
-    X = arm.rows(training.keys)
     probability = np.full(len(y), np.nan)
     shuffled = replace(training, y_true=y)
     for k, search in enumerate(fitted.by_fold):
-        model = _refit(arm, training, learners(k), search.best, y, seed)
+        own = arm.judging(k)
+        model = _refit(own, training, learners(k), search.best, y, seed)
         judged = training.fold == k
-        probability[judged] = shuffled.from_fold(k, positive_probability(model, X[judged]))
+        X = own.rows(training.keys)[judged]
+        probability[judged] = shuffled.from_fold(k, positive_probability(model, X))
     return probability
 
 

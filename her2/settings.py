@@ -12,6 +12,16 @@ from typing import Any
 from her2.errors import BadConfig
 
 
+def _check_choices(group: str, settings: object, **choices: tuple[object, ...]) -> None:
+    """Refuse a setting that is not among its choices."""
+    for name, known in choices.items():
+        found = getattr(settings, name)
+        if found not in known:
+            raise BadConfig(
+                f"expected {group}.{name} among {', '.join(map(str, known))}, found {found!r}"
+            )
+
+
 @dataclass(frozen=True)
 class PlainSettings:
     """Settings that stand in no group; a command has those that it uses."""
@@ -188,20 +198,42 @@ class SelectionSettings:
 class BackboneSettings:
     """Group `backbone`: network, weights, crop, and the head of the frozen features.
 
-    cam_layer: layer whose map Grad-CAM shows, None for the last one; n_explained: most lesions
-    with a Grad-CAM map, None for all.
+    margin_mm: margin of the crop in millimetres, in place of margin_px; in_chans: channels that
+    the network sees (1 or 3); normalisation: backbone (mean and std that it was trained with) or
+    zscore (each crop's own); mode: frozen (features of the network as it is), finetune (the deep
+    learning arm is a fine-tuned network), finetune_features (features of networks that were
+    fine-tuned without the fold that they describe); cam_layer: layer whose map Grad-CAM shows,
+    None for the last one; n_explained: most lesions with a Grad-CAM map, None for all.
     """
 
     name: str
     weights: str
     image_size: int = 224
     margin_px: int = 10
+    margin_mm: float | None = None
     aspect: str = "squash"
+    in_chans: int = 3
+    normalisation: str = "backbone"
+    mode: str = "frozen"
     head: dict[str, Any] = field(default_factory=dict)
     cam_layer: str | None = None
     n_explained: int | None = None
 
     def __post_init__(self) -> None:
+        _check_choices(
+            "backbone",
+            self,
+            aspect=("squash", "keep"),
+            in_chans=(1, 3),
+            normalisation=("backbone", "zscore"),
+            mode=("frozen", "finetune", "finetune_features"),
+        )
+        if self.image_size < 1 or self.margin_px < 0 or (self.margin_mm or 0.0) < 0:
+            raise BadConfig(
+                "expected backbone.image_size of at least 1 and margins of at least 0, found "
+                f"{self.image_size}, margin_px={self.margin_px} and margin_mm={self.margin_mm}; "
+                "224 pixels and a margin of 10 are the paper's"
+            )
         if self.n_explained is not None and self.n_explained < 1:
             raise BadConfig(
                 f"expected backbone.n_explained of at least 1, or null for all, found "
@@ -270,13 +302,82 @@ class TrialSettings:
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """Group `trainer`: fine-tuning of a network."""
+    """Group `trainer`: fine-tuning of a network.
+
+    learning_rate: of the head; layer_decay: its factor from a layer to the one before, for
+    pretrained weights; warmup: share of the steps in which the rate rises; ema: decay of the
+    averaged weights, 0 for none; balance: weights (of the loss), sampler or none;
+    patience: epochs without a better loss on an inner fold after which a network stops, 0 for
+    none; inner_folds: of the rows that a network learns from, one is that inner fold;
+    n_seeds: networks of different seeds whose logits are averaged; refit: the test role is
+    judged by a network of all training rows, or by those of the folds; keep: which networks
+    stay in model/ (final, or all); precision: auto is bf16-mixed on a GPU, else 32; devices,
+    strategy: more devices train one network together (ddp); n_threads: of torch on a CPU, the
+    last bits depend on it.
+    """
 
     max_epochs: int = 5
     batch_size: int = 16
     learning_rate: float = 3e-4
-    accelerator: str = "auto"
+    weight_decay: float = 0.05
+    layer_decay: float = 0.75
+    warmup: float = 0.1
+    dropout: float = 0.2
+    label_smoothing: float = 0.0
+    ema: float = 0.99
+    balance: str = "weights"
     augmentation: str = "default"
+    patience: int = 0
+    inner_folds: int = 5
+    n_seeds: int = 1
+    refit: str = "all"
+    keep: str = "final"
+    test_time_augmentation: bool = False
+    temperature: bool = False
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
+    n_threads: int = 1
+
+    def __post_init__(self) -> None:
+        _check_choices(
+            "trainer",
+            self,
+            augmentation=("default", "paper", "none"),
+            balance=("weights", "sampler", "none"),
+            refit=("all", "folds"),
+            keep=("final", "all"),
+            strategy=("auto", "ddp"),
+            precision=("auto", "32", "bf16-mixed"),
+        )
+        for name, least in (("max_epochs", 1), ("batch_size", 1), ("patience", 0),
+                            ("inner_folds", 2), ("n_seeds", 1), ("devices", 1),
+                            ("n_threads", 1)):  # fmt: skip
+            if getattr(self, name) < least:
+                raise BadConfig(
+                    f"expected trainer.{name} of at least {least}, found {getattr(self, name)}"
+                )
+        self._check_shares()
+        if self.batch_size < 2 * self.devices and self.devices > 1:
+            raise BadConfig(
+                f"expected trainer.batch_size of at least two rows a device, found "
+                f"{self.batch_size} for {self.devices} devices; raise it or use fewer devices"
+            )
+
+    def _check_shares(self) -> None:
+        if not self.learning_rate > 0 or self.weight_decay < 0 or not 0 < self.layer_decay <= 1:
+            raise BadConfig(
+                "expected trainer.learning_rate above 0, weight_decay of at least 0 and "
+                f"layer_decay in (0, 1], found {self.learning_rate:g}, {self.weight_decay:g} and "
+                f"{self.layer_decay:g}"
+            )
+        for name in ("warmup", "dropout", "label_smoothing", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadConfig(
+                    f"expected trainer.{name} from 0 to below 1, found {getattr(self, name):g}"
+                )
 
 
 @dataclass(frozen=True)

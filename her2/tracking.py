@@ -1,22 +1,27 @@
 """MLflow, and nothing but MLflow: a finished study is written down; the study never waits for it.
 
-One parent run a study, one nested run an arm. Nothing that names a patient is sent: no
+One parent run a study, one nested run an arm; networks tell their losses while they are trained,
+in a run that is then open. Nothing that names a patient is sent: no
 predictions, no split, no quarantine list.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import pandas as pd
 
 from her2.run_folder import project_store
+from her2.store import write_json
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
@@ -29,6 +34,7 @@ logger = logging.getLogger(__name__)
 # what a run folder holds that names no patient
 SHARED_FILES = ("config.yaml", "environment.json", "results.json", "report.html")
 SHARED_FOLDERS = ("figures", "tables")
+OPEN_RUN = "mlflow_run.json"  # in a run folder: the run that is open in MLflow
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
@@ -62,8 +68,12 @@ def track_study(
     *,
     uri: str | None,
     experiment: str,
+    run_id: str | None = None,
 ) -> TrackedStudy | None:
-    """Return where MLflow keeps the study; None, with a warning, if the store cannot be used."""
+    """Return where MLflow keeps the study; None, with a warning, if the store cannot be used.
+
+    run_id: of the study's run that is open already, see `open_live_run`.
+    """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -71,11 +81,85 @@ def track_study(
     try:
         with _quiet():
             _check_database(address)
-            return _track(run_dir, results, config, environment, address, experiment)
+            return _track(run_dir, results, config, environment, address, experiment, run_id)
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = _reason(error, address)
         logger.warning("tracking: MLflow does not answer (%s); the run folder is complete", reason)
         return None
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run that is open in MLflow while networks are trained; it goes to other processes."""
+
+    uri: str
+    run_id: str
+
+    def record(self, metrics: Mapping[str, float], step: int) -> None:
+        """Write numbers of a step; without its store the training goes on."""
+        from mlflow.entities import Metric
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        now = time_ns() // 1_000_000
+        batch = [Metric(key, value, now, step) for key, value in metrics.items()]
+        try:
+            with _quiet():
+                _client(self.uri).log_batch(self.run_id, metrics=batch)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            reason = _reason(error, self.uri)
+            logger.warning("tracking: losses of step %d were not sent (%s)", step, reason)
+
+
+@lru_cache(maxsize=2)
+def _client(uri: str) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def open_live_run(run_dir: Path, name: str, *, uri: str | None, experiment: str) -> LiveRun | None:
+    """Return the run of a study that begins or goes on; None, with a warning, without a store.
+
+    Its id lies in the run folder until the study is finished, so a killed study finds it again.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    address = tracking_uri(uri)
+    try:
+        with _quiet():
+            _check_database(address)
+            client = _client(address)
+            run_id = open_run_id(run_dir)
+            if run_id is None or not _is_known(client, run_id):
+                experiment_id = _experiment(client, address, experiment)
+                run_id = str(client.create_run(experiment_id, run_name=name).info.run_id)
+                write_json(run_dir / OPEN_RUN, {"run_id": run_id})
+            return LiveRun(address, run_id)
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = _reason(error, address)
+        logger.warning(
+            "tracking: MLflow does not answer (%s); losses are in the run folder", reason
+        )
+        return None
+
+
+def open_run_id(run_dir: Path) -> str | None:
+    """Return the id of the run folder's open run, None if there is none."""
+    path = run_dir / OPEN_RUN
+    return str(json.loads(path.read_text())["run_id"]) if path.is_file() else None
+
+
+def _is_known(client: Any, run_id: str) -> bool:
+    """Whether the store has the run: it may be another store than before."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_run(run_id)
+    except MlflowException:
+        return False
+    return True
 
 
 def ui_command(uri: str | None, port: int) -> list[str]:
@@ -96,6 +180,7 @@ def _track(
     environment: Mapping[str, Any],
     uri: str,
     experiment: str,
+    run_id: str | None,
 ) -> TrackedStudy:
     from mlflow.tracking import MlflowClient
 
@@ -103,7 +188,9 @@ def _track(
     experiment_id = _experiment(client, uri, experiment)
     name = f"{config['command']} {results['cohort']['name']} seed {config['seed']}"
     tags = _study_tags(results, environment)
-    parent = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+    parent = run_id or client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+    for key, value in {**tags, "mlflow.runName": name}.items() if run_id else ():
+        client.set_tag(parent, key, value)
     _log(client, parent, _study_metrics(results), _parameters(config))
     for row in _arm_rows(results):
         _log_arm(client, experiment_id, parent, run_dir, *row)

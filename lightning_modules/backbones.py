@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,12 +31,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What a network was trained to see: (channels, H, W), and mean and std of grey 0 to 1."""
+    """What a network was trained to see: (channels, H, W), and mean and std of grey 0 to 1.
+
+    by_crop: every crop is given its own mean 0 and standard deviation 1 instead.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     input_size: tuple[int, int, int]
     interpolation: str
+    by_crop: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def build_backbone(
     num_classes: int = 0,
     in_chans: int = 3,
     drop_rate: float = 0.0,
+    normalisation: str = "backbone",
     seed: int = 0,
 ) -> Backbone:
     """Build a network and load its weights strictly.
@@ -75,6 +80,8 @@ def build_backbone(
         Channels of the images; with another number than the weights', timm adapts the stem.
     drop_rate
         Dropout before the head.
+    normalisation
+        ``"backbone"``: mean and std that the network was trained with; ``"zscore"``: each crop's.
     seed
         Of everything that is initialised at random; the global generator is left as it was.
 
@@ -96,7 +103,8 @@ def build_backbone(
             network = _with_state(name, read_state(source), source, kwargs)
             network.reset_classifier(num_classes)
     network.to(memory_format=torch.channels_last)
-    return Backbone(network.eval(), _normalisation(network), source)
+    expected = replace(_normalisation(network, in_chans), by_crop=normalisation == "zscore")
+    return Backbone(network.eval(), expected, source)
 
 
 def check_name(name: str) -> None:
@@ -150,15 +158,22 @@ def _head_widths(name: str, state: Mapping[str, Tensor]) -> tuple[int, ...]:
     return (int(config.num_classes) if config else 1000, 0)
 
 
-def _normalisation(network: Any) -> Normalisation:
+def _normalisation(network: Any, in_chans: int) -> Normalisation:
     config = resolve_model_data_config(network)
-    channels, height, width = config["input_size"]
+    _, height, width = config["input_size"]
     return Normalisation(
-        mean=tuple(float(v) for v in config["mean"]),
-        std=tuple(float(v) for v in config["std"]),
-        input_size=(int(channels), int(height), int(width)),
+        mean=_by_channel(config["mean"], in_chans),
+        std=_by_channel(config["std"], in_chans),
+        input_size=(in_chans, int(height), int(width)),
         interpolation=str(config["interpolation"]),
     )
+
+
+def _by_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Return a value a channel; where their numbers differ, the mean of all for each."""
+    if len(values) == channels:
+        return tuple(float(v) for v in values)
+    return (sum(map(float, values)) / len(values),) * channels
 
 
 @dataclass(frozen=True)
@@ -175,7 +190,7 @@ def _blueprint(name: str) -> _Blueprint:
     with torch.device("meta"):
         network = timm.create_model(timm_name(name), num_classes=0)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return _Blueprint(int(network.head_hidden_size), n_parameters, _normalisation(network))
+    return _Blueprint(int(network.head_hidden_size), n_parameters, _normalisation(network, 3))
 
 
 def embedding_width(name: str) -> int:
@@ -187,11 +202,18 @@ def embedding_width(name: str) -> int:
     return _blueprint(name).width
 
 
-def describe_backbone(name: str, weights: str, *, seed: int = 0) -> dict[str, Any]:
+def describe_backbone(
+    name: str,
+    weights: str,
+    *,
+    in_chans: int = 3,
+    normalisation: str = "backbone",
+    seed: int = 0,
+) -> dict[str, Any]:
     """Return what determines a backbone's output, as JSON, for cache keys and reports.
 
-    Builds no network. `n_parameters` leaves out the head; `seed` is None unless the weights are
-    random.
+    Builds no network. `n_parameters` leaves out the head and counts three channels; `seed` is
+    None unless the weights are random.
 
     Raises
     ------
@@ -210,6 +232,8 @@ def describe_backbone(name: str, weights: str, *, seed: int = 0) -> dict[str, An
         "n_parameters": blueprint.n_parameters,
         "mean": list(blueprint.normalisation.mean),
         "std": list(blueprint.normalisation.std),
+        "in_chans": in_chans,
+        "normalisation": normalisation,
         "timm": timm.__version__,
         "torch": str(torch.__version__),
         "note": source.note,
@@ -224,7 +248,7 @@ def network_input(crops: Tensor, normalisation: Normalisation, image_size: int) 
     crops
         (N, 1, H, W), uint8 or float of the same range 0 to 255.
     normalisation
-        Mean and std of the network, per channel.
+        Mean and std of the network, per channel, or of each crop.
     image_size
         Side of the result; crops of another size are resized (bilinear, antialiased).
 
@@ -239,7 +263,20 @@ def network_input(crops: Tensor, normalisation: Normalisation, image_size: int) 
         images = functional.interpolate(
             images, size=(image_size, image_size), mode="bilinear", antialias=True
         )
+    if normalisation.by_crop:
+        images = zscored(images).expand(-1, len(normalisation.mean), -1, -1)
+        return images.contiguous(memory_format=torch.channels_last)
     mean = images.new_tensor(normalisation.mean)[:, None, None]
     std = images.new_tensor(normalisation.std)[:, None, None]
     images = (images - mean) / std  # (N, 1, S, S) - (C, 1, 1): the grey level in every channel
     return images.contiguous(memory_format=torch.channels_last)
+
+
+def zscored(images: Tensor) -> Tensor:
+    """Give every image (N, 1, H, W) mean 0 and standard deviation 1; one of one grey level is 0.
+
+    >>> zscored(torch.tensor([[[[0.0, 2.0]]], [[[5.0, 5.0]]]])).flatten().tolist()
+    [-1.0, 1.0, 0.0, 0.0]
+    """
+    std, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
+    return (images - mean) / torch.where(std > 0, std, torch.ones_like(std))

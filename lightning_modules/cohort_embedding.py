@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,23 @@ _SOURCES = ("embedding.py", "backbones.py", "weights.py", "reproducible.py")
 
 
 def cohort_crops(
-    lesions: Sequence[Lesion], *, size: int, margin_px: int, aspect: str
+    lesions: Sequence[Lesion],
+    *,
+    size: int,
+    margin_px: int,
+    aspect: str,
+    margin_mm: float | None = None,
 ) -> NDArray[np.uint8]:
-    """Return the crop of every lesion, (n_lesions, size, size) uint8."""
+    """Return the crop of every lesion, (n_lesions, size, size) uint8; see `lesion_crop`."""
     return np.stack(
         [
-            lesion_crop(load_lesion(lesion), margin_px=margin_px, size=size, aspect=aspect)
+            lesion_crop(
+                load_lesion(lesion),
+                margin_px=margin_px,
+                margin_mm=margin_mm,
+                size=size,
+                aspect=aspect,
+            )
             for lesion in lesions
         ]
     )
@@ -41,6 +53,8 @@ def embed_cohort(
     store: Store,
     backbone: str,
     weights: str,
+    in_chans: int = 3,
+    normalisation: str = "backbone",
     seed: int = 0,
     advance: Callable[[int], None] = lambda done: None,
 ) -> FeatureTable:
@@ -50,12 +64,13 @@ def embed_cohort(
     ----------
     lesions, crops
         n lesions and their crops (n, S, S) uint8.
-    backbone, weights, seed
+    backbone, weights, in_chans, normalisation, seed
         As `lightning_modules.backbones.build_backbone`.
     advance
         Called with the number of lesions that are done.
     """
-    described = [describe_backbone(backbone, weights, seed=seed), _code_version()]
+    network: dict[str, Any] = {"in_chans": in_chans, "normalisation": normalisation, "seed": seed}
+    described = [describe_backbone(backbone, weights, **network), _code_version()]
     keys = [content_key([crop, *described]) for crop in crops]
     rows = [store.read(key) for key in keys]
     missing = [i for i, values in enumerate(rows) if values is None]
@@ -64,7 +79,7 @@ def embed_cohort(
     n_done = len(rows) - len(missing)
     for chunk in chunks:
         features = embed(
-            crops[chunk], backbone=backbone, weights=weights, image_size=size, seed=seed
+            crops[chunk], backbone=backbone, weights=weights, image_size=size, **network
         )
         for i, vector in zip(chunk, features, strict=True):
             values = {f"deep_{j}": float(v) for j, v in enumerate(vector)}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from her2.errors import BadConfig
 from her2.types import LesionImage
-from lightning_modules.crops import ASPECTS, Box, lesion_box, square_box
+from lightning_modules.crops import ASPECTS, Box, lesion_box, margin_in_pixels, square_box
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,13 @@ class CropPlace:
         return image
 
 
-def crop_place(image: LesionImage, *, margin_px: int = 10, aspect: str = "squash") -> CropPlace:
+def crop_place(
+    image: LesionImage,
+    *,
+    margin_px: int = 10,
+    margin_mm: float | None = None,
+    aspect: str = "squash",
+) -> CropPlace:
     """Return the place of the crop that `lesion_crop` makes of an image.
 
     Raises
@@ -60,7 +66,7 @@ def crop_place(image: LesionImage, *, margin_px: int = 10, aspect: str = "squash
     InputProblem
         If the mask is empty (M06).
     BadConfig
-        If `aspect` is unknown.
+        If `aspect` is unknown, or `margin_mm` is given and the image's spacing is not known.
 
     Examples
     --------
@@ -73,7 +79,8 @@ def crop_place(image: LesionImage, *, margin_px: int = 10, aspect: str = "squash
     if aspect not in ASPECTS:
         raise BadConfig(f"aspect must be squash or keep, found {aspect!r}; choose one of them")
     height, width = image.mask.shape
-    box = lesion_box(image.mask, margin_px=margin_px)
+    margin = margin_px if margin_mm is None else margin_in_pixels(image, margin_mm)
+    box = lesion_box(image.mask, margin_px=margin)
     if aspect == "squash":
         return CropPlace(box, (box.height, box.width), (0, 0), (height, width))
     box = square_box(box, height, width)

@@ -37,8 +37,10 @@ class Box:
         return self.right - self.left
 
 
-def lesion_box(mask: NDArray[np.bool_], *, margin_px: int) -> Box:
+def lesion_box(mask: NDArray[np.bool_], *, margin_px: int | tuple[int, int]) -> Box:
     """Bounding box of a mask (H, W) and a margin around it, clipped to the image.
+
+    margin_px: of rows and columns, or one for both.
 
     Raises
     ------
@@ -49,12 +51,30 @@ def lesion_box(mask: NDArray[np.bool_], *, margin_px: int) -> Box:
     if rows.size == 0:
         raise InputProblem("M06", "the mask is empty", "outline the lesion")
     height, width = mask.shape
+    above, beside = (margin_px, margin_px) if isinstance(margin_px, int) else margin_px
     return Box(
-        top=max(int(rows[0]) - margin_px, 0),
-        left=max(int(columns[0]) - margin_px, 0),
-        bottom=min(int(rows[-1]) + 1 + margin_px, height),
-        right=min(int(columns[-1]) + 1 + margin_px, width),
+        top=max(int(rows[0]) - above, 0),
+        left=max(int(columns[0]) - beside, 0),
+        bottom=min(int(rows[-1]) + 1 + above, height),
+        right=min(int(columns[-1]) + 1 + beside, width),
     )
+
+
+def margin_in_pixels(image: LesionImage, margin_mm: float) -> tuple[int, int]:
+    """Rows and columns of a margin in millimetres, rounded.
+
+    Raises
+    ------
+    BadConfig
+        If the image's spacing is not known.
+    """
+    if not image.spacing_known:
+        raise BadConfig(
+            "backbone.margin_mm needs images whose spacing is known, found one without; give "
+            "backbone.margin_px, or the column spacing_mm in the table"
+        )
+    rows, columns = (round(margin_mm / spacing) for spacing in image.spacing_mm)
+    return rows, columns
 
 
 def square_box(box: Box, height: int, width: int) -> Box:
@@ -84,7 +104,12 @@ def grey_levels(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def lesion_crop(
-    image: LesionImage, *, margin_px: int = 10, size: int = 224, aspect: str = "squash"
+    image: LesionImage,
+    *,
+    margin_px: int = 10,
+    margin_mm: float | None = None,
+    size: int = 224,
+    aspect: str = "squash",
 ) -> NDArray[np.uint8]:
     """Crop a lesion to its bounding box and margin: (size, size) uint8.
 
@@ -94,6 +119,8 @@ def lesion_crop(
         Grey image and mask of the lesion; an enhanced image shows the same tissue, finer.
     margin_px
         Pixels of the stored image around the bounding box; what is outside the image is left out.
+    margin_mm
+        The margin in millimetres, in place of `margin_px`.
     size
         Side of the crop, resized bilinearly with antialiasing.
     aspect
@@ -105,11 +132,12 @@ def lesion_crop(
     InputProblem
         If the mask is empty (M06).
     BadConfig
-        If `aspect` is unknown.
+        If `aspect` is unknown, or `margin_mm` is given and the image's spacing is not known.
     """
     if aspect not in ASPECTS:
         raise BadConfig(f"aspect must be squash or keep, found {aspect!r}; choose one of them")
-    box = lesion_box(image.mask, margin_px=margin_px)
+    margin = margin_px if margin_mm is None else margin_in_pixels(image, margin_mm)
+    box = lesion_box(image.mask, margin_px=margin)
     if aspect == "keep":
         box = square_box(box, *image.mask.shape)
     times = image.enlargement

@@ -1,8 +1,8 @@
-"""Lesion crops as batches: decoded once, kept in memory, augmented a batch at a time."""
+"""Lesion crops as batches: decoded once, kept on the device, augmented a batch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,78 +11,60 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of a crop.
-
-    shift: the largest shift, as a share of the side (a random crop of a padded image);
-    flips: mirror images along the beam's axis, and against it, half of the time.
-    """
-
-    shift: float
-    flips_horizontally: bool
-    flips_vertically: bool
-
-
-# The beam comes from above: shadows and enhancement lie below a lesion, so an upside-down image
-# is none that a scanner makes. The paper flips both ways.
-AUGMENTATIONS: dict[str, Augmentation | None] = {
-    "default": Augmentation(shift=0.1, flips_horizontally=True, flips_vertically=False),
-    "paper": Augmentation(shift=0.1, flips_horizontally=True, flips_vertically=True),
-    "none": None,
-}
+from lightning_modules.augmentation import Augmentation, apply_changes, draw_changes
 
 
 class Batch(NamedTuple):
     """Lesions that go through the network together.
 
-    crops: (B, 1, S, S), grey levels 0 to 255; y_true: (B,) float32, 0 or 1; affine: (B, 2, 3)
-    changes that are still to be made to the crops, or None.
+    crops: (B, 1, S, S), grey levels 0 to 255; y_true: (B,) float32, 0 or 1; share: what one
+    row's loss weighs in the mean over the batch, all devices together.
     """
 
     crops: Tensor
     y_true: Tensor
-    affine: Tensor | None
+    share: float
 
 
-def draw_affine(n: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Random flips and shifts as matrices (n, 2, 3) for `apply_affine`."""
-    flips = torch.rand(n, 2, generator=generator) < 0.5
-    flips &= torch.tensor([augmentation.flips_horizontally, augmentation.flips_vertically])
-    shifts = torch.rand(n, 2, generator=generator) * 2 - 1
-    affine = torch.zeros(n, 2, 3)
-    affine[:, 0, 0] = 1 - 2 * flips[:, 0].float()
-    affine[:, 1, 1] = 1 - 2 * flips[:, 1].float()
-    affine[:, :, 2] = 2 * augmentation.shift * shifts  # the grid runs from -1 to 1
-    return affine
+@dataclass(frozen=True)
+class Rank:
+    """Which of several processes that share every batch this one is."""
+
+    number: int = 0
+    of: int = 1
 
 
-def apply_affine(crops: Tensor, affine: Tensor) -> Tensor:
-    """Move crops (B, 1, S, S) by matrices (B, 2, 3); float32, what is beyond the edge mirrored."""
-    grid = functional.affine_grid(affine, list(crops.shape), align_corners=False)
-    return functional.grid_sample(
-        crops.float(), grid, padding_mode="reflection", align_corners=False
-    )
+@dataclass(frozen=True)
+class Shuffling:
+    """How training rows are drawn in an epoch.
+
+    seed: of order and augmentation, with the epoch's number; balanced: as many rows of each
+    outcome, those of the rarer one several times; augmentation: changes of the crops, or None.
+    """
+
+    seed: int
+    augmentation: Augmentation | None = None
+    balanced: bool = False
 
 
 class Batches:
-    """Batches of crops in memory, of sizes that differ by one at most.
+    """Batches of rows that lie in memory, of sizes that differ by one at most.
 
     Parameters
     ----------
     crops
-        (N, 1, S, S) uint8.
+        (N, 1, S, S) uint8, on the device where they are used.
     y_true
         (N,) float32.
     batch_size
-        Most lesions in a batch.
-    seed
-        Of order and augmentation; None keeps the order of the rows and changes nothing.
-    augmentation
-        Random changes, drawn here and made where the batch is used.
+        Most lesions in a batch, all processes together.
+    shuffling
+        Order and changes; None keeps the order of the rows and changes nothing.
+    epoch
+        Number of the epoch that is drawn next.
+    rank
+        The part of each batch that this process takes.
     """
 
     def __init__(
@@ -91,90 +73,139 @@ class Batches:
         y_true: Tensor,
         *,
         batch_size: int,
-        seed: int | None = None,
-        augmentation: Augmentation | None = None,
+        shuffling: Shuffling | None = None,
+        epoch: Callable[[], int] = lambda: 0,
+        rank: Rank | None = None,
     ) -> None:
         self.crops = crops
         self.y_true = y_true
         self.batch_size = batch_size
-        self.seed = seed
-        self.augmentation = augmentation
+        self.shuffling = shuffling
+        self.epoch = epoch
+        self.rank = rank or Rank()
 
     def __len__(self) -> int:
         """Count the batches."""
         return -(-len(self.crops) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches; the same ones each time."""
+        """Yield the batches of the current epoch; the same ones each time."""
         if len(self.crops) == 0:
             return
-        if self.seed is None:
-            for rows in torch.arange(len(self.crops)).tensor_split(len(self)):
-                yield Batch(self.crops[rows], self.y_true[rows], None)
-            return
-        yield from self._shuffled(torch.Generator().manual_seed(self.seed))
+        if self.shuffling is None:
+            yield from self._in_order()
+        else:
+            yield from self._shuffled(self.shuffling)
 
-    def _shuffled(self, generator: torch.Generator) -> Iterator[Batch]:
-        order = torch.randperm(len(self.crops), generator=generator)
-        for rows in order.tensor_split(len(self)):
-            affine = None
-            if self.augmentation is not None:
-                affine = draw_affine(len(rows), self.augmentation, generator)
-            yield Batch(self.crops[rows], self.y_true[rows], affine)
+    def _parts(self) -> Iterator[tuple[slice, float]]:
+        """Yield this process's part of each batch, and a row's share of that batch."""
+        for rows in torch.arange(len(self.crops)).tensor_split(len(self)):
+            own = rows.tensor_split(self.rank.of)[self.rank.number]
+            start = int(own[0]) if len(own) else 0
+            yield slice(start, start + len(own)), 1.0 / len(rows)
+
+    def _in_order(self) -> Iterator[Batch]:
+        for part, share in self._parts():
+            yield Batch(self.crops[part], self.y_true[part], share)
+
+    def _shuffled(self, shuffling: Shuffling) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(child_seed(shuffling.seed, self.epoch()))
+        drawn = self._order(shuffling, generator).to(self.crops.device)  # once an epoch
+        changes = None
+        if shuffling.augmentation is not None:
+            changes = draw_changes(len(drawn), shuffling.augmentation, generator)
+            changes = changes.to(self.crops.device)
+        for part, share in self._parts():
+            crops = self.crops[drawn[part]]
+            if changes is not None:
+                crops = apply_changes(crops, changes.rows(part))
+            yield Batch(crops, self.y_true[drawn[part]], share)
+
+    def _order(self, shuffling: Shuffling, generator: torch.Generator) -> Tensor:
+        n = len(self.crops)
+        if not shuffling.balanced:
+            return torch.randperm(n, generator=generator)
+        outcomes = self.y_true.cpu()
+        halves = [
+            _repeated(torch.nonzero(outcomes == level)[:, 0], size, generator)
+            for level, size in ((0, n - n // 2), (1, n // 2))
+        ]
+        rows = torch.cat(halves)
+        return rows[torch.randperm(n, generator=generator)]
+
+
+def _repeated(rows: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Draw `size` of some rows; none twice before all others are drawn as often."""
+    rounds = -(-size // len(rows))
+    drawn = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)]
+    return torch.cat(drawn)[:size]
 
 
 class LesionDataModule(pl.LightningDataModule):
-    """Crops to train on and crops to judge by.
+    """Crops to train on and crops to judge by, resident on the device.
 
     Parameters
     ----------
-    train, judged
-        Crops (N, 1, S, S) uint8 and outcomes (N,) float32 of each; `judged` may be None.
+    train
+        Crops (N, 1, S, S) uint8 and outcomes (N,) float32.
+    watched
+        Further rows of that kind whose loss is looked at after every epoch; they are never
+        changed.
     batch_size
-        Most lesions in a batch.
-    augmentation
-        Changes of the training crops; the judged ones are never changed.
-    seed
-        Of order and augmentation; an epoch's draws depend on it and the epoch's number only.
+        Most lesions in a batch, all devices together.
+    shuffling
+        Order and changes of the training rows.
     """
 
     def __init__(
         self,
         train: tuple[Tensor, Tensor],
-        judged: tuple[Tensor, Tensor] | None,
+        watched: list[tuple[Tensor, Tensor]],
         *,
         batch_size: int,
-        augmentation: Augmentation | None,
-        seed: int,
+        shuffling: Shuffling,
     ) -> None:
         super().__init__()
         self.train_rows = train
-        self.judged_rows = judged
+        self.watched_rows = watched
         self.batch_size = batch_size
-        self.augmentation = augmentation
-        self.seed = seed
+        self.shuffling = shuffling
+
+    def setup(self, stage: str) -> None:
+        """Move all rows to the device, once."""
+        device = self.trainer.strategy.root_device
+        self.train_rows = _on(device, self.train_rows)
+        self.watched_rows = [_on(device, rows) for rows in self.watched_rows]
 
     def train_dataloader(self) -> Batches:
-        """Batches of the current epoch (the trainer asks again for every epoch)."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
+        """Batches of the current epoch."""
         return Batches(
             *self.train_rows,
             batch_size=self.batch_size,
-            seed=child_seed(self.seed, epoch),
-            augmentation=self.augmentation,
+            shuffling=self.shuffling,
+            epoch=lambda: int(self.trainer.current_epoch),
+            rank=self._rank(),
         )
 
-    def val_dataloader(self) -> Batches | list[Batches]:
-        """Batches of the judged crops, in order."""
-        if self.judged_rows is None:
-            return []
-        return Batches(*self.judged_rows, batch_size=self.batch_size)
+    def val_dataloader(self) -> list[Batches]:
+        """Batches of the watched rows, in order."""
+        return [
+            Batches(*rows, batch_size=self.batch_size, rank=self._rank())
+            for rows in self.watched_rows
+        ]
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Make the drawn changes on the device where the network is."""
-        if batch.affine is None:
-            return batch
-        return Batch(apply_affine(batch.crops, batch.affine), batch.y_true, None)
+    def _rank(self) -> Rank:
+        return Rank(int(self.trainer.global_rank), int(self.trainer.world_size))
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Return the batch: its rows are on the device."""
+        return batch
+
+
+def _on(device: torch.device, rows: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return rows[0].to(device), rows[1].to(device)
 
 
 def child_seed(seed: int, *key: int) -> int:

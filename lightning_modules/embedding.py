@@ -21,7 +21,14 @@ __all__ = ["describe_backbone", "embed", "embedding_width"]
 
 
 def embed(
-    crops: NDArray[np.uint8], *, backbone: str, weights: str, image_size: int = 224, seed: int = 0
+    crops: NDArray[np.uint8],
+    *,
+    backbone: str,
+    weights: str,
+    image_size: int = 224,
+    in_chans: int = 3,
+    normalisation: str = "backbone",
+    seed: int = 0,
 ) -> NDArray[np.float32]:
     """Penultimate features of every crop, (N, `embedding_width(backbone)`) float32.
 
@@ -33,7 +40,7 @@ def embed(
     ----------
     crops
         (N, S, S) uint8.
-    backbone, weights
+    backbone, weights, in_chans, normalisation
         As in `build_backbone`.
     image_size
         Side at which the network sees the crops.
@@ -49,7 +56,9 @@ def embed(
     features = np.zeros((len(crops), embedding_width(backbone)), dtype=np.float32)
     if len(crops) == 0:
         return features
-    built = build_backbone(backbone, weights=weights, seed=seed)
+    built = build_backbone(
+        backbone, weights=weights, in_chans=in_chans, normalisation=normalisation, seed=seed
+    )
     with torch.inference_mode(), torch_threads(1):
         for row, crop in zip(features, crops, strict=True):
             row[:] = _embed_one(built, torch.tensor(crop), image_size)

@@ -128,12 +128,14 @@ class View:
     proportion: float
 
 
-def lesion_view(lesion: Lesion, *, size: int, margin_px: int, aspect: str) -> View:
+def lesion_view(
+    lesion: Lesion, *, size: int, margin_px: int, margin_mm: float | None, aspect: str
+) -> View:
     """Return the crop of a lesion as `lesion_crop` makes it, with its mask and its place."""
     image = load_lesion(lesion)
-    place = crop_place(image, margin_px=margin_px, aspect=aspect)
+    place = crop_place(image, margin_px=margin_px, margin_mm=margin_mm, aspect=aspect)
     height, width = (n * mm for n, mm in zip(place.side, image.spacing_mm, strict=True))
-    crop = lesion_crop(image, margin_px=margin_px, size=size, aspect=aspect)
+    crop = lesion_crop(image, margin_px=margin_px, margin_mm=margin_mm, size=size, aspect=aspect)
     return View(crop, place.crop_mask(image.mask, size), place, height / width)
 
 

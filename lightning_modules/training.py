@@ -1,66 +1,67 @@
 """Fine-tuned probabilities that are honest: out of fold in training, held out in test.
 
-Every network is trained for a fixed number of epochs. The fold that a network is judged on never
-stops it, selects it or tunes it; its loss is recorded and nothing else.
+The fold that a network is judged on never stops it, selects it or tunes it; its loss is recorded
+and nothing else. Where a network may stop early, an inner fold of its own rows decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from her2.errors import BadConfig, LeakageError, NotEstimable
-from lightning_modules.backbones import build_backbone, check_name, resolve_weights
-from lightning_modules.classifier import SMALL_BATCH, LesionClassifier
-from lightning_modules.data import AUGMENTATIONS, Batches, LesionDataModule, as_rows, child_seed
+from her2.errors import BadConfig, LeakageError
+from her2.settings import BackboneSettings, TrainerSettings
+from lightning_modules.backbones import check_name, resolve_weights
 from lightning_modules.embedding import check_crops
-from lightning_modules.reproducible import seeded
-from lightning_modules.trainer import quiet_trainer
+from lightning_modules.fine_tuned import KeptNetwork, write_model
+from lightning_modules.fitting import is_finished
+from lightning_modules.jobs import (
+    REFIT,
+    IntArray,
+    Job,
+    Material,
+    Output,
+    Places,
+    Record,
+    plan_job,
+    read_output,
+)
+from lightning_modules.processes import run_jobs
+from lightning_modules.temperature import fit_temperature, prevalence_shift, probabilities
 
-REFIT = -1  # the fold number, in the history, of the network that is fitted to all training rows
-HEAD_DROPOUT = 0.2
-LAYER_DECAY = 0.75
+__all__ = ["REFIT", "FineTuned", "out_of_fold_training"]
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    """Probabilities of a fine-tuned backbone.
+    """Probabilities of a fine-tuned backbone, at the prevalence of the training rows.
 
-    out_of_fold: (n_train,), each from a network that was not trained on its fold;
-    in_sample, held_out: (n_train,) and (n_test,), from one network fitted to all training rows;
-    history: one row a fold and epoch, columns fold (-1 for that last network), epoch (from 1),
-    train_loss, val_loss (of the judged fold; missing for the last network);
-    notes: what a report must say.
+    out_of_fold: (n_train,), each from networks that were not trained on its fold;
+    in_sample, held_out: (n_train,) and (n_test,), from networks fitted to all training rows, or
+    from those of all folds;
+    history: one row a network and epoch, columns fold (-1 for all training rows), network (from
+    0), epoch (from 1), train_loss, val_loss (of the judged fold; missing for the last network),
+    inner_loss (of the inner fold, missing where none may stop it);
+    notes: what a report must say;
+    features: penultimate features, where they were asked for: those of each fold's network,
+    (n_train, width), and last those of the final one, (n_train + n_test, width).
     """
 
-    out_of_fold: NDArray[np.float64]
-    in_sample: NDArray[np.float64]
-    held_out: NDArray[np.float64]
+    out_of_fold: FloatArray
+    in_sample: FloatArray
+    held_out: FloatArray
     history: pd.DataFrame
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Settings:
-    backbone: str
-    weights: str
-    image_size: int
-    max_epochs: int
-    batch_size: int
-    learning_rate: float
-    accelerator: str
-    augmentation: str
-    seed: int
-    n_threads: int
+    features: tuple[NDArray[np.float32], ...] = ()
 
 
 def out_of_fold_training(
@@ -70,20 +71,17 @@ def out_of_fold_training(
     train_index: NDArray[Any],
     test_index: NDArray[Any],
     *,
-    backbone: str,
-    weights: str,
-    image_size: int = 224,
-    max_epochs: int = 30,
-    batch_size: int = 16,
-    learning_rate: float = 5e-4,
-    accelerator: str = "auto",
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+    groups: NDArray[Any] | None = None,
     seed: int = 0,
-    augmentation: str = "default",
-    n_threads: int = 1,
+    folder: Path | None = None,
+    model_dir: Path | None = None,
+    wants_features: bool = False,
+    record: Record | None = None,
     log: Callable[[str], None] | None = None,
-    on_fitted: Callable[[int, LesionClassifier], None] | None = None,
 ) -> FineTuned:
-    """Fine-tune one network a fold for out-of-fold probabilities, and one on all training rows.
+    """Fine-tune networks for every fold, and for the test rows.
 
     Parameters
     ----------
@@ -92,32 +90,27 @@ def out_of_fold_training(
     y_true
         (N,) outcomes 0 or 1; those of `test_index` are never read.
     folds
-        (n_train,) fold of every training row, in the order of `train_index`.
+        (n_train,) fold of every training row, from 0, in the order of `train_index`.
     train_index, test_index
         Rows of `crops` to train on, and to predict (may be empty).
-    backbone, weights, image_size
-        As in `build_backbone` and `network_input`.
-    max_epochs
-        Epochs of every network; none is stopped earlier.
-    batch_size
-        Up to 16, pretrained batch norm keeps its statistics.
-    learning_rate
-        Of the head; earlier layers have less.
-    accelerator
-        As Lightning's: ``"auto"``, ``"cpu"``, ``"gpu"``. On a CPU the same seed and `n_threads`
-        give the same bytes.
+    backbone, trainer
+        What is trained, and how.
+    groups
+        (N,) units (patients) that an inner fold keeps together; each row its own by default.
     seed
-        Of heads, order, augmentation and dropout; each network draws from its own stream.
-    augmentation
-        ``"default"`` (shifts, horizontal flips), ``"paper"`` (vertical flips as well) or
-        ``"none"``.
-    n_threads
-        CPU threads of torch; the last bits depend on it, so it is not left to the machine.
+        Of heads, order, augmentation and dropout; each network draws from its own stream. On a
+        CPU the same seed and `trainer.n_threads` give the same bytes.
+    folder
+        Where outputs and checkpoints lie, so that a killed call can be repeated and goes on; by
+        default they are temporary.
+    model_dir
+        Where the final networks are kept, see `load_fine_tuned`; None keeps none.
+    wants_features
+        Also return penultimate features.
+    record
+        Called with the losses of every epoch by name, and its number.
     log
         Called with one line a network.
-    on_fitted
-        Called with every network once it has predicted, after the fold that it has not seen
-        (`REFIT`: the network fitted to all training rows).
 
     Raises
     ------
@@ -128,56 +121,195 @@ def out_of_fold_training(
     NotEstimable
         If the rows that a network trains on have one outcome only.
     """
-    settings = _Settings(
-        backbone=backbone,
-        weights=weights,
-        image_size=image_size,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        accelerator=accelerator,
-        augmentation=augmentation,
-        seed=seed,
-        n_threads=n_threads,
-    )
-    train_index, test_index, folds = map(np.asarray, (train_index, test_index, folds))
-    _check(settings, crops, folds, train_index, test_index)
-    out_of_fold, history = _cross_fit(settings, crops, y_true, folds, train_index, log, on_fitted)
-    refit = _fit(settings, as_rows(crops, y_true, train_index), fold=REFIT)
-    if log:
-        log(f"all training rows: {refit.summary}")
-    in_sample = refit.predict(crops[train_index])
-    held_out = refit.predict(crops[test_index.astype(np.int64)])
-    if on_fitted:
-        on_fitted(REFIT, refit.module)
+    train_index, test_index = (np.asarray(i, dtype=np.int64) for i in (train_index, test_index))
+    folds = np.asarray(folds)
+    units = np.arange(len(crops)) if groups is None else np.asarray(groups)
+    _check(backbone, trainer, crops, folds, train_index, test_index)
+    if wants_features:
+        _check_features(trainer)
+    with tempfile.TemporaryDirectory() as temporary:
+        of = Material(
+            crops, y_true, units, backbone, trainer, seed, folder or Path(temporary), model_dir,
+            record,
+        )  # fmt: skip
+        plan = _Plan(of, folds, train_index, test_index, wants_features)
+        outputs = _train(plan.jobs(), of, log)
+        return _assemble(plan, outputs)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which networks there are."""
+
+    of: Material
+    folds: NDArray[Any]
+    train_index: IntArray
+    test_index: IntArray
+    wants_features: bool
+
+    @property
+    def everybody(self) -> IntArray:
+        """Training rows, then test rows."""
+        return np.concatenate([self.train_index, self.test_index])
+
+    @property
+    def averages_folds(self) -> bool:
+        """Whether the folds' networks judge the test rows."""
+        return self.of.trainer.refit == "folds"
+
+    def jobs(self) -> list[Job]:
+        """Return the networks of every fold, and of all training rows, in order."""
+        names = [int(name) for name in np.unique(self.folds)]
+        jobs = [job for name in names for job in self._of_fold(name)]
+        if not self.averages_folds:
+            jobs += self._of_all()
+        return jobs
+
+    def _of_fold(self, fold: int) -> list[Job]:
+        is_judged = self.folds == fold
+        judged = self.train_index[is_judged]
+        predicted = self.everybody if self.averages_folds else judged
+        if self.wants_features:
+            predicted = self.train_index
+        keeps = self.averages_folds or self.of.trainer.keep == "all"
+        return self._networks(fold, self.train_index[~is_judged], judged, predicted, keeps)
+
+    def _of_all(self) -> list[Job]:
+        nobody = self.train_index[:0]
+        return self._networks(REFIT, self.train_index, nobody, self.everybody, True)
+
+    def _networks(
+        self, fold: int, learned: IntArray, judged: IntArray, predicted: IntArray, keeps: bool
+    ) -> list[Job]:
+        return [
+            plan_job(
+                self.of, learned, judged, fold=fold, number=number, predicted=predicted,
+                wants_features=self.wants_features, is_kept=keeps,
+            )
+            for number in range(self.of.trainer.n_seeds)
+        ]  # fmt: skip
+
+
+def _train(
+    jobs: Sequence[Job], of: Material, log: Callable[[str], None] | None
+) -> list[tuple[Job, Output]]:
+    """Return every job with its output; what is finished already is not trained again."""
+    missing = [job for job in jobs if not is_finished(Places.of(job, of))]
+    if log and len(missing) < len(jobs):
+        log(f"{len(jobs) - len(missing)} of {len(jobs)} networks are trained already")
+    run_jobs(missing, of, log=log)
+    outputs = [(job, read_output(Places.of(job, of).output)) for job in jobs]
+    if not all(np.isfinite(output.logits).all() for _, output in outputs):
+        raise BadConfig(
+            f"training of {of.backbone.name} must converge, found probabilities that are not "
+            "finite; lower trainer.learning_rate"
+        )
+    return outputs
+
+
+def _assemble(plan: _Plan, outputs: Sequence[tuple[Job, Output]]) -> FineTuned:
+    """Return probabilities from logits: averaged over seeds, tempered, moved to one prevalence."""
+    signatures = _Signatures(plan, outputs)
+    temperature = signatures.temperature()
+    in_sample, held_out = signatures.final(temperature)
+    if plan.of.model_dir is not None:
+        _write_model(plan, outputs, signatures, temperature)
+    features = [output.features for _, output in outputs] if plan.wants_features else []
+    rows = [row for job, output in outputs for row in output.rows(job)]
     return FineTuned(
-        out_of_fold=out_of_fold,
+        out_of_fold=signatures.out_of_fold(),
         in_sample=in_sample,
         held_out=held_out,
-        history=pd.DataFrame([*history, *refit.history]),
-        notes=_notes(settings),
+        history=pd.DataFrame(rows).astype({"epoch": int}),
+        notes=_notes(plan.of, temperature),
+        features=tuple(features),
     )
+
+
+class _Signatures:
+    """Logits of every fold, with what turns them into probabilities."""
+
+    def __init__(self, plan: _Plan, outputs: Sequence[tuple[Job, Output]]) -> None:
+        self.plan = plan
+        self.y_true = np.asarray(plan.of.y_true)[plan.train_index].astype(np.int64)
+        self.names = [int(name) for name in np.unique(plan.folds)]
+        self.job = {job.fold: job for job, _ in outputs}
+        self.mean = {
+            fold: np.mean([o.logits for j, o in outputs if j.fold == fold], axis=0)
+            for fold in self.job
+        }
+
+    def shift(self, fold: int) -> float:
+        """Log odds that move a fold's answers to the prevalence of all training rows."""
+        learned = np.asarray(self.plan.of.y_true)[self.job[fold].learned].astype(np.int64)
+        if self.plan.of.trainer.balance != "none":
+            learned = np.array([0, 1])  # both outcomes counted alike
+        return prevalence_shift(learned, self.y_true)
+
+    def _judged(self, fold: int) -> FloatArray:
+        """Logits of the fold's own rows."""
+        job, of_fold = self.job[fold], self.plan.train_index[self.plan.folds == fold]
+        place = {int(row): i for i, row in enumerate(job.predicted)}
+        return np.asarray(self.mean[fold][[place[int(row)] for row in of_fold]])
+
+    def temperature(self, without: int | None = None) -> float:
+        """Temperature from out-of-fold logits; `without` leaves a fold out."""
+        if not self.plan.of.trainer.temperature:
+            return 1.0
+        names = [name for name in self.names if name != without]
+        rows = [self.plan.folds == name for name in names]
+        return fit_temperature(
+            np.concatenate([self._judged(name) for name in names]),
+            np.concatenate(
+                [np.full(r.sum(), self.shift(n)) for n, r in zip(names, rows, strict=True)]
+            ),
+            np.concatenate([self.y_true[r] for r in rows]),
+        )
+
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities (n_train,); a fold's own outcomes do not tune its temperature."""
+        found = np.zeros(len(self.y_true))
+        for name in self.names:
+            judged = self._judged(name)
+            found[self.plan.folds == name] = probabilities(
+                judged, self.temperature(without=name), self.shift(name)
+            )
+        return found
+
+    def final(self, temperature: float) -> tuple[FloatArray, FloatArray]:
+        """Probabilities of the training rows and of the test rows by the final networks."""
+        folds = self.names if self.plan.averages_folds else [REFIT]
+        logits = [self.mean[fold] / temperature + self.shift(fold) for fold in folds]
+        found = probabilities(np.mean(logits, axis=0), 1.0, 0.0)
+        n_train = len(self.y_true)
+        return found[:n_train], found[n_train:]
+
+
+def _write_model(
+    plan: _Plan,
+    outputs: Sequence[tuple[Job, Output]],
+    signatures: _Signatures,
+    temperature: float,
+) -> None:
+    final = (lambda job: True) if plan.averages_folds else (lambda job: job.fold == REFIT)
+    kept = [
+        KeptNetwork(weights.name, job.fold, job.number, signatures.shift(job.fold), final(job))
+        for job, weights in ((job, Places.of(job, plan.of).weights) for job, _ in outputs)
+        if weights is not None
+    ]
+    write_model(plan.of, kept, temperature=temperature)
 
 
 def _check(
-    settings: _Settings,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
     crops: NDArray[np.uint8],
     folds: NDArray[Any],
-    train_index: NDArray[Any],
-    test_index: NDArray[Any],
+    train_index: IntArray,
+    test_index: IntArray,
 ) -> None:
-    check_name(settings.backbone)
+    check_name(backbone.name)
     check_crops(crops)
-    if settings.augmentation not in AUGMENTATIONS:
-        raise BadConfig(
-            f"augmentation must be one of {', '.join(AUGMENTATIONS)}, found "
-            f"{settings.augmentation!r}; choose one of them"
-        )
-    if settings.max_epochs < 1 or settings.batch_size < 1:
-        raise BadConfig(
-            f"trainer.max_epochs and the batch size must be at least 1, found "
-            f"{settings.max_epochs} and {settings.batch_size}; raise them"
-        )
     shared = np.intersect1d(train_index, test_index)
     if shared.size:
         raise LeakageError(
@@ -193,142 +325,31 @@ def _check(
         )
 
 
-def _cross_fit(
-    settings: _Settings,
-    crops: NDArray[np.uint8],
-    y_true: NDArray[Any],
-    folds: NDArray[Any],
-    train_index: NDArray[Any],
-    log: Callable[[str], None] | None,
-    on_fitted: Callable[[int, LesionClassifier], None] | None,
-) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
-    """Out-of-fold probabilities (n_train,) and the history of the networks that gave them."""
-    out_of_fold = np.zeros(train_index.size)
-    history: list[dict[str, Any]] = []
-    names = np.unique(folds)
-    for number, fold in enumerate(names, start=1):
-        is_judged = folds == fold
-        judged = train_index[is_judged]
-        fit = _fit(
-            settings,
-            as_rows(crops, y_true, train_index[~is_judged]),
-            as_rows(crops, y_true, judged),
-            fold=int(fold),
+def _check_features(trainer: TrainerSettings) -> None:
+    if trainer.refit != "all" or trainer.n_seeds != 1:
+        raise BadConfig(
+            "backbone.mode=finetune_features needs one network a fold and one of all training "
+            "rows, because features of different networks are not aligned; found trainer.refit="
+            f"{trainer.refit} and trainer.n_seeds={trainer.n_seeds}; use all and 1"
         )
-        out_of_fold[is_judged] = fit.predict(crops[judged])
-        if on_fitted:
-            on_fitted(int(fold), fit.module)
-        history += fit.history
-        if log:
-            log(f"fold {number} of {names.size}: {fit.summary}")
-    return out_of_fold, history
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """A trained network, its losses and its probabilities."""
-
-    settings: _Settings
-    fold: int
-    module: LesionClassifier
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """Losses of every epoch."""
-        return [
-            {
-                "fold": self.fold,
-                "epoch": loss.epoch,
-                "train_loss": loss.train,
-                "val_loss": np.nan if loss.judged is None else loss.judged,
-            }
-            for loss in self.module.losses
+def _notes(of: Material, temperature: float) -> tuple[str, ...]:
+    name, trainer = of.backbone.name, of.trainer
+    if trainer.patience:
+        notes = [
+            f"{name}: every network was trained for at most {trainer.max_epochs} epochs and "
+            f"stopped by an inner fold of its own training rows, never by the fold it is judged on"
         ]
-
-    @property
-    def summary(self) -> str:
-        """Last losses, for a person to read."""
-        last = self.module.losses[-1]
-        judged = "" if last.judged is None else f", judged loss {last.judged:.3f}"
-        return f"training loss {last.train:.3f}{judged} after {last.epoch} epochs"
-
-    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Probabilities (n,) of crops (n, S, S)."""
-        if len(crops) == 0:
-            return np.zeros(0)
-        rows = as_rows(crops, np.zeros(len(crops)), np.arange(len(crops)))
-        batches = Batches(*rows, batch_size=self.settings.batch_size)
-        with seeded(0), _trainer(self.settings) as trainer:
-            parts: list[Tensor] = trainer.predict(self.module, dataloaders=batches)
-        y_prob: NDArray[np.float64] = torch.cat(parts).double().numpy()
-        if not np.isfinite(y_prob).all():
-            raise BadConfig(
-                f"training of {self.settings.backbone} must converge, found probabilities that "
-                f"are not finite; lower the learning rate"
-            )
-        return y_prob
-
-
-def _fit(
-    settings: _Settings,
-    train: tuple[Tensor, Tensor],
-    judged: tuple[Tensor, Tensor] | None = None,
-    *,
-    fold: int,
-) -> _Fitted:
-    """Fit a network to some rows; the judged ones are looked at, never learned from."""
-    seed = child_seed(settings.seed, fold - REFIT)
-    data = LesionDataModule(
-        train,
-        judged,
-        batch_size=settings.batch_size,
-        augmentation=AUGMENTATIONS[settings.augmentation],
-        seed=seed,
-    )
-    module = _module(settings, train[1], seed).train()
-    with seeded(seed), _trainer(settings, judges=judged is not None) as trainer:
-        trainer.fit(module, datamodule=data)
-    return _Fitted(settings, fold, module)
-
-
-def _trainer(settings: _Settings, *, judges: bool = False) -> AbstractContextManager[pl.Trainer]:
-    return quiet_trainer(
-        max_epochs=settings.max_epochs,
-        accelerator=settings.accelerator,
-        n_threads=settings.n_threads,
-        judges=judges,
-    )
-
-
-def _module(settings: _Settings, y_true: Tensor, seed: int) -> LesionClassifier:
-    n_rows, n_positive = len(y_true), int((y_true == 1).sum())
-    if n_positive in (0, n_rows):
-        raise NotEstimable(
-            f"a network needs both outcomes to train on, found {n_positive} positives among "
-            f"{n_rows} rows; use fewer folds"
+    else:
+        notes = [
+            f"{name}: every network was trained for {trainer.max_epochs} epochs; none was "
+            f"stopped or chosen by the fold it is judged on"
+        ]
+    if trainer.temperature:
+        notes.append(
+            f"{name}: logits were divided by a temperature ({temperature:.2f} for the test role) "
+            "that was fitted to out-of-fold logits; that of a fold, to those of the other folds"
         )
-    backbone = build_backbone(
-        settings.backbone,
-        weights=settings.weights,
-        num_classes=1,
-        drop_rate=HEAD_DROPOUT,
-        seed=seed,
-    )
-    is_pretrained = backbone.weights.kind != "none"
-    return LesionClassifier(
-        backbone,
-        image_size=settings.image_size,
-        positive_weight=(n_rows - n_positive) / n_positive,
-        learning_rate=settings.learning_rate,
-        layer_decay=LAYER_DECAY if is_pretrained else 1.0,
-        freezes_batch_norm=is_pretrained and settings.batch_size <= SMALL_BATCH,
-    )
-
-
-def _notes(settings: _Settings) -> tuple[str, ...]:
-    fixed = (
-        f"{settings.backbone}: every network was trained for {settings.max_epochs} epochs; none "
-        f"was stopped or chosen by the fold it is judged on"
-    )
-    note = resolve_weights(settings.backbone, settings.weights).note
-    return (fixed, note) if note else (fixed,)
+    note = resolve_weights(name, of.backbone.weights).note
+    return (*notes, note) if note else tuple(notes)

@@ -30,6 +30,7 @@ from her2.plots.super_resolution import (
     super_resolution_figure,
     super_resolution_history_figure,
 )
+from her2.plots.training import training_figure
 
 __all__ = [
     "CamExample",
@@ -64,5 +65,6 @@ __all__ = [
     "super_resolution_figure",
     "super_resolution_history_figure",
     "svg_bytes",
+    "training_figure",
     "weights_figure",
 ]

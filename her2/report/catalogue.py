@@ -60,7 +60,9 @@ TABLES: dict[str, TableSpec] = {
 }
 
 # Points of the curves and single repeats: the figures show them, the files hold them.
-POINTS = frozenset({"roc", "calibration", "calibration_curve", "decision_curve", "repeats"})
+POINTS = frozenset(
+    {"roc", "calibration", "calibration_curve", "decision_curve", "repeats", "training"}
+)
 
 FIGURES: dict[str, str] = {
     "flow": "Flow of patients from the rows of the patient table to training and test.",
@@ -116,6 +118,10 @@ FIGURES: dict[str, str] = {
     "nomogram": (
         "Nomogram of the combined model: add the points of each row, and read the probability "
         "below the total."
+    ),
+    "training": (
+        "Training of the networks: mean loss by epoch. The loss of the judged fold is recorded "
+        "and decides nothing."
     ),
     "grad_cam": (
         "Grad-CAM: regions that speak for the outcome that the network called, with the outline "
@@ -291,6 +297,7 @@ SECTIONS: tuple[SectionPlan, ...] = (
             Shows("optimism"),
         ),
     ),
+    SectionPlan("training", "Training of the networks", (Draws(("training",)),)),
     SectionPlan("grad-cam", "Grad-CAM", (Draws(("grad_cam",)), Shows("grad_cam"))),
     SectionPlan(
         "importance",

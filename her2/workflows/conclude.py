@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from her2.arms import Arm
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.workflows.enhancement import Enhancement
@@ -29,8 +31,12 @@ def conclude(
     n_workers: int,
     enhancement: Enhancement | None = None,
     explained: Explanation | None = None,
+    history: pd.DataFrame | None = None,
 ) -> int:
-    """Write everything that a run of fitted arms leaves, and return its exit status."""
+    """Write everything that a run of fitted arms leaves, and return its exit status.
+
+    history: losses of fine-tuned networks, if there are any.
+    """
     save_models(run.folder, fitted)
     refits = refit_run(
         run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers
@@ -43,5 +49,6 @@ def conclude(
     fits = Fits(
         arms, fitted, refits, model_selection_table(fitted.arms), radiomic,
         enhancement=enhancement or Enhancement(), explained=explained,
+        history=pd.DataFrame() if history is None else history,
     )  # fmt: skip
     return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)

@@ -64,7 +64,7 @@ def differences(config: Mapping[str, Any]) -> list[Difference]:
     if method in ENHANCEMENTS and ("radiomics" in config or method != "none"):
         found.append(("Images are enlarged 4 x by a generative network.", *ENHANCEMENTS[method]))
     backbone = config.get("backbone", {}).get("name")
-    if backbone and "trainer" not in config:
+    if backbone and config["backbone"].get("mode", "frozen") == "frozen":
         found.append(
             (
                 "ResNet101, fine-tuned, gives the deep features.",

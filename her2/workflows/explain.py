@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from her2.arms import FittedArm, TrainingSet
+from her2.arms import FittedArm, Signature, TrainingSet
 from her2.errors import NotEstimable
 from her2.linear_head import LinearHead, linear_head
 from her2.progress import progress
@@ -31,8 +31,8 @@ from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import write_parquet
 
 if TYPE_CHECKING:
-    from lightning_modules.classifier import LesionClassifier
     from lightning_modules.explaining import LogitNetwork, View
+    from lightning_modules.fine_tuned import FineTunedModel
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +94,9 @@ def explain_study(
         return Explanation(backbone, notes=(f"{ARM} has no Grad-CAM: {reason}.",))
     explainer = Explainer(run, backbone, seed=seed)
     built = build_backbone(
-        backbone.name, weights=backbone.weights, seed=integer_seed(seed, "backbone")
-    )
+        backbone.name, weights=backbone.weights, in_chans=backbone.in_chans,
+        normalisation=backbone.normalisation, seed=integer_seed(seed, "backbone"),
+    )  # fmt: skip
     network = logit_network(
         built.network, built.normalisation, image_size=backbone.image_size,
         layer=backbone.cam_layer,
@@ -107,6 +108,53 @@ def explain_study(
         for fold, head in heads.items():
             explainer.explain(network.with_head(head), fold, advance=advance)
     return explainer.finished()
+
+
+def explain_tuned(
+    run: OpenRun,
+    signature: Signature,
+    backbone: BackboneSettings,
+    *,
+    fitted: FittedArm | None = None,
+    seed: int,
+) -> Explanation:
+    """Return the maps of fine-tuned networks that the run has kept, and write their numbers.
+
+    Every lesion is explained by the first network of its fold. fitted: the arm's heads, where
+    the networks give the features only.
+    """
+    from lightning_modules.explaining import logit_network
+    from lightning_modules.fine_tuned import load_fine_tuned
+
+    model = load_fine_tuned(run.folder.file("model"))
+    explainer = Explainer(run, backbone, seed=seed)
+    first = [kept for kept in model.networks if kept.number == 0]
+    heads = {} if fitted is None else _heads(run.training, fitted, signature.n_features)
+    with (
+        run.watch.step("grad_cam"),
+        progress("Grad-CAM", len(explainer.plan), "lesions") as advance,
+    ):
+        for kept in first:
+            built = model.network(kept)
+            network = logit_network(
+                built.network, built.normalisation, image_size=backbone.image_size,
+                layer=backbone.cam_layer,
+            )  # fmt: skip
+            if heads:
+                network = network.with_head(heads[kept.fold])
+            explainer.explain(network, kept.fold, advance=advance)
+    reported = dict(zip(run.training.keys, signature.repeats[0].tolist(), strict=True))
+    return explainer.finished(reported | dict(signature.held_out), _doubts(model))
+
+
+def _doubts(model: FineTunedModel) -> list[str]:
+    """Return what maps of single networks do not show."""
+    notes = []
+    if any(kept.number for kept in model.networks):
+        notes.append("Grad-CAM shows the first network of each fold, of several averaged.")
+    if all(kept.fold != FINAL for kept in model.networks):
+        notes.append("Held-out lesions have no Grad-CAM: the folds' networks judge them together.")
+    return notes
 
 
 class Explainer:
@@ -152,24 +200,22 @@ class Explainer:
         self._parts.append(_with_plan(plan, found))
         self._maps.update(zip(plan.index, found.maps, strict=True))
 
-    def explain_classifier(self, fold: int, module: LesionClassifier) -> None:
-        """Explain the lesions of a fold by the network that was fine-tuned without them."""
-        from lightning_modules.explaining import logit_network
+    def finished(
+        self, reported: Mapping[str, float] | None = None, notes: Sequence[str] = ()
+    ) -> Explanation:
+        """Return all that was explained, and write grad_cam.parquet to the run's folder.
 
-        network = logit_network(
-            module.network, module.normalisation, image_size=module.image_size,
-            layer=self.backbone.cam_layer,
-        )  # fmt: skip
-        self.explain(network, fold)
-
-    def finished(self) -> Explanation:
-        """Return all that was explained, and write grad_cam.parquet to the run's folder."""
+        reported: probabilities by `Lesion.key` as the report has them, where those of a single
+        network are others.
+        """
         if not self._parts:
-            return Explanation(self.backbone)
+            return Explanation(self.backbone, notes=tuple(notes))
         rows = pd.concat(self._parts)
         rows = rows.loc[[key for key in self.plan.index if key in rows.index]]
+        if reported is not None:
+            rows = rows.assign(y_prob=[reported[key] for key in rows.index])
         write_parquet(self.run.folder.file("grad_cam.parquet"), _named(self.run, rows))
-        return Explanation(self.backbone, rows, self._maps)
+        return Explanation(self.backbone, rows, self._maps, tuple(notes))
 
 
 def view_of(run: OpenRun, backbone: BackboneSettings, key: str, size: int) -> View:
@@ -177,7 +223,8 @@ def view_of(run: OpenRun, backbone: BackboneSettings, key: str, size: int) -> Vi
     from lightning_modules.explaining import lesion_view
 
     return lesion_view(
-        _lesion(run, key), size=size, margin_px=backbone.margin_px, aspect=backbone.aspect,
+        _lesion(run, key), size=size, margin_px=backbone.margin_px,
+        margin_mm=backbone.margin_mm, aspect=backbone.aspect,
     )  # fmt: skip
 
 

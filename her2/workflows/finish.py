@@ -23,7 +23,7 @@ from her2.run_folder import environment
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.stats.coherence import check
 from her2.store import file_sha256, write_json
-from her2.tracking import track_study, upload_files
+from her2.tracking import OPEN_RUN, open_run_id, track_study, upload_files
 from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
@@ -51,7 +51,7 @@ class Fits:
 
     radiomic: the features, with the agreement of readers and the robustness where asked for;
     enhancement: how the images were enhanced; explained: the maps of the network, where there is
-    one.
+    one; history: losses of fine-tuned networks, see `plots.training_figure`.
     """
 
     arms: Sequence[Arm] = ()
@@ -61,6 +61,7 @@ class Fits:
     radiomic: RadiomicInputs | None = None
     enhancement: Enhancement = field(default_factory=Enhancement)
     explained: Explanation | None = None
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def finish(
@@ -175,6 +176,7 @@ def _tables(
         "grad_cam": _grad_cam(fits, results),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
         "audit": audit_table(run, fits.refits, fits.arms),
+        "training": fits.history,
     }
 
 
@@ -320,7 +322,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     """Write the study down in MLflow; results.json then says where."""
     tracked = track_study(
         run.folder.path, results, run.config, environment(),
-        uri=tracking.uri, experiment=tracking.experiment,
+        uri=tracking.uri, experiment=tracking.experiment, run_id=open_run_id(run.folder.path),
     )  # fmt: skip
     if tracked is None:
         results["notes"].append("MLflow could not be reached: this run is not in its store.")
@@ -332,6 +334,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     }
     write_json(run.folder.file("results.json"), results)
     upload_files(tracked, run.folder.path, uri=tracking.uri)
+    run.folder.file(OPEN_RUN).unlink(missing_ok=True)
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:

@@ -197,6 +197,7 @@ def deep_features(
         cohort.lesions,
         size=settings.image_size,
         margin_px=settings.margin_px,
+        margin_mm=settings.margin_mm,
         aspect=settings.aspect,
     )
     with progress("deep features", len(cohort.lesions), "lesions") as advance:
@@ -206,6 +207,8 @@ def deep_features(
             store=store,
             backbone=settings.name,
             weights=settings.weights,
+            in_chans=settings.in_chans,
+            normalisation=settings.normalisation,
             seed=integer_seed(seed, "backbone"),
             advance=advance,
         )

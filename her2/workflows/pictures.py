@@ -51,8 +51,8 @@ def figures(of: Material) -> dict[str, Figure]:
     """Return every figure that the run has the numbers for, by name."""
     drawn: dict[str, Figure] = {}
     parts = (
-        _patients, _selection, _performance, _by_role, _final_model, _grad_cam, _importance,
-        _robustness,
+        _patients, _selection, _performance, _by_role, _final_model, _training, _grad_cam,
+        _importance, _robustness,
     )  # fmt: skip
     for part in parts:
         drawn.update(part(of))
@@ -193,6 +193,12 @@ def _robustness(of: Material) -> Named:
                 frequencies, nogueira_text=_stability_text(of, arm),
                 title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
             )  # fmt: skip
+
+
+def _training(of: Material) -> Named:
+    history = of.tables["training"]
+    if not history.empty:
+        yield "training", plots.training_figure(history)
 
 
 def roles_in(results: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -104,9 +104,17 @@ def radiomics_arm(
     )  # fmt: skip
 
 
-def deep_learning_arm(features: pd.DataFrame, backbone: BackboneSettings) -> Arm:
-    """Return the arm of frozen deep features under a penalised logistic regression."""
-    return Arm("deep_learning", features, no_selection(), candidates(backbone.head))
+def deep_learning_arm(
+    features: pd.DataFrame, backbone: BackboneSettings, by_fold: Sequence[pd.DataFrame] = ()
+) -> Arm:
+    """Return the arm of deep features under a penalised logistic regression.
+
+    by_fold: training rows as networks see them that were fine-tuned without an outer fold.
+    """
+    return Arm(
+        "deep_learning", features, no_selection(), candidates(backbone.head),
+        by_fold=tuple(by_fold),
+    )  # fmt: skip
 
 
 def dlr_arm(
@@ -117,15 +125,28 @@ def dlr_arm(
     selection: SelectionSettings,
     fusion: FusionSettings,
     seed: int,
+    by_fold: Sequence[pd.DataFrame] = (),
 ) -> Arm:
-    """Return the arm that compresses deep features and selects among them and radiomic ones."""
+    """Return the arm that compresses deep features and selects among them and radiomic ones.
+
+    by_fold: as `deep_learning_arm` has it; the radiomic features are the same in every fold.
+    """
     compress = CompressDeepFeatures(n_deep=deep.shape[1], n_components=fusion.n_components)
     table, first = _with_helpers(deep, radiomics, selection)
     chain = [step for _, step in selection_chain(selection, seed).steps]
     return Arm(
         "dlr", table, make_pipeline(*first, compress, *chain), candidates(classifier),
         auxiliary=_helpers(table),
+        by_fold=tuple(_with_fold(own, radiomics, selection) for own in by_fold),
     )  # fmt: skip
+
+
+def _with_fold(
+    deep: pd.DataFrame, radiomics: RadiomicInputs, selection: SelectionSettings
+) -> pd.DataFrame:
+    """Return the table of an arm for one outer fold: the rows that `deep` has."""
+    everybody = deep.reindex(radiomics.features.index)
+    return _with_helpers(everybody, radiomics, selection)[0].loc[deep.index]
 
 
 def _with_helpers(

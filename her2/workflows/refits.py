@@ -172,7 +172,9 @@ def _optimism(
     evaluation: EvaluationSettings,
     jobs: dict[str, int],
 ) -> pd.DataFrame:
-    if not evaluation.n_optimism:
+    # networks that have seen a patient would make the optimism of their features look small
+    arms = [arm for arm in arms if not arm.by_fold]
+    if not evaluation.n_optimism or not arms:
         return pd.DataFrame()
     with progress("optimism", len(arms), "arms") as advance:
         return optimism_of_pipelines(

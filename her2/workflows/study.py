@@ -23,18 +23,28 @@ from her2.settings import (
     SelectionSettings,
     SplitSettings,
     TrackingSettings,
+    TrainerSettings,
 )
 from her2.types import ARMS
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
 from her2.workflows.enhancement import check_enhance, enhanced_run
 from her2.workflows.enhancement_evidence import compared, with_evidence
-from her2.workflows.explain import check_explained, explain_study
+from her2.workflows.explain import Explanation, check_explained, explain_study, explain_tuned
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
 from her2.workflows.opening import OpenRun, Stopwatch, open_run
 from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
+from her2.workflows.tuning import (
+    DeepInputs,
+    check_mode,
+    check_weights,
+    settle_networks,
+    tuned_inputs,
+    tuned_signature,
+)
 
+DEEP = "deep_learning"
 NEEDS = {
     "clinical": "no clinical variable is named (cohort.clinical)",
     "radiomics": "the cohort has neither images with masks nor features of its own",
@@ -56,6 +66,7 @@ def study(
     backbone: BackboneSettings,
     fusion: FusionSettings,
     evaluation: EvaluationSettings,
+    trainer: TrainerSettings,
     tracking: TrackingSettings,
     compute: ComputeSettings,
     seed: int,
@@ -65,8 +76,10 @@ def study(
     check_groups(enhance, fusion)
     check_radiomics(radiomics, selection)
     recipes.check_recipe(classifier, selection, seed)
-    check_weights(backbone, enhance)
+    check_mode(backbone, fusion, evaluation)
     check_explained(backbone, evaluation)
+    if enhance.method == "srgan":  # weights that cannot be had are missed before a long fit
+        check_weights(backbone)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -74,8 +87,8 @@ def study(
 
     fit = partial(
         fitted_study, radiomics=radiomics, selection=selection, classifier=classifier,
-        backbone=backbone, fusion=fusion, evaluation=evaluation, cohort=cohort, compute=compute,
-        seed=seed, cache=cache,
+        backbone=backbone, fusion=fusion, evaluation=evaluation, trainer=trainer,
+        tracking=tracking, cohort=cohort, compute=compute, seed=seed, cache=cache,
     )  # fmt: skip
     # before the run's own, which then has the last word in every file
     is_compared = enhance.compare and enhance.method != "none" and run.has_images
@@ -90,14 +103,13 @@ def study(
             made, found.run.training, found.fitted.signatures, native.run.training,
             native.fitted.signatures,
         )  # fmt: skip
-    explained = None
-    if evaluation.grad_cam and "deep_learning" in found.fitted.arms:
-        network = found.fitted.arms["deep_learning"]
-        explained = explain_study(found.run, network, backbone, seed=seed)
+    explained = _explained(found, backbone, trainer, seed) if evaluation.grad_cam else None
     return conclude(
-        found.run, found.arms, found.fitted, [*made.notes, *_absent(found.fitted, fusion)],
+        found.run, found.arms, found.fitted,
+        [*made.notes, *found.deep.notes, *_absent(found.fitted, fusion)],
         radiomic=found.radiomic, evaluation=evaluation, tracking=tracking, seed=seed,
         n_workers=n_workers(compute), enhancement=made, explained=explained,
+        history=found.deep.history,
     )  # fmt: skip
 
 
@@ -109,6 +121,20 @@ class FittedStudy:
     radiomic: RadiomicInputs | None
     arms: list[Arm]
     fitted: Fitted
+    deep: DeepInputs
+
+
+def _explained(
+    found: FittedStudy, backbone: BackboneSettings, trainer: TrainerSettings, seed: int
+) -> Explanation | None:
+    """Return the maps of the study's network, by whatever mode it is used."""
+    fitted = found.fitted.arms.get(DEEP)
+    if found.deep.tuned is None:
+        return None if fitted is None else explain_study(found.run, fitted, backbone, seed=seed)
+    signature = found.fitted.signatures[DEEP]
+    made = explain_tuned(found.run, signature, backbone, fitted=fitted, seed=seed)
+    settle_networks(found.run, trainer)
+    return made
 
 
 def fitted_study(
@@ -120,6 +146,8 @@ def fitted_study(
     backbone: BackboneSettings,
     fusion: FusionSettings,
     evaluation: EvaluationSettings,
+    trainer: TrainerSettings,
+    tracking: TrackingSettings,
     cohort: CohortSettings,
     compute: ComputeSettings,
     seed: int,
@@ -127,10 +155,14 @@ def fitted_study(
 ) -> FittedStudy:
     """Return the features and the fitted arms of a run's images as they are now."""
     # first the short step, so that weights that cannot be had are missed before the long one
-    deep = _deep_features(run, backbone, compute, cache, seed)
+    frozen = _deep_features(run, backbone, compute, cache, seed)
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
+    deep = tuned_inputs(
+        run, backbone, trainer, frozen, tracking=tracking, seed=seed,
+        explains=evaluation.grad_cam,
+    )  # fmt: skip
     arms = _arms(
         run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed
     )
@@ -138,21 +170,18 @@ def fitted_study(
         run, arms, members=fusion.members, evaluation=evaluation, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
-    return FittedStudy(run, radiomic, arms, fitted)
+    fitted = _with_network(run, fitted, deep, backbone)
+    return FittedStudy(run, radiomic, arms, fitted, deep)
 
 
-def check_weights(backbone: BackboneSettings, enhance: EnhanceSettings) -> None:
-    """Refuse weights of the backbone that cannot be had, before a generator is fitted.
-
-    Raises
-    ------
-    MissingWeights, BadConfig
-        With the ways out.
-    """
-    if enhance.method == "srgan":
-        from lightning_modules.weights import resolve_weights
-
-        resolve_weights(backbone.name, backbone.weights)
+def _with_network(
+    run: OpenRun, fitted: Fitted, deep: DeepInputs, backbone: BackboneSettings
+) -> Fitted:
+    """Return the fits with the signature of the fine-tuned network, if it is an arm itself."""
+    if deep.tuned is None or deep.by_fold:
+        return fitted
+    own = {"deep_learning": tuned_signature(run, deep.tuned, backbone)}
+    return replace(fitted, signatures=fitted.signatures | own)
 
 
 def study_arms(
@@ -171,8 +200,13 @@ def study_arms(
     cache: str | None,
 ) -> tuple[OpenRun, list[Arm]]:
     """Return the run and its arms as a study has them, for who judges its protocol."""
+    if backbone.mode != "frozen":
+        raise BadConfig(
+            f"expected backbone.mode=frozen where a protocol is repeated, found {backbone.mode}; "
+            "every trial would train all networks again"
+        )
     run, _ = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
-    deep = _deep_features(run, backbone, compute, cache, seed)
+    deep = DeepInputs(_deep_features(run, backbone, compute, cache, seed))
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
@@ -206,6 +240,9 @@ def _deep_features(
 ) -> pd.DataFrame | None:
     if not run.has_images:
         return None
+    if backbone.mode == "finetune_features":  # others are made later, from the same weights
+        check_weights(backbone)
+        return None
     with run.watch.step("deep_features"):
         return deep_features(run.cohort, backbone, compute=compute, cache=cache, seed=seed).values
 
@@ -213,7 +250,7 @@ def _deep_features(
 def _arms(
     run: OpenRun,
     radiomic: RadiomicInputs | None,
-    deep: pd.DataFrame | None,
+    deep: DeepInputs,
     classifier: Mapping[str, Any],
     selection: SelectionSettings,
     backbone: BackboneSettings,
@@ -227,15 +264,16 @@ def _arms(
         arms.append(recipes.clinical_arm(run.cohort, classifier, imputation))
     if radiomic is not None:
         arms.append(recipes.radiomics_arm(radiomic, classifier, selection, seed))
-    if deep is not None:
+    if deep.features is not None and backbone.mode != "finetune":
         left = [lesion.key for lesion in run.cohort.lesions]
-        arms.append(recipes.deep_learning_arm(deep.loc[left], backbone))
-    if deep is not None and radiomic is not None:
+        arms.append(recipes.deep_learning_arm(deep.features.loc[left], backbone, deep.by_fold))
+    if deep.features is not None and radiomic is not None:
         arms.append(
             recipes.dlr_arm(
-                deep, radiomic, classifier, selection=selection, fusion=fusion, seed=seed
+                deep.features, radiomic, classifier, selection=selection, fusion=fusion,
+                seed=seed, by_fold=deep.by_fold,
             )
-        )
+        )  # fmt: skip
     if not arms:
         raise BadCohort(
             "expected images with masks, features or clinical variables, found none of them; add "
@@ -247,9 +285,11 @@ def _arms(
 def _absent(fitted: Fitted, fusion: FusionSettings) -> list[str]:
     """Return a note for every arm that the cohort does not allow."""
     notes = [
-        f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in fitted.arms
+        f"arm {arm} is absent: {why}."
+        for arm, why in NEEDS.items()
+        if arm not in fitted.signatures
     ]
     if fitted.combined is None:
-        missing = [member for member in fusion.members if member not in fitted.arms]
+        missing = [member for member in fusion.members if member not in fitted.signatures]
         notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")
     return notes

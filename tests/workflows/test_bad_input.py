@@ -74,9 +74,12 @@ def test_bad_settings(study, table_cohort, setting, fragments):
     assert_refused(finished, *fragments)
 
 
-def test_a_group_that_the_command_lacks(study, table_cohort):
-    assert_refused(study(table_cohort, "trainer=smoke"), "trainer")
-    assert_refused(study(table_cohort, "+trainer=smoke"), "trainer")
+def test_a_group_that_the_command_lacks(her2_command, table_cohort, tmp_path):
+    for setting in ("fusion=dlr", "+fusion=dlr"):
+        finished = her2_command(
+            "check", "cohort=folder", f"cohort.root={table_cohort}", setting, f"run_dir={tmp_path}"
+        )
+        assert_refused(finished, "fusion")
 
 
 def test_no_root(her2_command, tmp_path):

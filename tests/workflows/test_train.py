@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from lightning_modules.fine_tuned import load_fine_tuned
+
 TINY_NETWORK = (
     "backbone.weights=none", "backbone.image_size=32", "trainer=smoke", "trainer.accelerator=cpu",
     "evaluation.n_folds=2", "split.test_size=0.5", "backbone.n_explained=12",
@@ -33,13 +35,16 @@ def test_a_network_is_trained_and_judged(train, tmp_path, canary):
     assert results["arms"]["deep_learning"]["model"] == "test_resnet, fine-tuned"
     assert list(results["arms"]["deep_learning"]["roles"]) == ["train", "out_of_fold", "test"]
     assert any("random weights" in note for note in results["notes"])
-    history = pd.read_csv(run_dir / "tables" / "history.csv")
+    history = pd.read_csv(run_dir / "tables" / "training.csv")
     assert set(history["fold"]) == {-1, 0, 1}
     predictions = pd.read_parquet(run_dir / "predictions.parquet")
     split = json.loads((run_dir / "split.json").read_text())
     assert len(predictions) == 2 * len(split["train"]) + len(split["test"])
     assert predictions["y_prob"].between(0, 1).all()
     assert canary not in finished.out + finished.err
+    assert (run_dir / "figures" / "training.svg").is_file()
+    assert "Training of the networks" in (run_dir / "report.html").read_text()
+    assert load_fine_tuned(run_dir / "model").backbone.name == "test_resnet"
     check_explained(run_dir, predictions)
 
 
@@ -72,6 +77,15 @@ def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path
     runs = [client.get_run(document["mlflow"]["run_id"]) for document in documents]
     assert {run.data.params["backbone.name"] for run in runs} == set(names) - {"no_such_network"}
     assert len({document["cohort"]["split_sha256"] for document in documents}) == 1
+    for run, job in zip(runs, finished_jobs, strict=True):
+        losses = pd.read_csv(job / "tables" / "training.csv")
+        told = client.get_metric_history(run.info.run_id, "training/fold1-network0/val_loss")
+        expected = losses[losses["fold"] == 1]
+        assert [(m.step, m.value) for m in told] == [
+            (row.epoch, pytest.approx(row.val_loss, rel=1e-3)) for row in expected.itertuples()
+        ]
+        assert run.info.status == "FINISHED"
+        assert not (job / "mlflow_run.json").exists()
 
 
 def test_a_cohort_without_images_is_refused(her2_command, table_cohort, tmp_path):

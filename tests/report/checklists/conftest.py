@@ -155,4 +155,5 @@ def fine_tuned(facts: StudyFacts) -> StudyFacts:
     results["arms"] = {"deep_learning": results["arms"]["deep_learning"]}
     config = {k: v for k, v in facts.config.items() if k not in ("radiomics", "selection")}
     config["trainer"] = {"max_epochs": 5, "augmentation": "default"}
+    config["backbone"] = {**config.get("backbone", {}), "mode": "finetune"}
     return replace(facts, results=results, config=config)

@@ -403,7 +403,7 @@ def test_a_network_from_image_to_outcome_has_other_conditions(fine_tuned):
     assert {found[number] for number in ("12", "14", "15", "16")} == {"not applicable"}
     assert found["17"] == "not met"
     assert found["20"] == "not met"
-    with_losses = replace(fine_tuned, figures={*fine_tuned.figures, "loss"})
+    with_losses = replace(fine_tuned, figures={*fine_tuned.figures, "training"})
     assert answers(with_losses, "metrics")["20"] == "met"
 
 

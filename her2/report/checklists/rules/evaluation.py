@@ -59,7 +59,7 @@ def measures_used(facts: StudyFacts) -> Answer:
 
 def appropriate_measures(facts: StudyFacts) -> Answer:
     """Whether the AUC comes with the confusion matrix, and a trained network with its losses."""
-    if fine_tuned(facts) is not None and not any(f.startswith("loss") for f in facts.figures):
+    if fine_tuned(facts) is not None and not any(f.startswith("training") for f in facts.figures):
         return not_met("the network's losses are not drawn (figures)")
     auc, counts = facts.performance("auc"), [facts.performance(name) for name in CONFUSION]
     if auc is None or any(count is None for count in counts):

@@ -281,6 +281,9 @@ def not_tabular(facts: StudyFacts) -> Answer | None:
 
 def fine_tuned(facts: StudyFacts) -> Found | None:
     """Evidence that a network was trained from image to prediction."""
+    mode = facts.setting("backbone.mode")
+    if mode is None or mode.value == "frozen":
+        return None
     return facts.setting("trainer.max_epochs")
 
 

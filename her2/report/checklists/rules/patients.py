@@ -16,6 +16,7 @@ from her2.report.checklists.facts import (
     not_applicable,
     not_met,
 )
+from her2.report.checklists.rules.features import fine_tuned
 
 # rows of the baseline table that are no characteristics
 COUNTS = ("n", "outcome")
@@ -172,6 +173,9 @@ def _balancing(facts: StudyFacts) -> list[str] | None:
     """Return settings that balance classes; None where no classifier is on record."""
     groups = [facts.setting(group) for group in ("classifier", "trainer", "backbone.head")]
     known = [group.value for group in groups if group is not None]
+    balance = facts.setting("trainer.balance")
+    if fine_tuned(facts) is not None and balance is not None and balance.value != "none":
+        return [f"trainer.balance={balance.value}, probabilities moved back to the prevalence"]
     return [name for group in known for name in _keys(group) if name in BALANCING] or (
         [] if known else None
     )

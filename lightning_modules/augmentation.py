@@ -1,0 +1,103 @@
+"""Random changes of lesion crops, with parameters of their own for every sample of a batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a crop; 0 makes none.
+
+    shift: the largest shift, as a share of the side (a random crop of a padded image);
+    flips: mirror images along the beam's axis, and against it, half of the time;
+    scale: the largest enlargement, and reduction, as a share; rotation: largest angle in degrees;
+    contrast: largest change of the dynamic range, as a share; gain: largest offset in grey levels
+    (a scanner's image is logarithmic, so its gain adds).
+    """
+
+    shift: float
+    flips_horizontally: bool
+    flips_vertically: bool
+    scale: float = 0.0
+    rotation: float = 0.0
+    contrast: float = 0.0
+    gain: float = 0.0
+
+
+# The beam comes from above: shadows and enhancement lie below a lesion, so an upside-down image
+# is none that a scanner makes, and neither is one that is turned far. The paper flips both ways.
+AUGMENTATIONS: dict[str, Augmentation | None] = {
+    "default": Augmentation(
+        shift=0.1,
+        flips_horizontally=True,
+        flips_vertically=False,
+        scale=0.1,
+        rotation=7.0,
+        contrast=0.1,
+        gain=12.0,
+    ),
+    "paper": Augmentation(shift=0.1, flips_horizontally=True, flips_vertically=True),
+    "none": None,
+}
+
+MIDDLE_GREY = 127.5
+
+
+class Changes(NamedTuple):
+    """Changes of n crops: affine (n, 2, 3), from the new place to the old; contrast, gain (n,)."""
+
+    affine: Tensor
+    contrast: Tensor
+    gain: Tensor
+
+    def to(self, device: torch.device) -> Changes:
+        """Return the changes on a device."""
+        return Changes(*(part.to(device, non_blocking=True) for part in self))
+
+    def rows(self, part: slice) -> Changes:
+        """Return the changes of some of the crops."""
+        return Changes(self.affine[part], self.contrast[part], self.gain[part])
+
+
+def draw_changes(n: int, augmentation: Augmentation, generator: torch.Generator) -> Changes:
+    """Draw the changes of n crops for `apply_changes`."""
+    uniform = torch.rand(n, 8, generator=generator)
+    allowed = torch.tensor([augmentation.flips_horizontally, augmentation.flips_vertically])
+    flips = 1 - 2 * ((uniform[:, :2] < 0.5) & allowed).float()
+    signed = 2 * uniform[:, 2:] - 1  # shift x, shift y, scale, rotation, contrast, gain
+    zoom = torch.exp(signed[:, 2] * math.log1p(augmentation.scale))
+    angle = signed[:, 3] * math.radians(augmentation.rotation)
+    affine = torch.empty(n, 2, 3)
+    affine[:, 0, 0] = zoom * torch.cos(angle) * flips[:, 0]
+    affine[:, 0, 1] = -zoom * torch.sin(angle) * flips[:, 1]
+    affine[:, 1, 0] = zoom * torch.sin(angle) * flips[:, 0]
+    affine[:, 1, 1] = zoom * torch.cos(angle) * flips[:, 1]
+    affine[:, :, 2] = 2 * augmentation.shift * signed[:, :2]  # the grid runs from -1 to 1
+    contrast = 1 + augmentation.contrast * signed[:, 4]
+    return Changes(affine, contrast, augmentation.gain * signed[:, 5])
+
+
+def apply_changes(crops: Tensor, changes: Changes) -> Tensor:
+    """Change crops (B, 1, S, S) of grey levels 0 to 255; float32, clipped to that range.
+
+    What is beyond the edge is mirrored.
+    """
+    moved = apply_affine(crops, changes.affine)
+    contrast, gain = (part[:, None, None, None] for part in (changes.contrast, changes.gain))
+    # in place: `moved` is new, and needs no gradient
+    return moved.sub_(MIDDLE_GREY).mul_(contrast).add_(gain + MIDDLE_GREY).clamp_(0, 255)
+
+
+def apply_affine(crops: Tensor, affine: Tensor) -> Tensor:
+    """Move crops (B, 1, S, S) by matrices (B, 2, 3); float32, what is beyond the edge mirrored."""
+    grid = functional.affine_grid(affine, list(crops.shape), align_corners=False)
+    return functional.grid_sample(
+        crops.float(), grid, padding_mode="reflection", align_corners=False
+    )

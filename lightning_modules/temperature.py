@@ -1,0 +1,73 @@
+"""Temperature scaling: one number that makes logits as sure as they should be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_expit
+
+FloatArray = NDArray[np.float64]
+
+RANGE = (0.05, 20.0)  # of temperatures: beyond it a network is sure of everything, or of nothing
+
+
+def fit_temperature(logits: FloatArray, shift: FloatArray, y_true: NDArray[np.integer]) -> float:
+    """Temperature T at which the log loss of sigmoid(logits / T + shift) is lowest.
+
+    Parameters
+    ----------
+    logits
+        (n,) of rows that the network has not learned from.
+    shift
+        (n,) log odds that are added afterwards (`prevalence_shift`).
+    y_true
+        (n,) outcomes 0 or 1.
+
+    Returns
+    -------
+    float
+        Within `RANGE`; above 1 where the logits are too sure.
+
+    References
+    ----------
+    Guo et al. (2017), ICML, arXiv:1706.04599, section 4.2.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.normal(size=4000)
+    >>> y = (rng.random(4000) < expit(z)).astype(int)
+    >>> round(fit_temperature(3 * z, np.zeros(4000), y))
+    3
+    """
+    sign = 2.0 * y_true - 1
+
+    def log_loss(log_temperature: float) -> float:
+        return -float(log_expit(sign * (logits / math.exp(log_temperature) + shift)).mean())
+
+    low, high = map(math.log, RANGE)
+    found = minimize_scalar(log_loss, bounds=(low, high), method="bounded")
+    return math.exp(float(found.x))
+
+
+def prevalence_shift(learned: NDArray[np.integer], everybody: NDArray[np.integer]) -> float:
+    """Log odds that move an answer from the prevalence of some outcomes to that of others.
+
+    >>> prevalence_shift(np.array([0, 1]), np.array([0, 0, 0, 1])) == -math.log(3)
+    True
+    """
+    return _log_odds(everybody) - _log_odds(learned)
+
+
+def _log_odds(outcomes: NDArray[np.integer]) -> float:
+    n_positive = float(outcomes.sum())
+    return math.log(n_positive / (len(outcomes) - n_positive))
+
+
+def probabilities(logits: FloatArray, temperature: float, shift: float | FloatArray) -> FloatArray:
+    """Return sigmoid(logits / temperature + shift), (n,)."""
+    found: FloatArray = expit(logits / temperature + shift)
+    return found
