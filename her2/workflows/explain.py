@@ -87,9 +87,8 @@ def explain_study(
     from lightning_modules.backbones import build_backbone
     from lightning_modules.explaining import logit_network
 
-    width = int(fitted.final.pipeline.steps[0][1].n_features_in_)
     try:
-        heads = _heads(run.training, fitted, width)
+        heads = _heads(run.training, fitted)
     except NotEstimable as reason:
         return Explanation(backbone, notes=(f"{ARM} has no Grad-CAM: {reason}.",))
     explainer = Explainer(run, backbone, seed=seed)
@@ -129,7 +128,7 @@ def explain_tuned(
     model = load_fine_tuned(run.folder.file("model"))
     explainer = Explainer(run, backbone, seed=seed)
     first = [kept for kept in model.networks if kept.number == 0]
-    heads = {} if fitted is None else _heads(run.training, fitted, signature.n_features)
+    heads = {} if fitted is None else _heads(run.training, fitted)
     with (
         run.watch.step("grad_cam"),
         progress("Grad-CAM", len(explainer.plan), "lesions") as advance,
@@ -232,8 +231,9 @@ def _lesion(run: OpenRun, key: str) -> Lesion:
     return next(lesion for lesion in run.cohort.lesions if lesion.key == key)
 
 
-def _heads(training: TrainingSet, fitted: FittedArm, width: int) -> dict[int, LinearHead]:
+def _heads(training: TrainingSet, fitted: FittedArm) -> dict[int, LinearHead]:
     """Return the head of every outer fold, at the prevalence of all folds, and the final one."""
+    width = int(fitted.final.pipeline.steps[0][1].n_features_in_)
     heads = {}
     for k, search in enumerate(fitted.by_fold):
         even = training.from_fold(k, np.array([0.5]))  # moves all log odds by the same
