@@ -11,7 +11,8 @@ from her2.workflows import study as study_workflow
 
 TUNED = (
     "backbone.name=test_resnet", "backbone.weights=none", "trainer=smoke",
-    "trainer.accelerator=cpu", "evaluation.n_repeats=1", "evaluation.n_folds=2", "evaluation.n_importance=0",
+    "trainer.accelerator=cpu", "evaluation.n_repeats=1", "evaluation.n_folds=2",
+    "evaluation.n_importance=0",
     "radiomics=us2d", "selection=none", "fusion.n_components=4",
 )  # fmt: skip
 
