@@ -90,14 +90,31 @@ def apply_changes(crops: Tensor, changes: Changes) -> Tensor:
     What is beyond the edge is mirrored.
     """
     moved = apply_affine(crops, changes.affine)
-    contrast, gain = (part[:, None, None, None] for part in (changes.contrast, changes.gain))
-    # in place: `moved` is new, and needs no gradient
-    return moved.sub_(MIDDLE_GREY).mul_(contrast).add_(gain + MIDDLE_GREY).clamp_(0, 255)
+    offset = changes.gain + MIDDLE_GREY * (1 - changes.contrast)
+    contrast, offset = (part[:, None, None, None] for part in (changes.contrast, offset))
+    return moved.mul_(contrast).add_(offset).clamp_(0, 255)  # in place: `moved` is new
 
 
 def apply_affine(crops: Tensor, affine: Tensor) -> Tensor:
     """Move crops (B, 1, S, S) by matrices (B, 2, 3); float32, what is beyond the edge mirrored."""
-    grid = functional.affine_grid(affine, list(crops.shape), align_corners=False)
+    height, width = crops.shape[-2:]
     return functional.grid_sample(
-        crops.float(), grid, padding_mode="reflection", align_corners=False
+        crops.float(),
+        affine_grid(affine, height, width),
+        padding_mode="reflection",
+        align_corners=False,
     )
+
+
+def affine_grid(affine: Tensor, height: int, width: int) -> Tensor:
+    """Where each pixel comes from, (B, height, width, 2), by matrices (B, 2, 3).
+
+    What `torch.nn.functional.affine_grid` gives, in a tenth of its time: a term of the column and
+    a term of the row are added once, both coordinates together as one complex number.
+    """
+    x = (2 * torch.arange(width, device=affine.device) + 1) / width - 1
+    y = (2 * torch.arange(height, device=affine.device) + 1) / height - 1
+    columns = affine[:, None, :, 0] * x[:, None]  # (B, width, 2)
+    rows = affine[:, None, :, 1] * y[:, None] + affine[:, None, :, 2]  # (B, height, 2)
+    both = [torch.view_as_complex(part.contiguous()) for part in (columns, rows)]
+    return torch.view_as_real(both[0][:, None, :] + both[1][:, :, None])

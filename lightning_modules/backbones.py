@@ -258,18 +258,19 @@ def network_input(crops: Tensor, normalisation: Normalisation, image_size: int) 
         (N, channels, image_size, image_size) float32, channels last in memory (convolutions are
         faster so): the grey image in every channel.
     """
-    images = crops.float() / 255
+    images = crops.float()
     if images.shape[-2:] != (image_size, image_size):
         images = functional.interpolate(
             images, size=(image_size, image_size), mode="bilinear", antialias=True
         )
-    if normalisation.by_crop:
+    if normalisation.by_crop:  # of grey levels: their scale does not matter
         images = zscored(images).expand(-1, len(normalisation.mean), -1, -1)
         return images.contiguous(memory_format=torch.channels_last)
-    mean = images.new_tensor(normalisation.mean)[:, None, None]
-    std = images.new_tensor(normalisation.std)[:, None, None]
-    images = (images - mean) / std  # (N, 1, S, S) - (C, 1, 1): the grey level in every channel
-    return images.contiguous(memory_format=torch.channels_last)
+    mean, std = images.new_tensor(normalisation.mean), images.new_tensor(normalisation.std)
+    # (N, S, S, 1) with (C,) gives every channel in one pass, and channels last at that
+    return torch.addcmul(-mean / std, images.permute(0, 2, 3, 1), 1 / (255 * std)).permute(
+        0, 3, 1, 2
+    )
 
 
 def zscored(images: Tensor) -> Tensor:

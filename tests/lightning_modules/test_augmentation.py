@@ -9,6 +9,7 @@ from lightning_modules.augmentation import (
     AUGMENTATIONS,
     Augmentation,
     Changes,
+    affine_grid,
     apply_affine,
     apply_changes,
     draw_changes,
@@ -30,6 +31,12 @@ def drawn(name: str, n: int = 400) -> Changes:
 def test_identity_changes_nothing() -> None:
     image = crops(1)
     torch.testing.assert_close(apply_affine(image, affine()), image)
+
+
+def test_the_grid_is_torchs() -> None:
+    matrices = drawn("default", 5).affine
+    expected = torch.nn.functional.affine_grid(matrices, [5, 1, 12, 8], align_corners=False)
+    torch.testing.assert_close(affine_grid(matrices, 12, 8), expected, atol=1e-6, rtol=0)
 
 
 def test_flips_mirror_the_image() -> None:

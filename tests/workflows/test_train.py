@@ -98,7 +98,7 @@ def test_a_cohort_without_images_is_refused(her2_command, table_cohort, tmp_path
 
 
 def test_fine_tuning_is_not_repeated(train):
-    finished = train("tracking=none", "evaluation=nested")
+    finished = train("tracking=none", "evaluation.n_repeats=5")
     assert finished.status == 2
     assert len(finished.sentences) == 1
     assert "evaluation.n_repeats=1 to fine-tune, found 5" in finished.sentences[0]

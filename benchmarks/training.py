@@ -1,0 +1,329 @@
+"""Overhead of an epoch of fine-tuning, against a plain Lightning DataLoader loop.
+
+Usage: python benchmarks/training.py [overhead|memory|gpu ...]   (default: overhead and memory; gpu
+where there is a CUDA device)
+
+overhead: 147 images of 256 pixels, a network of one weight, so that what is timed is everything
+but the network. The plain loop is that of a tutorial: a dataset that opens each image's file (PNG
+of 400 x 500), crops, resizes and changes it with torchvision, and a DataLoader of 4 workers, or of
+none; beside it the same with images that are cropped and in memory already. Runs alternate;
+medians of an epoch after the first: wall seconds, and CPU seconds of all processes.
+memory: the largest resident memory of a process that trains at 224 pixels, batches of 16.
+gpu: 5 backbones x 5 folds, the same two ways, and the out-of-fold AUC of both.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from her2.settings import BackboneSettings, TrainerSettings
+from her2.stats import auc
+from lightning_modules.augmentation import AUGMENTATIONS
+from lightning_modules.backbones import Backbone, Normalisation, build_backbone, network_input
+from lightning_modules.classifier import LesionClassifier, Recipe
+from lightning_modules.data import LesionDataModule, Shuffling
+from lightning_modules.trainer import EpochEnd, quiet_trainer, uses_gpu
+from lightning_modules.training import out_of_fold_training
+
+N_IMAGES, SIDE, BATCH = 147, 256, 16
+EPOCHS, TURNS = 8, 3
+MEMORY_OF = ("resnet50", "vgg19", "crossformer_small")
+MEMORY_LIMIT_GB = 6.0
+BACKBONES = ("resnet50", "resnet101", "vgg19", "densenet121", "crossformer_small")
+GPU_EPOCHS, N_FOLDS = 50, 5
+
+
+class OneWeight(nn.Module):
+    """A network whose time does not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(1, 1)
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Return timm's description of the layers: there is one."""
+        return {"stem": r"^head"}
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(images[:, :1, 0, 0])
+
+
+def trivial() -> Backbone:
+    normalisation = Normalisation((0.5,) * 3, (0.5,) * 3, (3, SIDE, SIDE), "bilinear")
+    return Backbone(OneWeight(), normalisation, None)  # type: ignore[arg-type]
+
+
+def cohort(side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (N_IMAGES, side, side), dtype=np.uint8), np.arange(N_IMAGES) % 2
+
+
+class Images(Dataset[tuple[Tensor, Tensor]]):
+    """Images in memory, each changed alone."""
+
+    def __init__(self, crops: np.ndarray, y_true: np.ndarray) -> None:
+        self.crops, self.y_true = torch.from_numpy(crops)[:, None], torch.from_numpy(y_true)
+        self.change = v2.Compose(
+            [
+                v2.RandomAffine(degrees=7, translate=(0.1, 0.1), scale=(0.9, 1.1)),
+                v2.RandomHorizontalFlip(),
+                v2.ColorJitter(brightness=0.1, contrast=0.1),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.y_true)
+
+    def read(self, i: int) -> Tensor:
+        return self.crops[i]
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        image = self.change(self.read(i).repeat(3, 1, 1))  # grey as RGB, as tutorials have it
+        return (image.float() / 255 - 0.5) / 0.5, self.y_true[i].float()
+
+
+class Files(Images):
+    """The same from files, as a plain loop has it: opened, cropped and resized every time."""
+
+    def __init__(self, folder: Path, crops: np.ndarray, y_true: np.ndarray) -> None:
+        super().__init__(crops, y_true)
+        self.folder = folder
+        speckle = np.random.default_rng(1)
+        for i in range(len(y_true)):
+            frame = speckle.integers(0, 256, (400, 500), dtype=np.uint8)
+            Image.fromarray(frame).save(folder / f"{i}.png")
+
+    def read(self, i: int) -> Tensor:
+        with Image.open(self.folder / f"{i}.png") as frame:
+            crop = frame.convert("L").crop((100, 50, 400, 350)).resize((SIDE, SIDE))
+        return v2.functional.pil_to_tensor(crop)
+
+
+class Plain(pl.LightningModule):
+    """The module of a tutorial: a logged loss in every step."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, y_true = batch
+        logits = self.network(images)[:, 0]
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, y_true)
+        self.log("train_loss", loss, on_step=True, on_epoch=True)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters(), lr=3e-4, weight_decay=0.05)
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of its workers that have ended."""
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    used = [resource.getrusage(who) for who in both]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+class Clock(pl.Callback):
+    """Wall and CPU seconds of every epoch but the first."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[float, float]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.ends.append((perf_counter(), cpu_seconds()))
+
+    def seconds(self) -> list[tuple[float, float]]:
+        pairs = zip(self.ends, self.ends[1:], strict=False)
+        return [(b[0] - a[0], b[1] - a[1]) for a, b in pairs]
+
+
+def plain_epochs(images: Images, n_workers: int) -> list[tuple[float, float]]:
+    clock = Clock()
+    loader = DataLoader(images, batch_size=BATCH, shuffle=True, num_workers=n_workers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = pl.Trainer(
+            max_epochs=EPOCHS, accelerator="cpu", callbacks=[clock], logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(Plain(OneWeight()), loader)
+    return clock.seconds()
+
+
+class Ticking(EpochEnd):
+    """The clock where the project's own callback stands; its checkpoint is not written."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.clock.on_train_epoch_end(trainer, pl_module)
+
+
+def own_epochs(epochs: int = EPOCHS) -> list[tuple[float, float]]:
+    clock = Clock()
+    crops, y_true = cohort()
+    rows = torch.from_numpy(crops)[:, None], torch.from_numpy(y_true).float()
+    shuffling = Shuffling(0, AUGMENTATIONS["default"])
+    data = LesionDataModule(rows, [], batch_size=BATCH, shuffling=shuffling)
+    recipe = Recipe(image_size=SIDE, learning_rate=3e-4, ema=0.99)
+    module = LesionClassifier(trivial(), recipe).train()
+    settings = TrainerSettings(max_epochs=epochs, accelerator="cpu", n_threads=1)
+    with quiet_trainer(settings, watches=False, callbacks=[Ticking(clock)]) as trainer:
+        trainer.fit(module, datamodule=data)
+    return clock.seconds()
+
+
+def overhead() -> None:
+    """Print seconds an epoch of the loops, and their ratios."""
+    torch.set_num_threads(1)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder:
+        files, in_memory = Files(Path(folder), *cohort()), Images(*cohort())
+        ways = {
+            "plain, 4 workers": lambda: plain_epochs(files, 4),
+            "plain, no workers": lambda: plain_epochs(files, 0),
+            "in memory, no workers": lambda: plain_epochs(in_memory, 0),
+            "resident batches": own_epochs,
+        }
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+        for _ in range(TURNS):
+            for name, way in ways.items():
+                found[name] += way()
+    wall, cpu = ({k: median(s[i] for s in v) for k, v in found.items()} for i in (0, 1))
+    own = list(ways)[-1]
+    print(f"overhead: {os.cpu_count()} cores, {N_IMAGES} images of {SIDE} px, batches of {BATCH}")
+    for name in ways:
+        ratios = f"{wall[name] / wall[own]:5.1f} x wall, {cpu[name] / cpu[own]:5.1f} x CPU"
+        print(f"{name:>22s}: {wall[name]:.3f} s wall, {cpu[name]:.3f} s CPU; {ratios}")
+
+
+def train_at_224(name: str) -> None:
+    """Train one epoch of two batches, and print the largest resident memory in GB."""
+    rng = np.random.default_rng(0)
+    crops = rng.integers(0, 256, (3 * BATCH, 224, 224), dtype=np.uint8)
+    y_true, rows = np.arange(len(crops)) % 2, np.arange(2 * BATCH)
+    out_of_fold_training(
+        crops, y_true, rows // 2 % 2, rows, np.arange(2 * BATCH, len(crops)),
+        backbone=BackboneSettings(name=name, weights="none"),
+        trainer=TrainerSettings(max_epochs=1, batch_size=BATCH, accelerator="cpu"),
+    )  # fmt: skip
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+
+
+def memory() -> None:
+    """Print what training takes at 224 pixels; fail above the limit."""
+    print("memory: 224 px, batches of 16, averaged weights, CPU; largest resident set")
+    worst = 0.0
+    for name in MEMORY_OF:
+        done = subprocess.run(
+            [sys.executable, __file__, "--memory-of", name],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        gigabytes = float(done.stdout.splitlines()[-1])
+        worst = max(worst, gigabytes)
+        print(f"{name:>18s}: {gigabytes:.2f} GB")
+    if worst >= MEMORY_LIMIT_GB:
+        sys.exit(f"more than {MEMORY_LIMIT_GB:g} GB")
+
+
+def gpu() -> None:
+    """Print seconds of 5 backbones x 5 folds on a GPU, the two ways, and their AUCs."""
+    if not torch.cuda.is_available():
+        print("gpu: not measured, there is no CUDA device")
+        return
+    print(f"gpu: {torch.cuda.get_device_name()}, {GPU_EPOCHS} epochs, {N_FOLDS} folds, 224 px")
+    crops, y_true = cohort(224)
+    crops[y_true == 1, 64:160, 64:160] //= 2  # something to learn
+    totals = np.zeros(2)
+    for name in BACKBONES:
+        own, plain = _own_gpu(name, crops, y_true), _plain_gpu(name, crops, y_true)
+        totals += own[0], plain[0]
+        print(
+            f"{name:>18s}: {own[0]:.1f} s, AUC {own[1]:.3f}; plain {plain[0]:.1f} s, AUC "
+            f"{plain[1]:.3f}; ratio {plain[0] / own[0]:.1f}"
+        )
+    print(f"{'all':>18s}: {totals[0]:.1f} s; plain {totals[1]:.1f} s; {totals[1] / totals[0]:.1f}")
+
+
+def _own_gpu(name: str, crops: np.ndarray, y_true: np.ndarray) -> tuple[float, float]:
+    rows, start = np.arange(len(crops)), perf_counter()
+    trainer = TrainerSettings(max_epochs=GPU_EPOCHS, batch_size=BATCH, refit="folds")
+    assert uses_gpu(trainer)
+    found = out_of_fold_training(
+        crops, y_true, rows % N_FOLDS, rows, rows[:0], trainer=trainer,
+        backbone=BackboneSettings(name=name, weights="none"),
+    )  # fmt: skip
+    return perf_counter() - start, auc(y_true, found.out_of_fold)
+
+
+def _plain_gpu(name: str, crops: np.ndarray, y_true: np.ndarray) -> tuple[float, float]:
+    found, start = np.zeros(len(crops)), perf_counter()
+    for fold in range(N_FOLDS):
+        judged = np.arange(len(crops)) % N_FOLDS == fold
+        found[judged] = _plain_fold(name, crops, y_true, judged)
+    return perf_counter() - start, auc(y_true, found)
+
+
+def _plain_fold(
+    name: str, crops: np.ndarray, y_true: np.ndarray, judged: np.ndarray
+) -> np.ndarray:
+    built = build_backbone(name, weights="none", num_classes=1)
+    loader = DataLoader(
+        Images(crops[~judged], y_true[~judged]), batch_size=BATCH, shuffle=True, num_workers=4
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = pl.Trainer(
+            max_epochs=GPU_EPOCHS, accelerator="gpu", devices=1, logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        module = Plain(built.network).train()
+        trainer.fit(module, loader)
+    network = module.network.eval().cuda()
+    return np.concatenate(list(_plain_logits(network, built.normalisation, crops[judged])))
+
+
+def _plain_logits(
+    network: nn.Module, normalisation: Normalisation, crops: np.ndarray
+) -> Iterator[np.ndarray]:
+    with torch.inference_mode():
+        for start in range(0, len(crops), BATCH):
+            part = torch.from_numpy(crops[start : start + BATCH])[:, None].cuda()
+            images = (network_input(part, normalisation, crops.shape[-1])).float()
+            yield network(images)[:, 0].cpu().numpy()
+
+
+PARTS = {"overhead": overhead, "memory": memory, "gpu": gpu}
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--memory-of"]:
+        train_at_224(arguments[1])
+        return
+    for name in arguments or PARTS:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
