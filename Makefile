@@ -46,6 +46,7 @@ benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
 	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/grid_search.py
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/study.py
 
 lock:

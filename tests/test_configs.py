@@ -118,6 +118,14 @@ def test_the_quick_preset_is_small_and_can_be_changed_further(composed):
     assert set(config.classifier) == {"lr", "lightgbm", "imbalance"}
 
 
+def test_the_smoke_preset_takes_any_backbone_and_keeps_it_small(composed):
+    config = composed("study", "study=paper_smoke", "backbone=vgg19")
+    assert (config.backbone.name, config.backbone.weights) == ("vgg19", "none")
+    assert config.backbone.image_size == 64
+    assert config.enhance.method == "srgan"
+    assert config.enhance.max_steps_pixel + config.enhance.max_steps_adversarial == 60
+
+
 def test_no_file_holds_a_place_or_a_secret():
     for path in CONF.rglob("*.yaml"):
         text = path.read_text()
