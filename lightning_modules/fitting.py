@@ -20,6 +20,7 @@ from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, build_backbone
 from lightning_modules.classifier import SMALL_BATCH, LesionClassifier, Recipe
 from lightning_modules.data import LesionDataModule, Shuffling, as_rows, child_seed
+from lightning_modules.interrupting import interruptible
 from lightning_modules.jobs import REFIT, Job, Material, Output, Places, write_output
 from lightning_modules.prediction import Predictor
 from lightning_modules.reproducible import seeded
@@ -109,7 +110,8 @@ def fit_network(
         _backbone(of, seed), _recipe(of, train[1], tuple(watched), seed)
     ).train()
     end = EpochEnd(checkpoint, lambda fitted: _tell(fitted, job, of, advance))
-    with seeded(seed), _fit_trainer(of, end, bool(watched), is_shared) as trainer:
+    fit = _fit_trainer(of, end, bool(watched), is_shared)
+    with seeded(seed), fit as trainer, interruptible():
         start = str(checkpoint) if checkpoint.is_file() else None
         trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
     return module

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from her2.errors import BadConfig
 from her2.store import write_atomic
 from lightning_modules.degradation import Degradation
 from lightning_modules.generator_files import Architecture, Seen, save_generator
+from lightning_modules.interrupting import interruptible
 from lightning_modules.networks.unet_discriminator import N_LEVELS, UNetDiscriminator
 from lightning_modules.patches import Frame, PatchDataModule
 from lightning_modules.reproducible import seeded, torch_threads
@@ -183,7 +183,7 @@ def _run(
 ) -> None:
     n_epochs = -(-plan.schedule.n_steps // plan.steps_per_epoch)
     resumed = str(checkpoint) if checkpoint.is_file() else None
-    with seeded(plan.seed), torch_threads(plan.n_threads), _quiet(), _interruptible():
+    with seeded(plan.seed), torch_threads(plan.n_threads), _quiet(), interruptible():
         trainer = _trainer(
             n_epochs, plan.accelerator, checkpoint.parent, callbacks, looks=bool(data.validation)
         )
@@ -232,19 +232,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be Ctrl-C: Lightning makes a plain exit of it, and is deaf to it from then on."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as leaving:
-        if isinstance(leaving.__context__, KeyboardInterrupt):
-            signal.signal(signal.SIGINT, before)
-            raise KeyboardInterrupt from leaving
-        raise
 
 
 def _checked(module: SuperResolution) -> pd.DataFrame:
