@@ -46,6 +46,7 @@ benchmark: install
 	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/study.py
+	$(BIN)/python benchmarks/training.py
 
 lock:
 	@command -v $(UV) >/dev/null 2>&1 || { $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; }
