@@ -24,7 +24,7 @@ from lightning_modules.interrupting import interruptible
 from lightning_modules.jobs import REFIT, Job, Material, Output, Places, write_output
 from lightning_modules.prediction import Predictor
 from lightning_modules.reproducible import seeded
-from lightning_modules.trainer import EpochEnd, quiet_trainer, resolved_precision
+from lightning_modules.trainer import EpochEnd, partial_of, quiet_trainer, resolved_precision
 
 
 def is_finished(places: Places) -> bool:
@@ -81,7 +81,8 @@ def _fit_and_write(
     if places.weights is not None:
         save_network(places.weights, network, key=places.key)
     write_output(places.output, output)
-    places.checkpoint.unlink(missing_ok=True)
+    for left in (places.checkpoint, partial_of(places.checkpoint)):
+        left.unlink(missing_ok=True)
 
 
 def fit_network(
@@ -220,6 +221,6 @@ def save_network(path: Path, network: nn.Module, *, key: str) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in
              network.state_dict().items()}  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
+    partial = partial_of(path)
     save_file(state, partial, metadata={"key": key})
     partial.replace(path)

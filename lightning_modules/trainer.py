@@ -131,6 +131,15 @@ def resolved_precision(settings: TrainerSettings) -> str:
     return "bf16-mixed" if has_bf16 else "32"
 
 
+def partial_of(path: Path) -> Path:
+    """Where a file lies while it is written, beside its place.
+
+    >>> partial_of(Path("a/b.ckpt")).as_posix()
+    'a/.b.ckpt.part'
+    """
+    return path.with_name(f".{path.name}.part")
+
+
 class EpochEnd(Checkpoint):  # Lightning calls these after the module itself
     """After every epoch: its losses are told, and the fit's state is in a file, whole or absent.
 
@@ -152,7 +161,7 @@ class EpochEnd(Checkpoint):  # Lightning calls these after the module itself
             self.tell(pl_module)
         if trainer.should_stop or trainer.current_epoch + 1 >= trainer.max_epochs:
             return
-        partial = self.path.with_name(f".{self.path.name}.part")
+        partial = partial_of(self.path)
         trainer.save_checkpoint(partial)  # every process calls it, the first one writes
         if trainer.is_global_zero:
             partial.replace(self.path)

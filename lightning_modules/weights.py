@@ -130,7 +130,9 @@ def _hub_file(name: str) -> Path:
     config = get_pretrained_cfg(timm_name(name))
     repository = config.hf_hub_id if config else None
     if not repository:
-        raise MissingWeights(f"no ImageNet weights of {name} are published for timm; {WAYS_OUT}")
+        raise MissingWeights(
+            f"no ImageNet weights of {name} are published for timm; {_converter(name)}{WAYS_OUT}"
+        )
     cached = huggingface_hub.try_to_load_from_cache(repository, HUB_FILE)
     if isinstance(cached, str):
         return Path(cached)
@@ -141,6 +143,12 @@ def _hub_file(name: str) -> Path:
             f"the ImageNet weights of {name} are not cached and the hub cannot be reached "
             f"({type(error).__name__}); {WAYS_OUT}"
         ) from error
+
+
+def _converter(name: str) -> str:
+    if not name.startswith("crossformer"):
+        return ""
+    return "convert an official checkpoint with python -m lightning_modules.convert_crossformer, "
 
 
 def _download(repository: str) -> Path:

@@ -43,6 +43,18 @@ def test_without_a_network_one_sentence_names_the_ways_out(no_hub) -> None:
     assert no_hub == [weights.HUB_TIMEOUT_S]
 
 
+@pytest.mark.parametrize(
+    "name", ["resnet50", "resnet101", "vgg19", "densenet121", "crossformer_small"]
+)
+def test_every_backbone_of_the_paper_names_its_ways_out(no_hub, name) -> None:
+    with pytest.raises(MissingWeights) as caught:
+        resolve_weights(name, "imagenet")
+    sentence = str(caught.value)
+    assert weights.WAYS_OUT in sentence
+    assert name in sentence and "\n" not in sentence
+    assert ("convert_crossformer" in sentence) == name.startswith("crossformer")
+
+
 def test_the_offline_switch_of_the_hub_is_respected(no_hub, monkeypatch) -> None:
     monkeypatch.setattr(weights.huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(MissingWeights):
