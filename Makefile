@@ -46,7 +46,6 @@ benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
 	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/grid_search.py
-	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/study.py
 	$(BIN)/python benchmarks/training.py
 
