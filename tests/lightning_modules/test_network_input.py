@@ -1,4 +1,4 @@
-"""What a network is given: every channel, its own statistics or the crop's, in one memory order."""
+"""What a network is given: every channel, its own statistics or the crop's, channels last."""
 
 import pytest
 import torch
