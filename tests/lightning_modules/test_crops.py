@@ -1,7 +1,10 @@
 """Crops against boxes worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from her2.errors import BadConfig, InputProblem
 from her2.types import LesionImage
@@ -84,6 +87,17 @@ def test_keep_fills_with_black_where_the_image_ends() -> None:
     crop = lesion_crop(image, size=40, aspect="keep")
     assert crop[15:25].min() == 200
     assert crop[:14].max() == crop[26:].max() == 0
+
+
+def test_a_margin_in_millimetres_follows_the_spacing_of_rows_and_columns() -> None:
+    image = lesion(100, 120, (40, 50), (60, 80))
+    spaced = replace(image, spacing_mm=(0.5, 0.25), spacing_known=True)
+    np.testing.assert_array_equal(
+        lesion_crop(spaced, margin_mm=2.0, size=24),
+        np.asarray(Image.fromarray(image.pixels[36:54, 52:88]).resize((24, 24), 2)),
+    )
+    with pytest.raises(BadConfig, match="spacing is known"):
+        lesion_crop(image, margin_mm=2.0)
 
 
 def test_aspect_is_checked() -> None:
