@@ -49,8 +49,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_killed_in_the_middle_of_a_network_it_ends_with_the_same_bytes(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(killed, 0.2, **OPTIONS)
     expected = training_process.train(whole, **OPTIONS)
+    process = start(killed, 0.2, **OPTIONS)
     wait_for(process, killed, "work/fold1-network0*.ckpt")  # fold 0 done, fold 1 under way
     kill(process)
     assert len(list(killed.glob("work/*.npz"))) == 1

@@ -173,10 +173,11 @@ def test_heads_answer_at_the_prevalence_of_all_folds(monkeypatch):
     seen = []
     head = SimpleNamespace(shifted=lambda by: seen.append(by) or by)
     monkeypatch.setattr("her2.workflows.explain.linear_head", lambda pipeline, width: head)
-    searches = [SimpleNamespace(pipeline=None)] * 2
+    first = SimpleNamespace(n_features_in_=3)
+    searches = [SimpleNamespace(pipeline=SimpleNamespace(steps=[("scale", first)]))] * 2
     training = SimpleNamespace(from_fold=lambda k, p: p / (p + (1 - p) * np.exp(-(k + 1.0))))
     fitted = SimpleNamespace(by_fold=searches, final=searches[0])
-    assert list(_heads(training, fitted, 3)) == [0, 1, FINAL]
+    assert list(_heads(training, fitted)) == [0, 1, FINAL]
     assert seen == pytest.approx([1.0, 2.0])
 
 
