@@ -189,12 +189,3 @@ def test_columns_without_an_area_are_left_out():
     gaps = np.where(y == 1, np.nan, np.arange(12.0))
     areas, knows = single_areas(np.c_[np.ones(12), gaps, -y], y)
     assert areas.tolist() == [1.0] and knows.tolist() == [True]
-
-
-def test_the_studys_own_audit_looks_for_copies(study):
-    with (study.run_dir / "tables" / "audit.csv").open(newline="") as stream:
-        rows = {row["check"]: row for row in csv.DictReader(stream)}
-    copies = next(row for name, row in rows.items() if "copies" in name)
-    assert copies["passed"] == "True" and copies["found"].endswith("pairs")
-    assert any("one radiomics feature alone" in name for name in rows)
-    assert copies["check"].startswith("Overlap")  # by which the checklists know it as a check

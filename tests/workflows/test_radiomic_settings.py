@@ -76,6 +76,9 @@ def test_the_readers_agreement_is_the_first_step_and_stands_in_the_tables(classi
     audit = table(run, "audit")
     assert audit["passed"].all()
     assert audit["check"].str.contains("poisoned").any()
+    copies = audit[audit["check"].str.contains("copies")].iloc[0]
+    assert copies["check"].startswith("Overlap")  # by which the checklists know it as a check
+    assert copies["found"].endswith("pairs")
     second = pd.read_parquet(run / "features_reader2.parquet")
     assert second.shape == (40, 2 + N_FEATURES)
     assert second.iloc[:, 2:].isna().all(axis=1).sum() == 4

@@ -15,11 +15,12 @@ TINY_NETWORK = (
 
 
 @pytest.fixture
-def train(her2_command, image_cohort, tmp_path):
+def train(her2_command, undrawn_command, image_cohort, tmp_path):
     """Return a function that trains in `tmp_path/run`."""
 
-    def call(*arguments):
-        return her2_command(
+    def call(*arguments, draws=False):
+        command = her2_command if draws else undrawn_command
+        return command(
             "train", *TINY_NETWORK, "cohort=folder", f"cohort.root={image_cohort}",
             f"run_dir={tmp_path / 'run'}", *arguments,
         )  # fmt: skip
@@ -28,7 +29,7 @@ def train(her2_command, image_cohort, tmp_path):
 
 
 def test_a_network_is_trained_and_judged(train, tmp_path, canary):
-    finished = train("tracking=none", "backbone.name=test_resnet")
+    finished = train("tracking=none", "backbone.name=test_resnet", draws=True)
     assert finished.status == 0, finished.err
     run_dir = tmp_path / "run"
     results = json.loads((run_dir / "results.json").read_text())
