@@ -85,7 +85,7 @@ def _differing(frames: Frames, table: str, groups: str) -> str:
     if not tested:
         return ""
     found = f"differ in {listed(names)}" if names else "differ in none of them"
-    return f"{groups} {found} (p < .05, {count(len(tested))} variables tested, not corrected)."
+    return f"{groups} {found} (p < .05, variables tested: {count(len(tested))}, not corrected)."
 
 
 def _clinical(_results: Results, frames: Frames) -> list[str]:

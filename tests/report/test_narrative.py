@@ -22,7 +22,7 @@ def said(anchor, results, tables):
     ("anchor", "sentence"),
     [
         ("flow", "Of 212 rows of the patient table 6 were not eligible and 5 could not be used"),
-        ("baseline", "Training and test patients differ in pr (p < .05, 3 variables tested"),
+        ("baseline", "Training and test patients differ in pr (p < .05, variables tested: 3"),
         ("clinical", "pr (odds ratio 0.210, 95 % CI 0.090 to 0.489) and family history"),
         ("readers", "2 lesions need a third reader"),
         ("features", "Radiomics 12 of 1\u202f561, Deep learning 12 of 1\u202f561 and"),

@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats.logistic_model import fit_logistic_model
-from her2.stats.stepwise import stepwise_logistic
+from her2.stats.stepwise import _ByTest, _Change, stepwise_logistic
 
 NAMES = ["strong", "weak", "noise", "grade"]
 
@@ -84,3 +86,15 @@ def test_bad_arguments():
         stepwise_logistic(table, "y", [])
     with pytest.raises(BadArgument, match="found no ki67"):
         stepwise_logistic(table, "y", ["ki67"])
+
+
+def test_a_larger_model_that_fits_worse_gains_nothing():
+    """As where its fit ran out of steps: neither taken in nor kept."""
+    search = SimpleNamespace(
+        variables=("a",), deviance=lambda names: 10.0 + 8.0 * len(names), n_terms=len,
+        removals=lambda names: [("- a", ())] if names else [],
+        additions=lambda names: [] if names else [("+ a", ("a",))],
+    )  # fmt: skip
+    chooser = _ByTest(search, "both", 0.05, 0.10)
+    assert chooser.best(chooser.start()) is None
+    assert chooser.best(_Change("+ a", ("a",), 0.01)) == _Change("- a", (), 1.0)

@@ -10,7 +10,7 @@ import pytest
 
 from her2.saliency import DELETION_GAIN, ENRICHMENT, SHARE_INSIDE
 from her2.settings import BackboneSettings
-from her2.workflows.explain import FINAL, N_TESTED, OUT_OF_FOLD, _heads, _plan
+from her2.workflows.explain import FINAL, N_TESTED, OUT_OF_FOLD, _doubts, _heads, _plan
 from her2.workflows.explained_pictures import shown
 
 ARM = "deep_learning"
@@ -192,3 +192,15 @@ def test_the_shown_lesions_do_not_depend_on_the_order_of_rows():
 def test_settings_refuse_no_lesion():
     with pytest.raises(ValueError, match="grad_cam=false"):
         replace(BackboneSettings("resnet18", "none"), n_explained=-1)
+
+
+def kept(fold, number=0):
+    return SimpleNamespace(fold=fold, number=number)
+
+
+def test_maps_of_single_networks_say_what_they_do_not_show():
+    assert _doubts(SimpleNamespace(networks=[kept(0), kept(1), kept(FINAL)])) == []
+    (seeds,) = _doubts(SimpleNamespace(networks=[kept(0), kept(0, 1), kept(FINAL)]))
+    assert "first network of each fold" in seeds
+    (folds,) = _doubts(SimpleNamespace(networks=[kept(0), kept(1)]))
+    assert "Held-out lesions have no Grad-CAM" in folds

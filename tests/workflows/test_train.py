@@ -47,6 +47,9 @@ def test_a_network_is_trained_and_judged(train, tmp_path, canary):
     assert "Training of the networks" in (run_dir / "report.html").read_text()
     assert load_fine_tuned(run_dir / "model").backbone.name == "test_resnet"
     check_explained(run_dir, predictions)
+    kept = [path.name for path in (run_dir / "model").glob("*.safetensors")]
+    assert kept == ["deep_learning-all-network0.safetensors"]  # those of the folds were looked at
+    assert [n.file for n in load_fine_tuned(run_dir / "model").networks] == kept
 
 
 def check_explained(run_dir, predictions):
