@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from her2.cohort import load_lesion
+from her2.cohort import decode_each, load_lesion
 from her2.radiomics.table import FeatureTable
 from her2.store import Store, code_version, content_key
 from her2.types import Lesion
@@ -30,20 +30,17 @@ def cohort_crops(
     margin_px: int,
     aspect: str,
     margin_mm: float | None = None,
+    n_threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Return the crop of every lesion, (n_lesions, size, size) uint8; see `lesion_crop`."""
-    return np.stack(
-        [
-            lesion_crop(
-                load_lesion(lesion),
-                margin_px=margin_px,
-                margin_mm=margin_mm,
-                size=size,
-                aspect=aspect,
-            )
-            for lesion in lesions
-        ]
-    )
+
+    def crop(lesion: Lesion) -> NDArray[np.uint8]:
+        return lesion_crop(
+            load_lesion(lesion), margin_px=margin_px, margin_mm=margin_mm, size=size,
+            aspect=aspect,
+        )  # fmt: skip
+
+    return np.stack(decode_each(crop, lesions, n_threads=n_threads))
 
 
 def embed_cohort(
@@ -56,6 +53,7 @@ def embed_cohort(
     in_chans: int = 3,
     normalisation: str = "backbone",
     seed: int = 0,
+    n_threads: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> FeatureTable:
     """Return the frozen network's penultimate features of every lesion, from the cache if known.
@@ -66,6 +64,8 @@ def embed_cohort(
         n lesions and their crops (n, S, S) uint8.
     backbone, weights, in_chans, normalisation, seed
         As `lightning_modules.backbones.build_backbone`.
+    n_threads
+        Images that go through the network at the same time; the features do not depend on it.
     advance
         Called with the number of lesions that are done.
     """
@@ -79,8 +79,9 @@ def embed_cohort(
     n_done = len(rows) - len(missing)
     for chunk in chunks:
         features = embed(
-            crops[chunk], backbone=backbone, weights=weights, image_size=size, **network
-        )
+            crops[chunk], backbone=backbone, weights=weights, image_size=size,
+            n_threads=n_threads, **network,
+        )  # fmt: skip
         for i, vector in zip(chunk, features, strict=True):
             values = {f"deep_{j}": float(v) for j, v in enumerate(vector)}
             store.write(keys[i], values)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from her2.errors import BadConfig
+from her2.parallel import in_threads
 from lightning_modules.backbones import (
     Backbone,
     build_backbone,
@@ -29,12 +32,13 @@ def embed(
     in_chans: int = 3,
     normalisation: str = "backbone",
     seed: int = 0,
+    n_threads: int = 1,
 ) -> NDArray[np.float32]:
     """Penultimate features of every crop, (N, `embedding_width(backbone)`) float32.
 
-    Images go through the network one at a time on one CPU thread: a row then has the same bytes
-    whatever other crops are in the call (so that it can be cached by image), which no larger
-    batch promises; and on a CPU it is no slower.
+    Images go through the network one at a time, each on one CPU thread: a row then has the same
+    bytes whatever other crops are in the call (so that it can be cached by image), which no
+    larger batch promises; and on a CPU it is no slower.
 
     Parameters
     ----------
@@ -46,6 +50,8 @@ def embed(
         Side at which the network sees the crops.
     seed
         Of the weights, where they are random.
+    n_threads
+        Images on their way at the same time.
 
     Raises
     ------
@@ -59,9 +65,9 @@ def embed(
     built = build_backbone(
         backbone, weights=weights, in_chans=in_chans, normalisation=normalisation, seed=seed
     )
-    with torch.inference_mode(), torch_threads(1):
-        for row, crop in zip(features, crops, strict=True):
-            row[:] = _embed_one(built, torch.tensor(crop), image_size)
+    with torch_threads(1):
+        rows = in_threads(partial(_embed_one, built, image_size), crops, n_threads=n_threads)
+        features[:] = np.stack(list(rows))
     if not np.isfinite(features).all():
         raise BadConfig(f"features of {backbone} must be finite, found others; check its weights")
     return features
@@ -76,8 +82,12 @@ def check_crops(crops: NDArray[np.uint8]) -> None:
         )
 
 
-def _embed_one(backbone: Backbone, crop: Tensor, image_size: int) -> Tensor:
-    images = network_input(crop[None, None], backbone.normalisation, image_size)
-    tokens = backbone.network.forward_features(images)
-    features: Tensor = backbone.network.forward_head(tokens, pre_logits=True)
-    return features[0]
+def _embed_one(
+    backbone: Backbone, image_size: int, crop: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    with torch.inference_mode():  # of this thread
+        images = torch.tensor(crop)[None, None]
+        images = network_input(images, backbone.normalisation, image_size)
+        tokens = backbone.network.forward_features(images)
+        features: Tensor = backbone.network.forward_head(tokens, pre_logits=True)
+        return features[0].numpy()

@@ -43,6 +43,10 @@ class LogitNetwork:
         """Return the same network under another head."""
         return replace(self, head=head)
 
+    def copied(self) -> LogitNetwork:
+        """Return the same network for another thread: hooks on its layers are its own."""
+        return replace(self, network=copy.deepcopy(self.network))
+
     def signed_map(self, crop: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
         """Signed Grad-CAM map (h, w) of a crop (S, S), and the logit."""
         with torch_threads(1):  # as the frozen features: the same bytes on every machine

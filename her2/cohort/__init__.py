@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from her2.cohort.breast_lesions_usg import check_positive, read_breast_lesions_usg
+from her2.cohort.files import decode_each
 from her2.cohort.folder import read_folder_cohort
 from her2.cohort.lesions import load_lesion, load_reader2_mask
 from her2.cohort.problems import CATALOGUE
@@ -18,6 +19,7 @@ COHORTS = ("folder", "breast_lesions_usg")
 __all__ = [
     "CATALOGUE",
     "COHORTS",
+    "decode_each",
     "load_lesion",
     "load_reader2_mask",
     "read_breast_lesions_usg",

@@ -9,16 +9,19 @@ import stat
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from PIL import Image
 
 from her2.cohort.problems import refuse
 from her2.errors import Her2Error
+from her2.parallel import in_threads
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Kind = Literal["dicom", "png", "jpeg", "tiff", "bmp", "nifti", "nrrd", "metaimage"]
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -51,11 +54,8 @@ _META_DATA_FILE = re.compile(rb"^ElementDataFile\s*=\s*(\S+)", re.MULTILINE)
 @contextmanager
 def decoding(code: str, what: str, fix: str) -> Iterator[None]:
     """Turn any decoder's error into an `InputProblem`, and keep decoders from logging values."""
-    chatter = logging.getLogger("pydicom")
-    was_disabled, chatter.disabled = chatter.disabled, True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_decoders():
             yield
     except Her2Error:
         raise
@@ -63,8 +63,31 @@ def decoding(code: str, what: str, fix: str) -> Iterator[None]:
         raise refuse("D16", "the picture announces too many pixels", "export one frame") from None
     except DECODE_ERRORS as error:
         raise refuse(code, f"{what} ({type(error).__name__})", fix) from None
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep decoders from logging values and from warning, in all threads of the process."""
+    chatter = logging.getLogger("pydicom")
+    was_disabled, chatter.disabled = chatter.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         chatter.disabled = was_disabled
+
+
+def decode_each(
+    function: Callable[[Item], Result], items: Iterable[Item], *, n_threads: int
+) -> list[Result]:
+    """Return `function(item)` of items that it decodes, in their order, on several threads.
+
+    Decoders are kept quiet around all of them, because the first thread that ends would
+    otherwise give the others their voice back.
+    """
+    with quiet_decoders():
+        return list(in_threads(function, items, n_threads=n_threads))
 
 
 def check_file(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from her2.cohort.dicom import Spacing
 from her2.cohort.duplicates import thumbnails
+from her2.cohort.files import decode_each
 from her2.cohort.images import DecodedImage, colour_notes, decode_image
 from her2.cohort.lesions import image_notes
 from her2.cohort.masks import Mask, Shape, dice, read_mask
@@ -22,7 +24,7 @@ from her2.store import content_key
 from her2.types import Lesion
 
 _AGREEMENT = 0.7
-_LESIONS_A_WORKER = 500  # fewer are decoded before another process has started
+_LESIONS_A_PROCESS = 500  # fewer are decoded by threads before another process has started
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,11 @@ def verify_lesions(lesions: Sequence[Lesion], root: Path, *, n_workers: int = 1)
     BadCohort
         D32 where a DICOM compression needs a decoder that is not installed.
     """
-    n_jobs = max(1, min(n_workers, len(lesions) // _LESIONS_A_WORKER))
-    jobs = (delayed(verify_lesion)(lesion, root) for lesion in lesions)
-    return list(Parallel(n_jobs=n_jobs)(jobs))
+    n_processes = min(n_workers, len(lesions) // _LESIONS_A_PROCESS)
+    if n_processes > 1:
+        jobs = (delayed(verify_lesion)(lesion, root) for lesion in lesions)
+        return list(Parallel(n_jobs=n_processes)(jobs))
+    return decode_each(partial(verify_lesion, root=root), lesions, n_threads=n_workers)
 
 
 def verify_lesion(lesion: Lesion, root: Path) -> Verified:

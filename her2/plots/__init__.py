@@ -10,7 +10,7 @@ from her2.plots.confusion import confusion_figure
 from her2.plots.correlation import correlation_figure
 from her2.plots.decision_curve import decision_curve_figure, decision_curve_panels
 from her2.plots.examples import example_figure
-from her2.plots.export import save_figure, svg_bytes
+from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_counts import feature_counts_figure, feature_shares_figure
 from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
@@ -60,6 +60,7 @@ __all__ = [
     "roc_figure",
     "roc_panels",
     "save_figure",
+    "save_figures",
     "shap_figure",
     "stability_figure",
     "super_resolution_figure",

@@ -6,13 +6,15 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import numpy as np
+from joblib import delayed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from her2.errors import BadConfig
+from her2.parallel import run_jobs
 from her2.plots.style import settings
 
 PNG_DPI = 300
@@ -110,6 +113,35 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
         path.write_bytes(content)
         paths.append(path)
     return paths
+
+
+def save_figures(
+    named: Iterable[tuple[str, Figure]], folder: Path, *, n_workers: int = 1
+) -> dict[str, Figure]:
+    """Write figures as `save_figure` does, as they are made, and return them by name.
+
+    n_workers: processes that draw; the files do not depend on it.
+    """
+    made: dict[str, Figure] = {}
+
+    def jobs() -> Iterator[Any]:
+        for name, figure in named:
+            made[name] = figure
+            yield delayed(_saved)(figure, folder, name)
+
+    if n_workers == 1:
+        for name, figure in named:
+            save_figure(figure, folder, name)
+            made[name] = figure
+        return made
+    for name, drawing in run_jobs(jobs(), n_workers=n_workers, at_once=True):
+        _drawings[made[name]] = drawing
+    return made
+
+
+def _saved(figure: Figure, folder: Path, name: str) -> tuple[str, bytes]:
+    save_figure(figure, folder, name)
+    return name, svg_bytes(figure)
 
 
 @contextmanager

@@ -51,4 +51,7 @@ def conclude(
         enhancement=enhancement or Enhancement(), explained=explained,
         history=pd.DataFrame() if history is None else history,
     )  # fmt: skip
-    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
+    return finish(
+        run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed,
+        n_workers=n_workers,
+    )  # fmt: skip

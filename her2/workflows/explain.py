@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from her2.arms import FittedArm, Signature, TrainingSet
+from her2.cohort import decode_each
 from her2.errors import NotEstimable
 from her2.linear_head import LinearHead, linear_head
+from her2.parallel import in_threads
 from her2.progress import progress
 from her2.saliency import (
     COLUMNS,
@@ -32,7 +35,7 @@ from her2.workflows.outcome import write_parquet
 
 if TYPE_CHECKING:
     from lightning_modules.explaining import LogitNetwork, View
-    from lightning_modules.fine_tuned import FineTunedModel
+    from lightning_modules.fine_tuned import FineTunedModel, KeptNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +80,12 @@ def check_explained(backbone: BackboneSettings, evaluation: EvaluationSettings) 
 
 
 def explain_study(
-    run: OpenRun, fitted: FittedArm, backbone: BackboneSettings, *, seed: int
+    run: OpenRun,
+    fitted: FittedArm,
+    backbone: BackboneSettings,
+    *,
+    seed: int,
+    n_threads: int = 1,
 ) -> Explanation:
     """Return the maps of the frozen network under each fold's head, and write their numbers.
 
@@ -91,7 +99,7 @@ def explain_study(
         heads = _heads(run.training, fitted)
     except NotEstimable as reason:
         return Explanation(backbone, notes=(f"{ARM} has no Grad-CAM: {reason}.",))
-    explainer = Explainer(run, backbone, seed=seed)
+    explainer = Explainer(run, backbone, seed=seed, n_threads=n_threads)
     built = build_backbone(
         backbone.name, weights=backbone.weights, in_chans=backbone.in_chans,
         normalisation=backbone.normalisation, seed=integer_seed(seed, "backbone"),
@@ -100,13 +108,13 @@ def explain_study(
         built.network, built.normalisation, image_size=backbone.image_size,
         layer=backbone.cam_layer,
     )  # fmt: skip
-    with (
-        run.watch.step("grad_cam"),
-        progress("Grad-CAM", len(explainer.plan), "lesions") as advance,
-    ):
-        for fold, head in heads.items():
-            explainer.explain(network.with_head(head), fold, advance=advance)
+    networks = {fold: partial(_under_head, network, head) for fold, head in heads.items()}
+    explainer.explain(networks)
     return explainer.finished()
+
+
+def _under_head(network: LogitNetwork, head: LinearHead) -> LogitNetwork:
+    return network.copied().with_head(head)
 
 
 def explain_tuned(
@@ -116,6 +124,7 @@ def explain_tuned(
     *,
     fitted: FittedArm | None = None,
     seed: int,
+    n_threads: int = 1,
 ) -> Explanation:
     """Return the maps of fine-tuned networks that the run has kept, and write their numbers.
 
@@ -126,22 +135,19 @@ def explain_tuned(
     from lightning_modules.fine_tuned import load_fine_tuned
 
     model = load_fine_tuned(run.folder.file("model"))
-    explainer = Explainer(run, backbone, seed=seed)
+    explainer = Explainer(run, backbone, seed=seed, n_threads=n_threads)
     first = [kept for kept in model.networks if kept.number == 0]
     heads = {} if fitted is None else _heads(run.training, fitted)
-    with (
-        run.watch.step("grad_cam"),
-        progress("Grad-CAM", len(explainer.plan), "lesions") as advance,
-    ):
-        for kept in first:
-            built = model.network(kept)
-            network = logit_network(
-                built.network, built.normalisation, image_size=backbone.image_size,
-                layer=backbone.cam_layer,
-            )  # fmt: skip
-            if heads:
-                network = network.with_head(heads[kept.fold])
-            explainer.explain(network, kept.fold, advance=advance)
+
+    def network_of(kept: KeptNetwork) -> LogitNetwork:
+        built = model.network(kept)
+        network = logit_network(
+            built.network, built.normalisation, image_size=backbone.image_size,
+            layer=backbone.cam_layer,
+        )  # fmt: skip
+        return network.with_head(heads[kept.fold]) if heads else network
+
+    explainer.explain({kept.fold: partial(network_of, kept) for kept in first})
     reported = dict(zip(run.training.keys, signature.repeats[0].tolist(), strict=True))
     return explainer.finished(reported | dict(signature.held_out), _doubts(model))
 
@@ -157,7 +163,7 @@ def _doubts(model: FineTunedModel) -> list[str]:
 
 
 class Explainer:
-    """Explains the lesions of a run, one network after the other.
+    """Explains the lesions of a run, those of several networks at the same time.
 
     Parameters
     ----------
@@ -167,37 +173,73 @@ class Explainer:
         Crops, and how many lesions are explained at most (`n_explained`).
     seed
         Of the choice of lesions, random places and shuffled weights.
+    n_threads
+        Networks that are looked at together; the maps do not depend on it.
     """
 
-    def __init__(self, run: OpenRun, backbone: BackboneSettings, *, seed: int) -> None:
+    def __init__(
+        self, run: OpenRun, backbone: BackboneSettings, *, seed: int, n_threads: int
+    ) -> None:
         self.run = run
         self.backbone = backbone
         self.seed = seed
+        self.n_threads = n_threads
         self.plan = _plan(run, backbone.n_explained, seed)
         self._parts: list[pd.DataFrame] = []
         self._maps: dict[str, NDArray[np.float32]] = {}
 
-    def explain(
-        self, network: LogitNetwork, fold: int, *, advance: Callable[[int], None] = lambda n: None
-    ) -> None:
-        """Explain the lesions of a fold (`FINAL`: those held out) by a network without them."""
-        plan = self.plan[self.plan["fold"].eq(fold)]
-        if plan.empty:
-            return
+    def explain(self, networks: Mapping[int, Callable[[], LogitNetwork]]) -> None:
+        """Explain the lesions of every fold (`FINAL`: those held out) by a network without them.
+
+        networks: by fold, each made when its turn comes; no two may share a layer.
+        """
+        from lightning_modules.reproducible import torch_threads
+
+        wanted = [fold for fold in networks if self.plan["fold"].eq(fold).any()]
+        plans = {fold: self.plan[self.plan["fold"].eq(fold)] for fold in wanted}
+        done: list[str] = []  # grows in all threads
+        with self.run.watch.step("grad_cam"), torch_threads(1):
+            views = self._views(pd.concat(plans.values()).index if plans else ())
+
+            def explained(fold: int) -> ExplainedLesions:
+                def count(key: str) -> None:
+                    done.append(key)
+                    advance(len(done))
+
+                return self._explained(networks[fold](), plans[fold], views, count)
+
+            with progress("Grad-CAM", len(views), "lesions") as advance:
+                found = list(in_threads(explained, wanted, n_threads=self.n_threads))
+        for plan, of_fold in zip(plans.values(), found, strict=True):
+            self._parts.append(_with_plan(plan, of_fold))
+            self._maps.update(zip(plan.index, of_fold.maps, strict=True))
+
+    def _views(self, keys: Iterable[str]) -> dict[str, View]:
         size = self.backbone.image_size
-        views = [view_of(self.run, self.backbone, key, size) for key in plan.index]
-        n_before = len(self._maps)
-        found = explain_lesions(
+        wanted = list(keys)
+        views = decode_each(
+            lambda key: view_of(self.run, self.backbone, key, size),
+            wanted,
+            n_threads=self.n_threads,
+        )
+        return dict(zip(wanted, views, strict=True))
+
+    def _explained(
+        self,
+        network: LogitNetwork,
+        plan: pd.DataFrame,
+        views: Mapping[str, View],
+        count: Callable[[str], None],
+    ) -> ExplainedLesions:
+        return explain_lesions(
             network,
-            np.stack([view.crop for view in views]),
-            np.stack([view.mask for view in views]),
+            np.stack([views[key].crop for key in plan.index]),
+            np.stack([views[key].mask for key in plan.index]),
             names=list(plan.index),
             is_tested=plan["is_tested"].to_numpy(dtype=bool),
             seed=integer_seed(self.seed, "grad_cam"),
-            advance=lambda done: advance(n_before + done),
+            advance=lambda n: count(plan.index[n - 1]),
         )
-        self._parts.append(_with_plan(plan, found))
-        self._maps.update(zip(plan.index, found.maps, strict=True))
 
     def finished(
         self, reported: Mapping[str, float] | None = None, notes: Sequence[str] = ()

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -72,13 +73,14 @@ def finish(
     evaluation: EvaluationSettings,
     tracking: TrackingSettings,
     seed: int,
+    n_workers: int = 1,
 ) -> int:
     """Write everything that a run leaves behind, and return its exit status."""
     results = results_document(run, outcome)
     if fits.enhancement.summary:
         results["enhancement"] = dict(fits.enhancement.summary)
     with run.watch.step("report"):
-        doubts = _write_pages(run, outcome, results, fits, evaluation, seed)
+        doubts = _write_pages(run, outcome, results, fits, evaluation, seed, n_workers)
     results["timing"] = dict(run.watch.seconds)
     # complete before any server is asked for anything
     write_json(run.folder.file("results.json"), results)
@@ -98,6 +100,7 @@ def _write_pages(
     fits: Fits,
     evaluation: EvaluationSettings,
     seed: int,
+    n_workers: int,
 ) -> list[str]:
     """Write tables, figures and report; return what makes the result doubtful."""
     notes: list[str] = results["notes"]
@@ -113,9 +116,11 @@ def _write_pages(
     material = Material(
         run, outcome, results, tables, patients, fits.refits, nomogram, fits.explained
     )
-    pictures = figures(material) | enhancement_figures(fits.enhancement)
-    for name, figure in pictures.items():
-        plots.save_figure(figure, run.folder.file("figures"), name)
+    pictures = plots.save_figures(
+        chain(figures(material), enhancement_figures(fits.enhancement).items()),
+        run.folder.file("figures"),
+        n_workers=n_workers,
+    )
     tables |= _checklists(run, results, tables, set(pictures))
     results["metrics_score"] = asdict(metrics_score(tables["metrics"]))
     write_tables(run.folder.file("tables"), {k: v for k, v in tables.items() if len(v.columns)})

@@ -199,6 +199,7 @@ def deep_features(
         margin_px=settings.margin_px,
         margin_mm=settings.margin_mm,
         aspect=settings.aspect,
+        n_threads=n_workers(compute),
     )
     with progress("deep features", len(cohort.lesions), "lesions") as advance:
         table = embed_cohort(
@@ -210,6 +211,7 @@ def deep_features(
             in_chans=settings.in_chans,
             normalisation=settings.normalisation,
             seed=integer_seed(seed, "backbone"),
+            n_threads=n_workers(compute),
             advance=advance,
         )
     report_cache("deep features", table)

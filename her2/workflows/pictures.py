@@ -47,16 +47,14 @@ class Material:
     explained: Explanation | None = None
 
 
-def figures(of: Material) -> dict[str, Figure]:
-    """Return every figure that the run has the numbers for, by name."""
-    drawn: dict[str, Figure] = {}
+def figures(of: Material) -> Named:
+    """Yield every figure that the run has the numbers for, with its name."""
     parts = (
         _patients, _selection, _performance, _by_role, _final_model, _training, _grad_cam,
         _importance, _robustness,
     )  # fmt: skip
     for part in parts:
-        drawn.update(part(of))
-    return drawn
+        yield from part(of)
 
 
 def _patients(of: Material) -> Named:

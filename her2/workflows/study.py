@@ -103,7 +103,9 @@ def study(
             made, found.run.training, found.fitted.signatures, native.run.training,
             native.fitted.signatures,
         )  # fmt: skip
-    explained = _explained(found, backbone, trainer, seed) if evaluation.grad_cam else None
+    explained = None
+    if evaluation.grad_cam:
+        explained = _explained(found, backbone, trainer, seed, n_workers(compute))
     return conclude(
         found.run, found.arms, found.fitted,
         [*made.notes, *found.deep.notes, *_absent(found.fitted, fusion)],
@@ -125,14 +127,22 @@ class FittedStudy:
 
 
 def _explained(
-    found: FittedStudy, backbone: BackboneSettings, trainer: TrainerSettings, seed: int
+    found: FittedStudy,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+    seed: int,
+    n_threads: int,
 ) -> Explanation | None:
     """Return the maps of the study's network, by whatever mode it is used."""
     fitted = found.fitted.arms.get(DEEP)
     if found.deep.tuned is None:
-        return None if fitted is None else explain_study(found.run, fitted, backbone, seed=seed)
+        if fitted is None:
+            return None
+        return explain_study(found.run, fitted, backbone, seed=seed, n_threads=n_threads)
     signature = found.fitted.signatures[DEEP]
-    made = explain_tuned(found.run, signature, backbone, fitted=fitted, seed=seed)
+    made = explain_tuned(
+        found.run, signature, backbone, fitted=fitted, seed=seed, n_threads=n_threads
+    )
     settle_networks(found.run, trainer)
     return made
 

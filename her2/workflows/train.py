@@ -21,6 +21,7 @@ from her2.workflows.enhancement_evidence import with_evidence
 from her2.workflows.explain import check_explained, explain_tuned
 from her2.workflows.finish import Fits, finish
 from her2.workflows.fitting import model_selection_table
+from her2.workflows.inputs import n_workers
 from her2.workflows.opening import open_run
 from her2.workflows.outcome import judge
 from her2.workflows.tuning import check_once, fine_tune, settle_networks, tuned_signature
@@ -66,7 +67,9 @@ def train(
     signature = tuned_signature(run, tuned, backbone)
     explained = None
     if evaluation.grad_cam:
-        explained = explain_tuned(run, signature, backbone, seed=seed)
+        explained = explain_tuned(
+            run, signature, backbone, seed=seed, n_threads=n_workers(compute)
+        )
         settle_networks(run, trainer)
     outcome = judge(
         run,
@@ -79,4 +82,7 @@ def train(
         model_selection=model_selection_table({}), enhancement=made, explained=explained,
         history=tuned.history,
     )  # fmt: skip
-    return finish(run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed)
+    return finish(
+        run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed,
+        n_workers=n_workers(compute),
+    )  # fmt: skip

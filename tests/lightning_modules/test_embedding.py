@@ -34,6 +34,11 @@ def test_the_number_of_threads_changes_no_byte(crops, features) -> None:
     assert again.tobytes() == features.tobytes()
 
 
+def test_images_at_the_same_time_change_no_byte(crops, features) -> None:
+    again = embed(crops, backbone=LITE0, weights="offline", image_size=64, n_threads=3)
+    assert again.tobytes() == features.tobytes()
+
+
 def test_features_are_the_pooled_penultimate_layer(crops, features) -> None:
     built = build_backbone(LITE0, weights="offline", num_classes=7)
     images = network_input(torch.from_numpy(crops)[:, None], built.normalisation, 64)

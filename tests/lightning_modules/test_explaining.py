@@ -7,11 +7,13 @@ from scipy.special import expit
 
 from her2.classifiers import candidates, fit_pipeline
 from her2.linear_head import LinearHead, linear_head
+from her2.parallel import in_threads
 from her2.saliency import explain_lesions
 from her2.selection import no_selection
 from lightning_modules.backbones import build_backbone
 from lightning_modules.embedding import embed
 from lightning_modules.explaining import logit_network
+from lightning_modules.reproducible import torch_threads
 
 LITE0, SIZE = "tf_efficientnet_lite0", 64
 
@@ -114,3 +116,17 @@ def test_a_network_that_was_left_in_training_is_judged_as_any_other(crops) -> No
     assert network.signed_map(crops[0])[0].tobytes() == expected[1][0].tobytes()
     assert built.network.training
     assert all(torch.equal(state[k], v) for k, v in built.network.state_dict().items())
+
+
+def test_copies_in_threads_draw_the_same_maps(network, crops) -> None:
+    copies = [network.copied() for _ in range(4)]
+
+    def maps(position: int) -> bytes:
+        shuffled = copies[position].randomised(0.5, seed=1)
+        drawn = [copies[position].signed_map(crop)[0] for crop in crops[position::4]]
+        return np.stack([*drawn, shuffled.signed_map(crops[0])[0]]).tobytes()
+
+    with torch_threads(1):
+        alone = list(in_threads(maps, range(4), n_threads=1))
+        together = list(in_threads(maps, range(4), n_threads=4))
+    assert together == alone

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from her2.errors import BadConfig
-from her2.plots import roc_panels, save_figure
+from her2.plots import roc_panels, save_figure, save_figures
 from her2.plots.export import _png, png_bytes, svg_bytes
 
 
@@ -74,3 +75,23 @@ def test_a_name_that_is_a_path_is_refused(figure, tmp_path, name):
 def test_import_needs_no_pyplot():
     code = "import sys, her2.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_files_do_not_depend_on_the_number_of_processes(study, tmp_path):
+    def named():
+        for role in study.curves:
+            yield f"roc_{role}", roc_panels({role: (study.curves[role], study.auc[role])})
+        yield "counts", _picture_of_integers()
+
+    alone = save_figures(named(), tmp_path / "1", n_workers=1)
+    together = save_figures(named(), tmp_path / "2", n_workers=2)
+    assert list(alone) == list(together)
+    assert [svg_bytes(x) for x in alone.values()] == [svg_bytes(x) for x in together.values()]
+    for path in sorted((tmp_path / "1").iterdir()):
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes(), path.name
+
+
+def _picture_of_integers():
+    figure = Figure(figsize=(1, 1))
+    figure.add_subplot().imshow(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    return figure
