@@ -260,7 +260,8 @@ class EvaluationSettings:
     SHAP values; grad_cam: maps of where the network looks, and whether it uses the places;
     learning_curve: shares of the training patients to learn from, [] for none; stepwise: how the
     variables of the multivariable odds ratios are chosen (none, aic, p); imputation: how gaps of
-    clinical variables are filled inside the folds (median, multiple).
+    clinical variables are filled inside the folds (median, multiple); unit: what is judged, each
+    lesion (row of the table) or each patient by the mean probability of his or her images.
     """
 
     n_repeats: int = 5
@@ -277,6 +278,7 @@ class EvaluationSettings:
     learning_curve: list[float] = field(default_factory=lambda: [0.4, 0.6, 0.8])
     stepwise: str = "none"
     imputation: str = "median"
+    unit: str = "lesion"
 
 
 @dataclass(frozen=True)

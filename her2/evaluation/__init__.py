@@ -27,13 +27,17 @@ from her2.evaluation.roles import (
     patients,
     role_rows,
 )
+from her2.evaluation.units import UNITS, by_patient, check_patients
 from her2.types import ARMS
 
 __all__ = [
     "HONEST_ROLES",
     "PERFORMANCE_ROLES",
     "REPEATED",
+    "UNITS",
     "Evaluation",
+    "by_patient",
+    "check_patients",
     "evaluate",
     "operating_points",
     "outcome_and_probability",

@@ -155,8 +155,10 @@ def _operating_points(tables: Mapping[str, pd.DataFrame]) -> Iterator[_Entry]:
 
 
 def _is_by_patient(cohort: Mapping[str, Any]) -> bool:
-    """Whether the counts of patients are those of the rows that are evaluated, its lesions."""
-    return bool(cohort.get("n_lesions") == cohort.get("n_patients") is not None)
+    """Whether the counts of patients are those of the rows that are evaluated."""
+    if cohort.get("n_patients") is None:
+        return False
+    return cohort.get("unit") == "patient" or cohort.get("n_lesions") == cohort["n_patients"]
 
 
 def _sizes(results: Mapping[str, Any], performances: Iterable[_Entry]) -> Iterator[Size]:

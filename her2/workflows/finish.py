@@ -104,7 +104,7 @@ def _write_pages(
 ) -> list[str]:
     """Write tables, figures and report; return what makes the result doubtful."""
     notes: list[str] = results["notes"]
-    patients = patient_tables(run, stepwise=evaluation.stepwise, notes=notes)
+    patients = patient_tables(run, stepwise=evaluation.stepwise, notes=notes, unit=evaluation.unit)
     nomogram = _nomogram(run, fits, notes)
     tables = _tables(run, outcome, results, fits, patients)
     tables |= _final_model_tables(run, fits, results, nomogram, evaluation, seed, notes)
@@ -176,13 +176,23 @@ def _tables(
         "comparisons": pd.DataFrame(all_comparisons(results)),
         "model_selection": fits.model_selection,
         **found,
-        "learning_curve": learning_table(fits.refits, run.training, found["repeated_cv"]),
+        "learning_curve": learning_table(
+            fits.refits, run.training, found["repeated_cv"], _patients_judged(run, outcome)
+        ),
         **importance_tables(fits.refits),
         "grad_cam": _grad_cam(fits, results),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
         "audit": audit_table(run, fits.refits, fits.arms),
         "training": fits.history,
     }
+
+
+def _patients_judged(run: OpenRun, outcome: Outcome) -> list[str] | None:
+    """Return the patient of every training row, if patients are judged."""
+    if outcome.unit == "lesion":
+        return None
+    patient_of = {lesion.key: lesion.patient_id for lesion in run.cohort.lesions}
+    return [patient_of[key] for key in run.training.keys]
 
 
 def _grad_cam(fits: Fits, results: Mapping[str, Any]) -> pd.DataFrame:

@@ -12,13 +12,14 @@ from typing import Any
 from her2.arms import TrainingSet
 from her2.classifiers import check_scoring
 from her2.errors import BadConfig
+from her2.evaluation import UNITS, check_patients
 from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
 from her2.splits import Split, grouped_folds, units
 from her2.types import Cohort
 from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
 
-CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple")}
+CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple"), "unit": UNITS}
 
 
 @dataclass
@@ -85,6 +86,8 @@ def open_run(
     folder = RunFolder.open(run_dir, config)
     with watch.step("cohort"):
         patients = open_cohort(cohort, compute=compute, cache=cache)
+        if evaluation.unit == "patient":
+            check_patients(patients.lesions)
         frozen = frozen_split(folder, patients, test_size=split.test_size, seed=seed)
         training = training_set(patients, frozen, evaluation=evaluation, seed=seed)
         flow = record_cohort(folder, patients, frozen)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from her2.arms import Signature, predictions_table, repeats_table
 from her2.cohort import CATALOGUE
-from her2.evaluation import Evaluation, evaluate
+from her2.evaluation import Evaluation, by_patient, evaluate
 from her2.radiomics.names import family_counts
 from her2.settings import EvaluationSettings
 from her2.store import write_atomic
@@ -25,13 +25,15 @@ from her2.workflows.opening import OpenRun
 class Outcome:
     """What a run has found: rows of predictions.parquet, numbers, and notes.
 
-    feature_counts: image_type, family, n of the radiomic (or brought) features.
+    feature_counts: image_type, family, n of the radiomic (or brought) features; unit: what is
+    judged, ``lesion`` or ``patient``.
     """
 
     predictions: pd.DataFrame
     evaluation: Evaluation
     notes: list[str]
     feature_counts: pd.DataFrame
+    unit: str = "lesion"
 
 
 def judge(
@@ -45,20 +47,19 @@ def judge(
 ) -> Outcome:
     """Write the predictions, and compute every number from what was written."""
     ordered = [signatures[arm] for arm in ARMS if arm in signatures]
-    predictions = _written(
-        run, "predictions.parquet",
-        predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training),
-    )  # fmt: skip
-    repeated = _written(
-        run, "repeated_cv.parquet", repeats_table(ordered, run.cohort.lesions, run.training)
-    )
+    predicted = predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training)
+    repeats = repeats_table(ordered, run.cohort.lesions, run.training)
+    if evaluation.unit == "patient":
+        predicted, repeats = by_patient(predicted), by_patient(repeats)
+    predictions = _written(run, "predictions.parquet", predicted)
+    repeated = _written(run, "repeated_cv.parquet", repeats)
     found = evaluate(
         predictions, repeated, n_features={s.arm: s.n_features for s in ordered},
         n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations, seed=seed,
     )  # fmt: skip
     names = [] if features is None else [str(name) for name in features.columns]
-    said = [*cohort_notes(run.cohort), *notes, *found.notes]
-    return Outcome(predictions, found, said, family_counts(names))
+    said = [*cohort_notes(run.cohort, evaluation.unit), *notes, *found.notes]
+    return Outcome(predictions, found, said, family_counts(names), evaluation.unit)
 
 
 def _written(run: OpenRun, name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
     """Return results.json, schema 1, before tracking has filled its part."""
     return {
         "schema": 1,
-        "cohort": _cohort_summary(run),
+        "cohort": _cohort_summary(run) | {"unit": outcome.unit},
         "arms": outcome.evaluation.arms,
         "comparisons": outcome.evaluation.comparisons,
         "repeated_comparisons": outcome.evaluation.repeated_comparisons,
@@ -81,15 +82,19 @@ def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def cohort_notes(cohort: Cohort) -> list[str]:
+def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
     """Return what a reader must know of the cohort before any number."""
     notes = list(cohort.notes)
     if cohort.simulated:
         notes.insert(0, "The patients are simulated: no number here says anything of patients.")
     if len(cohort.lesions) > cohort.n_patients:
+        judged = {
+            "lesion": "but intervals and tests count lesions as independent",
+            "patient": "and a patient is judged once, by the mean probability of all of them",
+        }
         notes.append(
             f"{len(cohort.lesions)} lesions of {cohort.n_patients} patients: splits and folds "
-            "keep a patient together, but intervals and tests count lesions as independent."
+            f"keep a patient together, {judged[unit]}."
         )
     warned = Counter(p.code for p in cohort.problems if p.severity == "warning" and p.patient_id)
     notes.extend(f"{code} ({n} x): {CATALOGUE[code].title}." for code, n in sorted(warned.items()))

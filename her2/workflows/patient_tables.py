@@ -25,15 +25,22 @@ class PatientTables:
     readers: ReaderAgreement
 
 
-def patient_tables(run: OpenRun, *, stepwise: str, notes: list[str]) -> PatientTables:
+def patient_tables(
+    run: OpenRun, *, stepwise: str, notes: list[str], unit: str = "lesion"
+) -> PatientTables:
     """Return the tables of a run's patients; what is not estimable is said in `notes`.
 
-    Odds ratios are those of training patients, who alone take part in choosing variables.
+    Odds ratios are those of training patients, who alone take part in choosing variables. unit:
+    ``patient`` takes a patient's first lesion alone, ``lesion`` all of them.
     """
-    table = clinical_table(run.cohort.clinical)
-    y_true = run.cohort.y_true
+    lesions = run.cohort.lesions
+    is_counted = np.ones(len(lesions), dtype=bool)
+    if unit == "patient":
+        is_counted = ~pd.Index([lesion.patient_id for lesion in lesions]).duplicated()
+    table = clinical_table(run.cohort.clinical)[is_counted]
+    y_true = run.cohort.y_true[is_counted]
     return PatientTables(
-        baseline=stats.baseline_table(table, roles_of(run), y_true=y_true),
+        baseline=stats.baseline_table(table, roles_of(run)[is_counted], y_true=y_true),
         baseline_outcome=stats.baseline_by_outcome(table, y_true),
         odds_ratios=_odds_ratios(run, table, stepwise, notes),
         readers=reader_agreement(run.cohort, roles=run.split.roles()),
@@ -61,10 +68,13 @@ def _odds_ratios(
     names = list(table.columns)
     if not names:
         return pd.DataFrame()
-    trained = table.loc[list(run.training.keys)]
+    is_counted = pd.Index(run.training.keys).isin(table.index)
+    trained = table.loc[[key for key in run.training.keys if key in table.index]]
     rule = None if stepwise == "none" else stepwise
     try:
-        return stats.odds_ratio_table(trained, run.training.y_true, names, stepwise=rule)
+        return stats.odds_ratio_table(
+            trained, run.training.y_true[is_counted], names, stepwise=rule
+        )
     except NotEstimable as reason:
         notes.append(f"Odds ratios are not estimable: {reason}")
         return pd.DataFrame()

@@ -211,16 +211,22 @@ def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHis
     return selection_history(chain, arm.rows(training.keys), training.y_true, names)
 
 
-def learning_table(refits: Refits, training: TrainingSet, repeated: pd.DataFrame) -> pd.DataFrame:
+def learning_table(
+    refits: Refits,
+    training: TrainingSet,
+    repeated: pd.DataFrame,
+    patients: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Return arm, n_patients, share, auc, auc_low, auc_high; share 1 is the primary estimate.
 
     repeated: the table `repeated_cv`. n_patients: who a fold's model learned from, on average.
+    patients: (n_train,) whose mean probability is judged; None judges every row.
     """
     learned_from = len(np.unique(training.groups)) * (1 - 1 / training.n_folds)
     rows = []
     for (arm, share), probability in refits.learning.items():
         try:
-            found = stats.auc_interval(training.y_true, probability)
+            found = stats.auc_interval(*_judged_rows(training.y_true, probability, patients))
         except NotEstimable:
             continue  # a constant model: the point is missing from the curve
         rows.append((arm, round(share * learned_from), share, found.auc, found.low, found.high))
@@ -230,6 +236,16 @@ def learning_table(refits: Refits, training: TrainingSet, repeated: pd.DataFrame
     columns = ["arm", "n_patients", "share", "auc", "auc_low", "auc_high"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["arm", "share"], ignore_index=True)
+
+
+def _judged_rows(
+    y_true: NDArray[np.int64], probability: FloatArray, patients: Sequence[str] | None
+) -> tuple[NDArray[np.int64], FloatArray]:
+    if patients is None:
+        return y_true, probability
+    rows = pd.DataFrame({"y_true": y_true, "y_prob": probability})
+    means = rows.groupby(list(patients), sort=False).mean()
+    return means["y_true"].to_numpy(np.int64), means["y_prob"].to_numpy(np.float64)
 
 
 def selection_tables(refits: Refits) -> dict[str, pd.DataFrame]:
