@@ -140,11 +140,11 @@ def _draw(sheet: _Sheet, example: CamExample, left: float, top: float, width: fl
         _outline(axes, mask)
 
 
-def _see_through(saliency: NDArray[np.float64]) -> NDArray[np.float64]:
+def _see_through(saliency: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return colours and opacity (S, S, 4): an `alpha` per pixel would be lost in drawings."""
     colours = np.asarray(colormaps[COLOURS](saliency), dtype=np.float64)
     colours[..., 3] = STRONGEST * np.sqrt(saliency)
-    return colours
+    return (255 * colours).astype(np.uint8)  # here, because a figure may be drawn elsewhere
 
 
 def _outline(axes: Axes, mask: NDArray[np.bool_]) -> None:
