@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
@@ -20,6 +21,7 @@ from her2.importance import (
     permutation_importance,
     shap_values,
 )
+from her2.parallel import run_jobs
 from her2.progress import progress
 from her2.robustness import (
     learning_curve,
@@ -79,7 +81,7 @@ def refit_run(
         audited = next((name for name in AUDITED if name in by_name), None)
         selecting = [arm for arm in arms if selects_inputs(arm)]
         jobs = {"seed": seed, "n_workers": n_workers}
-        importance, shap, unexplained = _looked_at(arms, fitted, run.training, evaluation, seed)
+        importance, shap, unexplained = _looked_at(arms, fitted, run.training, evaluation, jobs)
         return Refits(
             learning=_learning(arms, fitted, run.training, evaluation, jobs),
             supports=_supports(selecting, run.training, evaluation, jobs),
@@ -89,12 +91,7 @@ def refit_run(
             },
             audited=audited,
             shuffled=_shuffled(by_name.get(audited or ""), fitted, run.training, evaluation, jobs),
-            unmoved={
-                arm.name: unmoved_by_poison(
-                    arm, fitted[arm.name], run.training, run.held_out, seed=seed
-                )
-                for arm in arms
-            },
+            unmoved=_unmoved(arms, fitted, run, jobs),
             histories={
                 arm.name: _history(arm, fitted[arm.name], run.training)
                 for arm in arms
@@ -189,20 +186,64 @@ def _looked_at(
     fitted: Mapping[str, FittedArm],
     training: TrainingSet,
     evaluation: EvaluationSettings,
-    seed: int,
+    jobs: dict[str, int],
 ) -> tuple[dict[str, pd.DataFrame], dict[str, ShapValues], list[str]]:
     """Return importance and SHAP values by arm, and why an arm lacks one of them."""
-    importance, shap, unexplained = {}, {}, []
-    for arm in arms if evaluation.n_importance else ():
-        of_arm = (arm, fitted[arm.name], training)
-        try:
-            importance[arm.name] = permutation_importance(
-                *of_arm, n_permutations=evaluation.n_importance, seed=seed
+    looked = {}
+    if evaluation.n_importance:
+        calls = (
+            delayed(_look_at)(
+                arm, fitted[arm.name], training, evaluation.n_importance, jobs["seed"]
             )
-            shap[arm.name] = shap_values(*of_arm, seed=seed)
-        except NotEstimable as reason:
-            unexplained.append(f"{arm.name}: {reason}.")
-    return importance, shap, unexplained
+            for arm in arms
+        )
+        looked = dict(run_jobs(calls, n_workers=jobs["n_workers"]))
+    named = [(arm.name, looked[arm.name]) for arm in arms if arm.name in looked]
+    return (
+        {name: found.importance for name, found in named if found.importance is not None},
+        {name: found.shap for name, found in named if found.shap is not None},
+        [f"{name}: {found.reason}." for name, found in named if found.reason is not None],
+    )
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What an arm's models look at, and why something of it is absent."""
+
+    importance: pd.DataFrame | None = None
+    shap: ShapValues | None = None
+    reason: str | None = None
+
+
+def _look_at(
+    arm: Arm, fitted: FittedArm, training: TrainingSet, n_permutations: int, seed: int
+) -> tuple[str, _Looked]:
+    importance = None
+    try:
+        importance = permutation_importance(
+            arm, fitted, training, n_permutations=n_permutations, seed=seed
+        )
+        shap = shap_values(arm, fitted, training, seed=seed)
+    except NotEstimable as reason:
+        return arm.name, _Looked(importance, reason=str(reason))
+    return arm.name, _Looked(importance, shap)
+
+
+def _unmoved(
+    arms: Sequence[Arm], fitted: Mapping[str, FittedArm], run: OpenRun, jobs: dict[str, int]
+) -> dict[str, bool]:
+    calls = (
+        delayed(_poisoned)(arm, fitted[arm.name], run.training, run.held_out, jobs["seed"])
+        for arm in arms
+    )
+    found = dict(run_jobs(calls, n_workers=jobs["n_workers"]))
+    return {arm.name: found[arm.name] for arm in arms}
+
+
+def _poisoned(
+    arm: Arm, fitted: FittedArm, training: TrainingSet, held_out: Sequence[str], seed: int
+) -> tuple[str, bool]:
+    return arm.name, unmoved_by_poison(arm, fitted, training, held_out, seed=seed)
 
 
 def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHistory:
