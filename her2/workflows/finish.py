@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections import Counter
@@ -82,6 +83,8 @@ def finish(
     with run.watch.step("report"):
         doubts = _write_pages(run, outcome, results, fits, evaluation, seed, n_workers)
     results["timing"] = dict(run.watch.seconds)
+    results["status"] = 1 if run.warning or doubts else 0
+    results["made_by"] = made_by()
     # complete before any server is asked for anything
     write_json(run.folder.file("results.json"), results)
     if tracking.enabled:
@@ -90,7 +93,35 @@ def finish(
         results["notes"].append("This run is not in MLflow (tracking.enabled=false).")
     write_json(run.folder.file("results.json"), results)
     _say_headline(run, results, doubts)
-    return 1 if run.warning or doubts else 0
+    return int(results["status"])
+
+
+def made_by() -> dict[str, Any]:
+    """Return the code that makes a run, as results.json keeps it."""
+    made = environment()
+    return {"her2": made["her2"], **made["git"], "lock_sha256": made["lock_sha256"]}
+
+
+def finished_before(run: OpenRun) -> int | None:
+    """Return the exit status of the same run if it lies finished in the folder, else None.
+
+    The same settings are given (`RunFolder.open` has refused others); it is the same run if data,
+    split and code are those of its results too.
+    """
+    path = run.folder.file("results.json")
+    if not path.is_file():
+        return None
+    results = json.loads(path.read_text())
+    now = made_by()
+    same = {
+        "data_sha256": run.cohort.data_sha256,
+        "split_sha256": run.split.sha256,
+    }.items() <= results["cohort"].items()
+    if not same or results.get("made_by") != now or now["dirty"]:
+        return None
+    logger.info("run: finished before, and kept; a new run_dir repeats it")
+    _say_headline(run, results, ())
+    return int(results["status"])
 
 
 def _write_pages(

@@ -19,7 +19,7 @@ from her2.settings import (
 from her2.workflows.enhancement import check_enhance, enhanced_run
 from her2.workflows.enhancement_evidence import with_evidence
 from her2.workflows.explain import check_explained, explain_tuned
-from her2.workflows.finish import Fits, finish
+from her2.workflows.finish import Fits, finish, finished_before
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.inputs import n_workers
 from her2.workflows.opening import open_run
@@ -59,6 +59,9 @@ def train(
             "expected an image and a mask of every lesion, found a cohort without; add the "
             "columns image and mask to the table"
         )
+    kept = finished_before(run)
+    if kept is not None:  # the networks of its folds are gone, and would be trained again
+        return kept
     run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
     made = with_evidence(run, made, enhance, None, compute=compute, cache=cache, seed=seed)
     tuned = fine_tune(

@@ -1,11 +1,14 @@
 """`her2 train`: one backbone, fine-tuned, and several in one multirun."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from her2.run_folder import RunFolder
+from her2.workflows.finish import finished_before
 from lightning_modules.fine_tuned import load_fine_tuned
 
 TINY_NETWORK = (
@@ -50,6 +53,31 @@ def test_a_network_is_trained_and_judged(train, tmp_path, canary):
     kept = [path.name for path in (run_dir / "model").glob("*.safetensors")]
     assert kept == ["deep_learning-all-network0.safetensors"]  # those of the folds were looked at
     assert [n.file for n in load_fine_tuned(run_dir / "model").networks] == kept
+
+
+def test_a_finished_run_is_kept_and_not_trained_again(train, tmp_path, monkeypatch):
+    code = {"her2": "1", "commit": "c", "dirty": False, "lock_sha256": "l"}
+    monkeypatch.setattr("her2.workflows.finish.made_by", lambda: dict(code))
+    small = ("tracking=none", "backbone.name=test_resnet", "evaluation.grad_cam=false")
+    first = train(*small)
+    written = (tmp_path / "run" / "results.json").read_bytes()
+    again = train(*small)
+    assert (again.status, again.out) == (first.status, first.out)
+    assert "finished before" in again.err and "finished before" not in first.err
+    assert (tmp_path / "run" / "results.json").read_bytes() == written
+    cohort = json.loads(written)["cohort"]
+    run = SimpleNamespace(
+        folder=RunFolder(tmp_path / "run"),
+        cohort=SimpleNamespace(data_sha256=cohort["data_sha256"], sha256="another"),
+        split=SimpleNamespace(sha256=cohort["split_sha256"]),
+    )
+    assert finished_before(run) == first.status
+    assert finished_before(SimpleNamespace(**vars(run) | {"split": run.cohort})) is None
+    code["commit"] = "another"
+    assert finished_before(run) is None
+    code |= {"commit": "c", "dirty": True}
+    (tmp_path / "run" / "results.json").write_bytes(written.replace(b"false", b"true"))
+    assert finished_before(run) is None  # nobody knows what the code was
 
 
 def check_explained(run_dir, predictions):
