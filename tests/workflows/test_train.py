@@ -70,6 +70,7 @@ def test_a_finished_run_is_kept_and_not_trained_again(train, tmp_path, monkeypat
         folder=RunFolder(tmp_path / "run"),
         cohort=SimpleNamespace(data_sha256=cohort["data_sha256"], sha256="another"),
         split=SimpleNamespace(sha256=cohort["split_sha256"]),
+        warning=None,
     )
     assert finished_before(run) == first.status
     assert finished_before(SimpleNamespace(**vars(run) | {"split": run.cohort})) is None
