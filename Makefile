@@ -5,6 +5,7 @@ TOOLS  := .tools
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 JOBS   ?= 2
+COHORT ?=
 STAMP  := $(VENV)/.installed
 
 export UV_NO_PROGRESS = 1
@@ -16,7 +17,8 @@ help:
 	@echo "make test       the tests"
 	@echo "make check      the linters, and then the tests: what CI runs"
 	@echo "make install    the environment in $(VENV) (VENV=DIR for another place)"
-	@echo "make benchmark  the ratios that the documents quote"
+	@echo "make benchmark  the ratios that the documents quote; COHORT='cohort=folder cohort.root=DIR'"
+	@echo "                times the study of a cohort of your own beside them"
 	@echo "make lock       the locks, from pyproject.toml"
 
 install: $(STAMP)
@@ -46,7 +48,8 @@ benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
 	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/grid_search.py
-	$(BIN)/python benchmarks/study.py
+	$(BIN)/python benchmarks/extraction.py $(COHORT)
+	$(BIN)/python benchmarks/study.py $(COHORT)
 	$(BIN)/python benchmarks/training.py
 
 lock:
