@@ -7,11 +7,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from finished import Finished
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -23,21 +23,6 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside the repository: reference data are absent")
     return folder
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a command left: its exit status and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def sentences(self) -> list[str]:
-        """Lines of stderr that speak to the user, without the program's name."""
-        lines = self.err.splitlines()
-        return [line.removeprefix("her2: ") for line in lines if line.startswith("her2: ")]
 
 
 @contextmanager

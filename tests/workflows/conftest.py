@@ -1,9 +1,12 @@
 """Tiny cohorts in the true layout, and one finished study that many tests look at."""
 
 import csv
+import fcntl
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -11,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+from finished import Finished
 from PIL import Image
 from scipy import ndimage
 
@@ -128,9 +132,28 @@ def make_cohort(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def image_cohort(make_cohort: Callable[..., Path]) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of this session that all its processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def made_once(path: Path) -> Iterator[bool]:
+    """Hold `path` for this process; yields whether another one has made it before."""
+    with path.with_name(f"{path.name}.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield path.exists()
+
+
+@pytest.fixture(scope="session")
+def image_cohort(make_cohort: Callable[..., Path], shared_folder: Path) -> Path:
     """Cohort with images and masks; not to be changed."""
-    return make_cohort(images=True)
+    root = shared_folder / "image_cohort"
+    with made_once(root) as is_there:
+        if not is_there:
+            make_cohort(images=True).rename(root)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -147,9 +170,9 @@ def table_cohort(make_cohort: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def feature_cache(shared_folder: Path) -> Path:
     """Feature cache that the session's runs share."""
-    return tmp_path_factory.mktemp("cache")
+    return shared_folder / "cache"
 
 
 @dataclass(frozen=True)
@@ -171,19 +194,24 @@ class FinishedStudy:
 
 
 @pytest.fixture(scope="session")
-def study(her2_command, image_cohort, feature_cache, new_store, tmp_path_factory) -> FinishedStudy:
-    """The whole study of the image cohort with two workers and an empty cache."""
+def study(her2_command, image_cohort, feature_cache, new_store, shared_folder) -> FinishedStudy:
+    """The whole study of the image cohort with two workers; one for all processes."""
     arguments = (
         "study", *TINY, *REFITS, "cohort=folder", f"cohort.root={image_cohort}",
         "cohort.clinical=[age,er]", "backbone.image_size=64", "backbone.n_explained=12",
         "selection.lasso_folds=3", f"cache={feature_cache}",
     )  # fmt: skip
-    run_dir, uri = tmp_path_factory.mktemp("study"), new_store()
-    finished = her2_command(
-        *arguments, f"run_dir={run_dir}", f"tracking.uri={uri}", "compute.n_workers=2"
-    )
-    assert finished.status == 0, finished.err
-    return FinishedStudy(arguments, run_dir, uri, finished)
+    run_dir, told = shared_folder / "study", shared_folder / "study.json"
+    with made_once(told) as is_there:
+        if not is_there:
+            uri = new_store()
+            finished = her2_command(
+                *arguments, f"run_dir={run_dir}", f"tracking.uri={uri}", "compute.n_workers=2"
+            )
+            assert finished.status == 0, finished.err
+            told.write_text(json.dumps([uri, asdict(finished)]))
+    uri, finished = json.loads(told.read_text())
+    return FinishedStudy(arguments, run_dir, uri, Finished(**finished))
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ TEXT = (str, type(None))
 SCHEMA = {
     "schema": int,
     "cohort": {
-        "name": str, "simulated": bool, "n_patients": int, "n_lesions": int, "n_positive": int,
+        "name": str, "simulated": bool, "unit": str, "n_patients": int, "n_lesions": int, "n_positive": int,
         "n_train": int, "n_test": int, "n_external": int, "n_quarantined": int,
         "n_excluded": int, "data_sha256": str, "split_sha256": str,
     },
@@ -95,6 +95,8 @@ SCHEMA = {
     },
     "timing": {str: NUMBER},
     "notes": [str],
+    "status": int,
+    "made_by": {"her2": str, "commit": TEXT, "dirty": (bool, type(None)), "lock_sha256": TEXT},
     "mlflow": {"tracking_uri": TEXT, "experiment": TEXT, "run_id": TEXT},
 }  # fmt: skip
 
