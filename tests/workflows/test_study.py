@@ -63,8 +63,8 @@ SCHEMA = {
     "schema": int,
     "cohort": {
         "name": str, "simulated": bool, "unit": str, "n_patients": int,
-        "n_lesions": int, "n_positive": int, "n_train": int, "n_test": int, "n_external": int, "n_quarantined": int,
-        "n_excluded": int, "data_sha256": str, "split_sha256": str,
+        "n_lesions": int, "n_positive": int, "n_train": int, "n_test": int, "n_external": int,
+        "n_quarantined": int, "n_excluded": int, "data_sha256": str, "split_sha256": str,
     },
     "arms": {
         str: {
