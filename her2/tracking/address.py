@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,16 @@ def reason(error: Exception, uri: str) -> str:
     return lines[0]
 
 
-@contextmanager
-def spared(uri: str, sentence: str) -> Iterator[None]:
+def spared(uri: str, sentence: str) -> AbstractContextManager[None, bool]:
     """Turn a store that does not answer into one warning; what follows the block goes on.
 
     sentence: with ``{reason}`` where the reason stands.
     """
+    return _spared(uri, sentence)  # type: ignore[return-value]  # it does swallow what it names
+
+
+@contextmanager
+def _spared(uri: str, sentence: str) -> Iterator[None]:
     try:
         with quiet():
             yield

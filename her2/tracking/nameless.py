@@ -22,8 +22,8 @@ def nameless(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"patient_id": ["b", "a"], "lesion_id": ["1", "1"], "y_prob": [.2, .7]})
-    >>> nameless(rows).to_dict("list")
+    >>> rows = {"patient_id": ["b", "a"], "lesion_id": ["1", "1"], "y_prob": [0.2, 0.7]}
+    >>> nameless(pd.DataFrame(rows)).to_dict("list")
     {'case': [1, 0], 'y_prob': [0.2, 0.7]}
     """
     keys = pd.MultiIndex.from_frame(predictions[list(NAMED)].astype(str))
@@ -64,12 +64,11 @@ def network_curves(run_dir: Path) -> dict[tuple[int, int], dict[str, Sequence[fl
         return {}
     table = pd.read_csv(path)
     losses = [name for name in table.columns if name.endswith("_loss")]
-    return {
-        (int(fold), int(number)): {
-            name: rows[name].tolist() for name in losses if rows[name].notna().any()
-        }
-        for (fold, number), rows in table.sort_values("epoch").groupby(["fold", "network"])
-    }
+    curves: dict[tuple[int, int], dict[str, Sequence[float]]] = {}
+    for _, rows in table.sort_values("epoch").groupby(["fold", "network"]):
+        which = (int(rows["fold"].iloc[0]), int(rows["network"].iloc[0]))
+        curves[which] = {n: rows[n].tolist() for n in losses if rows[n].notna().any()}
+    return curves
 
 
 def _area(rows: pd.DataFrame) -> float:

@@ -1,4 +1,4 @@
-"""Parent runs with runs in them: written once, found again, completed where they were cut short."""
+"""Parent runs with runs in them: written once, found again, completed if cut short."""
 
 import logging
 
@@ -109,7 +109,7 @@ def test_the_end_brings_the_note_and_the_files(uri, tmp_path):
     assert {f.path for f in client.list_artifacts(parent.run_id)} == {"figures", "comparison.html"}
     brought = fetch(parent.run_id, "figures/roc.png", tmp_path / "brought", uri=uri)
     assert brought.read_text() == "picture"
-    with pytest.raises(MissingInput, match="expected nothing.txt of run"):
+    with pytest.raises(MissingInput, match=r"expected nothing\.txt of run"):
         fetch(parent.run_id, "nothing.txt", tmp_path / "brought", uri=uri)
 
 
@@ -129,7 +129,7 @@ def test_what_is_no_id_is_refused(uri, given):
 
 
 def test_an_unknown_id_is_refused(uri):
-    with pytest.raises(BadArgument, match="expected one run .* found none"):
+    with pytest.raises(BadArgument, match=r"expected one run .* found none"):
         find_runs(["f" * 12], uri=uri)
 
 
