@@ -29,6 +29,7 @@ class PlainSettings:
     seed: int = 0
     cache: str | None = None
     port: int = 5000
+    folder: str = "outputs"
 
     def __post_init__(self) -> None:
         if self.seed < 0:
