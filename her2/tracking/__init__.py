@@ -11,6 +11,7 @@ from her2.tracking.found import FoundRun, fetch, find_runs
 from her2.tracking.live import OPEN_RUN, LiveRun, open_live_run, open_run_id
 from her2.tracking.parents import close_parent, open_parent, record_child
 from her2.tracking.sync import Synced, run_folders, sync_runs
+from her2.tracking.system import system_metrics
 
 __all__ = [
     "NOT_SENT",
@@ -33,6 +34,7 @@ __all__ = [
     "run_name",
     "shown",
     "sync_runs",
+    "system_metrics",
     "track_study",
     "tracking_uri",
     "ui_command",

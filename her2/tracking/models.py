@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 INPUTS = "inputs.json"  # in a run's folder model: columns and an example row of every arm
+EXAMPLE = "input_example.json"
 NETWORK = "deep_learning.json"
 MODEL = "her2.model"  # tag of an arm's run: the model that it has made
 PACKAGES = {
@@ -65,19 +67,55 @@ def servable(model_dir: Path, arm: str) -> Servable | None:
 
 
 def save_servable(model: Servable, arm: str, path: Path, description: Any) -> None:
-    """Write the model in MLflow's layout to `path`, with its signature and its example."""
-    import mlflow.pyfunc
-    from mlflow.models import infer_signature
+    """Write the model in MLflow's layout to `path`, with its signature and its example.
 
-    answer = pd.DataFrame({"probability": [0.5]})
+    MLflow's own way to add these two goes through thousands of columns one by one, more than a
+    second a model; what is written is the same.
+    """
+    import mlflow.pyfunc
+
     mlflow.pyfunc.save_model(
         str(path), python_model=str(model.code), artifacts=model.files,
-        signature=infer_signature(model.example, answer), input_example=model.example,
         pip_requirements=model.requirements, model_config={"arm": arm},
         mlflow_model=description,
     )  # fmt: skip
     for left in path.rglob("__pycache__"):
         shutil.rmtree(left)
+    description.signature = _signature(model.example)
+    description.saved_input_example_info = _write_example(model.example, path)
+    text = yaml.dump(description.to_dict(), Dumper=yaml.CSafeDumper, allow_unicode=True)
+    (path / "MLmodel").write_text(text)
+
+
+def _signature(example: Any) -> Any:
+    """Return MLflow's signature of an input like the example and a probability as output."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    if isinstance(example, pd.DataFrame):
+        is_text = {name: dtype.kind != "f" for name, dtype in example.dtypes.items()}
+        # a text may be missing, which a number says by NaN
+        given = [
+            ColSpec("string", name, required=False) if is_text[name] else ColSpec("double", name)
+            for name in example.columns
+        ]
+    else:
+        given = [TensorSpec(example.dtype, (-1, *example.shape[1:]))]
+    return ModelSignature(Schema(given), Schema([ColSpec("double", "probability")]))
+
+
+def _write_example(example: Any, path: Path) -> dict[str, str]:
+    """Write the example as MLflow reads it (and serves it), and return what kind it is."""
+    if isinstance(example, pd.DataFrame):
+        content = json.loads(example.to_json(orient="split", index=False, double_precision=15))
+        kind = {"type": "dataframe", "pandas_orient": "split"}
+        served = {"dataframe_split": content}
+    else:
+        content = served = {"inputs": example.tolist()}
+        kind = {"type": "ndarray", "format": "tf-serving"}
+    (path / EXAMPLE).write_text(json.dumps(content))
+    (path / f"serving_{EXAMPLE}").write_text(json.dumps(served))
+    return {"artifact_path": EXAMPLE, **kind, "serving_input_path": f"serving_{EXAMPLE}"}
 
 
 def register_arm(

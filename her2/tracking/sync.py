@@ -14,10 +14,10 @@ from her2.errors import MissingInput
 from her2.store import write_json
 from her2.tracking.address import client, quiet, reason, shown, store_errors, tracking_uri
 from her2.tracking.described import NOT_SENT, NOT_WANTED, results_key
-from her2.tracking.finished import COMPLETE, track_study, upload_files
+from her2.tracking.finished import track_study, upload_files
 from her2.tracking.live import OPEN_RUN, open_run_id
 from her2.tracking.opening import open_store
-from her2.tracking.parents import KEY
+from her2.tracking.parents import COMPLETE, KEY
 from her2.tracking.processes import is_alive, search_everywhere
 
 RECORDS = ("results.json", "config.yaml", "environment.json")
@@ -99,14 +99,17 @@ def _sync_one(
         if is_alive(tags):
             return Synced(run_dir, "busy", run_id)
         write_json(run_dir / OPEN_RUN, {"run_id": run_id})
-    named = str((config.get("tracking") or {}).get("experiment") or experiment)
+    recorded = config.get("tracking") or {}
+    named = str(recorded.get("experiment") or experiment)
     tracked = track_study(run_dir, results, config, environment, uri=address, experiment=named)
     if tracked is None:
         return Synced(run_dir, "not sent")
     where = {"tracking_uri": shown(address), "experiment": named, "run_id": tracked.run_id}
     notes = [note for note in results["notes"] if note not in (NOT_SENT, NOT_WANTED)]
     write_json(run_dir / "results.json", {**results, "notes": notes, "mlflow": where})
-    arrived = upload_files(tracked, run_dir, uri=address)
+    arrived = upload_files(
+        tracked, run_dir, uri=address, models=bool(recorded.get("models", True))
+    )
     return Synced(run_dir, "sent" if arrived else "not sent", tracked.run_id)
 
 

@@ -333,7 +333,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
         "run_id": tracked.run_id,
     }
     write_json(run.folder.file("results.json"), results)
-    upload_files(tracked, run.folder.path, uri=tracking.uri)
+    upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:
