@@ -12,6 +12,7 @@ from her2.tracking.live import OPEN_RUN, LiveRun, open_live_run, open_run_id
 from her2.tracking.parents import close_parent, open_parent, record_child
 from her2.tracking.sync import Synced, run_folders, sync_runs
 from her2.tracking.system import system_metrics
+from her2.tracking.view import runs_page
 
 __all__ = [
     "NOT_SENT",
@@ -32,6 +33,7 @@ __all__ = [
     "record_child",
     "run_folders",
     "run_name",
+    "runs_page",
     "shown",
     "sync_runs",
     "system_metrics",

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
-from numpy.typing import NDArray
 
 
 class ServedNetwork(PythonModel):
@@ -25,9 +24,8 @@ class ServedNetwork(PythonModel):
         fine_tuned = import_module("lightning_modules.fine_tuned")
         self.model = fine_tuned.load_fine_tuned(Path(context.artifacts["model"]))
 
-    def predict(
-        self, context: Any, model_input: NDArray[Any], params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    # MLflow would take a type of the input for its signature, and knows none of arrays
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return the column `probability`, one row a crop."""
         crops = np.asarray(model_input).astype(np.uint8)
         return pd.DataFrame({"probability": self.model.predict(crops)})

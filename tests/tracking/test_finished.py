@@ -38,7 +38,15 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
     run = client.get_run(study.run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "study folder seed 7"
+    # the headline's numbers stand beside those of every arm
     assert run.data.metrics == {
+        "test/n": 9.0,
+        "test/n_positive": 4.0,
+        "test/auc_low": 0.5,
+        "test/auc_high": 1.0,
+        "test/hosmer_lemeshow/statistic": 3.5,
+        "test/hosmer_lemeshow/dof": 3.0,
+        "test/hosmer_lemeshow/p_value": 0.25,
         "clinical/repeated_cv/auc": 0.625,
         "clinical/repeated_cv/auc_low": 0.25,
         "clinical/repeated_cv/auc_high": 0.875,
