@@ -1,6 +1,7 @@
 """MLflow gets numbers and pictures of a study, and a study does not wait for MLflow."""
 
 import logging
+import os
 import time
 
 import pandas as pd
@@ -24,10 +25,8 @@ def track(run_dir, uri, experiment="her2"):
 @pytest.fixture(scope="module")
 def tracked(new_store, tmp_path_factory):
     """Store, client and parent run of one tracked study."""
-    run_dir = tmp_path_factory.mktemp("run")
-    (run_dir / "figures").mkdir()
-    for name in ("calibration_test.png", "roc.png"):
-        (run_dir / "figures" / name).write_text("picture")
+    run_dir = write_run(tmp_path_factory.mktemp("run"))
+    os.utime(run_dir / "results.json", (1_000_000, 1_000_000))
     uri = new_store()
     study = track(run_dir, uri, "some experiment")
     return study, MlflowClient(tracking_uri=uri)
@@ -60,6 +59,13 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
         "delong/test/clinical vs dlr/p_value": 0.5,
     }
     assert client.get_experiment(run.info.experiment_id).name == study.experiment
+
+
+def test_a_study_lasts_as_long_as_its_steps_took(tracked):
+    """And not as long as writing it down."""
+    study, client = tracked
+    info = client.get_run(study.run_id).info
+    assert (info.start_time, info.end_time) == (1_000_000_000 - 1500, 1_000_000_000)
 
 
 def test_tags_say_what_data_lock_and_commit_it_was(tracked):
