@@ -22,10 +22,11 @@ from her2.tracking.live import OPEN_RUN, LiveRun, enter_run
 from her2.tracking.models import register_arm
 from her2.tracking.nameless import EVALUATION, fold_areas, network_curves, write_nameless
 from her2.tracking.opening import OpenStore, open_store
-from her2.tracking.parents import COMPLETE, KEY, PARENT, record_child, send_files
+from her2.tracking.parents import COMPLETE, KEY, PARENT, record_child, send_files, send_tables
 
 # what a run folder holds that names no patient
 SHARED = ("config.yaml", "environment.json", "results.json", "report.html", "figures", "tables")
+PERFORMANCE = f"{EVALUATION}/performance.json"
 MODEL_TAGS = ("command", "data_sha256", "split_sha256", "seed", "backbone")
 COMPARISONS = {"delong": "comparisons", "delong_repeated_cv": "repeated_comparisons"}
 
@@ -103,9 +104,13 @@ def _write_study(
         params=said.params, tags={"status": "finished"},
     )  # fmt: skip
     log_cohort(store.client, parent.run_id, results["cohort"])
-    for name, key in COMPARISONS.items():
-        if results[key]:
-            store.client.log_table(parent.run_id, pd.DataFrame(results[key]), f"{name}.json")
+    tables = {f"{n}.json": pd.DataFrame(results[k]) for n, k in COMPARISONS.items() if results[k]}
+    rows = [
+        {"arm": arm, "role": role, **{k: v for k, v in p.items() if not isinstance(v, Mapping)}}
+        for arm, content in results["arms"].items()
+        for role, p in content["roles"].items()
+    ]
+    send_tables(store.client, parent.run_id, {PERFORMANCE: pd.DataFrame(rows), **tables})
 
 
 def _times(run_dir: Path, results: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,8 +1,10 @@
 """MLflow gets numbers and pictures of a study, and a study does not wait for MLflow."""
 
+import json
 import logging
 import os
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -122,6 +124,18 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     assert pd.read_parquet(path).to_dict("list") == {
         "case": [1, 0], **PREDICTIONS.drop(columns=["patient_id", "lesion_id"]).to_dict("list"),
     }  # fmt: skip
+
+
+def test_the_performance_is_a_table_that_mlflow_shows(tracked):
+    study, client = tracked
+    path = client.download_artifacts(study.run_id, "evaluation/performance.json")
+    table = json.loads(Path(path).read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(r["arm"], r["role"], r["auc"]) for r in rows] == [
+        ("clinical", "out_of_fold", 0.75), ("dlr", "test", None),
+    ]  # fmt: skip
+    shown = json.loads(client.get_run(study.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert {"path": "evaluation/performance.json", "type": "table"} in shown
 
 
 def test_where_nothing_is_compared_there_is_no_table(run_dir, new_store):
