@@ -25,7 +25,7 @@ from her2.run_folder import environment
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.stats.coherence import check
 from her2.store import file_sha256, write_json
-from her2.tracking import OPEN_RUN, open_run_id, track_study, upload_files
+from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
@@ -90,7 +90,7 @@ def finish(
     if tracking.enabled:
         _track(run, results, tracking)
     else:
-        results["notes"].append("This run is not in MLflow (tracking.enabled=false).")
+        results["notes"].append(NOT_WANTED)
     write_json(run.folder.file("results.json"), results)
     _say_headline(run, results, doubts)
     return int(results["status"])
@@ -368,10 +368,10 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     """Write the study down in MLflow; results.json then says where."""
     tracked = track_study(
         run.folder.path, results, run.config, environment(),
-        uri=tracking.uri, experiment=tracking.experiment, run_id=open_run_id(run.folder.path),
+        uri=tracking.uri, experiment=tracking.experiment,
     )  # fmt: skip
     if tracked is None:
-        results["notes"].append("MLflow could not be reached: this run is not in its store.")
+        results["notes"].append(NOT_SENT)
         return
     results["mlflow"] = {
         "tracking_uri": tracked.tracking_uri,
@@ -379,8 +379,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
         "run_id": tracked.run_id,
     }
     write_json(run.folder.file("results.json"), results)
-    upload_files(tracked, run.folder.path, uri=tracking.uri)
-    run.folder.file(OPEN_RUN).unlink(missing_ok=True)
+    upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.splits import units
-from her2.tracking import open_live_run
+from her2.tracking import open_live_run, opening_tags, run_name, system_metrics
 from her2.workflows.opening import OpenRun
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def fine_tune(
     position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
     live = None
     if tracking.enabled:
-        name = f"{run.config['command']} {run.cohort.name} seed {seed}"
         live = open_live_run(
-            run.folder.path, name, uri=tracking.uri, experiment=tracking.experiment
-        )
-    with run.watch.step("train"):
+            run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
+            experiment=tracking.experiment, tags=opening_tags(run.config),
+        )  # fmt: skip
+    with run.watch.step("train"), system_metrics(live, enabled=tracking.system_metrics):
         return out_of_fold_training(
             crops,
             run.cohort.y_true,

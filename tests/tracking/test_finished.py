@@ -1,66 +1,23 @@
 """MLflow gets numbers and pictures of a study, and a study does not wait for MLflow."""
 
+import json
 import logging
+import os
 import time
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from tracked_runs import CONFIG, ENVIRONMENT, PREDICTIONS, RESULTS, write_run
 
 from her2.tracking import track_study, tracking_uri, ui_command, upload_files
-
-PERFORMANCE = {
-    "n": 9, "n_positive": 4, "auc": 0.75, "auc_low": 0.5, "auc_high": 1.0, "brier": None,
-    "hosmer_lemeshow": {"statistic": 3.5, "dof": 3, "p_value": 0.25},
-}  # fmt: skip
-REPEATED = {"n_repeats": 5, "auc": 0.625, "auc_low": 0.25, "auc_high": 0.875}
-ARM = {
-    "model": "LightGBM", "n_features": 3, "roles": {"out_of_fold": PERFORMANCE},
-    "repeated_cv": REPEATED,
-}  # fmt: skip
-NO_CV = dict.fromkeys(REPEATED)
-RESULTS = {
-    "cohort": {"name": "folder", "data_sha256": "d" * 64},
-    "arms": {
-        "clinical": ARM,
-        "dlr": {**ARM, "roles": {"test": {**PERFORMANCE, "auc": None}}, "repeated_cv": NO_CV},
-    },
-    "repeated_comparisons": [],
-    "comparisons": [
-        {
-            "role": "test", "first": "clinical", "second": "dlr", "auc_difference": 0.125,
-            "z": 1.0, "p_value": 0.5, "p_holm": None,
-        }
-    ],
-    "timing": {"fit": 1.5},
-}  # fmt: skip
-CONFIG = {
-    "command": "study",
-    "seed": 7,
-    "cache": "/home/someone",
-    "cohort": {"root": "/data/of/someone", "clinical": ["age"]},
-    "tracking": {"uri": "https://user:secret@server"},
-    "classifier": {"lr": {"grid": {"C": [1]}}},
-}
-ENVIRONMENT = {"lock_sha256": "e" * 64, "git": {"commit": "f" * 40, "dirty": False}}
 
 
 @pytest.fixture
 def run_dir(tmp_path):
     """Folder of a run with something to send, and something that must stay."""
-    for name in (
-        "results.json",
-        "report.html",
-        "config.yaml",
-        "predictions.parquet",
-        "split.json",
-    ):
-        (tmp_path / name).write_text("content")
-    for folder, name in (("figures", "calibration_test.png"), ("figures", "roc.png"),
-                         ("tables", "roc.csv"), ("model", "dlr.skops")):  # fmt: skip
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / name).write_text("content")
-    (tmp_path / "quarantine.csv").write_text("patients")
-    return tmp_path
+    return write_run(tmp_path)
 
 
 def track(run_dir, uri, experiment="her2"):
@@ -70,10 +27,8 @@ def track(run_dir, uri, experiment="her2"):
 @pytest.fixture(scope="module")
 def tracked(new_store, tmp_path_factory):
     """Store, client and parent run of one tracked study."""
-    run_dir = tmp_path_factory.mktemp("run")
-    (run_dir / "figures").mkdir()
-    for name in ("calibration_test.png", "roc.png"):
-        (run_dir / "figures" / name).write_text("picture")
+    run_dir = write_run(tmp_path_factory.mktemp("run"))
+    os.utime(run_dir / "results.json", (1_000_000, 1_000_000))
     uri = new_store()
     study = track(run_dir, uri, "some experiment")
     return study, MlflowClient(tracking_uri=uri)
@@ -84,7 +39,15 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
     run = client.get_run(study.run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "study folder seed 7"
+    # the headline's numbers stand beside those of every arm
     assert run.data.metrics == {
+        "test/n": 9.0,
+        "test/n_positive": 4.0,
+        "test/auc_low": 0.5,
+        "test/auc_high": 1.0,
+        "test/hosmer_lemeshow/statistic": 3.5,
+        "test/hosmer_lemeshow/dof": 3.0,
+        "test/hosmer_lemeshow/p_value": 0.25,
         "clinical/repeated_cv/auc": 0.625,
         "clinical/repeated_cv/auc_low": 0.25,
         "clinical/repeated_cv/auc_high": 0.875,
@@ -98,6 +61,13 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
         "delong/test/clinical vs dlr/p_value": 0.5,
     }
     assert client.get_experiment(run.info.experiment_id).name == study.experiment
+
+
+def test_a_study_lasts_as_long_as_its_steps_took(tracked):
+    """And not as long as writing it down."""
+    study, client = tracked
+    info = client.get_run(study.run_id).info
+    assert (info.start_time, info.end_time) == (1_000_000_000 - 1500, 1_000_000_000)
 
 
 def test_tags_say_what_data_lock_and_commit_it_was(tracked):
@@ -147,7 +117,25 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     sent = {f.path for f in client.list_artifacts(study.run_id)}
     assert sent == {
         "config.yaml", "results.json", "report.html", "figures", "tables", "delong.json",
+        "environment.json",
+        "evaluation",
     }  # fmt: skip
+    path = client.download_artifacts(study.run_id, "evaluation/predictions.parquet")
+    assert pd.read_parquet(path).to_dict("list") == {
+        "case": [1, 0], **PREDICTIONS.drop(columns=["patient_id", "lesion_id"]).to_dict("list"),
+    }  # fmt: skip
+
+
+def test_the_performance_is_a_table_that_mlflow_shows(tracked):
+    study, client = tracked
+    path = client.download_artifacts(study.run_id, "evaluation/performance.json")
+    table = json.loads(Path(path).read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(r["arm"], r["role"], r["auc"]) for r in rows] == [
+        ("clinical", "out_of_fold", 0.75), ("dlr", "test", None),
+    ]  # fmt: skip
+    shown = json.loads(client.get_run(study.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert {"path": "evaluation/performance.json", "type": "table"} in shown
 
 
 def test_where_nothing_is_compared_there_is_no_table(run_dir, new_store):
@@ -160,7 +148,9 @@ def test_where_nothing_is_compared_there_is_no_table(run_dir, new_store):
 
 def test_two_studies_share_an_experiment(run_dir, new_store):
     uri = new_store()
-    first, second = track(run_dir, uri), track(run_dir, uri)
+    first = track(run_dir, uri)
+    assert upload_files(first, run_dir, uri=uri)
+    second = track(run_dir, uri)
     assert first.run_id != second.run_id
     client = MlflowClient(tracking_uri=uri)
     ids = {client.get_run(s.run_id).info.experiment_id for s in (first, second)}
@@ -186,7 +176,7 @@ def test_a_store_that_does_not_answer_costs_seconds_and_no_password(run_dir, cap
 
 
 def test_the_store_is_the_named_one_then_the_environments_then_the_projects(monkeypatch, tmp_path):
-    monkeypatch.setattr("her2.tracking.project_store", lambda: tmp_path / "mlruns")
+    monkeypatch.setattr("her2.tracking.address.project_store", lambda: tmp_path / "mlruns")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert tracking_uri(None) == f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")
@@ -195,7 +185,7 @@ def test_the_store_is_the_named_one_then_the_environments_then_the_projects(monk
 
 
 def test_a_password_is_not_shown(monkeypatch, run_dir):
-    from her2.tracking import _shown
+    from her2.tracking import shown as _shown
 
     assert _shown("https://user:pa@ss@server/a") == "https://***@server/a"
     assert _shown("sqlite:///a.db") == "sqlite:///a.db"
