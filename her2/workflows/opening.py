@@ -16,6 +16,7 @@ from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
 from her2.splits import Split, grouped_folds, units
 from her2.types import Cohort
+from her2.workflows.cost import forget_peak
 from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
 
 CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple")}
@@ -81,6 +82,7 @@ def open_run(
     BadConfig, BadCohort, MissingInput, LeakageError
         With the sentence for the user.
     """
+    forget_peak()
     watch = Stopwatch()
     folder = RunFolder.open(run_dir, config)
     with watch.step("cohort"):

@@ -1,0 +1,261 @@
+"""Finished runs that are to be compared: read, named, and refused where they cannot be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from her2.errors import BadConfig, MissingInput
+from her2.store import content_key
+from her2.types import ARMS
+
+RESULTS, PREDICTIONS = "results.json", "predictions.parquet"
+MOST_MODELS = 12  # that a figure can tell apart
+SHOWN = 12  # digits of a hash
+COLUMNS = ["case", "role", "fold", "kind", "arm", "model", "y_true", "y_prob"]
+_PAIR = re.compile(r"([^=,]+)=([^=,]*)")
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run as its folder, or MLflow, keeps it.
+
+    results: its results.json; predictions: `COLUMNS`, where case is the position of the lesion
+    among the sorted ones, so that nothing names a patient; cases: hash of who the lesions are,
+    None where that is not known; run_id: in MLflow, None if it is not there.
+    """
+
+    name: str
+    results: Mapping[str, Any]
+    predictions: pd.DataFrame
+    cases: str | None = None
+    folder: Path | None = None
+    run_id: str | None = None
+
+    @property
+    def cohort(self) -> Mapping[str, Any]:
+        """The entry `cohort` of its results."""
+        cohort: Mapping[str, Any] = self.results["cohort"]
+        return cohort
+
+    @property
+    def arms(self) -> list[str]:
+        """Its arms, in the order of the study."""
+        return [arm for arm in ARMS if arm in set(self.predictions["arm"])]
+
+
+@dataclass(frozen=True)
+class Model:
+    """An arm of a run under the name that the comparison gives it."""
+
+    name: str
+    run: FinishedRun
+    arm: str
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Its rows of predictions.parquet; the arm is the model's name, and the case a key."""
+        rows = self.run.predictions
+        rows = rows[rows["arm"].eq(self.arm)]
+        case = rows["case"].map("{:07d}".format)
+        return rows.assign(arm=self.name, patient_id=case, lesion_id="")
+
+    @property
+    def trained(self) -> str:
+        """What was trained, in the run's own words."""
+        return str(self.run.results["arms"][self.arm]["model"])
+
+
+def read_run(folder: Path, *, name: str = "") -> FinishedRun:
+    """Return the run of a folder.
+
+    Raises
+    ------
+    MissingInput
+        The folder, its results or its predictions are not there.
+    BadConfig
+        Its results are not those of a run with arms.
+    """
+    for file in (RESULTS, PREDICTIONS):
+        if not (folder / file).is_file():
+            raise MissingInput(
+                f"expected a finished run with {file}, found none in {folder}; finish it with "
+                "the command that began it"
+            )
+    results = _results(folder / RESULTS)
+    table = pd.read_parquet(folder / PREDICTIONS)
+    keys = pd.MultiIndex.from_frame(table[["patient_id", "lesion_id"]].astype(str))
+    lesions = keys.unique().sort_values()
+    table["case"] = lesions.get_indexer(keys)
+    run_id = (results.get("mlflow") or {}).get("run_id")
+    cases = content_key([[list(key) for key in lesions]])
+    return FinishedRun(
+        name or folder.resolve().name, results, table[COLUMNS], cases, folder, run_id
+    )
+
+
+def read_files(results: Path, predictions: Path, *, name: str, run_id: str) -> FinishedRun:
+    """Return a run from what MLflow keeps of it."""
+    table = pd.read_parquet(predictions)
+    return FinishedRun(name, _results(results), table[COLUMNS], run_id=run_id)
+
+
+def _results(path: Path) -> Mapping[str, Any]:
+    try:
+        results: Mapping[str, Any] = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise BadConfig(f"expected the results of a run, found {path}: {error}") from error
+    if not {"cohort", "arms"} <= results.keys():
+        raise BadConfig(
+            f"expected the results of a study, training or classification, found {path} without "
+            "cohort and arms; name another run"
+        )
+    return results
+
+
+def named_apart(names: Sequence[str]) -> list[str]:
+    """Return names of runs without the settings' keys that all of them share.
+
+    Examples
+    --------
+    >>> named_apart(["backbone=resnet50,seed=1", "backbone=vgg19,seed=1"])
+    ['resnet50, 1', 'vgg19, 1']
+    >>> named_apart(["first", "backbone=vgg19"]), named_apart(["run", "run"])
+    (['first', 'backbone=vgg19'], ['run', 'run (2)'])
+    """
+    pairs = [_PAIR.findall(name) for name in names]
+    is_settings = all(
+        ",".join(f"{k}={v}" for k, v in found) == name
+        for found, name in zip(pairs, names, strict=True)
+    )
+    if is_settings and len({tuple(k for k, _ in found) for found in pairs}) == 1:
+        names = [", ".join(v for _, v in found) for found in pairs]
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:
+    """Return the runs under the names given, or under theirs as far as they differ.
+
+    Raises
+    ------
+    BadConfig
+        Not one name a run, or a name twice.
+    """
+    if names and (len(names) != len(runs) or len(set(names)) != len(names)):
+        raise BadConfig(
+            f"expected names=[...] with {len(runs)} different names, one a run, found "
+            f"{', '.join(names)}; leave it out to name them by their folders"
+        )
+    chosen = names or named_apart([run.name for run in runs])
+    return [replace(run, name=name) for run, name in zip(runs, chosen, strict=True)]
+
+
+def check_comparable(runs: Sequence[FinishedRun]) -> None:
+    """Refuse runs that did not judge the same lesions by the same split.
+
+    Raises
+    ------
+    BadConfig
+        With the sentence that says what differs, and between which runs.
+    """
+    if len(runs) < 2:
+        raise BadConfig(f"expected at least two runs to compare, found {len(runs)}; name more")
+    _check_different(runs)
+    _check_same(runs, "data", lambda run: str(run.cohort["data_sha256"]), _data)
+    _check_same(runs, "split", lambda run: str(run.cohort["split_sha256"]), _split)
+    known = [run for run in runs if run.cases is not None]
+    _check_same(known, "lesions", lambda run: str(run.cases), _lesions)
+    _check_same(runs, "lesions and outcomes", _outcomes, _lesions)
+
+
+def _check_different(runs: Sequence[FinishedRun]) -> None:
+    for i, run in enumerate(runs):
+        for other in runs[:i]:
+            same_folder = run.folder and other.folder and run.folder.samefile(other.folder)
+            if same_folder or (run.run_id and run.run_id == other.run_id):
+                raise BadConfig(
+                    f"expected different runs, found the run {other.name} twice; name each once"
+                )
+
+
+def _check_same(
+    runs: Sequence[FinishedRun],
+    what: str,
+    measure: Callable[[FinishedRun], str],
+    describe: Callable[[FinishedRun], str],
+) -> None:
+    others = [run for run in runs if measure(run) != measure(runs[0])]
+    if others:
+        raise BadConfig(
+            f"expected runs of the same {what}, found {describe(runs[0])} in {runs[0].name} and "
+            f"{describe(others[0])} in {others[0].name}; compare runs that share them"
+        )
+
+
+def _data(run: FinishedRun) -> str:
+    cohort = run.cohort
+    return f"{cohort['name']} (SHA-256 {cohort['data_sha256'][:SHOWN]})"
+
+
+def _split(run: FinishedRun) -> str:
+    cohort = run.cohort
+    return (
+        f"{cohort['n_train']} patients to train and {cohort['n_test']} to test (SHA-256 "
+        f"{cohort['split_sha256'][:SHOWN]})"
+    )
+
+
+def _lesions(run: FinishedRun) -> str:
+    cases = run.predictions.drop_duplicates("case")
+    digest = run.cases or _outcomes(run)
+    return f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive (SHA-256 {digest[:SHOWN]})"
+
+
+def _outcomes(run: FinishedRun) -> str:
+    """Return a hash of which lesions are judged in which role, and of their outcomes."""
+    rows = run.predictions[["case", "role", "y_true"]].drop_duplicates()
+    ordered = rows.sort_values(["role", "case", "y_true"])
+    return content_key([ordered.astype({"case": int, "y_true": int}).to_numpy().tolist()])
+
+
+def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Model]:
+    """Return the models to compare: the arms asked for, or every arm of every run.
+
+    A run of one arm gives its model its name; else it is ``run/arm``.
+
+    Raises
+    ------
+    BadConfig
+        An arm that no run has, a run without any of them, or more models than can be shown.
+    """
+    if unknown := sorted(set(arms) - {arm for run in runs for arm in run.arms}):
+        found = ", ".join(dict.fromkeys(arm for run in runs for arm in run.arms))
+        raise BadConfig(f"expected arms among {found}, found {', '.join(unknown)}")
+    models = [model for run in runs for model in _models(run, arms)]
+    if without := [run.name for run in runs if run.name not in {m.run.name for m in models}]:
+        raise BadConfig(
+            f"expected a run of {', '.join(arms)}, found none in {without[0]}; name other arms"
+        )
+    if len(models) > MOST_MODELS:
+        raise BadConfig(
+            f"expected at most {MOST_MODELS} models to compare, found {len(models)} in "
+            f"{len(runs)} runs; choose with arms=[...] or name fewer runs"
+        )
+    return models
+
+
+def _models(run: FinishedRun, arms: Sequence[str]) -> Iterable[Model]:
+    chosen = [arm for arm in run.arms if not arms or arm in arms]
+    for arm in chosen:
+        yield Model(run.name if len(chosen) == 1 else f"{run.name}/{arm}", run, arm)
