@@ -77,10 +77,10 @@ def her2_command() -> Callable[..., Finished]:
 @pytest.fixture(scope="session")
 def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One MLflow database without runs: making its tables takes seconds, copying it none."""
-    from her2.tracking import _quiet  # the migrations' messages
+    from her2.tracking import quiet  # the migrations' messages
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with _quiet():
+    with quiet():
         from mlflow.tracking import MlflowClient
 
         MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()

@@ -23,7 +23,7 @@ from her2.run_folder import environment
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.stats.coherence import check
 from her2.store import file_sha256, write_json
-from her2.tracking import OPEN_RUN, open_run_id, track_study, upload_files
+from her2.tracking import NOT_SENT, track_study, upload_files
 from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
@@ -326,10 +326,10 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     """Write the study down in MLflow; results.json then says where."""
     tracked = track_study(
         run.folder.path, results, run.config, environment(),
-        uri=tracking.uri, experiment=tracking.experiment, run_id=open_run_id(run.folder.path),
+        uri=tracking.uri, experiment=tracking.experiment,
     )  # fmt: skip
     if tracked is None:
-        results["notes"].append("MLflow could not be reached: this run is not in its store.")
+        results["notes"].append(NOT_SENT)
         return
     results["mlflow"] = {
         "tracking_uri": tracked.tracking_uri,
@@ -338,7 +338,6 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
     }
     write_json(run.folder.file("results.json"), results)
     upload_files(tracked, run.folder.path, uri=tracking.uri)
-    run.folder.file(OPEN_RUN).unlink(missing_ok=True)
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.splits import units
-from her2.tracking import open_live_run
+from her2.tracking import open_live_run, opening_tags, run_name
 from her2.workflows.cost import charged
 from her2.workflows.opening import OpenRun
 
@@ -71,10 +71,10 @@ def fine_tune(
     position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
     live = None
     if tracking.enabled:
-        name = f"{run.config['command']} {run.cohort.name} seed {seed}"
         live = open_live_run(
-            run.folder.path, name, uri=tracking.uri, experiment=tracking.experiment
-        )
+            run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
+            experiment=tracking.experiment, tags=opening_tags(run.config),
+        )  # fmt: skip
     with run.watch.step("train"), charged(run.folder) as charge:
 
         def say(line: str) -> None:  # after every network

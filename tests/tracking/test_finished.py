@@ -3,6 +3,7 @@
 import logging
 import time
 
+import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -42,6 +43,13 @@ CONFIG = {
     "classifier": {"lr": {"grid": {"C": [1]}}},
 }
 ENVIRONMENT = {"lock_sha256": "e" * 64, "git": {"commit": "f" * 40, "dirty": False}}
+PREDICTIONS = pd.DataFrame(
+    {
+        "patient_id": ["Ruth", "Ada"], "lesion_id": "1", "role": "train", "fold": [0, 1],
+        "kind": "out_of_fold", "arm": "clinical", "model": "LightGBM", "y_true": [0, 1],
+        "y_prob": [0.25, 0.75],
+    }
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -51,10 +59,10 @@ def run_dir(tmp_path):
         "results.json",
         "report.html",
         "config.yaml",
-        "predictions.parquet",
         "split.json",
     ):
         (tmp_path / name).write_text("content")
+    PREDICTIONS.to_parquet(tmp_path / "predictions.parquet", index=False)
     for folder, name in (("figures", "calibration_test.png"), ("figures", "roc.png"),
                          ("tables", "roc.csv"), ("model", "dlr.skops")):  # fmt: skip
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -147,6 +155,11 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     sent = {f.path for f in client.list_artifacts(study.run_id)}
     assert sent == {
         "config.yaml", "results.json", "report.html", "figures", "tables", "delong.json",
+        "evaluation",
+    }  # fmt: skip
+    path = client.download_artifacts(study.run_id, "evaluation/predictions.parquet")
+    assert pd.read_parquet(path).to_dict("list") == {
+        "case": [1, 0], **PREDICTIONS.drop(columns=["patient_id", "lesion_id"]).to_dict("list"),
     }  # fmt: skip
 
 
@@ -160,7 +173,9 @@ def test_where_nothing_is_compared_there_is_no_table(run_dir, new_store):
 
 def test_two_studies_share_an_experiment(run_dir, new_store):
     uri = new_store()
-    first, second = track(run_dir, uri), track(run_dir, uri)
+    first = track(run_dir, uri)
+    assert upload_files(first, run_dir, uri=uri)
+    second = track(run_dir, uri)
     assert first.run_id != second.run_id
     client = MlflowClient(tracking_uri=uri)
     ids = {client.get_run(s.run_id).info.experiment_id for s in (first, second)}
@@ -186,7 +201,7 @@ def test_a_store_that_does_not_answer_costs_seconds_and_no_password(run_dir, cap
 
 
 def test_the_store_is_the_named_one_then_the_environments_then_the_projects(monkeypatch, tmp_path):
-    monkeypatch.setattr("her2.tracking.project_store", lambda: tmp_path / "mlruns")
+    monkeypatch.setattr("her2.tracking.address.project_store", lambda: tmp_path / "mlruns")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert tracking_uri(None) == f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")
@@ -195,7 +210,7 @@ def test_the_store_is_the_named_one_then_the_environments_then_the_projects(monk
 
 
 def test_a_password_is_not_shown(monkeypatch, run_dir):
-    from her2.tracking import _shown
+    from her2.tracking import shown as _shown
 
     assert _shown("https://user:pa@ss@server/a") == "https://***@server/a"
     assert _shown("sqlite:///a.db") == "sqlite:///a.db"

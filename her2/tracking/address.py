@@ -1,0 +1,137 @@
+"""Where MLflow's store is, who talks to it, and what is said when it does not answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from her2.run_folder import project_store
+
+DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    # MLflow's own patience is minutes, in which a finished study would seem to hang
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+for _name, _value in DEFAULTS.items():
+    os.environ.setdefault(_name, _value)
+
+logger = logging.getLogger("her2.tracking")
+
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+SQLITE = "sqlite:///"
+
+
+def tracking_uri(named: str | None) -> str:
+    """Return the address of the store: named, else ``$MLFLOW_TRACKING_URI``, else the project's.
+
+    The project's store is ``mlruns/mlflow.db``, an SQLite file.
+    """
+    address = named or os.environ.get("MLFLOW_TRACKING_URI")
+    if address:
+        return address
+    store = project_store()
+    store.mkdir(parents=True, exist_ok=True)
+    return f"{SQLITE}{store / 'mlflow.db'}"
+
+
+def shown(uri: str) -> str:
+    """Return an address without a password.
+
+    Examples
+    --------
+    >>> shown("https://user:pass@word@server/path")
+    'https://***@server/path'
+    """
+    scheme, _, rest = uri.partition("://")
+    return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else uri
+
+
+def database_file(uri: str) -> Path | None:
+    """Return the file of an SQLite store; None for another kind of store."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def check_database(uri: str) -> None:
+    """Connect once to a store that is a database: MLflow itself would try for minutes."""
+    import sqlalchemy
+
+    if uri.partition("://")[0].partition("+")[0] not in DATABASES:
+        return
+    if (file := database_file(uri)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
+@lru_cache(maxsize=4)
+def client(uri: str) -> Any:
+    """Return MLflow's client of a store, one a process."""
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def store_errors() -> tuple[type[Exception], ...]:
+    """Return what a store raises that does not answer, or answers no."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError, OSError, ImportError)
+
+
+def reason(error: Exception, uri: str) -> str:
+    """Return the first line of an error, without the password of the address."""
+    lines = str(error).replace(uri, shown(uri)).splitlines() or [type(error).__name__]
+    return lines[0]
+
+
+def spared(uri: str, sentence: str) -> AbstractContextManager[None, bool]:
+    """Turn a store that does not answer into one warning; what follows the block goes on.
+
+    sentence: with ``{reason}`` where the reason stands.
+    """
+    return _spared(uri, sentence)  # type: ignore[return-value]  # it does swallow what it names
+
+
+@contextmanager
+def _spared(uri: str, sentence: str) -> Iterator[None]:
+    try:
+        with quiet():
+            yield
+    except store_errors() as error:
+        logger.warning("tracking: %s", sentence.format(reason=reason(error, uri)))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the store's own start-up messages (schema migrations) off the user's screen."""
+    noisy = [logging.getLogger(name) for name in ("alembic", "mlflow")]
+    levels = [log.level for log in noisy]
+    for log in noisy:
+        log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for log, level in zip(noisy, levels, strict=True):
+            log.setLevel(level)
+
+
+def ui_command(uri: str | None, port: int) -> list[str]:
+    """Return the command that serves the store's pages on 127.0.0.1."""
+    address = tracking_uri(uri)
+    return [
+        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address,
+        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+    ]  # fmt: skip

@@ -1,0 +1,90 @@
+"""Which process a run belongs to, and what becomes of runs whose process is dead."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+HOST = "her2.host"
+PROCESS = "her2.process"
+
+
+def host() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()
+
+
+def process_tags() -> dict[str, str]:
+    """Return the tags by which a run is known to be this process's.
+
+    A process is its number and when it started, within its space of process numbers: two
+    containers may share a host's name, and a number is given again.
+    """
+    pid = os.getpid()
+    return {HOST: host(), PROCESS: f"{_space()}:{pid}:{_started(pid)}"}
+
+
+def is_dead(tags: dict[str, str]) -> bool:
+    """Whether the process of a run is known to be gone; another machine's never is."""
+    space, _, rest = tags.get(PROCESS, "").partition(":")
+    pid, _, started = rest.partition(":")
+    if tags.get(HOST) != host() or space != _space() or not pid.isdigit():
+        return False
+    return _started(int(pid)) != started
+
+
+def is_alive(tags: dict[str, str]) -> bool:
+    """Whether another process of this machine is writing the run at this moment."""
+    known = tags.get(HOST) == host() and tags.get(PROCESS, "").startswith(f"{_space()}:")
+    return known and not is_dead(tags) and tags[PROCESS] != process_tags()[PROCESS]
+
+
+def mark_stale(client: Any) -> int:
+    """End runs of this machine whose process is dead as KILLED, and return how many."""
+    filter_string = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'"
+    killed = 0
+    for run in running(client, filter_string):
+        if is_dead(run.data.tags):
+            client.set_tag(run.info.run_id, "status", "killed")
+            client.set_terminated(run.info.run_id, "KILLED")
+            killed += 1
+    if killed:
+        logger.info("tracking: %d runs of processes that are gone are marked KILLED", killed)
+    return killed
+
+
+def running(client: Any, filter_string: str) -> list[Any]:
+    """Return all runs of a store that a filter finds, of every experiment."""
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    found: list[Any] = []
+    token = None
+    while experiments:
+        page = client.search_runs(experiments, filter_string, max_results=1000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            break
+    return found
+
+
+def _space() -> str:
+    """Return the name of this process's space of process numbers; empty where there is none."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Return when a process started (clock ticks and the boot they count from); empty if gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else f"{fields[19]}:{boot[:8]}"
