@@ -13,12 +13,13 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2 import __version__, settings
+from her2 import __version__, multirun, settings
 from her2.errors import BadConfig, Her2Error
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ COMMANDS = {
     "classify": "one classifier grid on one feature table",
     "audit": "does the protocol leak? shuffles, noise, poison, copies of images, controls",
     "train": "fine-tune one backbone (-m backbone=a,b,c runs several)",
+    "compare": "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
     "phantom": "write a simulated cohort as an example of the layout",
     "ui": "the MLflow pages of the runs, on this machine only",
 }
@@ -126,12 +128,14 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"her2 {command}", *_hydra_arguments(overrides)]
+    arguments = _hydra_arguments(command, overrides)
+    sys.argv = [f"her2 {command}", *arguments]
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command
     )
     try:
-        decorate(task)()
+        with _jobs(command, arguments):
+            decorate(task)()
     except ValueError as error:  # some refusals of Hydra are no HydraException
         if composed:
             raise
@@ -139,7 +143,33 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     return max(statuses, default=0)
 
 
-def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
+def _jobs(command: str, arguments: Sequence[str]) -> AbstractContextManager[None]:
+    """Return what compares the jobs of a multirun when they have ended."""
+    if command not in multirun.COMMANDS or not set(MULTIRUN) & set(arguments):
+        return nullcontext()
+    settings_given = [argument for argument in arguments if not argument.startswith("-")]
+    return multirun.Jobs(command, config_folder(), settings_given)
+
+
+def _named_runs(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with words that name runs as the setting that Hydra takes.
+
+    >>> _named_runs(["a/backbone=vgg19", "4f5e6a", "arms=[dlr]", "--cfg", "job"])
+    ['arms=[dlr]', '--cfg', 'job', 'runs=["4f5e6a"]', 'a/backbone=vgg19']
+    """
+    words: list[str] = []
+    others: list[str] = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        is_value = before.startswith("-") and "=" not in before and before not in MULTIRUN
+        is_word = "=" not in argument and not argument.startswith("-") and not is_value
+        (words if is_word or Path(argument).is_dir() else others).append(argument)
+    if not words:
+        return others
+    quoted = ",".join('"' + word.replace('"', '\\"') + '"' for word in words)
+    return [*others, f"runs=[{quoted}]"]
+
+
+def _hydra_arguments(command: str, arguments: Sequence[str]) -> list[str]:
     """Return the arguments as Hydra takes them.
 
     In a multirun -m goes first, because Hydra refuses settings on both sides of it, and a job's
@@ -147,6 +177,8 @@ def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    if command == "compare":
+        arguments = _named_runs(arguments)
     flags = [argument for argument in arguments if argument in MULTIRUN]
     if not flags:
         return list(arguments)
@@ -154,6 +186,8 @@ def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
     settings_given = [argument for argument in others if not argument.startswith("-")]
     parsed = OverridesParser.create().parse_overrides(settings_given)
     same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
+    if "run_dir" not in {x.key_or_group for x in parsed}:
+        others.append(f"run_dir={multirun.default_folder(command)}")
     excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
     return [*flags, *others, excluded]
 
@@ -165,17 +199,20 @@ def _run_job(command: str, config: DictConfig) -> int:
 
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
+    is_one_of_many = hydra_config.mode == RunMode.MULTIRUN
     try:
         workflow = _workflow(command)
         arguments = _arguments(config)
         _check_names(workflow, arguments)
+        multirun.forget_refusal(run_dir)
         return workflow(**arguments, run_dir=run_dir)
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:
         # answered here, because Hydra would add a line of its own
-        job = f"{run_dir.name}: " if hydra_config.mode == RunMode.MULTIRUN else ""
-        return _refuse(job + _reason(error))
+        if is_one_of_many:
+            multirun.note_refusal(run_dir, _reason(error))
+        return _refuse((f"{run_dir.name}: " if is_one_of_many else "") + _reason(error))
 
 
 def _workflow(command: str) -> Callable[..., int]:

@@ -52,7 +52,7 @@ def calibration_overlay(
 
 
 def _named(curves: pd.DataFrame, texts: Mapping[str, str]) -> list[str]:
-    return arms_in_order([*texts, *(curves["arm"] if "arm" in curves else ())])
+    return arms_in_order([*texts, *curves.get("arm", ())])
 
 
 def _draw_curves(
@@ -61,11 +61,17 @@ def _draw_curves(
     unit_square(axes)
     lines: dict[str, Artist] = {}
     for arm in _named(curves, texts):
-        points = curves[curves["arm"] == arm] if "arm" in curves else pd.DataFrame()
-        known = points.sort_values("predicted") if len(points) else points
-        x, y = (known["predicted"], known["observed"]) if len(known) else ([], [])
-        (line,) = axes.plot(x, y, color=arm_colour(arm), linestyle=arm_line(arm))
+        known = _points(curves, arm)
+        (line,) = axes.plot(
+            known["predicted"], known["observed"], color=arm_colour(arm), linestyle=arm_line(arm)
+        )
         said = texts.get(arm) or ("" if len(known) else NOT_ESTIMABLE)
         lines[f"{arm_title(arm)}:  {said}" if said else arm_title(arm)] = line
     axes.set(title=title, xlabel="Predicted probability", ylabel="Observed frequency")
     legend_below(axes, lines, title="Calibration")
+
+
+def _points(curves: pd.DataFrame, arm: str) -> pd.DataFrame:
+    if "arm" not in curves or not curves["arm"].eq(arm).any():
+        return pd.DataFrame({"predicted": [], "observed": []})
+    return curves[curves["arm"].eq(arm)].sort_values("predicted")

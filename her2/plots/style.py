@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -143,7 +144,8 @@ def page(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-_looks: ContextVar[Mapping[str, tuple[str, Any]]] = ContextVar("looks", default={})
+NO_LOOKS: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+_looks: ContextVar[Mapping[str, tuple[str, Any]]] = ContextVar("looks", default=NO_LOOKS)
 
 
 @contextmanager

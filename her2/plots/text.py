@@ -174,7 +174,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Name on lines of at most `width` characters where it has places to break.
+    r"""Name on lines of at most `width` characters where it has places to break.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from her2.report.columns import tabulate
 from her2.report.document import render_sections
 from her2.report.pictures import picture
 from her2.report.specs_comparison import SPECS
-from her2.report.view import Block, Gallery, Section, Table
+from her2.report.view import Block, Gallery, Picture, Section, Table
 from her2.store import write_atomic
 
 CAPTIONS = {
@@ -70,12 +70,7 @@ def write_comparison_page(
     sections = [
         Section(anchor, heading, (), blocks)
         for anchor, heading, shown, listed in PLAN
-        if (
-            blocks := (
-                *(Gallery((drawn[name],)) for name in shown if name in drawn),
-                *(tabulate(tables[name], SPECS[name]) for name in listed if name in tables),
-            )
-        )
+        if (blocks := _blocks(drawn, shown, tables, listed))
     ]
     said = tuple(notes) or ("There is nothing to note.",)
     sections = [*_numbered(sections), Section("notes", "Notes", items=said)]
@@ -84,6 +79,16 @@ def write_comparison_page(
     )
     write_atomic(path, text.encode())
     return path
+
+
+def _blocks(
+    drawn: Mapping[str, Picture],
+    shown: Sequence[str],
+    tables: Mapping[str, pd.DataFrame],
+    listed: Sequence[str],
+) -> tuple[Block, ...]:
+    galleries = [Gallery((drawn[name],)) for name in shown if name in drawn]
+    return (*galleries, *(tabulate(tables[n], SPECS[n]) for n in listed if n in tables))
 
 
 def _numbered(sections: Sequence[Section]) -> Iterator[Section]:

@@ -120,10 +120,12 @@ def _results(path: Path) -> Mapping[str, Any]:
 
 
 def named_apart(names: Sequence[str]) -> list[str]:
-    """Return names of runs without the settings' keys that all of them share.
+    """Return names of runs without what all of them share: keys of settings, or words.
 
     Examples
     --------
+    >>> named_apart(["train vgg19 seed 0", "train resnet50 seed 0"])
+    ['vgg19', 'resnet50']
     >>> named_apart(["backbone=resnet50,seed=1", "backbone=vgg19,seed=1"])
     ['resnet50, 1', 'vgg19, 1']
     >>> named_apart(["first", "backbone=vgg19"]), named_apart(["run", "run"])
@@ -136,12 +138,24 @@ def named_apart(names: Sequence[str]) -> list[str]:
     )
     if is_settings and len({tuple(k for k, _ in found) for found in pairs}) == 1:
         names = [", ".join(v for _, v in found) for found in pairs]
+    else:
+        names = _without_shared_words(names)
     seen: dict[str, int] = {}
     unique = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
         unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return unique
+
+
+def _without_shared_words(names: Sequence[str]) -> list[str]:
+    words = [name.split(" ") for name in names]
+    if len({len(found) for found in words}) != 1:
+        return list(names)
+    differs = [len(set(column)) > 1 for column in zip(*words, strict=True)]
+    if not any(differs):
+        return list(names)
+    return [" ".join(w for w, kept in zip(found, differs, strict=True) if kept) for found in words]
 
 
 def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:
@@ -219,7 +233,9 @@ def _split(run: FinishedRun) -> str:
 def _lesions(run: FinishedRun) -> str:
     cases = run.predictions.drop_duplicates("case")
     digest = run.cases or _outcomes(run)
-    return f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive (SHA-256 {digest[:SHOWN]})"
+    return (
+        f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive (SHA-256 {digest[:SHOWN]})"
+    )
 
 
 def _outcomes(run: FinishedRun) -> str:
@@ -259,3 +275,37 @@ def _models(run: FinishedRun, arms: Sequence[str]) -> Iterable[Model]:
     chosen = [arm for arm in run.arms if not arms or arm in arms]
     for arm in chosen:
         yield Model(run.name if len(chosen) == 1 else f"{run.name}/{arm}", run, arm)
+
+
+def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
+    """Return the models of a multirun, as many as can be shown, and a note if some are not.
+
+    Where there are too many, every run is shown by one arm, the last that all of them have; of
+    more runs still, those with the highest out-of-fold AUC.
+    """
+    if sum(len(run.arms) for run in runs) <= MOST_MODELS:
+        return models_of(runs), ""
+    shared = [arm for arm in ARMS if all(arm in run.arms for run in runs)]
+    if not shared:
+        return models_of(runs), ""  # which refuses
+    last = shared[-1]
+    best = sorted(runs, key=lambda run: -(_area(run, last) or 0.0))[:MOST_MODELS]
+    kept = [run for run in runs if run in best]
+    n_left = len(runs) - len(kept)
+    left = f", and {n_left} runs with a lower out-of-fold AUC are left out" if n_left else ""
+    note = (
+        f"More than {MOST_MODELS} models cannot be told apart in one figure: every run is shown "
+        f"by its arm {last}{left}; her2 compare RUN RUN arms=[...] compares others."
+    )
+    return [Model(run.name, run, last) for run in kept], note
+
+
+def _area(run: FinishedRun, arm: str) -> float | None:
+    roles = run.results["arms"][arm]["roles"]
+    area: float | None = (roles.get("out_of_fold") or {}).get("auc")
+    return area
+
+
+def joined(models: Sequence[Model]) -> pd.DataFrame:
+    """Return the predictions of models as one table."""
+    return pd.concat([model.rows for model in models], ignore_index=True)
