@@ -60,11 +60,10 @@ class Model:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """Its rows of predictions.parquet; the arm is the model's name, and the case a key."""
+        """Its rows of predictions.parquet; the arm is the model's name, the case a patient's."""
         rows = self.run.predictions
-        rows = rows[rows["arm"].eq(self.arm)]
-        case = rows["case"].map("{:07d}".format)
-        return rows.assign(arm=self.name, patient_id=case, lesion_id="")
+        rows = rows[rows["arm"].eq(self.arm)].rename(columns={"case": "patient_id"})
+        return rows.assign(arm=self.name, lesion_id=0)
 
     @property
     def trained(self) -> str:
@@ -120,14 +119,14 @@ def _results(path: Path) -> Mapping[str, Any]:
 
 
 def named_apart(names: Sequence[str]) -> list[str]:
-    """Return names of runs without what all of them share: keys of settings, or words.
+    """Return names of runs without what all of them share: settings, their keys, or words.
 
     Examples
     --------
     >>> named_apart(["train vgg19 seed 0", "train resnet50 seed 0"])
     ['vgg19', 'resnet50']
     >>> named_apart(["backbone=resnet50,seed=1", "backbone=vgg19,seed=1"])
-    ['resnet50, 1', 'vgg19, 1']
+    ['resnet50', 'vgg19']
     >>> named_apart(["first", "backbone=vgg19"]), named_apart(["run", "run"])
     (['first', 'backbone=vgg19'], ['run', 'run (2)'])
     """
@@ -137,9 +136,9 @@ def named_apart(names: Sequence[str]) -> list[str]:
         for found, name in zip(pairs, names, strict=True)
     )
     if is_settings and len({tuple(k for k, _ in found) for found in pairs}) == 1:
-        names = [", ".join(v for _, v in found) for found in pairs]
+        names = _what_differs([[v for _, v in found] for found in pairs], ", ")
     else:
-        names = _without_shared_words(names)
+        names = _what_differs([name.split(" ") for name in names], " ")
     seen: dict[str, int] = {}
     unique = []
     for name in names:
@@ -148,14 +147,17 @@ def named_apart(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _without_shared_words(names: Sequence[str]) -> list[str]:
-    words = [name.split(" ") for name in names]
-    if len({len(found) for found in words}) != 1:
-        return list(names)
-    differs = [len(set(column)) > 1 for column in zip(*words, strict=True)]
+def _what_differs(parts: Sequence[Sequence[str]], separator: str) -> list[str]:
+    """Return what differs between names of equally many parts; else the names as they are."""
+    differs = [False]
+    if len({len(found) for found in parts}) == 1:
+        differs = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
     if not any(differs):
-        return list(names)
-    return [" ".join(w for w, kept in zip(found, differs, strict=True) if kept) for found in words]
+        return [separator.join(found) for found in parts]
+    return [
+        separator.join(p for p, kept in zip(found, differs, strict=True) if kept)
+        for found in parts
+    ]
 
 
 def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:
@@ -307,5 +309,6 @@ def _area(run: FinishedRun, arm: str) -> float | None:
 
 
 def joined(models: Sequence[Model]) -> pd.DataFrame:
-    """Return the predictions of models as one table."""
-    return pd.concat([model.rows for model in models], ignore_index=True)
+    """Return the predictions of models as one table; names are categories, which are quick."""
+    table = pd.concat([model.rows for model in models], ignore_index=True)
+    return table.astype(dict.fromkeys(("arm", "role", "kind"), "category"))

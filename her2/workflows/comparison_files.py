@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ COSTS = ("parameters", "seconds", "peak_memory_mb", "peak_gpu_memory_mb")
 NAME = (26, 15)  # characters of a model's name beside two panels, and beside more
 MILLION = 1e6
 CHANCE = 0.5
+_START = re.compile(r".*[\s_=,/.-]")  # as far as a place to break
 
 
 @dataclass(frozen=True)
@@ -140,16 +143,19 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
 
     Examples
     --------
-    >>> short_names(["a long name of one", "a long tale of one"], 9)
-    {'a long name of one': 'a lo… one', 'a long tale of one': 'a l… (2)'}
+    >>> list(short_names(["vgg19", "convnext_base_v1", "convnext_base_v2"], 12).values())
+    ['vgg19', 'convne…se_v1', 'convne…se_v2']
+    >>> list(short_names(["convnext_base_v1", "convnext_base_v2"], 12).values())
+    ['…v1', '…v2']
     """
+    shared = _START.match(commonprefix(list(names)) if len(names) > 1 else "")
+    start = shared.end() if shared and max(map(len, names)) > limit else 0
     short: dict[str, str] = {}
     for name in names:
-        text, number_ = shortened(name, limit), 1
+        text, copy = shortened(f"…{name[start:]}" if start else name, limit), 1
         while text in short.values():
-            number_ += 1
-            end = f" ({number_})"
-            text = shortened(name, limit)[: limit - len(end) - 1].rstrip("…") + "…" + end
+            copy += 1
+            text = f"{shortened(name, limit - 4 - copy // 10)} ({copy})"
         short[name] = text
     return short
 
