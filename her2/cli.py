@@ -152,10 +152,10 @@ def _jobs(command: str, arguments: Sequence[str]) -> AbstractContextManager[None
 
 
 def _named_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with words that name runs as the setting that Hydra takes.
+    """Return the arguments with words (and folders) that name runs as the setting `runs`.
 
-    >>> _named_runs(["a/backbone=vgg19", "4f5e6a", "arms=[dlr]", "--cfg", "job"])
-    ['arms=[dlr]', '--cfg', 'job', 'runs=["4f5e6a"]', 'a/backbone=vgg19']
+    >>> _named_runs(["run/one", "4f5e6a", "arms=[dlr]", "--cfg", "job"])
+    ['arms=[dlr]', '--cfg', 'job', 'runs=["run/one","4f5e6a"]']
     """
     words: list[str] = []
     others: list[str] = []

@@ -182,7 +182,7 @@ def wrapped(text: str, width: int) -> str:
     'efficientnet_\nlite0, seed=1'
     """
     lines = [""]
-    for part in re.findall(r"[^\s_=,/.-]*[\s_=,/.-]?", text):
+    for part in re.findall(r"[^\s_=,/]*[\s_=,/]?", text):
         if lines[-1] and len(lines[-1] + part.rstrip()) > width:
             lines.append("")
         lines[-1] += part

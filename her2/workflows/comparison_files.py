@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,19 @@ def comparison_tables(of: Comparison) -> dict[str, pd.DataFrame]:
         "performance": of.found.performance,
         "differences": of.found.differences,
         "calibration": of.found.calibration,
-        "cost": _costs(of.runs),
+        "cost": _costs(_in_order(of)),
     }
     if of.missing:
         rows = [{"run": name, "reason": reason} for name, reason in of.missing.items()]
         tables["missing"] = pd.DataFrame(rows)
     return tables
+
+
+def _in_order(of: Comparison) -> list[FinishedRun]:
+    """Return the runs in the order of their best models."""
+    by_name = {model.name: model.run for model in of.models}
+    ranked = {by_name[name].name: by_name[name] for name in of.found.models}
+    return list(ranked.values())
 
 
 def _costs(runs: Sequence[FinishedRun]) -> pd.DataFrame:
@@ -148,7 +155,8 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
     >>> list(short_names(["convnext_base_v1", "convnext_base_v2"], 12).values())
     ['…v1', '…v2']
     """
-    shared = _START.match(commonprefix(list(names)) if len(names) > 1 else "")
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    shared = _START.match("".join(letters[0] for letters in alike))
     start = shared.end() if shared and max(map(len, names)) > limit else 0
     short: dict[str, str] = {}
     for name in names:
