@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -47,8 +47,8 @@ def default_folder(command: str) -> str:
 class Jobs:
     """The jobs of one command line: inside the context they run, after it they are compared.
 
-    An error that ended the launcher does not keep the finished jobs from being compared;
-    an interruption does.
+    A fault that ended the launcher does not keep the finished jobs from being compared; an
+    interruption does, and settings that are refused.
     """
 
     def __init__(self, command: str, conf: Path, overrides: Sequence[str]) -> None:
@@ -65,7 +65,11 @@ class Jobs:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None or issubclass(kind, Exception):
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        is_refused = kind and issubclass(kind, HydraException | OmegaConfBaseException)
+        if kind is None or (issubclass(kind, Exception) and not is_refused):
             self.compare()
 
     def compare(self) -> None:
@@ -98,14 +102,24 @@ class Jobs:
 def jobs_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
     """Return the folders of finished jobs, and why the others have no result, by name."""
     finished, missing = [], {}
-    for job in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for job in _job_folders(folder):
+        name = str(job.relative_to(folder))
         if (job / REFUSED).is_file():
-            missing[job.name] = str(json.loads((job / REFUSED).read_text())["reason"])
+            missing[name] = str(json.loads((job / REFUSED).read_text())["reason"])
         elif (job / RESULTS).is_file():
             finished.append(job)
-        elif (job / "config.yaml").is_file():
-            missing[job.name] = UNFINISHED
+        else:
+            missing[name] = UNFINISHED
     return finished, missing
+
+
+def _job_folders(folder: Path) -> Iterator[Path]:
+    """Yield folders that a job has begun; a setting's value with a slash makes folders in it."""
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if any((path / name).is_file() for name in (REFUSED, RESULTS, "config.yaml")):
+            yield path
+        else:
+            yield from _job_folders(path)
 
 
 def _compare(

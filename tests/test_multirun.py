@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 from compared import several
+from hydra.errors import HydraException
 
 from her2.cli import _named_runs, config_folder
 from her2.multirun import UNFINISHED, Jobs, forget_refusal, jobs_of, note_refusal
@@ -33,6 +34,16 @@ def test_jobs_are_found_by_their_folders(tmp_path):
     finished, missing = jobs_of(tmp_path)
     assert [job.name for job in finished] == NAMES
     assert missing == {"backbone=killed": UNFINISHED, "backbone=odd": "no such network"}
+
+
+def test_a_value_with_a_slash_makes_folders_in_folders(tmp_path):
+    several(tmp_path, ["weights=/data/a.pth", "weights=/data/b.pth"])
+    finished, _ = jobs_of(tmp_path)
+    assert [job.relative_to(tmp_path).parts[-1] for job in finished] == ["a.pth", "b.pth"]
+    with jobs(tmp_path):
+        pass
+    document = json.loads((tmp_path / "comparison.json").read_text())
+    assert {m["name"] for m in document["models"]} == {"/data/a.pth", "/data/b.pth"}
 
 
 def test_a_refusal_counts_until_it_is_taken_back(tmp_path):
@@ -75,6 +86,21 @@ def test_a_fault_of_one_job_does_not_keep_the_others_from_being_compared(tmp_pat
     with pytest.raises(RuntimeError, match="out of memory"), jobs(tmp_path):
         raise RuntimeError("out of memory")
     assert (tmp_path / "comparison.html").is_file()
+
+
+def test_settings_that_are_refused_compare_nothing(tmp_path):
+    several(tmp_path, NAMES)
+    with pytest.raises(HydraException), jobs(tmp_path):
+        raise HydraException("no such group")
+    assert not (tmp_path / "comparison.html").exists()
+
+
+@pytest.mark.parametrize("override", ["+search=backbones", "trainer=smoke"])
+def test_a_multirun_is_found_whatever_is_swept(tmp_path, override, capsys):
+    several(tmp_path, NAMES)
+    with jobs(tmp_path, override):
+        pass
+    assert (tmp_path / "comparison.html").is_file(), capsys.readouterr().err
 
 
 def test_an_interruption_does(tmp_path):

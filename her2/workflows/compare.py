@@ -90,13 +90,18 @@ def compare_folders(
         The jobs do not share data, split and lesions, or there are fewer than two.
     """
     absent = dict(missing or {})
-    opened = with_names([read_run(folder) for folder in folders])
+    opened = with_names([read_run(folder, name=_name(folder, run_dir)) for folder in folders])
     check_comparable(opened)
     models, note = most_models(opened)
     return compare_models_of(
         opened, models, run_dir, tracking=tracking, missing=absent, name=name, nests=True,
         notes=[note] if note else [],
     )  # fmt: skip
+
+
+def _name(folder: Path, run_dir: Path) -> str:
+    is_inside = folder.is_relative_to(run_dir)
+    return str(folder.relative_to(run_dir)) if is_inside else ""
 
 
 def compare_models_of(
