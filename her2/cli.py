@@ -13,7 +13,6 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -55,6 +54,7 @@ SECTIONS: dict[str, type] = {
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
 MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
+_NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
 _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 
@@ -129,12 +129,15 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
     arguments = _hydra_arguments(command, overrides)
+    plan = _plan(command, arguments)
+    if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
+        arguments = [*arguments, f"run_dir={plan.folder}"]  # one, whenever the jobs begin
     sys.argv = [f"her2 {command}", *arguments]
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command
     )
     try:
-        with _jobs(command, arguments):
+        with multirun.compared(command, plan):
             decorate(task)()
     except ValueError as error:  # some refusals of Hydra are no HydraException
         if composed:
@@ -143,12 +146,12 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     return max(statuses, default=0)
 
 
-def _jobs(command: str, arguments: Sequence[str]) -> AbstractContextManager[None]:
-    """Return what compares the jobs of a multirun when they have ended."""
+def _plan(command: str, arguments: Sequence[str]) -> multirun.Plan:
+    """Return what follows the jobs of a command line."""
     if command not in multirun.COMMANDS or not set(MULTIRUN) & set(arguments):
-        return nullcontext()
+        return multirun.Plan()
     settings_given = [argument for argument in arguments if not argument.startswith("-")]
-    return multirun.Jobs(command, config_folder(), settings_given)
+    return multirun.planned(command, config_folder(), settings_given)
 
 
 def _named_runs(arguments: Sequence[str]) -> list[str]:
@@ -186,8 +189,6 @@ def _hydra_arguments(command: str, arguments: Sequence[str]) -> list[str]:
     settings_given = [argument for argument in others if not argument.startswith("-")]
     parsed = OverridesParser.create().parse_overrides(settings_given)
     same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
-    if "run_dir" not in {x.key_or_group for x in parsed}:
-        others.append(f"run_dir={multirun.default_folder(command)}")
     excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
     return [*flags, *others, excluded]
 

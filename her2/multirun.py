@@ -6,16 +6,16 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from her2.errors import Her2Error
 from her2.settings import TrackingSettings
 
 if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 COMMANDS = ("train", "study", "classify")
 REFUSED = "refused.json"  # in a job's folder: why it has no result
 RESULTS = "results.json"
+SWEEPER = "BasicSweeper"  # Hydra's own; others search
 UNFINISHED = "it did not finish; the same command goes on"
 
 
@@ -39,64 +40,88 @@ def forget_refusal(folder: Path) -> None:
     (folder / REFUSED).unlink(missing_ok=True)
 
 
-def default_folder(command: str) -> str:
-    """Return a run folder of the kind that conf/_base.yaml names, so that all jobs share one."""
-    return f"outputs/{command}/{datetime.now():%Y-%m-%d_%H-%M-%S}"
+@dataclass(frozen=True)
+class Plan:
+    """What is to follow the jobs of a command line.
+
+    folder: that the jobs lie in, None where nothing follows them (a search has its own summary);
+    tracking: where the comparison is told; reason: why there can be none, or nothing.
+    """
+
+    folder: Path | None = None
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    reason: str = ""
 
 
-class Jobs:
-    """The jobs of one command line: inside the context they run, after it they are compared.
+def planned(command: str, conf: Path, overrides: Sequence[str]) -> Plan:
+    """Return what follows the jobs that these overrides make; Hydra says it if they are wrong."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        fixed = [text for one in parsed if (text := _of_first_job(one))]
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            composed = compose(command, fixed, return_hydra_config=True)
+        if not composed.hydra.sweeper._target_.endswith(SWEEPER):
+            return Plan()
+        return Plan(Path(composed.hydra.sweep.dir), _tracking(composed))
+    except (HydraException, OmegaConfBaseException) as error:
+        return Plan(reason=str(error).partition("\n")[0])
+
+
+def _of_first_job(override: Override) -> str:
+    """Return an override as the first job has it; nothing for a range without a first value."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    if not override.is_discrete_sweep():
+        return ""
+    return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+
+
+@contextmanager
+def compared(command: str, plan: Plan) -> Iterator[None]:
+    """Compare the jobs that ran inside the block.
 
     A fault that ended the launcher does not keep the finished jobs from being compared; an
     interruption does, and settings that are refused.
     """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
-    def __init__(self, command: str, conf: Path, overrides: Sequence[str]) -> None:
-        self.command = command
-        self.conf = conf
-        self.overrides = list(overrides)
+    interrupted = (KeyboardInterrupt, SystemExit, BrokenPipeError)
+    try:
+        yield
+    except (*interrupted, HydraException, OmegaConfBaseException):
+        raise
+    except BaseException:
+        compare_jobs(command, plan)
+        raise
+    compare_jobs(command, plan)
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        from hydra.errors import HydraException
-        from omegaconf.errors import OmegaConfBaseException
+def compare_jobs(command: str, plan: Plan) -> None:
+    """Compare the finished jobs of a folder; say in a sentence why there is no comparison."""
+    if plan.reason:
+        _say(f"no comparison: {plan.reason}")
+    if plan.folder is None or not plan.folder.is_dir():
+        return
+    finished, missing = jobs_of(plan.folder)
+    if len(finished) < 2:
+        n = len(finished)
+        _say(f"no comparison: {n or 'no'} job{'s' * (n != 1)} finished, and it needs two")
+        return
+    from her2.workflows.compare import compare_folders
 
-        is_refused = kind and issubclass(kind, HydraException | OmegaConfBaseException)
-        if kind is None or (issubclass(kind, Exception) and not is_refused):
-            self.compare()
-
-    def compare(self) -> None:
-        """Compare the finished jobs of the folder; say in a sentence why there is none."""
-        composed = self._composed()
-        folder = Path(composed.hydra.sweep.dir)
-        if not composed.hydra.sweeper._target_.endswith("BasicSweeper") or not folder.is_dir():
-            return  # a search has its own summary
-        finished, missing = jobs_of(folder)
-        if len(finished) < 2:
-            n = len(finished)
-            _say(f"no comparison: {n or 'no'} job{'s' * (n != 1)} finished, and it needs two")
-            return
-        try:
-            _compare(self.command, finished, folder, missing, _tracking(composed))
-        except (Her2Error, OSError) as error:
-            _say(f"no comparison: {error}")
-
-    def _composed(self) -> DictConfig:
-        """Return the settings that all jobs share."""
-        from hydra import compose, initialize_config_dir
-        from hydra.core.override_parser.overrides_parser import OverridesParser
-
-        parsed = OverridesParser.create().parse_overrides(self.overrides)
-        fixed = [str(p.input_line) for p in parsed if not p.is_sweep_override()]
-        with initialize_config_dir(str(self.conf), version_base="1.3"):
-            return compose(self.command, fixed, return_hydra_config=True)
+    try:
+        compare_folders(
+            finished, plan.folder, tracking=plan.tracking, missing=missing,
+            name=f"{command} compared",
+        )  # fmt: skip
+    except (Her2Error, OSError) as error:
+        _say(f"no comparison: {error}")
 
 
 def jobs_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
@@ -120,20 +145,6 @@ def _job_folders(folder: Path) -> Iterator[Path]:
             yield path
         else:
             yield from _job_folders(path)
-
-
-def _compare(
-    command: str,
-    finished: Sequence[Path],
-    folder: Path,
-    missing: dict[str, str],
-    tracking: TrackingSettings,
-) -> None:
-    from her2.workflows.compare import compare_folders
-
-    compare_folders(
-        finished, folder, tracking=tracking, missing=missing, name=f"{command} compared"
-    )
 
 
 def _tracking(composed: DictConfig) -> TrackingSettings:

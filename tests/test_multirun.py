@@ -8,7 +8,15 @@ from compared import several
 from hydra.errors import HydraException
 
 from her2.cli import _named_runs, config_folder
-from her2.multirun import UNFINISHED, Jobs, forget_refusal, jobs_of, note_refusal
+from her2.multirun import (
+    UNFINISHED,
+    Plan,
+    compared,
+    forget_refusal,
+    jobs_of,
+    note_refusal,
+    planned,
+)
 
 NAMES = ["backbone=resnet50", "backbone=vgg19"]
 
@@ -21,7 +29,9 @@ def _undrawn():
 
 def jobs(folder, *more):
     swept = [f"backbone={','.join(n.partition('=')[2] for n in NAMES)}", f"run_dir={folder}"]
-    return Jobs("train", config_folder(), [*swept, "tracking=none", *more])
+    plan = planned("train", config_folder(), [*swept, "tracking=none", *more])
+    assert plan.folder == folder
+    return compared("train", plan)
 
 
 def test_jobs_are_found_by_their_folders(tmp_path):
@@ -101,6 +111,18 @@ def test_a_multirun_is_found_whatever_is_swept(tmp_path, override, capsys):
     with jobs(tmp_path, override):
         pass
     assert (tmp_path / "comparison.html").is_file(), capsys.readouterr().err
+
+
+def test_a_search_and_settings_that_do_not_fit_together_plan_nothing(tmp_path):
+    given = ["backbone=vgg19,resnet50", "hydra.sweeper._target_=some.OtherSweeper"]
+    assert planned("train", config_folder(), given) == Plan()
+    plan = planned("train", config_folder(), ["backbone=vgg19,resnet50", "nonsense=1"])
+    assert plan.folder is None and "nonsense" in plan.reason
+
+
+def test_a_folder_that_nobody_named_is_one_for_all_jobs():
+    plan = planned("train", config_folder(), ["backbone=vgg19,resnet50"])
+    assert plan.folder.parts[:2] == ("outputs", "train")
 
 
 def test_an_interruption_does(tmp_path):
