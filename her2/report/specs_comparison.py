@@ -27,12 +27,11 @@ PERFORMANCE = TableSpec(
         decimal("Threshold", "threshold", 2),
         decimal("Sensitivity", "sensitivity", 2),
         decimal("Specificity", "specificity", 2),
-        decimal("PPV", "ppv", 2),
-        decimal("NPV", "npv", 2),
     ),
     note="The threshold is Youden's on the out-of-fold predictions of the training patients.",
     blocks_by="model",
     is_folded=False,
+    is_open=False,  # the file has the predictive values as well
 )
 
 DIFFERENCES = TableSpec(

@@ -128,16 +128,14 @@ def named_apart(names: Sequence[str]) -> list[str]:
     >>> named_apart(["backbone=resnet50,seed=1", "backbone=vgg19,seed=1"])
     ['resnet50', 'vgg19']
     >>> named_apart(["first", "backbone=vgg19"]), named_apart(["run", "run"])
-    (['first', 'backbone=vgg19'], ['run', 'run (2)'])
+    (['first', 'vgg19'], ['run', 'run (2)'])
     """
-    pairs = [_PAIR.findall(name) for name in names]
-    is_settings = all(
-        ",".join(f"{k}={v}" for k, v in found) == name
-        for found, name in zip(pairs, names, strict=True)
-    )
-    if is_settings and len({tuple(k for k, _ in found) for found in pairs}) == 1:
-        names = _what_differs([[v for _, v in found] for found in pairs], ", ")
-    else:
+    settings = {i: found for i, name in enumerate(names) if (found := _settings(name))}
+    if len({tuple(k for k, _ in found) for found in settings.values()}) == 1:
+        values = _what_differs([[v for _, v in found] for found in settings.values()], ", ")
+        named = dict(zip(settings, values, strict=True))
+        names = [named.get(i, name) for i, name in enumerate(names)]
+    elif not settings:
         names = _what_differs([name.split(" ") for name in names], " ")
     seen: dict[str, int] = {}
     unique = []
@@ -145,6 +143,12 @@ def named_apart(names: Sequence[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return unique
+
+
+def _settings(name: str) -> list[tuple[str, str]]:
+    """Return the settings that a job's folder is named after; nothing if it is not."""
+    found = _PAIR.findall(name)
+    return found if ",".join(f"{key}={value}" for key, value in found) == name else []
 
 
 def _what_differs(parts: Sequence[Sequence[str]], separator: str) -> list[str]:
