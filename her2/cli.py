@@ -36,6 +36,7 @@ COMMANDS = {
     "compare": "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
     "phantom": "write a simulated cohort as an example of the layout",
     "ui": "the MLflow pages of the runs, on this machine only",
+    "sync": "send the run folders that MLflow lacks (her2 sync FOLDER; default outputs/)",
 }
 SECTIONS: dict[str, type] = {
     "cohort": settings.CohortSettings,
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type] = {
     "tracking": settings.TrackingSettings,
     "compute": settings.ComputeSettings,
 }
+POSITIONAL = {"sync": "folder"}  # the setting that a command's plain argument is
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
 MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
@@ -128,7 +130,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    arguments = _hydra_arguments(command, overrides)
+    arguments = _hydra_arguments(command, _named(command, overrides))
     plan = _plan(command, arguments)
     if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
         arguments = [*arguments, f"run_dir={plan.folder}"]  # one, whenever the jobs begin
@@ -170,6 +172,19 @@ def _named_runs(arguments: Sequence[str]) -> list[str]:
         return others
     quoted = ",".join('"' + word.replace('"', '\\"') + '"' for word in words)
     return [*others, f"runs=[{quoted}]"]
+
+
+def _named(command: str, arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with a plain one as the setting that it is; a folder may have a =."""
+    name = POSITIONAL.get(command)
+    if name is None or not arguments:
+        return list(arguments)
+    first, *others = arguments
+    is_plain = "=" not in first or Path(first).is_dir()
+    if first.startswith("-") or not is_plain:
+        return list(arguments)
+    quoted = first.replace("\\", "\\\\").replace("'", "\\'")
+    return [f"{name}='{quoted}'", *others]
 
 
 def _hydra_arguments(command: str, arguments: Sequence[str]) -> list[str]:

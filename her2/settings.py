@@ -32,6 +32,7 @@ class PlainSettings:
     runs: list[str] = field(default_factory=list)
     arms: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    folder: str = "outputs"
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -385,11 +386,17 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """Group `tracking`: where MLflow keeps the runs."""
+    """Group `tracking`: where MLflow keeps the runs.
+
+    models: register the model of every arm; system_metrics: measure the machine while networks
+    are trained.
+    """
 
     enabled: bool = True
     uri: str | None = None
     experiment: str = "her2"
+    models: bool = True
+    system_metrics: bool = True
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ AREA = ("auc", "auc_low", "auc_high")
 # settings that say nothing of the result, or name a place
 UNSAID = re.compile(r"cache$|cohort\.root$|tracking\.|compute\.|run_dir$")
 NOT_SENT = "MLflow could not be reached: this run is not in its store."
+NOT_WANTED = "This run is not in MLflow (tracking.enabled=false)."
 
 
 @dataclass(frozen=True)

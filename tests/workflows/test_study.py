@@ -194,7 +194,7 @@ def test_a_run_leaves_all_its_files(study):
         for suffix in ("svg", "png"):
             assert (study.run_dir / "figures" / f"{name}.{suffix}").is_file(), name
     assert sorted(p.name for p in (study.run_dir / "model").iterdir()) == sorted(
-        f"{arm}.skops" for arm in ARMS
+        ["inputs.json", *(f"{arm}.skops" for arm in ARMS)]
     )
 
 
