@@ -14,6 +14,7 @@ from drawn import assert_readable
 from PIL import Image
 
 from her2 import stats
+from her2.errors import MissingInput
 from her2.evaluation.models import compare_models
 from her2.settings import TrackingSettings
 from her2.workflows.compare import compare_folders, open_runs
@@ -342,6 +343,10 @@ def test_runs_are_found_in_mlflow_by_the_beginning_of_their_ids(
     assert "| model | out of fold | test |" in parent.data.tags["mlflow.note.content"]
     assert client.get_run(ids[0]).data.tags["comparison"] == parent.info.run_id
     assert "mlflow.parentRunId" not in client.get_run(ids[0]).data.tags
+    content["mlflow"]["run_id"] = ids[1]  # the folder has come to hold another run
+    (folder / "results.json").write_text(json.dumps(content))
+    with pytest.raises(MissingInput, match=f"expected results.json of run {ids[0][:8]}"):
+        open_runs([ids[0]], uri=uri)
     unknown = her2_command("compare", ids[0], "0123456789ab", f"tracking.uri={uri}")
     assert unknown.status == 2 and "0123456789ab" in unknown.sentences[0]
 
