@@ -19,6 +19,7 @@ from her2.workflows.compared_runs import (
     FinishedRun,
     Model,
     check_comparable,
+    is_of_settings,
     joined,
     models_of,
     most_models,
@@ -153,7 +154,7 @@ def _of_store(found: FoundRun, uri: str | None) -> FinishedRun:
     """Return a run of MLflow: from its folder where that is here and still the same run."""
     folder = Path(found.tags.get(RUN_DIR, ""))
     if RUN_DIR in found.tags and (folder / RESULTS).is_file():
-        run = read_run(folder, name=found.name)
+        run = read_run(folder, name="" if is_of_settings(folder.name) else found.name)
         if run.run_id == found.run_id:
             return run
     with tempfile.TemporaryDirectory() as temporary:

@@ -145,6 +145,15 @@ def named_apart(names: Sequence[str]) -> list[str]:
     return unique
 
 
+def is_of_settings(name: str) -> bool:
+    """Whether a folder is named after what differs between the jobs of a multirun.
+
+    >>> is_of_settings("backbone=vgg19,seed=1"), is_of_settings("results")
+    (True, False)
+    """
+    return bool(_settings(name))
+
+
 def _settings(name: str) -> list[tuple[str, str]]:
     """Return the settings that a job's folder is named after; nothing if it is not."""
     found = _PAIR.findall(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from her2.plots.text import NOT_ESTIMABLE
 from her2.workflows.compared_runs import FinishedRun
 
 
@@ -12,10 +13,10 @@ def comparison_notes(runs: Sequence[FinishedRun]) -> list[str]:
     every = [[str(note) for note in run.results.get("notes", [])] for run in runs]
     shared = [note for note in every[0] if all(note in notes for notes in every[1:])]
     own = [
-        f"{run.name}: {note}"
+        note if note.startswith(run.name) else f"{run.name}: {note}"
         for run, notes in zip(runs, every, strict=True)
         for note in notes
-        if note not in shared
+        if note not in shared and NOT_ESTIMABLE not in note  # the comparison says its own
     ]
     return [*_folds(runs), *shared, *own]
 

@@ -59,13 +59,16 @@ def _rivals(found: ComparedModels) -> str:
         return "It could be compared with no other model."
     n_worse = int((adjusted < ALPHA).sum())
     smallest = p_statement(float(adjusted.min()))
-    others = f"{count(len(adjusted))} other{'s' * (len(adjusted) != 1)}"
+    others = f"{count(len(adjusted))} others" if len(adjusted) > 1 else "other"
     if n_worse == 0:
         return (
             f"It cannot be told from the {others} (DeLong, Holm-adjusted; smallest {smallest}); "
             "that is not proof that they are equal."
         )
-    return f"It is better than {count(n_worse)} of the {others} (DeLong, Holm-adjusted p < .05)."
+    which = f"all {others}" if n_worse > 1 else f"the {others}"
+    if n_worse < len(adjusted):
+        which = f"{count(n_worse)} of the {others}"
+    return f"It is better than {which} (DeLong, Holm-adjusted p < .05)."
 
 
 def alarms(found: ComparedModels, missing: Mapping[str, str]) -> list[str]:
