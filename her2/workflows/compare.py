@@ -14,15 +14,12 @@ from her2.evaluation.models import compare_models
 from her2.run_folder import RunFolder
 from her2.settings import TrackingSettings
 from her2.tracking import FoundRun, fetch, find_runs
+from her2.workflows.compared_models import Model, joined, models_of, most_models
 from her2.workflows.compared_runs import (
     RESULTS,
     FinishedRun,
-    Model,
     check_comparable,
     is_of_settings,
-    joined,
-    models_of,
-    most_models,
     read_files,
     read_run,
     with_names,

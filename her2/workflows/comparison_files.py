@@ -18,7 +18,8 @@ from her2.plots.text import ROLE_TITLES, number, shortened
 from her2.report import write_tables
 from her2.report.comparison_page import write_comparison_page
 from her2.store import write_json
-from her2.workflows.compared_runs import FinishedRun, Model
+from her2.workflows.compared_models import Model
+from her2.workflows.compared_runs import FinishedRun
 from her2.workflows.comparison_words import alarms, headline, sentences
 
 COSTS = ("parameters", "seconds", "peak_memory_mb", "peak_gpu_memory_mb")
@@ -186,6 +187,12 @@ def _figures(found: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[
         first=found.differences["first"].map(short), second=found.differences["second"].map(short)
     )
     yield "comparison", plots.comparison_figure(_records(tests))
+    yield from _probability_figures(found, short, titles)
+
+
+def _probability_figures(
+    found: ComparedModels, short: Mapping[str, str], titles: Mapping[str, str]
+) -> Iterator[tuple[str, Figure]]:
     yield (
         "calibration",
         plots.calibration_overlay(

@@ -18,15 +18,8 @@ from her2.errors import MissingInput
 from her2.evaluation.models import compare_models
 from her2.settings import TrackingSettings
 from her2.workflows.compare import compare_folders, open_runs
-from her2.workflows.compared_runs import (
-    MOST_MODELS,
-    check_comparable,
-    joined,
-    models_of,
-    most_models,
-    read_run,
-    with_names,
-)
+from her2.workflows.compared_models import MOST_MODELS, joined, models_of, most_models
+from her2.workflows.compared_runs import check_comparable, read_run, with_names
 from her2.workflows.comparison_files import (
     Comparison,
     comparison_figures,
