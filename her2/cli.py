@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2 import __version__, settings
+from her2 import __version__, multirun, settings
 from her2.errors import BadConfig, Her2Error
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ COMMANDS = {
     "classify": "one classifier grid on one feature table",
     "audit": "does the protocol leak? shuffles, noise, poison, copies of images, controls",
     "train": "fine-tune one backbone (-m backbone=a,b,c runs several)",
+    "compare": "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
     "phantom": "write a simulated cohort as an example of the layout",
     "ui": "the MLflow pages of the runs, on this machine only",
     "sync": "send the run folders that MLflow lacks (her2 sync FOLDER; default outputs/)",
@@ -55,6 +56,7 @@ POSITIONAL = {"sync": "folder"}  # the setting that a command's plain argument i
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
 MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
+_NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
 _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 
@@ -128,17 +130,48 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"her2 {command}", *_hydra_arguments(_named(command, overrides))]
+    arguments = _hydra_arguments(command, _named(command, overrides))
+    plan = _plan(command, arguments)
+    if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
+        arguments = [*arguments, f"run_dir={plan.folder}"]  # one, whenever the jobs begin
+    sys.argv = [f"her2 {command}", *arguments]
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command
     )
     try:
-        decorate(task)()
+        with multirun.compared(command, plan):
+            decorate(task)()
     except ValueError as error:  # some refusals of Hydra are no HydraException
         if composed:
             raise
         raise BadConfig(_one_sentence(error)) from error
     return max(statuses, default=0)
+
+
+def _plan(command: str, arguments: Sequence[str]) -> multirun.Plan:
+    """Return what follows the jobs of a command line."""
+    if command not in multirun.COMMANDS or not set(MULTIRUN) & set(arguments):
+        return multirun.Plan()
+    settings_given = [argument for argument in arguments if not argument.startswith("-")]
+    return multirun.planned(command, config_folder(), settings_given)
+
+
+def _named_runs(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with words (and folders) that name runs as the setting `runs`.
+
+    >>> _named_runs(["run/one", "4f5e6a", "arms=[dlr]", "--cfg", "job"])
+    ['arms=[dlr]', '--cfg', 'job', 'runs=["run/one","4f5e6a"]']
+    """
+    words: list[str] = []
+    others: list[str] = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        is_value = before.startswith("-") and "=" not in before and before not in MULTIRUN
+        is_word = "=" not in argument and not argument.startswith("-") and not is_value
+        (words if is_word or Path(argument).is_dir() else others).append(argument)
+    if not words:
+        return others
+    quoted = ",".join('"' + word.replace('"', '\\"') + '"' for word in words)
+    return [*others, f"runs=[{quoted}]"]
 
 
 def _named(command: str, arguments: Sequence[str]) -> list[str]:
@@ -154,7 +187,7 @@ def _named(command: str, arguments: Sequence[str]) -> list[str]:
     return [f"{name}='{quoted}'", *others]
 
 
-def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
+def _hydra_arguments(command: str, arguments: Sequence[str]) -> list[str]:
     """Return the arguments as Hydra takes them.
 
     In a multirun -m goes first, because Hydra refuses settings on both sides of it, and a job's
@@ -162,6 +195,8 @@ def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    if command == "compare":
+        arguments = _named_runs(arguments)
     flags = [argument for argument in arguments if argument in MULTIRUN]
     if not flags:
         return list(arguments)
@@ -180,17 +215,20 @@ def _run_job(command: str, config: DictConfig) -> int:
 
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
+    is_one_of_many = hydra_config.mode == RunMode.MULTIRUN
     try:
         workflow = _workflow(command)
         arguments = _arguments(config)
         _check_names(workflow, arguments)
+        multirun.forget_refusal(run_dir)
         return workflow(**arguments, run_dir=run_dir)
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:
         # answered here, because Hydra would add a line of its own
-        job = f"{run_dir.name}: " if hydra_config.mode == RunMode.MULTIRUN else ""
-        return _refuse(job + _reason(error))
+        if is_one_of_many:
+            multirun.note_refusal(run_dir, _reason(error))
+        return _refuse((f"{run_dir.name}: " if is_one_of_many else "") + _reason(error))
 
 
 def _workflow(command: str) -> Callable[..., int]:

@@ -29,6 +29,9 @@ class PlainSettings:
     seed: int = 0
     cache: str | None = None
     port: int = 5000
+    runs: list[str] = field(default_factory=list)
+    arms: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     folder: str = "outputs"
 
     def __post_init__(self) -> None:

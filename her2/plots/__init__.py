@@ -8,6 +8,7 @@ from her2.plots.calibration import calibration_figure
 from her2.plots.comparison import comparison_figure
 from her2.plots.confusion import confusion_figure
 from her2.plots.correlation import correlation_figure
+from her2.plots.costs import cost_figure
 from her2.plots.decision_curve import decision_curve_figure, decision_curve_panels
 from her2.plots.examples import example_figure
 from her2.plots.export import save_figure, save_figures, svg_bytes
@@ -21,11 +22,13 @@ from her2.plots.importance import importance_figure, shap_figure
 from her2.plots.lasso import lasso_figure
 from her2.plots.learning_curve import learning_curve_figure
 from her2.plots.nomogram import nomogram_figure
+from her2.plots.overlays import calibration_overlay
 from her2.plots.p_values import p_value_figure
 from her2.plots.predictions import prediction_figure, prediction_panels
 from her2.plots.ranked import stability_figure, weights_figure
 from her2.plots.repeats import repeats_figure
 from her2.plots.roc import roc_figure, roc_panels
+from her2.plots.style import looks_of
 from her2.plots.super_resolution import (
     super_resolution_figure,
     super_resolution_history_figure,
@@ -36,9 +39,11 @@ __all__ = [
     "CamExample",
     "agreement_figure",
     "calibration_figure",
+    "calibration_overlay",
     "comparison_figure",
     "confusion_figure",
     "correlation_figure",
+    "cost_figure",
     "decision_curve_figure",
     "decision_curve_panels",
     "example_figure",
@@ -51,6 +56,7 @@ __all__ = [
     "importance_figure",
     "lasso_figure",
     "learning_curve_figure",
+    "looks_of",
     "nomogram_figure",
     "p_value_figure",
     "prediction_figure",

@@ -27,10 +27,14 @@ from her2.plots.text import (
     p_statement,
     role_title,
     signed,
+    wrapped,
 )
 
 ALPHA = 0.05
 SHORT = {"deep_learning": "Deep\nlearning", "dlr": "Deep learning\nradiomics"}
+MOST_BESIDE = 4  # columns of a map that leaves room for another beside it
+TICK = 14  # characters of a line of a name below or beside the map
+MARGIN, CHARACTER = 1.6, 0.078  # inches beside the map, and of a character
 Comparison = Mapping[str, Any]
 
 
@@ -47,18 +51,18 @@ def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
         as not estimable.
     """
     roles = list(dict.fromkeys(c["role"] for c in comparisons)) or ["none"]
-    n_arms = len(_arms(comparisons))
-    panel = min(1.7 + 0.75 * max(n_arms - 1, 1), PAGE_WIDTH / 2)
-    width = panel * min(len(roles), 2)
-    n_rows = -(-len(roles) // 2)
-    figure = new_figure(width, n_rows * (1.6 + 0.62 * max(n_arms - 1, 1)))
-    all_axes = figure.subplots(n_rows, min(len(roles), 2), squeeze=False).ravel()
+    n_cells = max(len(_arms(comparisons)) - 1, 1)
+    n_columns = min(len(roles), 2 if n_cells <= MOST_BESIDE else 1)
+    panel = min(1.7 + 0.75 * n_cells, PAGE_WIDTH / (2 if n_cells <= MOST_BESIDE else 1))
+    n_rows = -(-len(roles) // n_columns)
+    figure = new_figure(panel * n_columns, n_rows * (1.6 + 0.62 * n_cells))
+    all_axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     scale = _scale(comparisons)
     for axes in all_axes[len(roles) :]:
         axes.set_axis_off()
     for axes, role in zip(all_axes, roles, strict=False):
         of_role = [c for c in comparisons if c["role"] == role]
-        _draw_map(axes, of_role, scale)
+        _draw_map(axes, of_role, scale, tick=_tick(panel, n_cells))
         axes.set_title(_title(role, of_role) if comparisons else "No comparison was made")
     return figure
 
@@ -82,16 +86,24 @@ def _scale(comparisons: Sequence[Comparison]) -> Normalize:
     return Normalize(-2.6 * limit, 2.6 * limit)  # ends of the colour map would swallow the text
 
 
-def _draw_map(axes: Axes, comparisons: Sequence[Comparison], scale: Normalize) -> None:
+def _tick(width: float, n_cells: int) -> int:
+    """Characters of a line of a name below a column of a map that is so many inches wide."""
+    return min(TICK, max(6, int((width - MARGIN) / n_cells / CHARACTER)))
+
+
+def _draw_map(
+    axes: Axes, comparisons: Sequence[Comparison], scale: Normalize, *, tick: int
+) -> None:
     arms = _arms(comparisons)
     n_cells = max(len(arms) - 1, 1)
     axes.set(xlim=(-0.5, n_cells - 0.5), ylim=(n_cells - 0.5, -0.5))
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    titles = [SHORT.get(arm, arm_title(arm)) for arm in arms]
-    axes.set_xticks(range(len(titles[:-1])), titles[:-1], size=8)
-    axes.set_yticks(range(len(titles[1:])), titles[1:], size=8)
+    below = [SHORT.get(arm) or wrapped(arm_title(arm), tick) for arm in arms[:-1]]
+    beside = [SHORT.get(arm) or wrapped(arm_title(arm), TICK) for arm in arms[1:]]
+    axes.set_xticks(range(len(below)), below, size=8)
+    axes.set_yticks(range(len(beside)), beside, size=8)
     for comparison in comparisons:
         _draw_cell(axes, arms, comparison, scale)
 

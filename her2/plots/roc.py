@@ -46,7 +46,7 @@ def roc_figure(curves: pd.DataFrame, auc: AucByArm, *, title: str) -> Figure:
     title
         Above the axes, for example the role.
     """
-    figure, (axes,) = _square_panels(1, n_lines=len(auc))
+    figure, (axes,) = square_panels(1, n_lines=len(auc))
     _draw_roc(axes, curves, auc, title=title)
     return figure
 
@@ -80,14 +80,14 @@ def roc_panels(
     marked = {title: table for title, table in (points or {}).items() if title in panels}
     rules = list(dict.fromkeys(rule for table in marked.values() for rule in table["rule"]))
     n_lines = max((len(auc) for _, auc in panels.values()), default=0) + len(rules)
-    figure, all_axes = _square_panels(max(len(panels), 1), n_lines=n_lines)
+    figure, all_axes = square_panels(max(len(panels), 1), n_lines=n_lines)
     for axes, (title, (curves, auc)) in zip(all_axes, panels.items(), strict=False):
         entries = _draw_points(axes, marked.get(title), rules)
         _draw_roc(axes, curves, auc, title=title, entries=entries)
     return figure
 
 
-def _square_panels(n: int, *, n_lines: int) -> tuple[Figure, list[Axes]]:
+def square_panels(n: int, *, n_lines: int) -> tuple[Figure, list[Axes]]:
     """Page with n square axes side by side, each over room for a legend of so many lines.
 
     Placed by hand: automatic spacing leaves square axes and a legend below them apart or cut.

@@ -10,8 +10,11 @@ References
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -54,6 +57,10 @@ FAMILY_COLOURS = {
     "deep": "#5B5B5B",
 }
 OTHER_COLOURS = ("#CC79A7", "#882255", "#44AA99", "#999933", "#332288")
+MODEL_COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333",
+)  # fmt: skip
+MODEL_LINES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 LEGEND_DROP = 0.55  # inches from the axes to the legend: ticks and axis label lie between
 PAGE_WIDTH = 9.4  # inches: the text width of the report, so that fonts show at their own size
 
@@ -137,8 +144,38 @@ def page(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+NO_LOOKS: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+_looks: ContextVar[Mapping[str, tuple[str, Any]]] = ContextVar("looks", default=NO_LOOKS)
+
+
+@contextmanager
+def looks_of(names: Iterable[str]) -> Iterator[None]:
+    """Inside the block, models of these names have colours and lines that differ.
+
+    Without it the colour of an unknown arm follows from its name, and two may share one. Seven
+    colours and four lines make 28 pairs.
+
+    Examples
+    --------
+    >>> with looks_of(["vgg19", "resnet50"]):
+    ...     arm_colour("vgg19"), arm_colour("resnet50")
+    ('#0072B2', '#D55E00')
+    """
+    looks = {
+        name: (MODEL_COLOURS[i % len(MODEL_COLOURS)], MODEL_LINES[i % len(MODEL_LINES)])
+        for i, name in enumerate(names)
+    }
+    token = _looks.set(looks)
+    try:
+        yield
+    finally:
+        _looks.reset(token)
+
+
 def arm_colour(arm: str) -> str:
     """Colour of an arm: the same in every figure, also for an arm we do not know."""
+    if arm in _looks.get():
+        return _looks.get()[arm][0]
     return ARM_COLOURS.get(arm) or _other_colour(arm)
 
 
@@ -153,6 +190,8 @@ def _other_colour(name: str) -> str:
 
 def arm_line(arm: str) -> Any:
     """Line style of an arm, so that arms differ without colour too."""
+    if arm in _looks.get():
+        return _looks.get()[arm][1]
     return ARM_LINES.get(arm, "solid")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TypeAlias
 
 from her2.types import ARM_TITLES
@@ -170,6 +171,22 @@ def shortened(text: str, limit: int) -> str:
         return text
     head = limit // 2
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def wrapped(text: str, width: int) -> str:
+    r"""Name on lines of at most `width` characters where it has places to break.
+
+    Examples
+    --------
+    >>> wrapped("efficientnet_lite0, seed=1", 14)
+    'efficientnet_\nlite0, seed=1'
+    """
+    lines = [""]
+    for part in re.findall(r"[^\s_=,/]*[\s_=,/]?", text):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines)
 
 
 def arm_title(arm: str) -> str:

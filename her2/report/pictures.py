@@ -50,6 +50,14 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
     return {key: _by_arm(found) for key, found in placed.items()}
 
 
+def picture(figure: Figure, caption: str) -> Picture:
+    """One figure with a caption of its own; pixels where its drawing would be large."""
+    drawing = _svg_uri(svg_bytes(figure))
+    uri = min(drawing, _png_uri(figure), key=len) if len(drawing) > MAX_DRAWING else drawing
+    width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
+    return Picture(uri, caption, caption, width, height)
+
+
 def _heavy(sizes: Mapping[str, int]) -> set[str]:
     heavy = {name for name, size in sizes.items() if size > MAX_DRAWING}
     light = sorted((n for n in sizes if n not in heavy), key=lambda n: (-sizes[n], n))

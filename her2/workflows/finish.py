@@ -29,6 +29,7 @@ from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
+from her2.workflows.cost import cost_entry
 from her2.workflows.differences import differences
 from her2.workflows.enhancement import Enhancement, enhancement_figures
 from her2.workflows.explain import Explanation
@@ -85,6 +86,9 @@ def finish(
     results["timing"] = dict(run.watch.seconds)
     results["status"] = 1 if run.warning or doubts else 0
     results["made_by"] = made_by()
+    results["cost"] = cost_entry(
+        run.folder, run.config, run.watch.seconds, has_network="deep_learning" in results["arms"]
+    )
     # complete before any server is asked for anything
     write_json(run.folder.file("results.json"), results)
     if tracking.enabled:

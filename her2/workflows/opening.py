@@ -17,6 +17,7 @@ from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
 from her2.splits import Split, grouped_folds, units
 from her2.types import Cohort
+from her2.workflows.cost import forget_peak
 from her2.workflows.inputs import attention, frozen_split, open_cohort, record_cohort
 
 CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple"), "unit": UNITS}
@@ -82,6 +83,7 @@ def open_run(
     BadConfig, BadCohort, MissingInput, LeakageError
         With the sentence for the user.
     """
+    forget_peak()
     watch = Stopwatch()
     folder = RunFolder.open(run_dir, config)
     with watch.step("cohort"):

@@ -23,6 +23,7 @@ from her2.settings import (
 )
 from her2.splits import units
 from her2.tracking import open_live_run, opening_tags, run_name, system_metrics
+from her2.workflows.cost import charged
 from her2.workflows.opening import OpenRun
 
 if TYPE_CHECKING:
@@ -74,7 +75,16 @@ def fine_tune(
             run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
             experiment=tracking.experiment, tags=opening_tags(run.config),
         )  # fmt: skip
-    with run.watch.step("train"), system_metrics(live, enabled=tracking.system_metrics):
+    with (
+        run.watch.step("train"),
+        system_metrics(live, enabled=tracking.system_metrics),
+        charged(run.folder) as charge,
+    ):
+
+        def say(line: str) -> None:  # after every network
+            charge()
+            logger.info(line)
+
         return out_of_fold_training(
             crops,
             run.cohort.y_true,
@@ -89,7 +99,7 @@ def fine_tune(
             model_dir=run.folder.file("model"),
             wants_features=wants_features,
             record=None if live is None else live.record,
-            log=logger.info,
+            log=say,
         )
 
 

@@ -94,6 +94,7 @@ SCHEMA = {
         "n_open": int, "attainable": NUMBER,
     },
     "timing": {str: NUMBER},
+    "cost": {"parameters": int, "seconds": float, "peak_memory_mb": float},
     "notes": [str],
     "status": int,
     "made_by": {"her2": str, "commit": TEXT, "dirty": (bool, type(None)), "lock_sha256": TEXT},
@@ -124,6 +125,7 @@ def comparable(run_dir: Path) -> dict:
     """results.json without what two runs of one study may not share."""
     results = json.loads((run_dir / "results.json").read_text())
     results.pop("timing")
+    results.pop("cost")
     results["mlflow"].pop("run_id")
     return results
 

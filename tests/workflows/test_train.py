@@ -103,7 +103,7 @@ def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path
     assert finished.status == 2
     assert len(finished.sentences) == 1
     assert finished.sentences[0].startswith("backbone.name=no_such_network: ")
-    jobs = sorted(path for path in (tmp_path / "run").iterdir() if path.is_dir())
+    jobs = sorted((tmp_path / "run").glob("backbone*"))
     assert [job.name for job in jobs] == sorted(f"backbone.name={name}" for name in names)
     finished_jobs = [job for job in jobs if (job / "results.json").is_file()]
     documents = [json.loads((job / "results.json").read_text()) for job in finished_jobs]
@@ -127,6 +127,7 @@ def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path
             f"fold {fold + 1}" for fold in losses["fold"] if fold >= 0
         }
         _check_served(run, job, uri, monkeypatch)
+    check_compared(tmp_path / "run", client, documents, finished.out)
 
 
 def _check_served(run, job, uri, monkeypatch):
@@ -140,6 +141,29 @@ def _check_served(run, job, uri, monkeypatch):
     model = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
     served = model.predict(crops)["probability"].to_numpy()
     assert served == pytest.approx(kept.predict(crops), rel=1e-6)
+
+
+def check_compared(folder, client, documents, said):
+    """The finished jobs are compared beside their folders, the refused one is named."""
+    compared = json.loads((folder / "comparison.json").read_text())
+    assert {model["name"] for model in compared["models"]} == {"test_resnet", "test_efficientnet"}
+    assert list(compared["missing"]) == ["backbone.name=no_such_network"]
+    assert "must be a network of timm" in compared["missing"]["backbone.name=no_such_network"]
+    assert [row["n_looks"] for row in compared["differences"]] == [1, 1]
+    costs = {row["run"]: row["parameters"] for row in compared["cost"]}
+    assert costs == {
+        document["arms"]["deep_learning"]["model"].split(",")[0]: document["cost"]["parameters"]
+        for document in documents
+    }
+    assert f"comparison: {folder / 'comparison.html'}" in said
+    parent = client.get_run(compared["mlflow"]["run_id"])
+    assert parent.data.tags["kind"] == "comparison" and parent.info.status == "FINISHED"
+    for document in documents:
+        job = client.get_run(document["mlflow"]["run_id"])
+        assert job.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert {"test_resnet/out_of_fold/auc", "test_resnet/test/auc"} <= parent.data.metrics.keys()
+    files = {item.path for item in client.list_artifacts(parent.info.run_id)}
+    assert files == {"comparison.html", "comparison.json", "figures", "tables"}
 
 
 def test_a_cohort_without_images_is_refused(her2_command, table_cohort, tmp_path):
