@@ -37,6 +37,11 @@ class LiveRun:
         with spared(self.uri, f"losses of step {step} were not sent ({{reason}})"):
             client(self.uri).log_batch(self.run_id, metrics=batch)
 
+    def show(self, picture: Path) -> None:
+        """Send a picture of work that goes on; it never names a patient."""
+        with spared(self.uri, f"{picture.name} was not sent ({{reason}})"):
+            client(self.uri).log_artifact(self.run_id, str(picture), "previews")
+
 
 def open_live_run(
     run_dir: Path,

@@ -51,7 +51,9 @@ def classify(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
-    run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
+    run, made = enhanced_run(
+        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
+    )
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )

@@ -23,15 +23,15 @@ from her2 import plots
 from her2.cohort import load_lesion
 from her2.cohort.enhanced import is_whole, write_enhanced
 from her2.errors import BadCohort, BadConfig
-from her2.plots.export import png_bytes
 from her2.progress import progress
 from her2.seeds import generator, integer_seed
-from her2.settings import ComputeSettings, EnhanceSettings
-from her2.store import code_version, content_key, write_atomic
+from her2.settings import ComputeSettings, EnhanceSettings, TrackingSettings
+from her2.store import code_version, content_key
 from her2.types import Cohort, Lesion
 from her2.workflows.inputs import cache_folder, n_workers
 from her2.workflows.opening import OpenRun
-from her2.workflows.previews import Preview, lesion_preview
+from her2.workflows.previews import FitPreviews, Preview
+from her2.workflows.watching import watched
 
 if TYPE_CHECKING:
     from lightning_modules.enlarging import Enlarger
@@ -42,9 +42,6 @@ logger = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.1  # of the training patients: looked at while fitting, not fitted on
 MOST_VALIDATION = 8  # images
-MOST_PREVIEWS = 12  # of a fit
-N_PREVIEW_LESIONS = 3
-PREVIEW_DPI = 150
 MODEL = "super_resolution.safetensors"
 _SOURCES = ("enlarging.py", "resampling.py", "networks/rrdb.py")
 _FIT_SOURCES = (
@@ -91,10 +88,17 @@ def check_enhance(settings: EnhanceSettings) -> None:
 
 
 def enhanced_run(
-    run: OpenRun, settings: EnhanceSettings, *, compute: ComputeSettings, cache: str | None,
+    run: OpenRun,
+    settings: EnhanceSettings,
+    *,
+    tracking: TrackingSettings,
+    compute: ComputeSettings,
+    cache: str | None,
     seed: int,
-) -> tuple[OpenRun, Enhancement]:  # fmt: skip
+) -> tuple[OpenRun, Enhancement]:
     """Return the run with enhanced images, and how they were made.
+
+    A fit shows its previews in the run that is then open in MLflow.
 
     Raises
     ------
@@ -112,7 +116,7 @@ def enhanced_run(
         )
     native = run.cohort.lesions
     with run.watch.step("enhance"):
-        made = _made_for(run, settings, cache, seed)
+        made = _made_for(run, settings, tracking, cache, seed)
         lesions = enhanced_lesions(native, _enlarger_of(made), compute=compute, cache=cache)
     made = replace(made, native=native)
     return replace(run, cohort=replace(run.cohort, lesions=lesions)), made
@@ -236,7 +240,11 @@ def seen_of(cohort: str, lesions: Iterable[Lesion]) -> Seen:
 
 
 def _made_for(
-    run: OpenRun, settings: EnhanceSettings, cache: str | None, seed: int
+    run: OpenRun,
+    settings: EnhanceSettings,
+    tracking: TrackingSettings,
+    cache: str | None,
+    seed: int,
 ) -> Enhancement:
     if settings.method == "bicubic":
         note = "Images were enlarged 4 x bicubically, which is fitted on nobody."
@@ -251,7 +259,7 @@ def _made_for(
         source = _from_file(settings, run.cohort.name, judged, "held-out")
         made = _of_generator(source, settings, pd.DataFrame(), _file_note(source))
     else:
-        source, history = _fitted(run, settings, judged, cache, seed)
+        source, history = _fitted(run, settings, judged, tracking, cache, seed)
         made = _of_generator(source, settings, history, _fit_note(source))
     save_generator(
         run.folder.file("model") / MODEL, source.network, source.architecture, source.seen,
@@ -294,7 +302,12 @@ def _of_generator(
 
 
 def _fitted(
-    run: OpenRun, settings: EnhanceSettings, judged: Sequence[Lesion], cache: str | None, seed: int
+    run: OpenRun,
+    settings: EnhanceSettings,
+    judged: Sequence[Lesion],
+    tracking: TrackingSettings,
+    cache: str | None,
+    seed: int,
 ) -> tuple[GeneratorFile, pd.DataFrame]:
     """Return the generator of the run's training patients, from the cache if it is there."""
     from lightning_modules.generator_files import load_generator, refuse_seen
@@ -310,10 +323,14 @@ def _fitted(
         logger.info("super-resolution: the generator of these patients is in the cache")
         return load_generator(folder / WEIGHTS), read_history(folder)
     fitted_on, looked_at = _validation_apart(lesions, seed)
+    live = watched(run, tracking)
     with progress("super-resolution", plan.schedule.n_steps, "steps") as advance:
         history = fit_generator(
             frames(fitted_on), frames(looked_at), plan, seen, folder=folder, advance=advance,
-            look=_Previewer(run, looked_at or fitted_on, plan),
+            look=FitPreviews(
+                run.folder.file("figures"), looked_at or fitted_on, plan,
+                show=None if live is None else live.show,
+            ),
         )  # fmt: skip
     return load_generator(folder / WEIGHTS), history
 
@@ -346,32 +363,6 @@ def frames(lesions: Sequence[Lesion]) -> list[NDArray[np.uint8]]:
 
 def _native(lesion: Lesion) -> NDArray[np.generic]:
     return load_lesion(replace(lesion, enhanced=None)).pixels
-
-
-class _Previewer:
-    """Draws lesions as the generator enlarges them, a few times in a fit, into the run folder."""
-
-    def __init__(self, run: OpenRun, lesions: Sequence[Lesion], plan: FittingPlan) -> None:
-        self.folder = run.folder.file("figures")
-        self.lesions = lesions[:N_PREVIEW_LESIONS]
-        n_epochs = -(-plan.schedule.n_steps // plan.steps_per_epoch)
-        self.every = plan.steps_per_epoch * -(-n_epochs // MOST_PREVIEWS)
-        self.n_steps = plan.schedule.n_steps
-
-    def __call__(self, step: int, network: Any) -> None:
-        """Draw, if it is time."""
-        from lightning_modules.enlarging import generator_enlarger
-
-        if step % self.every and step != self.n_steps:
-            return
-        device = next(network.parameters()).device
-        enlarger = generator_enlarger(
-            network, reach=network.reach, key=str(step), tile_size=256, device=str(device)
-        )
-        drawn = [lesion_preview(lesion, enlarger) for lesion in self.lesions]
-        figure = plots.super_resolution_figure(drawn)
-        path = self.folder / f"super_resolution_preview_{step:06d}.png"
-        write_atomic(path, png_bytes(figure, dpi=PREVIEW_DPI))
 
 
 def _file_note(source: GeneratorFile) -> str:

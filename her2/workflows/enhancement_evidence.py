@@ -30,7 +30,6 @@ from her2.stats.mean_squares import absolute_agreement, mean_squares
 from her2.store import Store, content_key
 from her2.types import ARMS, Lesion
 from her2.workflows.enhancement import (
-    N_PREVIEW_LESIONS,
     Enhancement,
     enhanced_folder,
     enhanced_lesion,
@@ -39,7 +38,7 @@ from her2.workflows.enhancement import (
 from her2.workflows.extraction import GOOD_ICC, recipe
 from her2.workflows.inputs import cache_folder, engine
 from her2.workflows.opening import OpenRun
-from her2.workflows.previews import block_means, lesion_preview, restored
+from her2.workflows.previews import N_PREVIEW_LESIONS, block_means, lesion_preview, restored
 
 COLUMNS = ["measure", "family", "method", "n", "value", "low", "high"]
 BICUBIC = "bicubic"

@@ -1,19 +1,29 @@
-"""A lesion made smaller and larger again, beside what it was."""
+"""A lesion made smaller and larger again, beside what it was; and that while a network learns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from her2 import plots
 from her2.cohort import load_lesion
+from her2.plots.export import png_bytes
+from her2.store import write_atomic
 from her2.types import Lesion
+
+if TYPE_CHECKING:
+    from lightning_modules.generator_fitting import FittingPlan
 
 FACTOR = 4
 MARGIN = 4  # the cut is the lesion's box, wider by a quarter on each side
+MOST_PREVIEWS = 12  # of a fit
+N_PREVIEW_LESIONS = 3
+PREVIEW_DPI = 150
 Preview: TypeAlias = dict[str, NDArray[np.generic]]
 Enlarge = Callable[[NDArray[np.generic]], NDArray[np.generic]]
 
@@ -74,3 +84,51 @@ def around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
         margin = (last - first + 1) // MARGIN
         box.append(slice(max(first - margin, 0), last + margin + 1))
     return box[0], box[1]
+
+
+class FitPreviews:
+    """Draws lesions as a generator enlarges them, a few times in its fit.
+
+    Parameters
+    ----------
+    folder
+        Where ``super_resolution_preview_<step>.png`` are written.
+    lesions
+        The first `N_PREVIEW_LESIONS` are drawn.
+    plan
+        Of the fit.
+    show
+        Told the path of every drawing, if anybody is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        lesions: Sequence[Lesion],
+        plan: FittingPlan,
+        *,
+        show: Callable[[Path], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.show = show
+        self.lesions = lesions[:N_PREVIEW_LESIONS]
+        n_epochs = -(-plan.schedule.n_steps // plan.steps_per_epoch)
+        self.every = plan.steps_per_epoch * -(-n_epochs // MOST_PREVIEWS)
+        self.n_steps = plan.schedule.n_steps
+
+    def __call__(self, step: int, network: Any) -> None:
+        """Draw, if it is time."""
+        from lightning_modules.enlarging import generator_enlarger
+
+        if step % self.every and step != self.n_steps:
+            return
+        device = next(network.parameters()).device
+        enlarger = generator_enlarger(
+            network, reach=network.reach, key=str(step), tile_size=256, device=str(device)
+        )
+        drawn = [lesion_preview(lesion, enlarger) for lesion in self.lesions]
+        figure = plots.super_resolution_figure(drawn)
+        path = self.folder / f"super_resolution_preview_{step:06d}.png"
+        write_atomic(path, png_bytes(figure, dpi=PREVIEW_DPI))
+        if self.show is not None:
+            self.show(path)

@@ -93,7 +93,9 @@ def study(
     # before the run's own, which then has the last word in every file
     is_compared = enhance.compare and enhance.method != "none" and run.has_images
     native = fit(replace(run, watch=Stopwatch())) if is_compared else None
-    run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
+    run, made = enhanced_run(
+        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
+    )
     found = fit(run)
     made = with_evidence(
         found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
@@ -215,7 +217,10 @@ def study_arms(
             f"expected backbone.mode=frozen where a protocol is repeated, found {backbone.mode}; "
             "every trial would train all networks again"
         )
-    run, _ = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
+    run, _ = enhanced_run(
+        run, enhance, tracking=TrackingSettings(enabled=False), compute=compute, cache=cache,
+        seed=seed,
+    )  # fmt: skip
     deep = DeepInputs(_deep_features(run, backbone, compute, cache, seed))
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed

@@ -62,7 +62,9 @@ def train(
     kept = finished_before(run)
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
-    run, made = enhanced_run(run, enhance, compute=compute, cache=cache, seed=seed)
+    run, made = enhanced_run(
+        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
+    )
     made = with_evidence(run, made, enhance, None, compute=compute, cache=cache, seed=seed)
     tuned = fine_tune(
         run, backbone, trainer, tracking=tracking, seed=seed, explains=evaluation.grad_cam

@@ -22,9 +22,10 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.splits import units
-from her2.tracking import open_live_run, opening_tags, run_name, system_metrics
+from her2.tracking import system_metrics
 from her2.workflows.cost import charged
 from her2.workflows.opening import OpenRun
+from her2.workflows.watching import watched
 
 if TYPE_CHECKING:
     from lightning_modules.training import FineTuned
@@ -69,12 +70,7 @@ def fine_tune(
         aspect=backbone.aspect,
     )
     position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
-    live = None
-    if tracking.enabled:
-        live = open_live_run(
-            run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
-            experiment=tracking.experiment, tags=opening_tags(run.config),
-        )  # fmt: skip
+    live = watched(run, tracking)
     with (
         run.watch.step("train"),
         system_metrics(live, enabled=tracking.system_metrics),

@@ -3,11 +3,13 @@
 import json
 import signal
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from her2.arms import Signature, TrainingSet
@@ -20,8 +22,10 @@ from her2.settings import (
     EvaluationSettings,
     GeneratorSettings,
     SplitSettings,
+    TrackingSettings,
 )
 from her2.stats import icc, repeated_delong_test
+from her2.tracking import open_run_id
 from her2.workflows.enhancement import Enhancement, enhanced_run, seen_of
 from her2.workflows.enhancement_evidence import _doubts, _share_rows, compared
 from her2.workflows.opening import open_run
@@ -110,8 +114,24 @@ def opened(root, run_dir, seed=0):
     )  # fmt: skip
 
 
-def enhance(run, cache, settings=SETTINGS, seed=0):
-    return enhanced_run(run, settings, compute=ONE, cache=str(cache), seed=seed)
+UNTRACKED = TrackingSettings(enabled=False)
+
+
+def enhance(run, cache, settings=SETTINGS, seed=0, tracking=UNTRACKED):
+    return enhanced_run(run, settings, tracking=tracking, compute=ONE, cache=str(cache), seed=seed)
+
+
+def test_previews_can_be_watched_while_the_generator_learns(image_cohort, new_store, tmp_path):
+    run, uri = opened(image_cohort, tmp_path / "run"), new_store()
+    run.config.update(command="study", seed=0)
+    enhance(run, tmp_path / "cache", tracking=TrackingSettings(uri=uri))
+    client = MlflowClient(tracking_uri=uri)
+    live = client.get_run(open_run_id(tmp_path / "run"))
+    assert live.info.status == "RUNNING"
+    sent = client.list_artifacts(live.info.run_id, "previews")
+    drawn = sorted(path.name for path in (tmp_path / "run" / "figures").iterdir())
+    assert [Path(item.path).name for item in sent] == drawn
+    assert drawn[-1] == "super_resolution_preview_000005.png"
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +225,7 @@ def test_an_interrupted_fit_goes_on(fitted, image_cohort, tmp_path):
     run, cache = opened(image_cohort, tmp_path / "run"), tmp_path / "cache"
     heard = signal.getsignal(signal.SIGINT)
     with (
-        mock.patch("her2.workflows.enhancement._Previewer.__call__", interrupt),
+        mock.patch("her2.workflows.enhancement.FitPreviews.__call__", interrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         enhance(run, cache)
