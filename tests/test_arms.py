@@ -18,10 +18,9 @@ from her2.arms import (
     combined_signature,
     fit_arms,
     n_searches,
-    predictions_table,
-    repeats_table,
 )
 from her2.classifiers import Candidate, Search
+from her2.predictions import predictions_table, repeats_table
 from her2.seeds import generator
 from her2.splits import grouped_folds
 from her2.types import PREDICTION_COLUMNS

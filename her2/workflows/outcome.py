@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from her2.arms import Signature, predictions_table, repeats_table
+from her2.arms import Signature
 from her2.cohort import CATALOGUE
 from her2.evaluation import Evaluation, by_patient, evaluate
+from her2.predictions import predictions_table, repeats_table
 from her2.radiomics.names import family_counts
 from her2.settings import EvaluationSettings
 from her2.store import write_atomic
