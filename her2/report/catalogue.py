@@ -10,7 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from her2.report import specs_accounts, specs_enhancement, specs_models, specs_patients
+from her2.report import (
+    specs_accounts,
+    specs_enhancement,
+    specs_features,
+    specs_models,
+    specs_patients,
+)
 from her2.report.columns import TableSpec
 
 FURTHER = "further"
@@ -25,11 +31,11 @@ TABLES: dict[str, TableSpec] = {
     "adjudication": specs_patients.ADJUDICATION,
     "super_resolution": specs_enhancement.SUPER_RESOLUTION,
     "super_resolution_history": specs_enhancement.HISTORY,
-    "feature_counts": specs_models.FEATURE_COUNTS,
-    "selection_steps": specs_models.SELECTION_STEPS,
-    "selected_features": specs_models.SELECTED_FEATURES,
-    "stability": specs_models.STABILITY,
-    "robustness": specs_models.ROBUSTNESS,
+    "feature_counts": specs_features.FEATURE_COUNTS,
+    "selection_steps": specs_features.SELECTION_STEPS,
+    "selected_features": specs_features.SELECTED_FEATURES,
+    "stability": specs_features.STABILITY,
+    "robustness": specs_features.ROBUSTNESS,
     "arms": specs_models.ARMS,
     "repeated_cv": specs_models.REPEATED_CV,
     "performance": specs_models.PERFORMANCE,
