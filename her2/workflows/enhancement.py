@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from her2 import plots
 from her2.cohort import load_lesion
 from her2.cohort.enhanced import is_whole, write_enhanced
 from her2.errors import BadCohort, BadConfig
@@ -149,16 +147,6 @@ def enhanced_cohort(
         cohort.lesions, _enlarger_of(made), compute=compute, cache=cache
     )  # fmt: skip
     return replace(cohort, lesions=lesions)
-
-
-def enhancement_figures(made: Enhancement) -> dict[str, Figure]:
-    """Return the figures of an enhancement by name: previews, and how the fit went."""
-    drawn: dict[str, Figure] = {}
-    if made.previews:
-        drawn["super_resolution"] = plots.super_resolution_figure(made.previews)
-    if not made.history.empty:
-        drawn["super_resolution_history"] = plots.super_resolution_history_figure(made.history)
-    return drawn
 
 
 def enhanced_lesions(

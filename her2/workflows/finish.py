@@ -31,13 +31,14 @@ from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
 from her2.workflows.cost import cost_entry
 from her2.workflows.differences import differences
-from her2.workflows.enhancement import Enhancement, enhancement_figures
+from her2.workflows.enhancement import Enhancement
 from her2.workflows.explain import Explanation
 from her2.workflows.fitting import Fitted
 from her2.workflows.opening import OpenRun
 from her2.workflows.outcome import Outcome, results_document
 from her2.workflows.patient_tables import PatientTables, patient_tables, write_adjudication
 from her2.workflows.pictures import Material, all_comparisons, figures
+from her2.workflows.previews import enhancement_figures
 from her2.workflows.radiomic_inputs import RadiomicInputs
 from her2.workflows.refits import Refits, importance_tables, learning_table, selection_tables
 from her2.workflows.subgroups import subgroup_table

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from her2 import plots
@@ -17,6 +18,7 @@ from her2.store import write_atomic
 from her2.types import Lesion
 
 if TYPE_CHECKING:
+    from her2.workflows.enhancement import Enhancement
     from lightning_modules.generator_fitting import FittingPlan
 
 FACTOR = 4
@@ -132,3 +134,13 @@ class FitPreviews:
         write_atomic(path, png_bytes(figure, dpi=PREVIEW_DPI))
         if self.show is not None:
             self.show(path)
+
+
+def enhancement_figures(made: Enhancement) -> dict[str, Figure]:
+    """Return the figures of an enhancement by name: previews, and how the fit went."""
+    drawn: dict[str, Figure] = {}
+    if made.previews:
+        drawn["super_resolution"] = plots.super_resolution_figure(made.previews)
+    if not made.history.empty:
+        drawn["super_resolution_history"] = plots.super_resolution_history_figure(made.history)
+    return drawn
