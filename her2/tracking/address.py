@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from her2.run_folder import project_store
@@ -33,6 +34,7 @@ OWN_WARNINGS = (
     ".*Add type hints to the `predict` method",
     "Operation with range is deprecated",
 )
+LONGEST_REASON = 160  # characters
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SQLITE = "sqlite:///"
 
@@ -100,8 +102,21 @@ def store_errors() -> tuple[type[Exception], ...]:
 
 def reason(error: Exception, uri: str) -> str:
     """Return the first line of an error, without the password of the address."""
-    lines = str(error).replace(uri, shown(uri)).splitlines() or [type(error).__name__]
-    return lines[0]
+    if _has_no_connection(error):
+        return f"no connection to {shown(uri)}"
+    lines = str(error).strip().replace(uri, shown(uri)).splitlines() or [type(error).__name__]
+    return shorten(lines[0], LONGEST_REASON, placeholder=" ...")
+
+
+def _has_no_connection(error: BaseException | None) -> bool:
+    """Whether an error began as a server that could not be reached."""
+    from requests.exceptions import ConnectionError, Timeout
+
+    while error is not None:
+        if isinstance(error, (ConnectionError, Timeout)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def spared(uri: str, sentence: str) -> AbstractContextManager[None, bool]:
@@ -123,10 +138,10 @@ def _spared(uri: str, sentence: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the store's own start-up messages (schema migrations) off the user's screen."""
+    """Keep what the store says of migrations and of its attempts off the user's screen."""
     import mlflow  # noqa: F401  # it sets the level of its logger when it is imported
 
-    noisy = [logging.getLogger(name) for name in ("alembic", "mlflow")]
+    noisy = [logging.getLogger(name) for name in ("alembic", "mlflow", "urllib3")]
     levels = [log.level for log in noisy]
     for log in noisy:
         log.setLevel(logging.ERROR)
