@@ -1,0 +1,316 @@
+"""The search itself: ask, run, tell, until the study has its number of finished trials."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from her2.errors import BadConfig, StoppedEarly
+from sweeps.identity import check_identity
+from sweeps.ledger import AGAIN_OF, COPY_OF, REASON, WITHDRAWN, Count, Ledger, point_of
+from sweeps.owners import kept_alive
+from sweeps.samplers import make_pruner, make_sampler
+from sweeps.settings import SearchSettings
+from sweeps.space import Space, Value
+from sweeps.storage import StoragePlace, open_storage, storage_place
+from sweeps.ticket import Result, Ticket
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0  # between two looks at trials that other sweepers run
+FOLDER = "run_dir"  # attribute of a study: where its pages are
+
+
+class Jobs(Protocol):
+    """What runs trials: `sweeps.hydra_search.HydraJobs`."""
+
+    space: Space
+    n_at_once: int
+    is_folder_given: bool
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+    @property
+    def command(self) -> str: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def cohort(self) -> str: ...  # noqa: D102
+    @property
+    def tracking(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def settings(self) -> dict[str, str]: ...  # noqa: D102
+    def rehearse(self, ticket: Ticket, folder: Path) -> Result: ...  # noqa: D102
+    def run(  # noqa: D102
+        self, tickets: Sequence[Ticket], points: Sequence[Mapping[str, Value]], folder: Path
+    ) -> list[Result]: ...
+    def run_once(self, point: Mapping[str, Value], folder: Path) -> Any: ...  # noqa: D102
+
+
+def search(jobs: Jobs, settings: SearchSettings) -> Study:
+    """Run a search to its end, write its pages, judge the winner once, and return the study.
+
+    Raises
+    ------
+    BadConfig, MissingInput
+        Before any trial: settings, space, storage or data that cannot be used.
+    StoppedEarly
+        More trials failed than `max_failed_trials`.
+    KeyboardInterrupt
+        With a sentence that says how to go on.
+    """
+    from sweeps.closing import close_search
+    from sweeps.tracked import TrackedSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    place = storage_place(settings.storage, settings.storage_password_env)
+    study = open_study(jobs, settings, place)
+    folder = search_folder(jobs, study)
+    ticket = Ticket(
+        None, tuple(settings.metrics), study.study_name, place.address, place.password_env,
+        settings.pruner,
+    )  # fmt: skip
+    facts = dict(jobs.rehearse(ticket, folder).facts) if settings.rehearse else {}
+    check_identity(study, identity(jobs, settings, facts))
+    tracked = TrackedSearch.open(jobs, study, settings, folder, facts)
+    work = Work(jobs, settings, study, folder, _with_facts(ticket, facts), tracked)
+    try:
+        work.run()
+    except StoppedEarly:
+        close_search(work, is_finished=False)
+        raise
+    close_search(work, is_finished=True)
+    return study
+
+
+def open_study(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Study:
+    """Return the study of a search, a new one or the one that goes on."""
+    name = settings.study_name or study_name(jobs)
+    study = optuna.create_study(
+        storage=open_storage(place), study_name=name, load_if_exists=True,
+        directions=list(settings.better), pruner=make_pruner(settings.pruner),
+    )  # fmt: skip
+    found = [direction.name.lower() for direction in study.directions]
+    if found != list(settings.better):
+        raise BadConfig(
+            f"expected the directions {', '.join(found)} of the study {name}, found "
+            f"{', '.join(settings.better)}; give another hydra.sweeper.study_name"
+        )
+    return study
+
+
+def study_name(jobs: Jobs) -> str:
+    """Return a name that the same command has every time."""
+    parts = [jobs.command, jobs.space.title, jobs.cohort]
+    return "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
+
+
+def search_folder(jobs: Jobs, study: Study) -> Path:
+    """Return the search's folder: the one named, else the one in which the study began."""
+    begun = study.user_attrs.get(FOLDER)
+    if not jobs.is_folder_given and begun is not None and Path(begun).is_dir():
+        return Path(begun)
+    folder = jobs.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    study.set_user_attr(FOLDER, str(folder))
+    return folder
+
+
+def identity(
+    jobs: Jobs, settings: SearchSettings, facts: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what must stay the same for a study to go on."""
+    return {
+        "space": jobs.space.document(),
+        "metrics": list(settings.metrics),
+        "pruner": settings.pruner,
+        "settings": jobs.settings(),
+        "data": dict(facts),
+    }
+
+
+def _with_facts(ticket: Ticket, facts: Mapping[str, str]) -> Ticket:
+    return Ticket.of({**ticket.document(), "facts": dict(facts)})
+
+
+class Tracked(Protocol):
+    """Where trials are written down beside the study."""
+
+    def record(self, number: int) -> None:
+        """Write down a trial that is finished."""
+
+
+@dataclass
+class Work:
+    """A sweeper at work on a study.
+
+    failed: trials that failed in this call, the latest reason last.
+    """
+
+    jobs: Jobs
+    settings: SearchSettings
+    study: Study
+    folder: Path
+    ticket: Ticket
+    tracked: Tracked
+    failed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.study, lease_seconds=self.settings.lease_seconds)
+        self.seed = self.jobs.seed if self.settings.seed is None else self.settings.seed
+        self.points = self.jobs.space.points()
+
+    def run(self) -> None:
+        """Run trials until the study has enough, and nothing is left under way."""
+        sign = self.ledger.give_sign
+        with kept_alive(sign, lease_seconds=self.settings.lease_seconds):
+            self._report_start()
+            try:
+                while not self._is_done():
+                    self._step()
+            except KeyboardInterrupt as error:
+                self.ledger.give_up_mine("interrupted")
+                raise KeyboardInterrupt(self._how_to_go_on()) from error
+
+    def _report_start(self) -> None:
+        count = self.ledger.count()
+        if count.finished or count.running:
+            logger.info(
+                "search %s: going on, %d of %d trials are finished",
+                self.study.study_name, count.finished, self.settings.n_trials,
+            )  # fmt: skip
+
+    def _is_done(self) -> bool:
+        self.ledger.release_dead()
+        count = self.ledger.count()
+        if len(self.failed) > self.settings.max_failed_trials:
+            raise StoppedEarly(
+                f"expected at most {self.settings.max_failed_trials} failed trials, found "
+                f"{len(self.failed)}, the last one with: {self.failed[-1]}; repair it, or raise "
+                "hydra.sweeper.max_failed_trials; the same command goes on"
+            )
+        if self._is_exhausted(count) and not count.running:
+            logger.info("search: all %d points of the space are tried", len(self.points or ()))
+            return True
+        return count.finished >= self.settings.n_trials
+
+    def _is_exhausted(self, count: Count) -> bool:
+        """Whether a space that can be counted has no point left."""
+        if self.points is None or count.finished + count.running + count.failed < len(self.points):
+            return False
+        return not self._points_left()
+
+    def _points_left(self) -> list[dict[str, Value]]:
+        done = [
+            point_of(t) for t in self.ledger.trials()
+            if t.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+            or (t.state == TrialState.FAIL and REASON in t.user_attrs
+                and not t.user_attrs.get("again"))
+        ]  # fmt: skip
+        return [point for point in self.points or () if point not in done]
+
+    def _step(self) -> None:
+        """Run one batch of trials, or wait for those of other sweepers."""
+        count = self.ledger.count()
+        wanted = self.settings.n_trials - count.finished - count.running
+        asked = [self._ask() for _ in range(min(wanted, self.jobs.n_at_once))]
+        batch = [trial for trial in asked if trial is not None]
+        if not asked:
+            time.sleep(POLL_SECONDS)
+        if batch:
+            numbers, points = [n for n, _ in batch], [p for _, p in batch]
+            tickets = [Ticket.of({**self.ticket.document(), "number": n}) for n in numbers]
+            answers = self.jobs.run(tickets, points, self.folder)
+            for number, answer in zip(numbers, answers, strict=True):
+                self._tell(number, answer)
+
+    def _ask(self) -> tuple[int, dict[str, Value]] | None:
+        """Return a new trial and its point; None if it needs no run."""
+        lost = self.ledger.to_run_again()
+        given = point_of(lost) if lost is not None else self._next_of_grid()
+        again_of = None if lost is None else lost.number
+        number = self.ledger.create(given, again_of)
+        if self.ledger.is_surplus(number, self.settings.n_trials, again_of):
+            self.ledger.finish(number, TrialState.FAIL, **{WITHDRAWN: True})
+            return None
+        self.study.sampler = make_sampler(
+            self.settings.sampler, seed=self.seed, number=number,
+            is_conditional=self.jobs.space.is_conditional,
+        )  # fmt: skip
+        point = self.jobs.space.suggest(self.ledger.trial(number))
+        same = self.ledger.same_point(number, point)
+        if same is None:
+            return number, point
+        self.ledger.finish(number, TrialState.COMPLETE, same.values, **{COPY_OF: same.number})
+        logger.info("trial %d: the point of trial %d, which is not run again", number, same.number)
+        self.tracked.record(number)
+        return None
+
+    def _next_of_grid(self) -> dict[str, Value] | None:
+        if self.settings.sampler != "grid":
+            return None
+        if self.points is None:
+            raise BadConfig(
+                "expected choices, whole numbers or steps in a space that is searched with "
+                "hydra.sweeper.sampler=grid, found settings without; give `step`, or use tpe"
+            )
+        left = self._points_left()
+        return left[0] if left else None
+
+    def _tell(self, number: int, answer: Result) -> None:
+        reason = self._fault_of(answer)
+        if reason is not None:
+            if self.ledger.finish(number, TrialState.FAIL, **{REASON: reason}):
+                self.failed.append(reason)
+                logger.warning("trial %d failed: %s", number, reason)
+        elif answer.state == "pruned":
+            self.ledger.finish(number, TrialState.PRUNED)
+        else:
+            noted = {"folds": {k: list(v) for k, v in answer.folds.items()}} if answer.folds else {}
+            self.ledger.finish(number, TrialState.COMPLETE, answer.values, **noted)
+        self.tracked.record(number)
+        self._say(number, answer, reason)
+
+    def _fault_of(self, answer: Result) -> str | None:
+        """Return why an answer makes a failed trial, None if it does not."""
+        if answer.state in ("pruned", "failed"):
+            return None if answer.state == "pruned" else answer.reason or "no reason was given"
+        if len(answer.values) != len(self.settings.metrics):
+            return (
+                f"expected {len(self.settings.metrics)} values "
+                f"({', '.join(self.settings.metrics)}), found {len(answer.values)}"
+            )
+        if not all(map(math.isfinite, answer.values)):
+            return f"the value is not a number: {', '.join(map(str, answer.values))}"
+        return None
+
+    def _say(self, number: int, answer: Result, reason: str | None) -> None:
+        if reason is not None:
+            return
+        values = ", ".join(
+            f"{name} {value:.4g}"
+            for name, value in zip(self.settings.metrics, answer.values, strict=False)
+        )
+        done = self.ledger.count().finished
+        logger.info(
+            "trial %d: %s (%d of %d)", number, values or "pruned", done, self.settings.n_trials
+        )
+
+    def _how_to_go_on(self) -> str:
+        count = self.ledger.count()
+        return (
+            f"interrupted with {count.finished} of {self.settings.n_trials} trials finished; the "
+            "same command goes on"
+        )
+
+
+__all__ = ["AGAIN_OF", "Jobs", "Work", "identity", "open_study", "search", "search_folder"]
