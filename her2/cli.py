@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from her2 import __version__, settings
-from her2.errors import BadConfig, Her2Error
+from her2.errors import BadConfig, Her2Error, StoppedEarly
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -51,6 +51,8 @@ SECTIONS: dict[str, type] = {
     "compute": settings.ComputeSettings,
 }
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
+SEARCHED = ("classify", "train")  # commands with a workflow search_NAME
+TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
 MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
@@ -104,10 +106,14 @@ def _run_guarded(command: str, overrides: Sequence[str]) -> int:
         raise
     except (HydraException, OmegaConfBaseException) as error:
         return _refuse(f"{_one_sentence(error)}; see her2 {command} --help")
+    except StoppedEarly as error:
+        _refuse(str(error))
+        return 1
     except (Her2Error, OSError) as error:
         return _refuse(_reason(error))
-    except KeyboardInterrupt:
-        sys.stderr.write("her2: interrupted; the same command with the same run_dir goes on\n")
+    except KeyboardInterrupt as stop:
+        said = str(stop) or "interrupted; the same command with the same run_dir goes on"
+        sys.stderr.write(f"her2: {said}\n")
         return 130
 
 
@@ -118,9 +124,11 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     statuses: list[int] = []
     composed = False
 
-    def task(config: DictConfig) -> int:
+    def task(config: DictConfig) -> Any:
         nonlocal composed
         composed = True
+        if TRIAL in config:
+            return _run_trial(command, config)
         statuses.append(_run_job(command, config))
         return statuses[-1]
 
@@ -176,6 +184,23 @@ def _run_job(command: str, config: DictConfig) -> int:
         # answered here, because Hydra would add a line of its own
         job = f"{run_dir.name}: " if hydra_config.mode == RunMode.MULTIRUN else ""
         return _refuse(job + _reason(error))
+
+
+def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
+    """Return what a trial of a search has found; what it refuses is its answer."""
+    from omegaconf import OmegaConf, open_dict
+    from sweeps.reporting import run_trial
+
+    if command not in SEARCHED:
+        raise BadConfig(
+            f"expected a search of her2 {' or her2 '.join(SEARCHED)}, found her2 {command}"
+        )
+    workflow = _workflow(f"search_{command}")
+    with open_dict(config):
+        ticket = OmegaConf.to_container(config.pop(TRIAL), resolve=True)
+    arguments = _arguments(config)
+    _check_names(workflow, {**arguments, "request": None})
+    return run_trial(workflow, arguments, ticket)
 
 
 def _workflow(command: str) -> Callable[..., int]:
