@@ -34,6 +34,7 @@ TRIALS, SUMMARY, PAGE, MARKDOWN = "trials.csv", "search.json", "summary.html", "
 def close_search(work: Work, *, is_finished: bool) -> None:
     """Judge the winner of a finished search, and write summary, table and figures."""
     settings = work.settings
+    work.ledger.refresh()
     names = short_names([parameter.name for parameter in work.jobs.space.parameters])
     best = best_trial(work.study, settings.better)
     winner = None
@@ -127,7 +128,7 @@ def _failures(work: Work) -> dict[str, int]:
     from sweeps.ledger import REASON, is_failure
 
     counted: dict[str, int] = {}
-    for trial in work.ledger.trials():
+    for trial in work.ledger.seen:
         if is_failure(trial):
             reason = str(trial.user_attrs.get(REASON, "no reason was noted"))
             counted[reason] = counted.get(reason, 0) + 1

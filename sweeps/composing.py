@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 
 def key_of(override: str) -> str:
@@ -36,21 +37,43 @@ class RememberingLoader(ConfigLoader):
         self.inner = inner
         self.values = frozenset(values)
         self.composed: dict[tuple[str, ...], DictConfig] = {}
+        self.parted: dict[tuple[str, ...], tuple[DictConfig, DictConfig]] = {}
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: list[str]
     ) -> DictConfig:
         """Return the config of a job."""
-        shared = tuple(x for x in sweep_overrides if key_of(x) not in self.values)
-        own = [x for x in sweep_overrides if key_of(x) in self.values]
-        if shared not in self.composed:
-            self.composed[shared] = self.inner.load_sweep_config(master_config, list(shared))
-        config = copy.deepcopy(self.composed[shared])
-        parsed = OverridesParser.create().parse_overrides(own)
-        ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+        shared, own = self._parts(sweep_overrides)
+        config = copy.deepcopy(self._composed(master_config, shared))
+        _apply(own, config)
         config.hydra.overrides.task.extend(own)
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
+
+    def task_config(
+        self, master_config: DictConfig, sweep_overrides: Sequence[str]
+    ) -> tuple[DictConfig, DictConfig]:
+        """Return a job's config without Hydra's own section, and a config that has it alone.
+
+        The latter is shared by all jobs that differ in values only: it is not to be changed.
+        """
+        shared, own = self._parts(sweep_overrides)
+        if shared not in self.parted:
+            self.parted[shared] = _parted(self._composed(master_config, shared))
+        task, hydra_part = self.parted[shared]
+        config = copy.deepcopy(task)
+        _apply(own, config)
+        OmegaConf.copy_cache(from_config=master_config, to_config=config)
+        return config, hydra_part
+
+    def _parts(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+        shared = tuple(x for x in overrides if key_of(x) not in self.values)
+        return shared, [x for x in overrides if key_of(x) in self.values]
+
+    def _composed(self, master_config: DictConfig, shared: tuple[str, ...]) -> DictConfig:
+        if shared not in self.composed:
+            self.composed[shared] = self.inner.load_sweep_config(master_config, list(shared))
+        return self.composed[shared]
 
     def load_configuration(self, *arguments: Any, **named: Any) -> DictConfig:
         """Compose as Hydra does."""
@@ -75,3 +98,24 @@ class RememberingLoader(ConfigLoader):
     def compute_defaults_list(self, *arguments: Any, **named: Any) -> Any:
         """Return the files of a config."""
         return self.inner.compute_defaults_list(*arguments, **named)
+
+
+def _apply(own: list[str], config: DictConfig) -> None:
+    parsed = OverridesParser.create().parse_overrides(own)
+    ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+
+
+def _parted(config: DictConfig) -> tuple[DictConfig, DictConfig]:
+    """Return what a task sees, and Hydra's section with the folder of the job in it."""
+    task = copy.deepcopy(config)
+    with open_dict(task):
+        del task["hydra"]
+    hydra_part = copy.deepcopy(config)
+    with open_dict(hydra_part), read_write(hydra_part):
+        sweep = hydra_part.hydra.sweep
+        folder = Path(str(sweep.dir)) / str(sweep.subdir)
+        folder.mkdir(parents=True, exist_ok=True)
+        hydra_part.hydra.runtime.output_dir = str(folder.absolute())
+        hydra_part.hydra.job.id = "0"
+        hydra_part.hydra.job.num = 0
+    return task, hydra_part

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -143,8 +144,7 @@ class HydraJobs:
         first = tickets[0].number or 0
         if self._is_basic:
             return [
-                Result.of(self._run_here(job, first + i, raises=False))
-                for i, job in enumerate(jobs)
+                Result.of(self._run_trial_here(job, first + i)) for i, job in enumerate(jobs)
             ]
         return self._launch(jobs, first)
 
@@ -179,6 +179,20 @@ class HydraJobs:
             f"{value if isinstance(value, str) else hydra_text(value)}"
             for name, value in point.items()
         ]
+
+    def _run_trial_here(self, overrides: Sequence[str], number: int) -> Any:
+        """Run a trial in this process; Hydra's own way copies the config again and again."""
+        if self.config.hydra.get("callbacks") or self.config.hydra.job.env_set:
+            return self._run_here(overrides, number, raises=False)
+        config, hydra_config = self.loader.task_config(self.config, overrides)
+        holder = HydraConfig.instance()
+        before, holder.cfg = holder.cfg, hydra_config
+        try:
+            return self.task(config)
+        except Exception as error:  # noqa: BLE001, as Hydra's: a trial that fails is an answer
+            return _failure(error)
+        finally:
+            holder.cfg = before
 
     def _run_here(self, overrides: Sequence[str], number: int, *, raises: bool) -> Any:
         setup_globals()
@@ -222,6 +236,13 @@ def _answer(done: JobReturn, *, raises: bool) -> Any:
     error = done._return_value
     assert isinstance(error, Exception)
     if raises:
+        raise error
+    return _failure(error)
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    """Return the answer of a trial that raised an error."""
+    if isinstance(error, BrokenPipeError):
         raise error
     if not isinstance(error, Her2Error):
         logger.warning("search: a trial failed unexpectedly", exc_info=error)

@@ -41,20 +41,26 @@ class Count:
 
 
 class Ledger:
-    """The trials of a study as one of its sweepers sees and writes them."""
+    """The trials of a study as one of its sweepers sees and writes them.
+
+    seen: all trials by number as of the last `refresh`; each look at the storage costs
+    milliseconds, so what is only counted or compared reads from here.
+    """
 
     def __init__(self, study: Study, *, lease_seconds: float) -> None:
         self.study = study
         self.owner = Owner()
         self.lease_seconds = lease_seconds
+        self.seen: list[FrozenTrial] = []
 
-    def trials(self) -> list[FrozenTrial]:
-        """Return all trials by number; only those that changed are read from the storage."""
-        return self.study.get_trials(deepcopy=False)
+    def refresh(self) -> list[FrozenTrial]:
+        """Look at the storage, which reads only what has changed, and return all trials."""
+        self.seen = self.study.get_trials(deepcopy=False)
+        return self.seen
 
     def count(self) -> Count:
-        """Count the trials."""
-        trials = self.trials()
+        """Count the trials that were seen."""
+        trials = self.seen
         states = [t.state for t in trials]
         again = sum(t.state == TrialState.FAIL and not is_failure(t) for t in trials)
         return Count(
@@ -74,7 +80,7 @@ class Ledger:
 
     def release_dead(self) -> int:
         """Mark unfinished trials of dead sweepers failed, so that their points run again."""
-        running = [t for t in self.trials() if t.state == TrialState.RUNNING]
+        running = [t for t in self.seen if t.state == TrialState.RUNNING]
         others = [t for t in running if t.user_attrs.get(OWNER) != self.owner.tag]
         if not others:
             return 0
@@ -101,22 +107,23 @@ class Ledger:
     def give_up_mine(self, reason: str) -> int:
         """Mark this sweeper's unfinished trials failed, so that their points run again."""
         mine = [
-            t for t in self.trials()
+            t for t in self.refresh()
             if t.state == TrialState.RUNNING and t.user_attrs.get(OWNER) == self.owner.tag
         ]  # fmt: skip
         return sum(self._give_up(t, reason) for t in mine)
 
     def to_run_again(self) -> FrozenTrial | None:
         """Return the first trial whose point was lost and that no later trial has taken over."""
-        trials = self.trials()
-        taken = {t.user_attrs.get(AGAIN_OF) for t in trials}
-        for trial in trials:
+        taken = {t.user_attrs.get(AGAIN_OF) for t in self.seen}
+        for trial in self.seen:
             if _is_lost(trial) and trial.number not in taken:
                 return trial
         return None
 
     def create(self, given: Mapping[str, Any] | None = None, again_of: int | None = None) -> int:
         """Create a trial of this sweeper, with its owner's tag from the start; return its number.
+
+        The trials are looked at afterwards.
 
         given: values that are not left to the sampler.
         """
@@ -129,7 +136,7 @@ class Ledger:
             system_attrs={"fixed_params": dict(given)} if given else {},
         )
         trial_id = self.study._storage.create_new_trial(self.study._study_id, template)
-        return self.study._storage.get_trial_number_from_id(trial_id)
+        return next(t.number for t in reversed(self.refresh()) if t._trial_id == trial_id)
 
     def trial(self, number: int) -> Trial:
         """Return a trial of this study that values can be asked of."""
@@ -140,7 +147,7 @@ class Ledger:
 
     def is_surplus(self, number: int, n_trials: int, again_of: int | None = None) -> bool:
         """Whether other sweepers' trials before this one fill the study, or run the same point."""
-        before = [t for t in self.trials() if t.number < number]
+        before = [t for t in self.seen if t.number < number]
         alive = sum(t.state in (*FINISHED, TrialState.RUNNING) for t in before)
         repeated = again_of is not None and any(
             t.user_attrs.get(AGAIN_OF) == again_of for t in before
@@ -177,11 +184,9 @@ class Ledger:
 
     def same_point(self, number: int, point: Mapping[str, Any]) -> FrozenTrial | None:
         """Return a complete trial of the same point, None if there is none."""
-        for trial in self.trials():
-            if trial.state == TrialState.COMPLETE and trial.number != number:
-                if trial.params == dict(point):
-                    return trial
-        return None
+        wanted = dict(point)
+        complete = (t for t in self.seen if t.state == TrialState.COMPLETE)
+        return next((t for t in complete if t.number != number and t.params == wanted), None)
 
 
 def is_failure(trial: FrozenTrial) -> bool:

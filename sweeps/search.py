@@ -168,6 +168,7 @@ class Work:
         self.ledger = Ledger(self.study, lease_seconds=self.settings.lease_seconds)
         self.seed = self.jobs.seed if self.settings.seed is None else self.settings.seed
         self.points = self.jobs.space.points()
+        self.n_finished = 0  # as far as this process knows
 
     def run(self) -> None:
         """Run trials until the study has enough, and nothing is left under way."""
@@ -182,6 +183,7 @@ class Work:
                 raise KeyboardInterrupt(self._how_to_go_on()) from error
 
     def _report_start(self) -> None:
+        self.ledger.refresh()
         count = self.ledger.count()
         if count.finished or count.running:
             logger.info(
@@ -190,7 +192,9 @@ class Work:
             )  # fmt: skip
 
     def _is_done(self) -> bool:
-        self.ledger.release_dead()
+        self.ledger.refresh()
+        if self.ledger.release_dead():
+            self.ledger.refresh()
         count = self.ledger.count()
         if len(self.failed) > self.settings.max_failed_trials:
             raise StoppedEarly(
@@ -211,7 +215,7 @@ class Work:
 
     def _points_left(self) -> list[dict[str, Value]]:
         done = [
-            point_of(t) for t in self.ledger.trials()
+            point_of(t) for t in self.ledger.seen
             if t.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
             or (t.state == TrialState.FAIL and REASON in t.user_attrs
                 and not t.user_attrs.get("again"))
@@ -221,6 +225,7 @@ class Work:
     def _step(self) -> None:
         """Run one batch of trials, or wait for those of other sweepers."""
         count = self.ledger.count()
+        self.n_finished = count.finished
         wanted = self.settings.n_trials - count.finished - count.running
         asked = [self._ask() for _ in range(min(wanted, self.jobs.n_at_once))]
         batch = [trial for trial in asked if trial is not None]
@@ -273,10 +278,12 @@ class Work:
                 self.failed.append(reason)
                 logger.warning("trial %d failed: %s", number, reason)
         elif answer.state == "pruned":
-            self.ledger.finish(number, TrialState.PRUNED)
+            self.n_finished += self.ledger.finish(number, TrialState.PRUNED)
         else:
             noted = {"folds": {k: list(v) for k, v in answer.folds.items()}} if answer.folds else {}
-            self.ledger.finish(number, TrialState.COMPLETE, answer.values, **noted)
+            self.n_finished += self.ledger.finish(
+                number, TrialState.COMPLETE, answer.values, **noted
+            )
         self.tracked.record(number)
         self._say(number, answer, reason)
 
@@ -300,12 +307,13 @@ class Work:
             f"{name} {value:.4g}"
             for name, value in zip(self.settings.metrics, answer.values, strict=False)
         )
-        done = self.ledger.count().finished
         logger.info(
-            "trial %d: %s (%d of %d)", number, values or "pruned", done, self.settings.n_trials
-        )
+            "trial %d: %s (%d of %d)",
+            number, values or "pruned", self.n_finished, self.settings.n_trials,
+        )  # fmt: skip
 
     def _how_to_go_on(self) -> str:
+        self.ledger.refresh()
         count = self.ledger.count()
         return (
             f"interrupted with {count.finished} of {self.settings.n_trials} trials finished; the "
