@@ -177,7 +177,8 @@ def _run_job(command: str, config: DictConfig) -> int:
         workflow = _workflow(command)
         arguments = _arguments(config)
         _check_names(workflow, arguments)
-        return workflow(**arguments, run_dir=run_dir)
+        status: int = workflow(**arguments, run_dir=run_dir)
+        return status
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:
@@ -189,6 +190,7 @@ def _run_job(command: str, config: DictConfig) -> int:
 def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
     """Return what a trial of a search has found; what it refuses is its answer."""
     from omegaconf import OmegaConf, open_dict
+
     from sweeps.reporting import run_trial
 
     if command not in SEARCHED:
@@ -203,9 +205,9 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
     return run_trial(workflow, arguments, ticket)
 
 
-def _workflow(command: str) -> Callable[..., int]:
+def _workflow(command: str) -> Callable[..., Any]:
     module = import_module(f"her2.workflows.{MODULES.get(command, command)}")
-    workflow: Callable[..., int] = getattr(module, command)
+    workflow: Callable[..., Any] = getattr(module, command)
     return workflow
 
 

@@ -15,7 +15,12 @@ from optuna.trial import FrozenTrial
 from her2.plots.export import save_figure
 from her2.store import write_atomic, write_json
 from sweeps.figures import (
-    front_figure, history_figure, importance_figure, importances, parallel_figure, slices_figure,
+    front_figure,
+    history_figure,
+    importance_figure,
+    importances,
+    parallel_figure,
+    slices_figure,
 )  # fmt: skip
 from sweeps.ledger import point_of
 from sweeps.names import short_names

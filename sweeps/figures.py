@@ -11,12 +11,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from optuna.study import Study
 from optuna.trial import TrialState
 
 from her2.plots.style import (
-    INK, MUTED, NEGATIVE, PAGE_WIDTH, POSITIVE, REFERENCE, new_figure, say_in, styled,
+    INK,
+    MUTED,
+    NEGATIVE,
+    PAGE_WIDTH,
+    POSITIVE,
+    REFERENCE,
+    new_figure,
+    say_in,
+    styled,
 )  # fmt: skip
 from sweeps.space import Parameter, Space
 
@@ -48,6 +57,7 @@ def history_figure(trials: pd.DataFrame, metric: str, better: str) -> Figure:
                 numbers, np.full(len(numbers), 0.03), marker=marker, color=MUTED, label=state,
                 transform=axes.get_xaxis_transform(),
             )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Trial")
     axes.set_ylabel(metric)
     axes.set_title("Course of the search")
@@ -96,10 +106,10 @@ def parallel_figure(
     axes.set_xlim(-0.3, len(columns) - 0.7)
     axes.set_ylim(-0.06, 1.06)
     axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.set_xticks(
-        range(len(columns)), [_wrapped(names[p.name]) for p in parameters], rotation=0
-    )
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.grid(visible=False)
+    axes.tick_params(axis="x", length=0)
+    axes.set_xticks(range(len(columns)), [_wrapped(names[p.name]) for p in parameters], rotation=0)
     axes.tick_params(axis="x", pad=16)
     axes.set_title(f"Settings of all trials (brighter: better {metric})")
     return figure
@@ -109,7 +119,7 @@ def parallel_figure(
 def slices_figure(
     trials: pd.DataFrame, space: Space, names: Mapping[str, str], metric: str
 ) -> Figure:
-    """A metric against each setting alone; later trials are darker."""
+    """Draw a metric against each setting alone; later trials are darker."""
     complete = trials[trials["state"] == "complete"]
     n_rows = math.ceil(len(space.parameters) / PANELS)
     figure = new_figure(PAGE_WIDTH, 2.5 * n_rows)
@@ -238,6 +248,9 @@ def _draw_slice(
             axes.tick_params(axis="x", rotation=30)
     elif parameter.log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _slice_positions(parameter: Parameter, values: pd.Series) -> FloatArray:

@@ -143,9 +143,7 @@ class HydraJobs:
         jobs = [self._overrides(t, p, folder) for t, p in zip(tickets, points, strict=True)]
         first = tickets[0].number or 0
         if self._is_basic:
-            return [
-                Result.of(self._run_trial_here(job, first + i)) for i, job in enumerate(jobs)
-            ]
+            return [Result.of(self._run_trial_here(job, first + i)) for i, job in enumerate(jobs)]
         return self._launch(jobs, first)
 
     def run_once(self, point: Mapping[str, Value], folder: Path) -> Any:
@@ -161,9 +159,7 @@ class HydraJobs:
     def _is_basic(self) -> bool:
         return str(self.config.hydra.launcher.get("_target_")) == _BASIC
 
-    def _overrides(
-        self, ticket: Ticket, point: Mapping[str, Value], folder: Path
-    ) -> list[str]:
+    def _overrides(self, ticket: Ticket, point: Mapping[str, Value], folder: Path) -> list[str]:
         shared = {**ticket.document(), "number": None}
         return [
             *self.given, *self.space.fixed,
@@ -185,7 +181,7 @@ class HydraJobs:
         if self.config.hydra.get("callbacks") or self.config.hydra.job.env_set:
             return self._run_here(overrides, number, raises=False)
         config, hydra_config = self.loader.task_config(self.config, overrides)
-        holder = HydraConfig.instance()
+        holder: Any = HydraConfig.instance()
         before, holder.cfg = holder.cfg, hydra_config
         try:
             return self.task(config)

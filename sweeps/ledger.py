@@ -160,17 +160,21 @@ class Ledger:
             self.study._study_id, number
         )
 
-    def note(self, number: int, **attributes: Any) -> None:
+    def note(self, number: int, attributes: Mapping[str, Any]) -> None:
         """Write what is known of an unfinished trial."""
         for name, value in attributes.items():
             self.study._storage.set_trial_user_attr(self.trial_id(number), name, value)
 
     def finish(
-        self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any
+        self,
+        number: int,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        noted: Mapping[str, Any] | None = None,
     ) -> bool:
         """Finish a trial; False if another sweeper has taken it over in the meantime."""
         try:
-            self.note(number, **noted)
+            self.note(number, noted or {})
             self.study.tell(number, values, state=state)
         except (UpdateFinishedTrialError, ValueError) as error:
             if not self._is_finished(number):

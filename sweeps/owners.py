@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 LEASE = "lease:"  # start of the study's attributes that hold a sweeper's last sign of life
@@ -67,8 +68,7 @@ def _is_running(pid: int) -> bool:
 def _is_zombie(pid: int) -> bool:
     """Whether the process has ended and only waits for its parent to notice."""
     try:
-        with open(f"/proc/{pid}/stat") as stream:
-            return stream.read().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
         return False  # no such file on this system
 

@@ -72,5 +72,5 @@ def _check_cmaes() -> None:
     except ImportError as error:
         raise BadConfig(
             "expected the package cmaes for hydra.sweeper.sampler=cmaes, found none; "
-            "pip install 'her2[search]', or use tpe"
+            "pip install cmaes, or use tpe"
         ) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from her2.errors import BadConfig, StoppedEarly
@@ -34,10 +34,12 @@ FOLDER = "run_dir"  # attribute of a study: where its pages are
 class Jobs(Protocol):
     """What runs trials: `sweeps.hydra_search.HydraJobs`."""
 
-    space: Space
-    n_at_once: int
-    is_folder_given: bool
-
+    @property
+    def space(self) -> Space: ...  # noqa: D102
+    @property
+    def n_at_once(self) -> int: ...  # noqa: D102
+    @property
+    def is_folder_given(self) -> bool: ...  # noqa: D102
     @property
     def folder(self) -> Path: ...  # noqa: D102
     @property
@@ -97,7 +99,7 @@ def open_study(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Stu
     name = settings.study_name or study_name(jobs)
     study = optuna.create_study(
         storage=open_storage(place), study_name=name, load_if_exists=True,
-        directions=list(settings.better), pruner=make_pruner(settings.pruner),
+        directions=_directions(settings), pruner=make_pruner(settings.pruner),
     )  # fmt: skip
     found = [direction.name.lower() for direction in study.directions]
     if found != list(settings.better):
@@ -106,6 +108,10 @@ def open_study(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Stu
             f"{', '.join(settings.better)}; give another hydra.sweeper.study_name"
         )
     return study
+
+
+def _directions(settings: SearchSettings) -> list[StudyDirection]:
+    return [StudyDirection[direction.upper()] for direction in settings.better]
 
 
 def study_name(jobs: Jobs) -> str:
@@ -125,9 +131,7 @@ def search_folder(jobs: Jobs, study: Study) -> Path:
     return folder
 
 
-def identity(
-    jobs: Jobs, settings: SearchSettings, facts: Mapping[str, str]
-) -> dict[str, Any]:
+def identity(jobs: Jobs, settings: SearchSettings, facts: Mapping[str, str]) -> dict[str, Any]:
     """Return what must stay the same for a study to go on."""
     return {
         "space": jobs.space.document(),
@@ -147,6 +151,18 @@ class Tracked(Protocol):
 
     def record(self, number: int) -> None:
         """Write down a trial that is finished."""
+
+    def close(
+        self,
+        folder: Path,
+        *,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        note: str,
+        files: Sequence[Path],
+        is_finished: bool,
+    ) -> None:
+        """Write what the search came to."""
 
 
 @dataclass
@@ -245,7 +261,7 @@ class Work:
         again_of = None if lost is None else lost.number
         number = self.ledger.create(given, again_of)
         if self.ledger.is_surplus(number, self.settings.n_trials, again_of):
-            self.ledger.finish(number, TrialState.FAIL, **{WITHDRAWN: True})
+            self.ledger.finish(number, TrialState.FAIL, noted={WITHDRAWN: True})
             return None
         self.study.sampler = make_sampler(
             self.settings.sampler, seed=self.seed, number=number,
@@ -255,7 +271,7 @@ class Work:
         same = self.ledger.same_point(number, point)
         if same is None:
             return number, point
-        self.ledger.finish(number, TrialState.COMPLETE, same.values, **{COPY_OF: same.number})
+        self.ledger.finish(number, TrialState.COMPLETE, same.values, {COPY_OF: same.number})
         logger.info("trial %d: the point of trial %d, which is not run again", number, same.number)
         self.tracked.record(number)
         return None
@@ -274,15 +290,17 @@ class Work:
     def _tell(self, number: int, answer: Result) -> None:
         reason = self._fault_of(answer)
         if reason is not None:
-            if self.ledger.finish(number, TrialState.FAIL, **{REASON: reason}):
+            if self.ledger.finish(number, TrialState.FAIL, noted={REASON: reason}):
                 self.failed.append(reason)
                 logger.warning("trial %d failed: %s", number, reason)
         elif answer.state == "pruned":
             self.n_finished += self.ledger.finish(number, TrialState.PRUNED)
         else:
-            noted = {"folds": {k: list(v) for k, v in answer.folds.items()}} if answer.folds else {}
+            noted = (
+                {"folds": {k: list(v) for k, v in answer.folds.items()}} if answer.folds else {}
+            )
             self.n_finished += self.ledger.finish(
-                number, TrialState.COMPLETE, answer.values, **noted
+                number, TrialState.COMPLETE, answer.values, noted
             )
         self.tracked.record(number)
         self._say(number, answer, reason)

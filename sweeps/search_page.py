@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from her2.report.catalogue import FURTHER
 from her2.report.columns import tabulate, unknown_spec
 from her2.report.document import render_sections
-from her2.report.pictures import FURTHER, pictures
+from her2.report.pictures import pictures
 from her2.report.view import Gallery, Section
 from her2.store import write_atomic
 

@@ -83,9 +83,7 @@ class Parameter:
 
     def is_active(self, point: Mapping[str, Value]) -> bool:
         """Whether it matters beside these values."""
-        return all(
-            name in point and _text(point[name]) in allowed for name, allowed in self.when
-        )
+        return all(name in point and _text(point[name]) in allowed for name, allowed in self.when)
 
     def distribution(self) -> BaseDistribution:
         """Return it as Optuna's."""
@@ -242,9 +240,7 @@ _KEYS = {
 def _parameter(name: str, given: Any) -> Parameter:
     kind = given.get("type") if isinstance(given, Mapping) else None
     if kind not in _KEYS:
-        raise BadConfig(
-            f"expected {name} with a type among {', '.join(TYPES)}, found {given}"
-        )
+        raise BadConfig(f"expected {name} with a type among {', '.join(TYPES)}, found {given}")
     if unknown := sorted(set(given) - _KEYS[kind]):
         raise BadConfig(
             f"expected {name} with {', '.join(sorted(_KEYS[kind]))}, found {', '.join(unknown)}"
@@ -259,7 +255,10 @@ def _parameter(name: str, given: Any) -> Parameter:
                if given.get(key) is not None}  # fmt: skip
     if missing := sorted({"low", "high"} - set(numbers)):
         raise BadConfig(f"expected {name} with low and high, found no {' and '.join(missing)}")
-    return Parameter(name, kind, **numbers, log=bool(given.get("log", False)), when=when)
+    return Parameter(
+        name, kind, numbers["low"], numbers["high"], step=numbers.get("step"),
+        log=bool(given.get("log", False)), when=when,
+    )  # fmt: skip
 
 
 def _number(name: str, key: str, given: Any) -> float:

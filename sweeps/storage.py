@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal:"
 _WAIT_SECONDS = 60.0  # of a process for another one that writes to the same SQLite file
+HOPELESS = (
+    "refused", "authentication", "does not exist", "unable to open", "not a database", "resolve",
+)  # fmt: skip
 _TRIES = 5  # to make the tables of a database that others make at the same time
 
 
@@ -146,8 +149,7 @@ def _open_database(place: StoragePlace) -> RDBStorage:
 def _is_refused(error: Exception) -> bool:
     """Whether another try is of no use."""
     text = str(error).lower()
-    return any(word in text for word in ("refused", "authentication", "does not exist",
-                                         "unable to open", "not a database", "resolve"))  # fmt: skip
+    return any(word in text for word in HOPELESS)
 
 
 def _unreachable(place: StoragePlace, url: URL, error: Exception) -> str:

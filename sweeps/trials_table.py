@@ -18,9 +18,7 @@ STATE_WORDS = {
 }  # fmt: skip
 
 
-def trials_table(
-    study: Study, metrics: Sequence[str], names: Mapping[str, str]
-) -> pd.DataFrame:
+def trials_table(study: Study, metrics: Sequence[str], names: Mapping[str, str]) -> pd.DataFrame:
     """Return one row a trial: trial, state, metrics, settings by short name, seconds, reason.
 
     state: complete, pruned, running, failed, or given up (its process died or was stopped, and
@@ -33,9 +31,7 @@ def trials_table(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _row(
-    trial: FrozenTrial, metrics: Sequence[str], names: Mapping[str, str]
-) -> dict[str, Any]:
+def _row(trial: FrozenTrial, metrics: Sequence[str], names: Mapping[str, str]) -> dict[str, Any]:
     attributes = trial.user_attrs
     values = trial.values if trial.state == TrialState.COMPLETE else None
     point = point_of(trial)

@@ -151,14 +151,15 @@ def _fold_probability(
     if len(arm.points) > 1:
         search = grid_search(
             X[learned], y, training.groups[learned], preparation=arm.preparation,
-            points=arm.points, n_folds=evaluation.n_inner_folds, seed=seed, name=f"search fold {k}",
-            scoring=evaluation.scoring,
+            points=arm.points, n_folds=evaluation.n_inner_folds, seed=seed,
+            name=f"search fold {k}", scoring=evaluation.scoring,
         )  # fmt: skip
         return search.predict(X[~learned])
     prepared = _REMEMBERED.get(
         ["prepared", *of_arm, k], lambda: _prepared(arm, X[learned], y, X[~learned])
     )
-    return _single_probability(arm.points[0], *prepared, y, seed)
+    selected, judged = prepared
+    return _single_probability(arm.points[0], selected, judged, y, seed)
 
 
 def _prepared(

@@ -133,8 +133,8 @@ def cross_validate(
 def metric(name: str, y_true: IntArray, probability: FloatArray) -> float:
     """Return a metric of probabilities (n,) of outcomes (n,).
 
-    auc, .5 where all probabilities are equal; log_loss and brier, per patient; calibration: the mean distance of the predictions from a
-    smooth curve of the outcome (ICI).
+    auc, .5 where all probabilities are equal; log_loss and brier, per patient; calibration: the
+    mean distance of the predictions from a smooth curve of the outcome (ICI).
 
     Raises
     ------

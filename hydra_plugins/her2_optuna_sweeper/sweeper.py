@@ -46,7 +46,7 @@ class OptunaSweeper(Sweeper):
     """Asks Optuna for points, has the launcher run them, and tells Optuna what they are worth."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = {
+        self.settings: dict[str, Any] = {
             name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
             for name, value in settings.items()
         }

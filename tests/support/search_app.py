@@ -53,7 +53,12 @@ class App:
 
     def start(self, storage: str, *overrides: str, **environment: str) -> subprocess.Popen:
         """Start the command as a process group of its own."""
-        command = [sys.executable, str(APP), str(self.folder), *self.arguments(storage, *overrides)]
+        command = [
+            sys.executable,
+            str(APP),
+            str(self.folder),
+            *self.arguments(storage, *overrides),
+        ]
         with (self.folder / "output").open("a") as output:
             return subprocess.Popen(
                 command, start_new_session=True, stdout=output, stderr=output, cwd=self.folder,
