@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from her2 import __version__, settings
 from her2.errors import BadConfig, Her2Error, StoppedEarly
+from her2.launched import JobStatuses, claim_gpu
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -121,16 +122,19 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     """Let Hydra compose the command's config and run its workflow once, or once a job."""
     import hydra
 
-    statuses: list[int] = []
+    statuses = JobStatuses()
     composed = False
 
     def task(config: DictConfig) -> Any:
         nonlocal composed
         composed = True
+        if not statuses.is_here:
+            _claim_gpu(config)
         if TRIAL in config:
             return _run_trial(command, config)
-        statuses.append(_run_job(command, config))
-        return statuses[-1]
+        status = _run_job(command, config)
+        statuses.add(status)
+        return status
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -144,7 +148,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
         if composed:
             raise
         raise BadConfig(_one_sentence(error)) from error
-    return max(statuses, default=0)
+    return statuses.largest()
 
 
 def _hydra_arguments(arguments: Sequence[str]) -> list[str]:
@@ -185,6 +189,15 @@ def _run_job(command: str, config: DictConfig) -> int:
         # answered here, because Hydra would add a line of its own
         job = f"{run_dir.name}: " if hydra_config.mode == RunMode.MULTIRUN else ""
         return _refuse(job + _reason(error))
+
+
+def _claim_gpu(config: DictConfig) -> None:
+    """Give a launcher's worker process a device of its own, where the settings share them out."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    n_gpus = OmegaConf.select(config, "compute.gpus", default=0)
+    claim_gpu(int(n_gpus), Path(str(HydraConfig.get().sweep.dir)))
 
 
 def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
