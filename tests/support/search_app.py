@@ -9,18 +9,25 @@ from typing import Any
 
 APP = Path(__file__).with_name("search_command.py")
 CONFIG = """
+defaults:
+  - _self_
+  - override hydra/job_logging: disabled
+  - override hydra/hydra_logging: disabled
 x: 0.0
 kind: plain
 depth: 1
 seconds: 0.0
 data: a
-fails_below: -9
-nan_below: -9
+two: false
+interrupted_at: []
+failing_at: []
+nan_at: []
 log: {folder}/log
 seed: 0
 run_dir: {folder}/run
 trainer:
   rate: 0.1
+  drop: 0.0
 hydra:
   output_subdir: null
   run:

@@ -1,6 +1,6 @@
 """A command of its own, for tests of the sweeper: a formula in place of a study.
 
-``python app.py FOLDER -m hydra/sweeper=optuna 'x=interval(-1,1)'``
+``python search_command.py FOLDER -m hydra/sweeper=optuna 'x=interval(-1,1)'``
 """
 
 import os
@@ -19,14 +19,20 @@ def main(folder: str, *overrides: str) -> None:
 def task(config):
     if "trial" in config and config.trial.number is None:
         return {"state": "ready", "facts": {"data_sha256": str(config.data)}}
+    number = config.trial.number
     with Path(config.log).open("a") as stream:
-        stream.write(f"{config.trial.number} {config.x!r} {os.getpid()}\n")
+        stream.write(f"{number} {config.x!r} {os.getpid()}\n")
     time.sleep(config.seconds)
-    if config.x < config.fails_below:
-        raise ValueError(f"x is {config.x}")
-    if config.x < config.nan_below:
+    if number in config.interrupted_at:
+        raise KeyboardInterrupt
+    if number in config.failing_at:
+        raise ValueError(f"trial {number} cannot be\ncomputed")
+    if number in config.nan_at:
         return float("nan")
-    return (config.x - 0.3) ** 2
+    loss = (config.x - 0.3) ** 2
+    if config.two:
+        return [loss, abs(config.x)]
+    return {"state": "complete", "values": [loss], "folds": {"loss": [loss, loss]}}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """A search of a tiny command, in this process and in others."""
 
+import importlib.util
+import logging
+import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from unittest import mock
 
 import pytest
 
@@ -17,23 +22,44 @@ def app(tmp_path) -> App:
 
 
 @pytest.fixture
-def search_here(app, monkeypatch) -> Callable[..., optuna.Study]:
-    """Return a function that searches in this process, and returns the study."""
+def search_here(app) -> Callable[..., "optuna.Study"]:
+    """Return a function that searches in this process, and returns the study.
+
+    draws: whether figures are drawn, which takes longer than the search.
+    """
     from hydra.core.global_hydra import GlobalHydra
 
-    from sweeps.search import search  # noqa: F401, imported before the clock of a test starts
+    spec = importlib.util.spec_from_file_location("her2_search_command", APP)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
 
-    def run(*overrides: str, storage: str | None = None) -> optuna.Study:
-        import importlib.util
-
-        spec = importlib.util.spec_from_file_location("her2_search_app", APP)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    def run(
+        *overrides: str, storage: str | None = None, draws: bool = False
+    ) -> "optuna.Study":
+        place = storage or app.journal
+        loggers = [logging.getLogger(name) for name in (None, "hydra")]
+        before = [(log, log.level, list(log.handlers)) for log in loggers]
         GlobalHydra.instance().clear()
-        place = storage or app.sqlite
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-        monkeypatch.setattr(sys, "argv", ["app"])
-        module.main(str(app.folder), *app.arguments(place, *overrides))
-        return load(place)
+        with (
+            mock.patch.dict(os.environ, {"HYDRA_FULL_ERROR": "1"}),
+            mock.patch.object(sys, "argv", ["app"]),
+            nullcontext() if draws else mock.patch(
+                "sweeps.closing.search_figures", return_value={}
+            ),
+        ):
+            try:
+                module.main(str(app.folder), *app.arguments(place, *overrides))
+            finally:
+                for log, level, handlers in before:
+                    log.setLevel(level)
+                    log.handlers[:] = handlers
+        names = optuna.get_all_study_names(load_storage(place))
+        return load(place, names[-1])
 
     return run
+
+
+def load_storage(place: str) -> "optuna.storages.BaseStorage":
+    from sweeps.storage import open_storage, storage_place
+
+    return open_storage(storage_place(place, None))
