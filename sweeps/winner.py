@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial
 
 from her2.store import write_json
+from her2.workflows.outcome import SEARCHED
 from sweeps.ledger import point_of
 from sweeps.owners import LEASE, Owner, now
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER = "winner"
-NOTE = "search.json"  # in the winner's folder: which search it comes from
 _SETTLE_SECONDS = 1.0  # in which two sweepers that end together see each other's claim
 
 
@@ -87,7 +87,7 @@ def _claims(work: Work, key: str, folder: Path) -> bool:
 def _note(work: Work, trial: FrozenTrial, folder: Path) -> None:
     count = work.ledger.count()
     write_json(
-        folder / NOTE,
+        folder / SEARCHED,
         {"study": work.study.study_name, "trial": trial.number, "n_trials": count.finished,
          "metrics": list(work.settings.metrics)},
     )  # fmt: skip

@@ -84,7 +84,7 @@ def search_classify(
         return Answer("ready", facts=facts)
     arm = recipes.radiomics_arm(radiomic, classifier, selection, seed)
     folds = _judged_folds(arm, run.training, [*of_features, selection], evaluation, seed)
-    return cross_validate(folds, run.training.y_true, request, n_folds=run.training.n_folds)
+    return cross_validate(folds, run.training, request)
 
 
 def _open(

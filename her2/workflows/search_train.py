@@ -77,7 +77,7 @@ def search_train(
         lambda: _crops(run, backbone),
     )  # fmt: skip
     folds = _judged_folds(run, crops, backbone, trainer, seed, run_dir / WORK)
-    return cross_validate(folds, run.training.y_true, request, n_folds=run.training.n_folds)
+    return cross_validate(folds, run.training, request)
 
 
 def _open(

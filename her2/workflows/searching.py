@@ -94,24 +94,26 @@ class Judged:
 
 
 def cross_validate(
-    folds: Iterable[Judged], y_true: IntArray, request: Request, *, n_folds: int
+    folds: Iterable[Judged], training: TrainingSet, request: Request
 ) -> Answer:
     """Return what models of all folds are worth; fewer where the search stops the trial.
+
+    Every fold is reported, and the last one stops nothing: all is known then.
 
     Parameters
     ----------
     folds
         Fold by fold, the folds of a repeat together; made only when it is asked for.
-    y_true
-        (n_train,) outcomes.
-    n_folds
-        Of one repeat.
+    training
+        Training rows, their outcomes and the folds of every repeat.
 
     Raises
     ------
     NotEstimable
         A fold, or a repeat, does not determine a metric.
     """
+    y_true, n_folds = training.y_true, training.n_folds
+    n_steps = sum(training.repeat(r).n_folds for r in range(training.n_repeats))
     judged: list[Judged] = []
     scores: dict[str, list[float]] = {name: [] for name in request.metrics if name in BY_FOLD}
     for step, fold in enumerate(folds):
@@ -120,7 +122,8 @@ def cross_validate(
             found.append(metric(name, y_true[fold.rows], fold.probability))
         if request.report is not None:
             first = scores[request.metrics[0]]
-            if request.report(step, first[-1], float(np.mean(first))):
+            is_stopped = request.report(step, first[-1], float(np.mean(first)))
+            if is_stopped and step + 1 < n_steps:
                 return Answer("pruned", folds={k: tuple(v) for k, v in scores.items()})
     values = tuple(
         float(np.mean(scores[name])) if name in scores
