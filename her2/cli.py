@@ -36,6 +36,7 @@ COMMANDS = {
     "train": "fine-tune one backbone (-m backbone=a,b,c runs several)",
     "phantom": "write a simulated cohort as an example of the layout",
     "ui": "the MLflow pages of the runs, on this machine only",
+    "sync": "send the run folders that MLflow lacks (her2 sync FOLDER; default outputs/)",
 }
 SECTIONS: dict[str, type] = {
     "cohort": settings.CohortSettings,
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type] = {
     "tracking": settings.TrackingSettings,
     "compute": settings.ComputeSettings,
 }
+POSITIONAL = {"sync": "folder"}  # the setting that a command's plain argument is
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
 SEARCHED = ("classify", "train")  # commands with a workflow search_NAME
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
@@ -138,7 +140,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"her2 {command}", *_hydra_arguments(overrides)]
+    sys.argv = [f"her2 {command}", *_hydra_arguments(_named(command, overrides))]
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command
     )
@@ -149,6 +151,19 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
             raise
         raise BadConfig(_one_sentence(error)) from error
     return statuses.largest()
+
+
+def _named(command: str, arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with a plain one as the setting that it is; a folder may have a =."""
+    name = POSITIONAL.get(command)
+    if name is None or not arguments:
+        return list(arguments)
+    first, *others = arguments
+    is_plain = "=" not in first or Path(first).is_dir()
+    if first.startswith("-") or not is_plain:
+        return list(arguments)
+    quoted = first.replace("\\", "\\\\").replace("'", "\\'")
+    return [f"{name}='{quoted}'", *others]
 
 
 def _hydra_arguments(arguments: Sequence[str]) -> list[str]:

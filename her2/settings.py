@@ -29,6 +29,7 @@ class PlainSettings:
     seed: int = 0
     cache: str | None = None
     port: int = 5000
+    folder: str = "outputs"
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -382,11 +383,17 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """Group `tracking`: where MLflow keeps the runs."""
+    """Group `tracking`: where MLflow keeps the runs.
+
+    models: register the model of every arm; system_metrics: measure the machine while networks
+    are trained.
+    """
 
     enabled: bool = True
     uri: str | None = None
     experiment: str = "her2"
+    models: bool = True
+    system_metrics: bool = True
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from unittest import mock
 
 import pytest
 
+os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false"  # a thread that no test needs
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

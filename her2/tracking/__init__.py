@@ -5,17 +5,22 @@ them, `finished` writes a study down, `found` reads runs again.
 """
 
 from her2.tracking.address import quiet, shown, tracking_uri, ui_command
-from her2.tracking.described import NOT_SENT, opening_tags, run_name
+from her2.tracking.described import NOT_SENT, NOT_WANTED, opening_tags, run_name
 from her2.tracking.finished import TrackedStudy, track_study, upload_files
 from her2.tracking.found import FoundRun, fetch, find_runs
 from her2.tracking.live import OPEN_RUN, LiveRun, open_live_run, open_run_id
 from her2.tracking.parents import close_parent, open_parent, record_child
+from her2.tracking.sync import Synced, run_folders, sync_runs
+from her2.tracking.system import system_metrics
+from her2.tracking.view import runs_page
 
 __all__ = [
     "NOT_SENT",
+    "NOT_WANTED",
     "OPEN_RUN",
     "FoundRun",
     "LiveRun",
+    "Synced",
     "TrackedStudy",
     "close_parent",
     "fetch",
@@ -26,8 +31,12 @@ __all__ = [
     "opening_tags",
     "quiet",
     "record_child",
+    "run_folders",
     "run_name",
+    "runs_page",
     "shown",
+    "sync_runs",
+    "system_metrics",
     "track_study",
     "tracking_uri",
     "ui_command",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -26,6 +27,8 @@ for _name, _value in DEFAULTS.items():
 
 logger = logging.getLogger("her2.tracking")
 
+# MLflow's, of its own types when it is imported, and of pandas 3
+OWN_WARNINGS = (".*Any type hint is inferred as AnyType", "Operation with range is deprecated")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SQLITE = "sqlite:///"
 
@@ -117,12 +120,17 @@ def _spared(uri: str, sentence: str) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the store's own start-up messages (schema migrations) off the user's screen."""
+    import mlflow  # noqa: F401  # it sets the level of its logger when it is imported
+
     noisy = [logging.getLogger(name) for name in ("alembic", "mlflow")]
     levels = [log.level for log in noisy]
     for log in noisy:
-        log.setLevel(logging.WARNING)
+        log.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            for message in OWN_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            yield
     finally:
         for log, level in zip(noisy, levels, strict=True):
             log.setLevel(level)

@@ -12,11 +12,13 @@ from pathlib import PurePath
 from typing import Any
 
 from her2.store import content_key
+from her2.types import ARMS
 
 AREA = ("auc", "auc_low", "auc_high")
 # settings that say nothing of the result, or name a place
 UNSAID = re.compile(r"cache$|cohort\.root$|tracking\.|compute\.|run_dir$")
 NOT_SENT = "MLflow could not be reached: this run is not in its store."
+NOT_WANTED = "This run is not in MLflow (tracking.enabled=false)."
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,7 @@ def describe_study(
 def describe_arms(results: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Described]:
     """Return the nested run of every arm; its name is the arm's."""
     for arm, content in results["arms"].items():
-        metrics = {
-            f"{role}/{name}": value
-            for role, p in _roles(content).items()
-            for name, value in _numbers(p).items()
-        }
-        metrics["n_features"] = float(content["n_features"])
+        metrics = _performance(content) | {"n_features": float(content["n_features"])}
         tags = {"kind": "arm", "arm": arm, **_common(config)}
         yield Described(arm, tags, {"model": content["model"], "arm": arm}, metrics)
 
@@ -99,6 +96,17 @@ def parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def headline_arm(results: Mapping[str, Any]) -> str:
+    """Return the arm whose numbers stand for the whole run: the last one, which joins most.
+
+    Examples
+    --------
+    >>> headline_arm({"arms": {"dlr": {}, "clinical": {}}})
+    'dlr'
+    """
+    return max(results["arms"], key=ARMS.index)
+
+
 def headline(results: Mapping[str, Any]) -> str:
     """Return the AUC of every arm as a Markdown table."""
     lines = ["| arm | model | cross-validated | test |", "| --- | --- | --- | --- |"]
@@ -120,6 +128,7 @@ def _study_tags(
     git, cohort = environment["git"], results["cohort"]
     return {
         **opening_tags(config),
+        "arm": headline_arm(results),
         "status": "finished",
         "data_sha256": cohort["data_sha256"],
         "split_sha256": str(cohort.get("split_sha256")),
@@ -148,6 +157,7 @@ def _study_metrics(results: Mapping[str, Any]) -> dict[str, float]:
         for name, value in _numbers(p).items()
         if name in AREA
     }
+    metrics |= _performance(results["arms"][headline_arm(results)])
     metrics |= {f"seconds/{step}": float(s) for step, s in results["timing"].items()}
     for row in [*results["repeated_comparisons"], *results["comparisons"]]:
         for name in ("auc_difference", "p_value", "p_holm"):
@@ -155,6 +165,15 @@ def _study_metrics(results: Mapping[str, Any]) -> dict[str, float]:
                 key = f"delong/{row['role']}/{row['first']} vs {row['second']}/{name}"
                 metrics[key] = float(row[name])
     return metrics
+
+
+def _performance(content: Mapping[str, Any]) -> dict[str, float]:
+    """Return all numbers of an arm, by role and name."""
+    return {
+        f"{role}/{name}": value
+        for role, p in _roles(content).items()
+        for name, value in _numbers(p).items()
+    }
 
 
 def _roles(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

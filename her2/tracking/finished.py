@@ -16,15 +16,17 @@ import pandas as pd
 
 from her2.tracking.address import client, shown, spared, tracking_uri
 from her2.tracking.batches import write_batch
+from her2.tracking.datasets import log_cohort
 from her2.tracking.described import Described, describe_arms, describe_study, results_key
 from her2.tracking.live import OPEN_RUN, LiveRun, enter_run
+from her2.tracking.models import register_arm
 from her2.tracking.nameless import EVALUATION, fold_areas, network_curves, write_nameless
 from her2.tracking.opening import OpenStore, open_store
-from her2.tracking.parents import KEY, record_child, send_files
+from her2.tracking.parents import COMPLETE, KEY, PARENT, record_child, send_files
 
 # what a run folder holds that names no patient
 SHARED = ("config.yaml", "environment.json", "results.json", "report.html", "figures", "tables")
-COMPLETE = "her2.complete"  # tag of a run that nothing is missing from
+MODEL_TAGS = ("command", "data_sha256", "split_sha256", "seed", "backbone")
 COMPARISONS = {"delong": "comparisons", "delong_repeated_cv": "repeated_comparisons"}
 
 
@@ -67,8 +69,13 @@ def track_study(
     return None
 
 
-def upload_files(tracked: TrackedStudy, run_dir: Path, *, uri: str | None) -> bool:
-    """Send figures, tables, report, records and predictions; return whether all has arrived."""
+def upload_files(
+    tracked: TrackedStudy, run_dir: Path, *, uri: str | None, models: bool = True
+) -> bool:
+    """Send figures, tables, report, records, predictions and (if asked for) models.
+
+    Return whether all has arrived.
+    """
     address = tracking_uri(uri)
     with spared(address, "files were not sent ({reason}); the run folder is complete"):
         chosen = [run_dir / name for name in SHARED if (run_dir / name).exists()]
@@ -76,6 +83,8 @@ def upload_files(tracked: TrackedStudy, run_dir: Path, *, uri: str | None) -> bo
         with tempfile.TemporaryDirectory() as folder:
             for path in write_nameless(run_dir, Path(folder)):
                 client(address).log_artifact(tracked.run_id, str(path), EVALUATION)
+        if models:
+            _register_models(client(address), tracked.run_id, run_dir)
         client(address).set_tag(tracked.run_id, COMPLETE, "yes")
         (run_dir / OPEN_RUN).unlink(missing_ok=True)
         return True
@@ -90,10 +99,23 @@ def _write_study(
         store.client, parent.run_id, time_ms=parent.start_ms, metrics=said.metrics,
         params=said.params, tags={"status": "finished"},
     )  # fmt: skip
+    log_cohort(store.client, parent.run_id, results["cohort"])
     for name, key in COMPARISONS.items():
         if results[key]:
             store.client.log_table(parent.run_id, pd.DataFrame(results[key]), f"{name}.json")
     store.client.set_terminated(parent.run_id, "FINISHED")
+
+
+def _register_models(client: Any, run_id: str, run_dir: Path) -> None:
+    """Register the model of every arm that the run's folder has one of."""
+    study = client.get_run(run_id)
+    arms = client.search_runs(
+        [study.info.experiment_id],
+        f"tags.`{PARENT}` = '{run_id}' and tags.kind = 'arm'",
+    )
+    tags = {name: study.data.tags[name] for name in MODEL_TAGS if name in study.data.tags}
+    for run in arms:
+        register_arm(client, run.data.tags["arm"], run, run_dir / "model", also=run_id, tags=tags)
 
 
 def _write_arms(
@@ -107,6 +129,8 @@ def _write_arms(
             parent, arm.name, key=f"arm {arm.name}", metrics=arm.metrics, params=arm.params,
             tags=arm.tags, steps=curves,
         )  # fmt: skip
+        if run_id:
+            log_cohort(client(parent.uri), run_id, results["cohort"])
         for picture in pictures if run_id else ():
             client(parent.uri).log_artifact(run_id, str(picture), "figures")
 

@@ -12,6 +12,9 @@ from typing import Any
 from her2.tracking.address import check_database, client, database_file
 from her2.tracking.processes import mark_stale
 
+# MLflow's pages then show training runs first, not traces of language models
+EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
+
 
 @dataclass(frozen=True)
 class OpenStore:
@@ -53,7 +56,7 @@ def _experiment(client: Any, uri: str, name: str) -> str:
     if file is not None:
         location = (file.resolve().parent / "artifacts" / name).as_uri()
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -14,6 +14,7 @@ from her2.tracking.opening import open_store
 from her2.tracking.processes import process_tags
 
 KEY = "her2.key"
+COMPLETE = "her2.complete"  # tag of a run that nothing is missing from
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 
@@ -66,16 +67,15 @@ def record_child(
     if "'" in key:
         raise BadArgument(f"expected a key without quotation marks, found {key}; leave them out")
     with spared(parent.uri, f"{name} was not sent ({{reason}})"):
-        found = _child(parent, key)
-        if found is not None and found.info.status != "RUNNING":
-            return str(found.info.run_id)
-        own = {**process_tags(), **tags, KEY: key, PARENT: parent.run_id}
-        run = found or client(parent.uri).create_run(
-            parent.experiment_id, run_name=name, tags={**own, "status": status.lower()}
-        )
+        run = _child(parent, key)
+        if run is None:
+            own = {**process_tags(), **tags, KEY: key, PARENT: parent.run_id}
+            run = client(parent.uri).create_run(parent.experiment_id, run_name=name, tags=own)
+        elif COMPLETE in run.data.tags and run.info.status != "RUNNING":
+            return str(run.info.run_id)
         write_batch(
             client(parent.uri), run.info.run_id, time_ms=run.info.start_time, metrics=metrics,
-            params=params, steps=steps,
+            params=params, steps=steps, tags={COMPLETE: "yes", "status": status.lower()},
         )  # fmt: skip
         client(parent.uri).set_terminated(run.info.run_id, status)
         return str(run.info.run_id)

@@ -48,7 +48,7 @@ def mark_stale(client: Any) -> int:
     """End runs of this machine whose process is dead as KILLED, and return how many."""
     filter_string = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'"
     killed = 0
-    for run in running(client, filter_string):
+    for run in search_everywhere(client, filter_string):
         if is_dead(run.data.tags):
             client.set_tag(run.info.run_id, "status", "killed")
             client.set_terminated(run.info.run_id, "KILLED")
@@ -58,13 +58,18 @@ def mark_stale(client: Any) -> int:
     return killed
 
 
-def running(client: Any, filter_string: str) -> list[Any]:
+def search_everywhere(client: Any, filter_string: str, *, deleted: bool = False) -> list[Any]:
     """Return all runs of a store that a filter finds, of every experiment."""
+    from mlflow.entities import ViewType
+
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
     experiments = [e.experiment_id for e in client.search_experiments()]
     found: list[Any] = []
     token = None
     while experiments:
-        page = client.search_runs(experiments, filter_string, max_results=1000, page_token=token)
+        page = client.search_runs(
+            experiments, filter_string, run_view_type=view, max_results=1000, page_token=token
+        )
         found += page
         token = page.token
         if not token:

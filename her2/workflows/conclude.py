@@ -37,7 +37,7 @@ def conclude(
 
     history: losses of fine-tuned networks, if there are any.
     """
-    save_models(run.folder, fitted)
+    save_models(run.folder, fitted, arms, run.training)
     refits = refit_run(
         run, arms, fitted.arms, evaluation=evaluation, seed=seed, n_workers=n_workers
     )

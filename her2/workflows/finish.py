@@ -23,7 +23,7 @@ from her2.run_folder import environment
 from her2.settings import EvaluationSettings, TrackingSettings
 from her2.stats.coherence import check
 from her2.store import file_sha256, write_json
-from her2.tracking import NOT_SENT, track_study, upload_files
+from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 from her2.types import ARM_TITLES
 from her2.workflows import final_model
 from her2.workflows.audit import audit_notes, audit_table
@@ -85,7 +85,7 @@ def finish(
     if tracking.enabled:
         _track(run, results, tracking)
     else:
-        results["notes"].append("This run is not in MLflow (tracking.enabled=false).")
+        results["notes"].append(NOT_WANTED)
     write_json(run.folder.file("results.json"), results)
     _say_headline(run, results, doubts)
     return 1 if run.warning or doubts else 0
@@ -333,7 +333,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
         "run_id": tracked.run_id,
     }
     write_json(run.folder.file("results.json"), results)
-    upload_files(tracked, run.folder.path, uri=tracking.uri)
+    upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import skops.io
@@ -24,7 +25,7 @@ from her2.arms import (
 from her2.progress import progress
 from her2.run_folder import RunFolder
 from her2.settings import EvaluationSettings
-from her2.store import write_atomic
+from her2.store import write_atomic, write_json
 from her2.trials import Trial
 from her2.workflows.opening import OpenRun
 
@@ -131,10 +132,31 @@ def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[list(MODEL_SELECTION_COLUMNS)]
 
 
-def save_models(folder: RunFolder, fitted: Fitted) -> None:
-    """Write the final pipelines to model/, one skops file an arm (no pickle)."""
+def save_models(
+    folder: RunFolder, fitted: Fitted, arms: Sequence[Arm], training: TrainingSet
+) -> None:
+    """Write the final pipelines to model/, one skops file an arm (no pickle), and their inputs."""
     pipelines = {name: arm.final.pipeline for name, arm in fitted.arms.items()}
+    inputs = {arm.name: _inputs(arm, training.keys) for arm in arms}
     if fitted.combined is not None:
         pipelines["combined"] = fitted.combined.regression
+        inputs["combined"] = {"members": list(fitted.combined.members)}
     for name, pipeline in pipelines.items():
         write_atomic(folder.file("model") / f"{name}.skops", skops.io.dumps(pipeline))
+    write_json(folder.file("model") / "inputs.json", {"format": 1, "arms": inputs})
+
+
+def _inputs(arm: Arm, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the columns that a pipeline takes, in order, and a row as no patient has it.
+
+    The row holds the median, or the most frequent text, of the training rows.
+    """
+    rows = arm.features.loc[list(keys)]
+    columns, example = {}, {}
+    for name, values in rows.items():
+        known = values.dropna()
+        is_number = pd.api.types.is_numeric_dtype(values)
+        columns[str(name)] = "number" if is_number else "text"
+        typical = (known.median() if is_number else known.mode().iloc[0]) if len(known) else None
+        example[str(name)] = float(typical) if is_number and typical is not None else typical
+    return {"is_table": arm.is_table, "columns": columns, "example": example}

@@ -22,7 +22,7 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.splits import units
-from her2.tracking import open_live_run, opening_tags, run_name
+from her2.tracking import open_live_run, opening_tags, run_name, system_metrics
 from her2.workflows.opening import OpenRun
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def fine_tune(
             run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
             experiment=tracking.experiment, tags=opening_tags(run.config),
         )  # fmt: skip
-    with run.watch.step("train"):
+    with run.watch.step("train"), system_metrics(live, enabled=tracking.system_metrics):
         return out_of_fold_training(
             crops,
             run.cohort.y_true,

@@ -6,69 +6,15 @@ import time
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from tracked_runs import CONFIG, ENVIRONMENT, PREDICTIONS, RESULTS, write_run
 
 from her2.tracking import track_study, tracking_uri, ui_command, upload_files
-
-PERFORMANCE = {
-    "n": 9, "n_positive": 4, "auc": 0.75, "auc_low": 0.5, "auc_high": 1.0, "brier": None,
-    "hosmer_lemeshow": {"statistic": 3.5, "dof": 3, "p_value": 0.25},
-}  # fmt: skip
-REPEATED = {"n_repeats": 5, "auc": 0.625, "auc_low": 0.25, "auc_high": 0.875}
-ARM = {
-    "model": "LightGBM", "n_features": 3, "roles": {"out_of_fold": PERFORMANCE},
-    "repeated_cv": REPEATED,
-}  # fmt: skip
-NO_CV = dict.fromkeys(REPEATED)
-RESULTS = {
-    "cohort": {"name": "folder", "data_sha256": "d" * 64},
-    "arms": {
-        "clinical": ARM,
-        "dlr": {**ARM, "roles": {"test": {**PERFORMANCE, "auc": None}}, "repeated_cv": NO_CV},
-    },
-    "repeated_comparisons": [],
-    "comparisons": [
-        {
-            "role": "test", "first": "clinical", "second": "dlr", "auc_difference": 0.125,
-            "z": 1.0, "p_value": 0.5, "p_holm": None,
-        }
-    ],
-    "timing": {"fit": 1.5},
-}  # fmt: skip
-CONFIG = {
-    "command": "study",
-    "seed": 7,
-    "cache": "/home/someone",
-    "cohort": {"root": "/data/of/someone", "clinical": ["age"]},
-    "tracking": {"uri": "https://user:secret@server"},
-    "classifier": {"lr": {"grid": {"C": [1]}}},
-}
-ENVIRONMENT = {"lock_sha256": "e" * 64, "git": {"commit": "f" * 40, "dirty": False}}
-PREDICTIONS = pd.DataFrame(
-    {
-        "patient_id": ["Ruth", "Ada"], "lesion_id": "1", "role": "train", "fold": [0, 1],
-        "kind": "out_of_fold", "arm": "clinical", "model": "LightGBM", "y_true": [0, 1],
-        "y_prob": [0.25, 0.75],
-    }
-)  # fmt: skip
 
 
 @pytest.fixture
 def run_dir(tmp_path):
     """Folder of a run with something to send, and something that must stay."""
-    for name in (
-        "results.json",
-        "report.html",
-        "config.yaml",
-        "split.json",
-    ):
-        (tmp_path / name).write_text("content")
-    PREDICTIONS.to_parquet(tmp_path / "predictions.parquet", index=False)
-    for folder, name in (("figures", "calibration_test.png"), ("figures", "roc.png"),
-                         ("tables", "roc.csv"), ("model", "dlr.skops")):  # fmt: skip
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / name).write_text("content")
-    (tmp_path / "quarantine.csv").write_text("patients")
-    return tmp_path
+    return write_run(tmp_path)
 
 
 def track(run_dir, uri, experiment="her2"):
@@ -92,7 +38,15 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
     run = client.get_run(study.run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "study folder seed 7"
+    # the headline's numbers stand beside those of every arm
     assert run.data.metrics == {
+        "test/n": 9.0,
+        "test/n_positive": 4.0,
+        "test/auc_low": 0.5,
+        "test/auc_high": 1.0,
+        "test/hosmer_lemeshow/statistic": 3.5,
+        "test/hosmer_lemeshow/dof": 3.0,
+        "test/hosmer_lemeshow/p_value": 0.25,
         "clinical/repeated_cv/auc": 0.625,
         "clinical/repeated_cv/auc_low": 0.25,
         "clinical/repeated_cv/auc_high": 0.875,
@@ -155,6 +109,7 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     sent = {f.path for f in client.list_artifacts(study.run_id)}
     assert sent == {
         "config.yaml", "results.json", "report.html", "figures", "tables", "delong.json",
+        "environment.json",
         "evaluation",
     }  # fmt: skip
     path = client.download_artifacts(study.run_id, "evaluation/predictions.parquet")

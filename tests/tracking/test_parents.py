@@ -58,7 +58,9 @@ def test_a_child_is_written_once(uri, tmp_path):
     assert [(m.step, m.value) for m in history] == [(0, 0.5), (2, 1.0)]
 
 
-def test_a_child_that_was_cut_short_is_completed(uri, tmp_path, monkeypatch):
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_child_that_was_cut_short_is_completed(uri, tmp_path, monkeypatch, marked):
+    """Whether or not another process has marked it as a dead one's meanwhile."""
     parent = opened(tmp_path, uri)
 
     def cut(*arguments, **named):
@@ -68,12 +70,16 @@ def test_a_child_that_was_cut_short_is_completed(uri, tmp_path, monkeypatch):
         patch.setattr("her2.tracking.parents.write_batch", cut)
         with pytest.raises(KeyboardInterrupt):
             child(parent)
+    if marked:
+        found = MlflowClient(uri).search_runs([parent.experiment_id], "tags.`her2.key` != ''")
+        MlflowClient(uri).set_terminated(found[0].info.run_id, "KILLED")
     run_id = child(parent)
     runs = MlflowClient(uri).search_runs(
         [parent.experiment_id], f"tags.mlflow.parentRunId = '{parent.run_id}'"
     )
     assert [run.info.run_id for run in runs] == [run_id]
     assert runs[0].data.metrics == {"auc": 0.75}
+    assert runs[0].info.status == "FINISHED"
 
 
 def test_a_failed_trial_is_a_failed_run(uri, tmp_path):

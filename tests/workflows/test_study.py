@@ -192,7 +192,7 @@ def test_a_run_leaves_all_its_files(study):
         for suffix in ("svg", "png"):
             assert (study.run_dir / "figures" / f"{name}.{suffix}").is_file(), name
     assert sorted(p.name for p in (study.run_dir / "model").iterdir()) == sorted(
-        f"{arm}.skops" for arm in ARMS
+        ["inputs.json", *(f"{arm}.skops" for arm in ARMS)]
     )
 
 
@@ -600,7 +600,7 @@ def test_mlflow_holds_what_the_study_was_made_of(study):
     sent = {f.path for f in client.list_artifacts(run.info.run_id)}
     assert {
         "config.yaml", "delong.json", "delong_repeated_cv.json", "environment.json",
-        "results.json", "report.html", "figures", "tables",
+        "results.json", "report.html", "figures", "tables", "evaluation",
     } == sent  # fmt: skip
     table = json.loads(Path(client.download_artifacts(parent.run_id, "delong.json")).read_text())
     p_holm = table["columns"].index("p_holm")
