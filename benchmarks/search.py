@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
@@ -108,7 +109,7 @@ def searched(folder: Path, n_trials: int, total: int, *, is_tracked: bool) -> li
         mock.patch("sweeps.closing.search_figures", return_value={}),
     ):
         hydra.main(version_base="1.3", config_path=str(folder), config_name="app")(task)()
-    seconds = [b - a for a, b in zip(looks, looks[1:], strict=False)]
+    seconds = [b - a for a, b in pairwise(looks)]
     print(f"    beginning and end: {time.perf_counter() - start - sum(seconds):.1f} s")
     return seconds
 

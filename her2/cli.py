@@ -124,6 +124,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     """Let Hydra compose the command's config and run its workflow once, or once a job."""
     import hydra
 
+    _check_search(overrides)
     statuses = JobStatuses()
     composed = False
 
@@ -164,6 +165,13 @@ def _named(command: str, arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     quoted = first.replace("\\", "\\\\").replace("'", "\\'")
     return [f"{name}='{quoted}'", *others]
+
+
+def _check_search(arguments: Sequence[str]) -> None:
+    """Refuse a sweeper without -m: Hydra would run the command once, and search nothing."""
+    named = [x for x in arguments if x.startswith("hydra/sweeper=")]
+    if named and not set(MULTIRUN) & set(arguments):
+        raise BadConfig(f"expected -m with {named[0]}, found none; add -m to search")
 
 
 def _hydra_arguments(arguments: Sequence[str]) -> list[str]:

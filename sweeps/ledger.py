@@ -75,7 +75,10 @@ class Ledger:
         """Tell the other sweepers that this one lives."""
         try:
             self.study.set_user_attr(self.owner.lease_key, now())
-        except StorageInternalError as error:  # a busy or restarted database; the next sign counts
+        except (
+            StorageInternalError,
+            OSError,
+        ) as error:  # a busy or restarted database; the next sign counts
             logger.warning("search: a sign of life was not written (%s)", error)
 
     def release_dead(self) -> int:
@@ -199,6 +202,11 @@ def is_failure(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and not (
         attributes.get(AGAIN) or attributes.get(WITHDRAWN)
     )
+
+
+def is_given_up(trial: FrozenTrial) -> bool:
+    """Whether the trial was marked failed for reasons that are not its own."""
+    return trial.state == TrialState.FAIL and not is_failure(trial)
 
 
 def point_of(trial: FrozenTrial) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import optuna
 from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
-from her2.errors import BadConfig, StoppedEarly
+from her2.errors import BadConfig, MissingInput, StoppedEarly
 from sweeps.identity import check_identity
 from sweeps.ledger import AGAIN_OF, COPY_OF, REASON, WITHDRAWN, Count, Ledger, point_of
 from sweeps.owners import kept_alive
@@ -70,11 +70,24 @@ def search(jobs: Jobs, settings: SearchSettings) -> Study:
     KeyboardInterrupt
         With a sentence that says how to go on.
     """
-    from sweeps.closing import close_search
-    from sweeps.tracked import TrackedSearch
+    from optuna.exceptions import StorageInternalError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     place = storage_place(settings.storage, settings.storage_password_env)
+    try:
+        return _search(jobs, settings, place)
+    except StorageInternalError as error:
+        reason = str(error).splitlines()[0]
+        raise MissingInput(
+            f"expected the storage {place.address} to answer all the time, found: {reason}; the "
+            "same command goes on"
+        ) from error
+
+
+def _search(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Study:
+    from sweeps.closing import close_search
+    from sweeps.tracked import TrackedSearch
+
     study = open_study(jobs, settings, place)
     folder = search_folder(jobs, study)
     ticket = Ticket(

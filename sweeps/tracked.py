@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from sweeps.ledger import REASON
+from sweeps.ledger import OWNER, REASON, is_given_up
 from sweeps.names import short_names
 from sweeps.settings import SearchSettings
 
@@ -49,7 +49,9 @@ class TrackedSearch:
             params={"sampler": settings.sampler, "pruner": settings.pruner,
                     "metrics": ",".join(metrics), "space": jobs.space.title},
         )  # fmt: skip
-        return cls(study, metrics, names, run)
+        tracked = cls(study, metrics, names, run)
+        tracked._complete()
+        return tracked
 
     def record(self, number: int) -> None:
         """Write down a trial that is finished, as one nested run."""
@@ -68,6 +70,15 @@ class TrackedSearch:
             status="FAILED" if trial.state.name == "FAIL" else "FINISHED",
             steps=self._steps(trial),
         )  # fmt: skip
+
+    def _complete(self) -> None:
+        """Write down what a killed sweeper has finished and not written: its last trial."""
+        last: dict[str, int] = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state.is_finished() and not is_given_up(trial):
+                last[str(trial.user_attrs.get(OWNER))] = trial.number
+        for number in last.values():
+            self.record(number)
 
     def close(
         self, folder: Path, *, metrics: Mapping[str, float], tags: Mapping[str, str], note: str,

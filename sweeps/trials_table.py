@@ -10,7 +10,7 @@ import pandas as pd
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps.ledger import AGAIN, AGAIN_OF, COPY_OF, REASON, WITHDRAWN, point_of
+from sweeps.ledger import AGAIN_OF, COPY_OF, REASON, is_given_up, point_of
 
 STATE_WORDS = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.RUNNING: "running",
@@ -53,8 +53,7 @@ def state_word(trial: FrozenTrial) -> str:
     """Return a trial's state in a word."""
     if trial.state != TrialState.FAIL:
         return STATE_WORDS[trial.state]
-    is_given_up = trial.user_attrs.get(AGAIN) or trial.user_attrs.get(WITHDRAWN)
-    return "given up" if is_given_up else "failed"
+    return "given up" if is_given_up(trial) else "failed"
 
 
 def best_trial(study: Study, better: Sequence[str]) -> FrozenTrial | None:

@@ -21,7 +21,6 @@ from her2.store import write_atomic
 from her2.types import ARMS, Cohort
 from her2.workflows.opening import OpenRun
 
-
 SEARCHED = "search.json"  # in the folder of a search's winner: how it was found
 
 

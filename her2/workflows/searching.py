@@ -93,9 +93,7 @@ class Judged:
     probability: FloatArray
 
 
-def cross_validate(
-    folds: Iterable[Judged], training: TrainingSet, request: Request
-) -> Answer:
+def cross_validate(folds: Iterable[Judged], training: TrainingSet, request: Request) -> Answer:
     """Return what models of all folds are worth; fewer where the search stops the trial.
 
     Every fold is reported, and the last one stops nothing: all is known then.
@@ -226,13 +224,13 @@ def search_folds(cohort: Cohort, evaluation: EvaluationSettings, seed: int) -> T
     return TrainingSet(keys, y_true, groups, first, tuple(more))
 
 
-def facts_of(run: OpenRun, frozen: Split | None = None) -> dict[str, str]:
-    """Return the hashes that tell one search's data from another's."""
-    split = frozen or run.split
+def facts_of(run: OpenRun) -> dict[str, str]:
+    """Return what tells one search's data from another's; the split's hash is of who trains."""
     return {
         "data_sha256": run.cohort.data_sha256,
-        "split_sha256": split.sha256,
+        "training_sha256": run.split.sha256,
         "n_train": str(len(run.training.keys)),
+        "simulated": str(run.cohort.simulated),
     }
 
 

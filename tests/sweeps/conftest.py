@@ -33,9 +33,7 @@ def search_here(app) -> Callable[..., "optuna.Study"]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
-    def run(
-        *overrides: str, storage: str | None = None, draws: bool = False
-    ) -> "optuna.Study":
+    def run(*overrides: str, storage: str | None = None, draws: bool = False) -> "optuna.Study":
         place = storage or app.journal
         loggers = [logging.getLogger(name) for name in (None, "hydra")]
         before = [(log, log.level, list(log.handlers)) for log in loggers]
@@ -43,9 +41,9 @@ def search_here(app) -> Callable[..., "optuna.Study"]:
         with (
             mock.patch.dict(os.environ, {"HYDRA_FULL_ERROR": "1"}),
             mock.patch.object(sys, "argv", ["app"]),
-            nullcontext() if draws else mock.patch(
-                "sweeps.closing.search_figures", return_value={}
-            ),
+            nullcontext()
+            if draws
+            else mock.patch("sweeps.closing.search_figures", return_value={}),
         ):
             try:
                 module.main(str(app.folder), *app.arguments(place, *overrides))

@@ -126,9 +126,9 @@ def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
     from her2.classifiers import Candidate, fit_pipeline, positive_probability, rank_auc
     from her2.cohort import read_cohort
     from her2.settings import EvaluationSettings, SelectionSettings
+    from her2.splits import make_split
     from her2.workflows.recipes import selection_chain
     from her2.workflows.searching import only_training, search_folds
-    from her2.splits import make_split
 
     root = split_cohort()
     search(
@@ -206,6 +206,14 @@ def test_other_commands_have_no_search(her2_command, tmp_path):
     )  # fmt: skip
     assert done.status == 2
     assert "her2 classify or her2 train" in done.sentences[0]
+
+
+def test_a_search_without_m_is_refused(her2_command):
+    done = her2_command("classify", "hydra/sweeper=optuna", "classifier=lr")
+    assert done.status == 2
+    assert done.sentences == [
+        "expected -m with hydra/sweeper=optuna, found none; add -m to search"
+    ]  # fmt: skip
 
 
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(search, split_cohort, tmp_path):
