@@ -75,10 +75,8 @@ class Ledger:
         """Tell the other sweepers that this one lives."""
         try:
             self.study.set_user_attr(self.owner.lease_key, now())
-        except (
-            StorageInternalError,
-            OSError,
-        ) as error:  # a busy or restarted database; the next sign counts
+        # a busy or restarted database: the next sign counts
+        except (StorageInternalError, OSError) as error:
             logger.warning("search: a sign of life was not written (%s)", error)
 
     def release_dead(self) -> int:

@@ -82,9 +82,12 @@ def write_search_page(
         sections.append(Section(title.lower().replace(" ", "-"), title, (), (table,)))
     alarms = [] if found["is_finished"] else ["The search was stopped: too many trials failed."]
     text = render_sections(
-        title=f"Search {found['study']}", simulated=found["data"].get("simulated") == "True", sentences=sentences(found),
-        alarms=alarms, sections=sections,
-    )  # fmt: skip
+        title=f"Search {found['study']}",
+        simulated=found["data"].get("simulated") == "True",
+        sentences=sentences(found),
+        alarms=alarms,
+        sections=sections,
+    )
     write_atomic(path, text.encode())
 
 

@@ -141,7 +141,7 @@ def test_a_grid_tries_every_point_once(app, search_here):
 
 
 def test_a_grid_of_numbers_without_steps_is_refused(search_here):
-    with pytest.raises(BadConfig, match="steps in a space that is searched with .*grid"):
+    with pytest.raises(BadConfig, match=r"steps in a space that is searched with .*grid"):
         search_here(X, n(3), "hydra.sweeper.sampler=grid")
 
 

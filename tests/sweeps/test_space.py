@@ -109,7 +109,7 @@ def test_files_of_the_package_are_found_by_name_and_others_by_path(tmp_path):
     with pytest.raises(MissingInput, match=r"among .*lightgbm.*found nowhere"):
         read_space("nowhere")
     path.write_text("parameters: {a: [}")
-    with pytest.raises(BadConfig, match="YAML in .*own.yaml"):
+    with pytest.raises(BadConfig, match=r"YAML in .*own\.yaml"):
         read_space(str(path))
 
 

@@ -1,4 +1,4 @@
-"""A search of `her2 classify` and `her2 train`: training patients alone, one winner judged once."""
+"""Searches: training patients alone, and one winner that is judged once."""
 
 import json
 from collections.abc import Callable
@@ -173,7 +173,7 @@ def test_a_pruner_stops_trials_after_some_folds(search, split_cohort, tmp_path):
 REFUSED = {
     "storage": ("hydra.sweeper.storage=nothing", "sqlite:///FILE"),
     "password": ("hydra.sweeper.storage=postgresql://me:secret@127.0.0.1/x", "without a password"),
-    "server": ("hydra.sweeper.storage=postgresql://me@127.0.0.1:9/x", "a storage that answers|driver"),
+    "server": ("hydra.sweeper.storage=postgresql://me@127.0.0.1:9/x", "that answers|driver"),
     "space": ("hydra.sweeper.space=nowhere", "lightgbm, lr"),
     "sampler": ("hydra.sweeper.sampler=best", "tpe, random"),
     "metric": ("hydra.sweeper.metrics=[accuracy]", "auc, log_loss"),
