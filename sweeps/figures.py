@@ -251,6 +251,8 @@ def _draw_slice(
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=5))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
+    elif parameter.kind == "int":
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _slice_positions(parameter: Parameter, values: pd.Series) -> FloatArray:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.ledger import OWNER, REASON, is_given_up
 from sweeps.names import short_names
@@ -101,7 +101,8 @@ class TrackedSearch:
 
     def _values(self, trial: FrozenTrial) -> dict[str, float]:
         seconds = trial.duration.total_seconds() if trial.duration else 0.0
-        values = dict(zip(self.metrics, trial.values or (), strict=False))
+        found = trial.values if trial.state == TrialState.COMPLETE else None  # not of some folds
+        values = dict(zip(self.metrics, found or (), strict=False))
         return {**values, "seconds": seconds}
 
     def _steps(self, trial: FrozenTrial) -> dict[str, list[float]] | None:
