@@ -236,3 +236,37 @@ def test_too_many_failures_end_with_status_1(search, split_cohort, tmp_path):
     assert done.status == 1
     assert "found 3, the last one with: no reason" in done.sentences[0]
     assert summary["n_trials"]["failed"] == 3
+
+
+@pytest.mark.slow
+def test_networks_are_searched_without_a_look_at_test_images(
+    undrawn_command, image_cohort, feature_cache, tiny, tmp_path
+):
+    from lightning_modules import cohort_embedding
+
+    seen = []
+    load = cohort_embedding.load_lesion
+
+    def watched(lesion):
+        seen.append(lesion.key)
+        return load(lesion)
+
+    with (
+        mock.patch.object(cohort_embedding, "load_lesion", watched),
+        mock.patch("sweeps.closing.search_figures", return_value={}),
+    ):
+        done = undrawn_command(
+            "train", "-m", "hydra/sweeper=optuna", "+search=finetune", "trainer=smoke",
+            "trainer.accelerator=cpu", *(x for x in tiny if not x.startswith("classifier")),
+            "backbone=resnet50", "backbone.name=resnet10t", "backbone.weights=none",
+            "cohort=folder", f"cohort.root={image_cohort}", f"cache={feature_cache}",
+            f"run_dir={tmp_path}/run", f"hydra.sweeper.storage=journal:{tmp_path}/journal",
+            "hydra.sweeper.n_trials=2", "hydra.sweeper.evaluate_winner=false",
+            "trainer.max_epochs=choice(1,2)", "evaluation.n_folds=2",
+        )  # fmt: skip
+    assert done.status == 0, done.err
+    split = json.loads((tmp_path / "run" / "trials" / "split.json").read_text())
+    assert sorted(seen) == sorted(split["train"])  # once each, and nobody else
+    table = pd.read_csv(tmp_path / "run" / "trials.csv")
+    assert table["auc"].between(0, 1).all()
+    assert (table["n_folds"] == 2).all()
