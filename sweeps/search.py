@@ -4,58 +4,31 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import TrialState
 
 from her2.errors import BadConfig, MissingInput, StoppedEarly
 from sweeps.identity import check_identity
-from sweeps.ledger import AGAIN_OF, COPY_OF, REASON, WITHDRAWN, Count, Ledger, point_of
+from sweeps.jobs import Jobs
+from sweeps.ledger import COPY_OF, REASON, WITHDRAWN, Count, Ledger, point_of
+from sweeps.opening import identity, open_study, search_folder, with_facts
 from sweeps.owners import kept_alive
-from sweeps.samplers import make_pruner, make_sampler
+from sweeps.samplers import make_sampler
 from sweeps.settings import SearchSettings
-from sweeps.space import Space, Value
-from sweeps.storage import StoragePlace, open_storage, storage_place
+from sweeps.space import Value
+from sweeps.storage import StoragePlace, storage_place
 from sweeps.ticket import Result, Ticket
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0  # between two looks at trials that other sweepers run
-FOLDER = "run_dir"  # attribute of a study: where its pages are
-
-
-class Jobs(Protocol):
-    """What runs trials: `sweeps.hydra_search.HydraJobs`."""
-
-    @property
-    def space(self) -> Space: ...  # noqa: D102
-    @property
-    def n_at_once(self) -> int: ...  # noqa: D102
-    @property
-    def is_folder_given(self) -> bool: ...  # noqa: D102
-    @property
-    def folder(self) -> Path: ...  # noqa: D102
-    @property
-    def command(self) -> str: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-    @property
-    def cohort(self) -> str: ...  # noqa: D102
-    @property
-    def tracking(self) -> Mapping[str, Any]: ...  # noqa: D102
-    def settings(self) -> dict[str, str]: ...  # noqa: D102
-    def rehearse(self, ticket: Ticket, folder: Path) -> Result: ...  # noqa: D102
-    def run(  # noqa: D102
-        self, tickets: Sequence[Ticket], points: Sequence[Mapping[str, Value]], folder: Path
-    ) -> list[Result]: ...
-    def run_once(self, point: Mapping[str, Value], folder: Path) -> Any: ...  # noqa: D102
 
 
 def search(jobs: Jobs, settings: SearchSettings) -> Study:
@@ -97,7 +70,7 @@ def _search(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Study:
     facts = dict(jobs.rehearse(ticket, folder).facts) if settings.rehearse else {}
     check_identity(study, identity(jobs, settings, facts))
     tracked = TrackedSearch.open(jobs, study, settings, folder, facts)
-    work = Work(jobs, settings, study, folder, _with_facts(ticket, facts), tracked)
+    work = Work(jobs, settings, study, folder, with_facts(ticket, facts), tracked)
     try:
         work.run()
     except StoppedEarly:
@@ -105,58 +78,6 @@ def _search(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Study:
         raise
     close_search(work, is_finished=True)
     return study
-
-
-def open_study(jobs: Jobs, settings: SearchSettings, place: StoragePlace) -> Study:
-    """Return the study of a search, a new one or the one that goes on."""
-    name = settings.study_name or study_name(jobs)
-    study = optuna.create_study(
-        storage=open_storage(place), study_name=name, load_if_exists=True,
-        directions=_directions(settings), pruner=make_pruner(settings.pruner),
-    )  # fmt: skip
-    found = [direction.name.lower() for direction in study.directions]
-    if found != list(settings.better):
-        raise BadConfig(
-            f"expected the directions {', '.join(found)} of the study {name}, found "
-            f"{', '.join(settings.better)}; give another hydra.sweeper.study_name"
-        )
-    return study
-
-
-def _directions(settings: SearchSettings) -> list[StudyDirection]:
-    return [StudyDirection[direction.upper()] for direction in settings.better]
-
-
-def study_name(jobs: Jobs) -> str:
-    """Return a name that the same command has every time."""
-    parts = [jobs.command, jobs.space.title, jobs.cohort]
-    return "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
-
-
-def search_folder(jobs: Jobs, study: Study) -> Path:
-    """Return the search's folder: the one named, else the one in which the study began."""
-    begun = study.user_attrs.get(FOLDER)
-    if not jobs.is_folder_given and begun is not None and Path(begun).is_dir():
-        return Path(begun)
-    folder = jobs.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    study.set_user_attr(FOLDER, str(folder))
-    return folder
-
-
-def identity(jobs: Jobs, settings: SearchSettings, facts: Mapping[str, str]) -> dict[str, Any]:
-    """Return what must stay the same for a study to go on."""
-    return {
-        "space": jobs.space.document(),
-        "metrics": list(settings.metrics),
-        "pruner": settings.pruner,
-        "settings": jobs.settings(),
-        "data": dict(facts),
-    }
-
-
-def _with_facts(ticket: Ticket, facts: Mapping[str, str]) -> Ticket:
-    return Ticket.of({**ticket.document(), "facts": dict(facts)})
 
 
 class Tracked(Protocol):
@@ -350,6 +271,3 @@ class Work:
             f"interrupted with {count.finished} of {self.settings.n_trials} trials finished; the "
             "same command goes on"
         )
-
-
-__all__ = ["AGAIN_OF", "Jobs", "Work", "identity", "open_study", "search", "search_folder"]

@@ -16,7 +16,7 @@ from sweeps.settings import SearchSettings
 
 if TYPE_CHECKING:
     from her2.tracking import LiveRun
-    from sweeps.search import Jobs
+    from sweeps.jobs import Jobs
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class OptunaSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search, and return what was found (`sweeps.search.Found`)."""
+        """Search, and return the study."""
         from sweeps.hydra_search import HydraJobs
         from sweeps.search import search
         from sweeps.settings import SearchSettings
