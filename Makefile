@@ -48,6 +48,7 @@ benchmark: install
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/study.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/tracking.py
 
 lock:
 	@command -v $(UV) >/dev/null 2>&1 || { $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; }

@@ -28,7 +28,11 @@ for _name, _value in DEFAULTS.items():
 logger = logging.getLogger("her2.tracking")
 
 # MLflow's, of its own types when it is imported, and of pandas 3
-OWN_WARNINGS = (".*Any type hint is inferred as AnyType", "Operation with range is deprecated")
+OWN_WARNINGS = (
+    ".*Any type hint is inferred as AnyType",
+    ".*Add type hints to the `predict` method",
+    "Operation with range is deprecated",
+)
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SQLITE = "sqlite:///"
 

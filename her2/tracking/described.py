@@ -104,7 +104,7 @@ def headline_arm(results: Mapping[str, Any]) -> str:
     >>> headline_arm({"arms": {"dlr": {}, "clinical": {}}})
     'dlr'
     """
-    return max(results["arms"], key=ARMS.index)
+    return str(max(results["arms"], key=ARMS.index))
 
 
 def headline(results: Mapping[str, Any]) -> str:

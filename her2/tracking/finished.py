@@ -22,10 +22,11 @@ from her2.tracking.live import OPEN_RUN, LiveRun, enter_run
 from her2.tracking.models import register_arm
 from her2.tracking.nameless import EVALUATION, fold_areas, network_curves, write_nameless
 from her2.tracking.opening import OpenStore, open_store
-from her2.tracking.parents import COMPLETE, KEY, PARENT, record_child, send_files
+from her2.tracking.parents import COMPLETE, KEY, PARENT, record_child, send_files, send_tables
 
 # what a run folder holds that names no patient
 SHARED = ("config.yaml", "environment.json", "results.json", "report.html", "figures", "tables")
+PERFORMANCE = f"{EVALUATION}/performance.json"
 MODEL_TAGS = ("command", "data_sha256", "split_sha256", "seed", "backbone")
 COMPARISONS = {"delong": "comparisons", "delong_repeated_cv": "repeated_comparisons"}
 
@@ -61,10 +62,13 @@ def track_study(
         store = open_store(address, experiment)
         said = describe_study(results, config, environment)
         tags = {**said.tags, KEY: results_key(results, config)}
-        parent = enter_run(store, run_dir, said.name, tags)
+        start_ms, end_ms = _times(run_dir, results)
+        parent = enter_run(store, run_dir, said.name, tags, start_ms=start_ms)
         _write_arms(parent, run_dir, results, config)
         _write_networks(parent, run_dir, config)
         _write_study(store, parent, results, said)
+        # a run that is FINISHED has all its nested runs
+        store.client.set_terminated(parent.run_id, "FINISHED", end_time=end_ms)
         return TrackedStudy(shown(address), experiment, parent.run_id)
     return None
 
@@ -94,16 +98,25 @@ def upload_files(
 def _write_study(
     store: OpenStore, parent: LiveRun, results: Mapping[str, Any], said: Described
 ) -> None:
-    """Write the study's own numbers last: a run that is FINISHED has all its nested runs."""
+    """Write the study's own numbers and its tables."""
     write_batch(
         store.client, parent.run_id, time_ms=parent.start_ms, metrics=said.metrics,
         params=said.params, tags={"status": "finished"},
     )  # fmt: skip
     log_cohort(store.client, parent.run_id, results["cohort"])
-    for name, key in COMPARISONS.items():
-        if results[key]:
-            store.client.log_table(parent.run_id, pd.DataFrame(results[key]), f"{name}.json")
-    store.client.set_terminated(parent.run_id, "FINISHED")
+    tables = {f"{n}.json": pd.DataFrame(results[k]) for n, k in COMPARISONS.items() if results[k]}
+    rows = [
+        {"arm": arm, "role": role, **{k: v for k, v in p.items() if not isinstance(v, Mapping)}}
+        for arm, content in results["arms"].items()
+        for role, p in content["roles"].items()
+    ]
+    send_tables(store.client, parent.run_id, {PERFORMANCE: pd.DataFrame(rows), **tables})
+
+
+def _times(run_dir: Path, results: Mapping[str, Any]) -> tuple[int, int]:
+    """Return when the study began and ended, milliseconds since 1970; it may be long ago."""
+    end_ms = int((run_dir / "results.json").stat().st_mtime * 1000)
+    return end_ms - int(sum(results["timing"].values()) * 1000), end_ms
 
 
 def _register_models(client: Any, run_id: str, run_dir: Path) -> None:

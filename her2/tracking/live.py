@@ -62,12 +62,22 @@ def open_run_id(run_dir: Path) -> str | None:
     return str(json.loads(path.read_text())["run_id"]) if path.is_file() else None
 
 
-def enter_run(store: OpenStore, folder: Path, name: str, tags: Mapping[str, str]) -> LiveRun:
-    """Return the folder's run, made or found again, as RUNNING and this process's."""
+def enter_run(
+    store: OpenStore,
+    folder: Path,
+    name: str,
+    tags: Mapping[str, str],
+    *,
+    start_ms: int | None = None,
+) -> LiveRun:
+    """Return the folder's run, made or found again, as RUNNING and this process's.
+
+    start_ms: when a new run began, None for now.
+    """
     own = {**standing_tags(folder), **tags, **process_tags(), "status": "running"}
     run = _known_run(store.client, open_run_id(folder))
     if run is None:
-        run = store.client.create_run(store.experiment_id, run_name=name, tags=own)
+        run = store.client.create_run(store.experiment_id, start_ms, own, name)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / OPEN_RUN, {"run_id": run.info.run_id})
     else:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+import pandas as pd
 
 from her2.errors import BadArgument
 from her2.tracking.address import client, spared, tracking_uri
@@ -113,6 +117,22 @@ def send_files(client: Any, run_id: str, files: Sequence[Path]) -> None:
             client.log_artifacts(run_id, str(path), path.name)
         else:
             client.log_artifact(run_id, str(path))
+
+
+def send_tables(client: Any, run_id: str, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Send tables by artifact path, and tell MLflow that its pages may show them as such.
+
+    MLflow's own `log_table` appends to what is there, so that twice would be double.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name, table in tables.items():
+            path = Path(folder) / name
+            path.parent.mkdir(exist_ok=True)
+            table.to_json(path, orient="split", index=False, double_precision=15)
+            place = PurePosixPath(name).parent
+            client.log_artifact(run_id, str(path), None if place.name == "" else str(place))
+    shown = [{"path": name, "type": "table"} for name in tables]
+    client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(shown))
 
 
 def _child(parent: LiveRun, key: str) -> Any | None:

@@ -24,8 +24,10 @@ class ServedNetwork(PythonModel):
         fine_tuned = import_module("lightning_modules.fine_tuned")
         self.model = fine_tuned.load_fine_tuned(Path(context.artifacts["model"]))
 
-    # MLflow would take a type of the input for its signature, and knows none of arrays
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    # a plain array: MLflow would take another type for a signature of its own
+    def predict(
+        self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Return the column `probability`, one row a crop."""
         crops = np.asarray(model_input).astype(np.uint8)
         return pd.DataFrame({"probability": self.model.predict(crops)})

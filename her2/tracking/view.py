@@ -44,5 +44,6 @@ def runs_page(uri: str | None, experiment: str) -> str:
         if found is not None:
             if found.tags.get(TAG) != view_state():
                 client(address).set_experiment_tag(found.experiment_id, TAG, view_state())
-            return f"/#/experiments/{found.experiment_id}/runs?viewStateShareKey={VIEW}"
+            page = f"/#/experiments/{found.experiment_id}/runs"
+            return f"{page}?viewStateShareKey={VIEW}&workflowType=machine_learning"
     return ""

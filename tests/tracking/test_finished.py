@@ -1,7 +1,10 @@
 """MLflow gets numbers and pictures of a study, and a study does not wait for MLflow."""
 
+import json
 import logging
+import os
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -24,10 +27,8 @@ def track(run_dir, uri, experiment="her2"):
 @pytest.fixture(scope="module")
 def tracked(new_store, tmp_path_factory):
     """Store, client and parent run of one tracked study."""
-    run_dir = tmp_path_factory.mktemp("run")
-    (run_dir / "figures").mkdir()
-    for name in ("calibration_test.png", "roc.png"):
-        (run_dir / "figures" / name).write_text("picture")
+    run_dir = write_run(tmp_path_factory.mktemp("run"))
+    os.utime(run_dir / "results.json", (1_000_000, 1_000_000))
     uri = new_store()
     study = track(run_dir, uri, "some experiment")
     return study, MlflowClient(tracking_uri=uri)
@@ -60,6 +61,13 @@ def test_the_study_is_a_run_with_metrics_of_every_arm(tracked):
         "delong/test/clinical vs dlr/p_value": 0.5,
     }
     assert client.get_experiment(run.info.experiment_id).name == study.experiment
+
+
+def test_a_study_lasts_as_long_as_its_steps_took(tracked):
+    """And not as long as writing it down."""
+    study, client = tracked
+    info = client.get_run(study.run_id).info
+    assert (info.start_time, info.end_time) == (1_000_000_000 - 1500, 1_000_000_000)
 
 
 def test_tags_say_what_data_lock_and_commit_it_was(tracked):
@@ -116,6 +124,18 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     assert pd.read_parquet(path).to_dict("list") == {
         "case": [1, 0], **PREDICTIONS.drop(columns=["patient_id", "lesion_id"]).to_dict("list"),
     }  # fmt: skip
+
+
+def test_the_performance_is_a_table_that_mlflow_shows(tracked):
+    study, client = tracked
+    path = client.download_artifacts(study.run_id, "evaluation/performance.json")
+    table = json.loads(Path(path).read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(r["arm"], r["role"], r["auc"]) for r in rows] == [
+        ("clinical", "out_of_fold", 0.75), ("dlr", "test", None),
+    ]  # fmt: skip
+    shown = json.loads(client.get_run(study.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert {"path": "evaluation/performance.json", "type": "table"} in shown
 
 
 def test_where_nothing_is_compared_there_is_no_table(run_dir, new_store):

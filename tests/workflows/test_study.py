@@ -609,6 +609,41 @@ def test_mlflow_holds_what_the_study_was_made_of(study):
     )
 
 
+def test_no_identifier_reaches_mlflow(study, canary):
+    """Neither the database nor a file beside it holds the name of a patient."""
+    store = Path(study.uri.removeprefix("sqlite:///")).parent
+    files = [path for path in store.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    needles = [canary.encode(), canary.encode("utf-16-le")]
+    held = [path for path in files if any(n in path.read_bytes() for n in needles)]
+    assert held == []
+    tables = [pd.read_parquet(path) for path in files if path.suffix == ".parquet"]
+    assert len(tables) == 2
+    for table in tables:
+        assert not {"patient_id", "lesion_id"} & set(table.columns)
+        assert sorted(set(table["case"])) == list(range(table["case"].nunique()))
+
+
+def test_mlflow_serves_every_arm_as_it_was_fitted(study, monkeypatch):
+    import mlflow.pyfunc
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", study.uri)
+    features = pd.read_parquet(study.run_dir / "features.parquet").drop(columns="lesion_id")
+    said = study.predictions
+    said = said[(said["arm"] == "radiomics") & (said["kind"] == "held_out")]
+    rows = features.set_index("patient_id").loc[said["patient_id"]]
+    model = mlflow.pyfunc.load_model("models:/her2-radiomics/1")
+    answer = model.predict(rows.reset_index(drop=True))["probability"]
+    assert answer.to_numpy() == pytest.approx(said["y_prob"].to_numpy(), rel=1e-9)
+    client = MlflowClient(tracking_uri=study.uri)
+    run = client.get_run(study.results["mlflow"]["run_id"])
+    assert len(run.outputs.model_outputs) == len(ARMS)
+    for arm in ARMS:
+        example = mlflow.pyfunc.load_model(f"models:/her2-{arm}/1")
+        probability = example.predict(example.input_example)["probability"].iloc[0]
+        assert 0 < probability < 1, arm
+
+
 def test_an_unreachable_store_costs_a_note_and_not_the_study(study_of, tmp_path):
     finished = study_of(tmp_path, "tracking=mlflow", "tracking.uri=sqlite:////dev/null/a/b.db")
     results = results_of(tmp_path)

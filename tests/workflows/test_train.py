@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
@@ -65,7 +66,7 @@ def check_explained(run_dir, predictions):
     assert '<section id="grad-cam">' in (run_dir / "report.html").read_text()
 
 
-def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path):
+def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path, monkeypatch):
     """One of them is refused, and the others are trained all the same."""
     names = ("test_resnet", "no_such_network", "test_efficientnet")
     uri = new_store()
@@ -90,6 +91,26 @@ def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path
         ]
         assert run.info.status == "FINISHED"
         assert not (job / "mlflow_run.json").exists()
+        nested = client.search_runs(
+            [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+        )
+        assert {r.info.run_name for r in nested} == {"deep_learning", "all training rows"} | {
+            f"fold {fold + 1}" for fold in losses["fold"] if fold >= 0
+        }
+        _check_served(run, job, uri, monkeypatch)
+
+
+def _check_served(run, job, uri, monkeypatch):
+    """The registered network says what the run's folder says, of any crops."""
+    import mlflow.pyfunc
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    kept = load_fine_tuned(job / "model")
+    side = kept.backbone.image_size
+    crops = np.random.default_rng(1).integers(0, 256, (5, side, side), dtype=np.uint8)
+    model = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
+    served = model.predict(crops)["probability"].to_numpy()
+    assert served == pytest.approx(kept.predict(crops), rel=1e-6)
 
 
 def test_a_cohort_without_images_is_refused(her2_command, table_cohort, tmp_path):
