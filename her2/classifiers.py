@@ -205,7 +205,7 @@ def grid_search(
         for i, point in enumerate(points):
             model = _fit(build(point, seed), X_train, y[train])
             judged_probability = class_probability(model, X_judged)[:, 1]
-            auc[i, k] = _auc(y[judged], judged_probability)
+            auc[i, k] = rank_auc(y[judged], judged_probability)
             loss[i, k] = _log_loss(y[judged], judged_probability)
             probability[i, judged] = at_prevalence(
                 judged_probability, before=y[train].mean(), after=y.mean()
@@ -227,8 +227,15 @@ def fit_pipeline(
 ) -> Pipeline:
     """Return preparation and classifier fitted on X (n, p) and y (n,), as one pipeline."""
     prepared = clone(preparation).fit(X, y)
-    model = _fit(build(candidate, seed), prepared.transform(X), y)
+    model = fit_prepared(candidate, prepared.transform(X), y, seed)
     return Pipeline([*prepared.steps, ("classifier", model)])
+
+
+def fit_prepared(
+    candidate: Candidate, X: FloatArray, y: NDArray[np.int64], seed: int
+) -> BaseEstimator:
+    """Return the candidate's classifier fitted on prepared features X (n, p) and y (n,)."""
+    return _fit(build(candidate, seed), X, y)
 
 
 def check_scoring(scoring: str) -> None:
@@ -261,7 +268,7 @@ def _fit(model: BaseEstimator, X: FloatArray, y: NDArray[np.int64]) -> BaseEstim
         return fit_classifier(model, X, y)
 
 
-def _auc(y: NDArray[np.int64], probability: FloatArray) -> float:
+def rank_auc(y: NDArray[np.int64], probability: FloatArray) -> float:
     """Return the area under the ROC curve; .5 where all probabilities are equal."""
     n_positive = int(y.sum())
     above = rankdata(probability)[y == 1].sum() - n_positive * (n_positive + 1) / 2

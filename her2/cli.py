@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from her2 import __version__, multirun, settings
-from her2.errors import BadConfig, Her2Error
+from her2.errors import BadConfig, Her2Error, StoppedEarly
+from her2.launched import JobStatuses, claim_gpu
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -54,6 +55,8 @@ SECTIONS: dict[str, type] = {
 }
 POSITIONAL = {"sync": "folder"}  # the setting that a command's plain argument is
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
+SEARCHED = ("classify", "train")  # commands with a workflow search_NAME
+TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
 MULTIRUN = ("-m", "--multirun")
 _HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
@@ -108,10 +111,14 @@ def _run_guarded(command: str, overrides: Sequence[str]) -> int:
         raise
     except (HydraException, OmegaConfBaseException) as error:
         return _refuse(f"{_one_sentence(error)}; see her2 {command} --help")
+    except StoppedEarly as error:
+        _refuse(str(error))
+        return 1
     except (Her2Error, OSError) as error:
         return _refuse(_reason(error))
-    except KeyboardInterrupt:
-        sys.stderr.write("her2: interrupted; the same command with the same run_dir goes on\n")
+    except KeyboardInterrupt as stop:
+        said = str(stop) or "interrupted; the same command with the same run_dir goes on"
+        sys.stderr.write(f"her2: {said}\n")
         return 130
 
 
@@ -119,14 +126,20 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     """Let Hydra compose the command's config and run its workflow once, or once a job."""
     import hydra
 
-    statuses: list[int] = []
+    _check_search(overrides)
+    statuses = JobStatuses()
     composed = False
 
-    def task(config: DictConfig) -> int:
+    def task(config: DictConfig) -> Any:
         nonlocal composed
         composed = True
-        statuses.append(_run_job(command, config))
-        return statuses[-1]
+        if not statuses.is_here:
+            _claim_gpu(config)
+        if TRIAL in config:
+            return _run_trial(command, config)
+        status = _run_job(command, config)
+        statuses.add(status)
+        return status
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -145,7 +158,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
         if composed:
             raise
         raise BadConfig(_one_sentence(error)) from error
-    return max(statuses, default=0)
+    return statuses.largest()
 
 
 def _plan(command: str, arguments: Sequence[str]) -> multirun.Plan:
@@ -187,6 +200,13 @@ def _named(command: str, arguments: Sequence[str]) -> list[str]:
     return [f"{name}='{quoted}'", *others]
 
 
+def _check_search(arguments: Sequence[str]) -> None:
+    """Refuse a sweeper without -m: Hydra would run the command once, and search nothing."""
+    named = [x for x in arguments if x.startswith("hydra/sweeper=")]
+    if named and not set(MULTIRUN) & set(arguments):
+        raise BadConfig(f"expected -m with {named[0]}, found none; add -m to search")
+
+
 def _hydra_arguments(command: str, arguments: Sequence[str]) -> list[str]:
     """Return the arguments as Hydra takes them.
 
@@ -221,7 +241,8 @@ def _run_job(command: str, config: DictConfig) -> int:
         arguments = _arguments(config)
         _check_names(workflow, arguments)
         multirun.forget_refusal(run_dir)
-        return workflow(**arguments, run_dir=run_dir)
+        status: int = workflow(**arguments, run_dir=run_dir)
+        return status
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:
@@ -231,9 +252,36 @@ def _run_job(command: str, config: DictConfig) -> int:
         return _refuse((f"{run_dir.name}: " if is_one_of_many else "") + _reason(error))
 
 
-def _workflow(command: str) -> Callable[..., int]:
+def _claim_gpu(config: DictConfig) -> None:
+    """Give a launcher's worker process a device of its own, where the settings share them out."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    n_gpus = OmegaConf.select(config, "compute.gpus", default=0)
+    claim_gpu(int(n_gpus), Path(str(HydraConfig.get().sweep.dir)))
+
+
+def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
+    """Return what a trial of a search has found; what it refuses is its answer."""
+    from omegaconf import OmegaConf, open_dict
+
+    from sweeps.reporting import run_trial
+
+    if command not in SEARCHED:
+        raise BadConfig(
+            f"expected a search of her2 {' or her2 '.join(SEARCHED)}, found her2 {command}"
+        )
+    workflow = _workflow(f"search_{command}")
+    with open_dict(config):
+        ticket = OmegaConf.to_container(config.pop(TRIAL), resolve=True)
+    arguments = _arguments(config)
+    _check_names(workflow, {**arguments, "request": None})
+    return run_trial(workflow, arguments, ticket)
+
+
+def _workflow(command: str) -> Callable[..., Any]:
     module = import_module(f"her2.workflows.{MODULES.get(command, command)}")
-    workflow: Callable[..., int] = getattr(module, command)
+    workflow: Callable[..., Any] = getattr(module, command)
     return workflow
 
 

@@ -65,3 +65,7 @@ class InputProblem(Her2Error, ValueError):
     def __reduce__(self) -> tuple[type[InputProblem], tuple[str, str, str]]:
         """Let a worker process hand the problem over: by default only the message would go."""
         return type(self), (self.code, self.what, self.fix)
+
+
+class StoppedEarly(Her2Error, RuntimeError):
+    """Work that ended before its end, with something that must be looked at (exit status 1)."""

@@ -406,10 +406,12 @@ class ComputeSettings:
     """Group `compute`: engine and number of worker processes (0 = one a core).
 
     timeout_s: most seconds that one lesion's features may take, None for no limit; scheduler:
-    address of a dask scheduler, None to start one here.
+    address of a dask scheduler, None to start one here; gpus: devices that the worker processes
+    of a launcher share out among them, one each, 0 where every one sees all.
     """
 
     engine: str = "local"
     n_workers: int = 0
     timeout_s: float | None = 900.0
     scheduler: str | None = None
+    gpus: int = 0

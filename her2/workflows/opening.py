@@ -109,7 +109,7 @@ def training_set(
     BadCohort
         A class has fewer patients than folds.
     """
-    _check_evaluation(evaluation)
+    check_evaluation(evaluation)
     chosen = set(split.train)
     rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
     groups = units(cohort.lesions)[rows]
@@ -122,7 +122,8 @@ def training_set(
     return TrainingSet(keys, y_true, groups, first, tuple(more))
 
 
-def _check_evaluation(evaluation: EvaluationSettings) -> None:
+def check_evaluation(evaluation: EvaluationSettings) -> None:
+    """Refuse folds, repeats and counts that cannot be run, and unknown choices."""
     check_scoring(evaluation.scoring)
     if min(evaluation.n_folds, evaluation.n_inner_folds) < 2:
         raise BadConfig(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from her2.settings import EvaluationSettings
 from her2.store import write_atomic
 from her2.types import ARMS, Cohort
 from her2.workflows.opening import OpenRun
+
+SEARCHED = "search.json"  # in the folder of a search's winner: how it was found
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def judge(
         n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations, seed=seed,
     )  # fmt: skip
     names = [] if features is None else [str(name) for name in features.columns]
-    said = [*cohort_notes(run.cohort, evaluation.unit), *notes, *found.notes]
+    said = [
+        *cohort_notes(run.cohort, evaluation.unit), *search_notes(run.folder.path), *notes,
+        *found.notes,
+    ]  # fmt: skip
     return Outcome(predictions, found, said, family_counts(names), evaluation.unit)
 
 
@@ -100,6 +106,19 @@ def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
     warned = Counter(p.code for p in cohort.problems if p.severity == "warning" and p.patient_id)
     notes.extend(f"{code} ({n} x): {CATALOGUE[code].title}." for code, n in sorted(warned.items()))
     return notes
+
+
+def search_notes(folder: Path) -> list[str]:
+    """Return what a reader must know of a run whose settings won a search."""
+    path = folder / SEARCHED
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text())
+    return [
+        f"The settings are the best of {found['n_trials']} trials by cross-validation among these "
+        "training patients, so the cross-validated results are too good; no test patient was read "
+        "by the search."
+    ]
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

@@ -1,0 +1,79 @@
+"""The sweeper that Hydra finds by itself; all it does stands in the package `sweeps`.
+
+Hydra imports this file at the start of every command, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass
+class OptunaSweeperConf:
+    """Settings of `hydra/sweeper=optuna`; `sweeps.settings.SearchSettings` says what they mean."""
+
+    _target_: str = "hydra_plugins.her2_optuna_sweeper.sweeper.OptunaSweeper"
+    n_trials: int = 20
+    storage: str | None = None
+    storage_password_env: str | None = None
+    study_name: str | None = None
+    max_failed_trials: int = 10
+    sampler: str = "tpe"
+    pruner: str = "none"
+    metrics: list[str] = field(default_factory=lambda: ["auc"])
+    directions: list[str] | None = None
+    seed: int | None = None
+    lease_seconds: float = 300.0
+    space: str | None = None
+    n_jobs: int | None = None
+    rehearse: bool = True
+    evaluate_winner: bool = True
+    params: dict[str, Any] | None = None
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="optuna", node=OptunaSweeperConf, provider="her2"
+)
+
+
+class OptunaSweeper(Sweeper):
+    """Asks Optuna for points, has the launcher run them, and tells Optuna what they are worth."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings: dict[str, Any] = {
+            name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            for name, value in settings.items()
+        }
+        self.hydra_context: HydraContext | None = None
+        self.task_function: TaskFunction | None = None
+        self.config: DictConfig | None = None
+        self.launcher = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Remember what a job needs."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search, and return the study."""
+        from sweeps.hydra_search import HydraJobs
+        from sweeps.search import search
+        from sweeps.settings import SearchSettings
+
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        assert self.config is not None
+        settings = SearchSettings(**self.settings)
+        jobs = HydraJobs.of(
+            self.hydra_context, self.task_function, self.config, arguments, settings
+        )
+        return search(jobs, settings)
