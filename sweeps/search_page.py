@@ -18,8 +18,8 @@ from her2.report.view import Gallery, Section
 from her2.store import write_atomic
 
 HONESTY = (
-    "Every trial was judged by cross-validation among training patients; no test patient was given "
-    "to a trial. The best value of many trials is too good, because it was "
+    "Every trial was judged by cross-validation among training patients; no test patient was "
+    "given to a trial. The best value of many trials is too good, because it was "
     "chosen for being good: so is the winner's cross-validated result, on the same patients. Its "
     "result on the test role is not."
 )
