@@ -18,8 +18,8 @@ from her2.report.view import Gallery, Section
 from her2.store import write_atomic
 
 HONESTY = (
-    "Every trial was judged by cross-validation among training patients; no test patient was read "
-    "before the winner was judged. The best value of many trials is too good, because it was "
+    "Every trial was judged by cross-validation among training patients; no test patient was "
+    "given to a trial. The best value of many trials is too good, because it was "
     "chosen for being good: so is the winner's cross-validated result, on the same patients. Its "
     "result on the test role is not."
 )
@@ -69,7 +69,8 @@ def write_search_page(
     path: Path, found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]
 ) -> None:
     """Write the page: sentences, figures, all trials."""
-    shown = [placed.picture for placed in pictures(figures)[FURTHER]]
+    placed = pictures(figures)[FURTHER]
+    shown = [replace(x.picture, label=str(number)) for number, x in enumerate(placed, 1)]
     sections = [Section("figures", "Figures", blocks=(Gallery(tuple(shown)),))] if shown else []
     tables = [("Trials", _readable(trials))]
     if found["failures"]:

@@ -116,8 +116,8 @@ def search_notes(folder: Path) -> list[str]:
     found = json.loads(path.read_text())
     return [
         f"The settings are the best of {found['n_trials']} trials by cross-validation among these "
-        "training patients, so the cross-validated results are too good; no test patient was read "
-        "by the search."
+        "training patients, so the cross-validated results are too good; no test patient was "
+        "given to a trial."
     ]
 
 
