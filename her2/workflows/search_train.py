@@ -101,9 +101,9 @@ def _open(
             "columns image and mask to the table"
         )
     untracked = TrackingSettings(enabled=False)
-    return enhanced_run(
-        run, enhance, tracking=untracked, compute=compute, cache=cache, seed=seed
-    )[0]
+    return enhanced_run(run, enhance, tracking=untracked, compute=compute, cache=cache, seed=seed)[
+        0
+    ]
 
 
 def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:

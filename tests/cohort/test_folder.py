@@ -206,8 +206,9 @@ def test_hash_changes_with_everything_analysed(change, make_folder, kit):
     assert read_folder_cohort(root, clinical=["age"]).data_sha256 != before
 
 
-def test_number_of_workers_changes_nothing(make_folder, monkeypatch):
-    monkeypatch.setattr("her2.cohort.verify._LESIONS_A_WORKER", 1)
+@pytest.mark.parametrize("lesions_a_process", [1, 500])  # processes, threads
+def test_number_of_workers_changes_nothing(make_folder, monkeypatch, lesions_a_process):
+    monkeypatch.setattr("her2.cohort.verify._LESIONS_A_PROCESS", lesions_a_process)
     root = make_folder(10)
     (root / "images/i003.png").write_bytes(b"")
     one, two = (read_folder_cohort(root, n_workers=n) for n in (1, 2))

@@ -58,13 +58,13 @@ def test_the_image_stands_alone_and_under_the_map():
         assert axes.collections  # the outline
     strongest = np.unravel_index(given.saliency.argmax(), given.saliency.shape)
     assert below.images[1].get_array()[..., 3].argmax() == given.saliency.argmax()
-    shown = below.images[1].get_array()[strongest][:3]
+    shown = below.images[1].get_array()[strongest][:3] / 255
     np.testing.assert_allclose(shown, colormaps["viridis"](given.saliency.max())[:3], atol=0.01)
 
 
 def test_the_map_hides_nothing_where_it_is_zero_and_the_image_nowhere():
     figure = grad_cam_figure({"a": [example()]})
-    opacity = figure.axes[1].images[1].get_array()[..., 3]
+    opacity = figure.axes[1].images[1].get_array()[..., 3] / 255
     assert opacity.min() == 0 and 0.5 < opacity.max() < 0.8
     assert (opacity == 0).sum() == (example().saliency == 0).sum()
 

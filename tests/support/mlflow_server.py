@@ -90,7 +90,7 @@ def postgres() -> Iterator[str]:
             server = subprocess.Popen(serve, stdout=log, stderr=log)
         try:
             _wait_for_postgres(programs, folder, port)
-            yield f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres"
+            yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
         finally:
             server.send_signal(signal.SIGINT)  # it ends its clients' sessions as well
             server.wait(30)

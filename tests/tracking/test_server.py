@@ -30,7 +30,7 @@ def server(request, new_store, tmp_path_factory):
         with mlflow_server(new_store(), folder, free_port()) as address:
             yield address, folder
         return
-    pytest.importorskip("psycopg2", reason="no driver of PostgreSQL")
+    pytest.importorskip("psycopg", reason="no driver of PostgreSQL")
     if postgres_programs() is None:
         pytest.skip("PostgreSQL is not installed")
     with (

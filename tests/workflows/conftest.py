@@ -194,12 +194,12 @@ class FinishedStudy:
 
 
 @pytest.fixture(scope="session")
-def study(her2_command, image_cohort, feature_cache, new_store, shared_folder) -> FinishedStudy:
-    """The whole study of the image cohort with two workers; one for all processes."""
+def study(her2_command, image_cohort, new_store, shared_folder) -> FinishedStudy:
+    """The study of the image cohort, two workers, an empty cache; one for all processes."""
     arguments = (
         "study", *TINY, *REFITS, "cohort=folder", f"cohort.root={image_cohort}",
         "cohort.clinical=[age,er]", "backbone.image_size=64", "backbone.n_explained=12",
-        "selection.lasso_folds=3", f"cache={feature_cache}",
+        "selection.lasso_folds=3", f"cache={shared_folder / 'cache_of_the_study'}",
     )  # fmt: skip
     run_dir, told = shared_folder / "study", shared_folder / "study.json"
     with made_once(told) as is_there:

@@ -94,7 +94,7 @@ SCHEMA = {
         "n_open": int, "attainable": NUMBER,
     },
     "timing": {str: NUMBER},
-    "cost": {"parameters": int, "seconds": float, "peak_memory_mb": float},
+    "cost": {"parameters": (int, type(None)), "seconds": float, "peak_memory_mb": float},
     "notes": [str],
     "status": int,
     "made_by": {"her2": str, "commit": TEXT, "dirty": (bool, type(None)), "lock_sha256": TEXT},
@@ -622,7 +622,7 @@ def test_no_identifier_reaches_mlflow(study, canary):
     held = [path for path in files if any(n in path.read_bytes() for n in needles)]
     assert held == []
     tables = [pd.read_parquet(path) for path in files if path.suffix == ".parquet"]
-    assert len(tables) == 2
+    assert len(tables) >= 2
     for table in tables:
         assert not {"patient_id", "lesion_id"} & set(table.columns)
         assert sorted(set(table["case"])) == list(range(table["case"].nunique()))
