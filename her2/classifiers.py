@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -139,6 +140,11 @@ def _check_grids(grids: Mapping[str, Any]) -> None:
             )
 
 
+@lru_cache(maxsize=len(NAMES))
+def _parameter_names(classifier: str) -> frozenset[str]:
+    return frozenset(_BUILDERS[classifier](0).get_params())
+
+
 def build(candidate: Candidate, seed: int) -> BaseEstimator:
     """Return the unfitted classifier of a candidate: one thread, seeded.
 
@@ -149,7 +155,8 @@ def build(candidate: Candidate, seed: int) -> BaseEstimator:
     """
     model = _BUILDERS[candidate.classifier](seed)
     # set_params is not enough: XGBoost and LightGBM take any name without a word
-    unknown = [name for name, _ in candidate.parameters if name not in model.get_params()]
+    known = _parameter_names(candidate.classifier)
+    unknown = [name for name, _ in candidate.parameters if name not in known]
     if unknown:
         raise BadConfig(
             f"classifier.{candidate.classifier}: expected parameters of {type(model).__name__}, "

@@ -108,7 +108,10 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
         raise BadConfig(msg)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for suffix, content in ((".svg", svg_bytes(figure)), (".png", png_bytes(figure))):
+    drawing = svg_bytes(figure)
+    with _laid_out(figure):
+        picture = png_bytes(figure)
+    for suffix, content in ((".svg", drawing), (".png", picture)):
         path = folder / f"{name}{suffix}"
         path.write_bytes(content)
         paths.append(path)
@@ -142,6 +145,17 @@ def save_figures(
 def _saved(figure: Figure, folder: Path, name: str) -> tuple[str, bytes]:
     save_figure(figure, folder, name)
     return name, svg_bytes(figure)
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Keep the places that a figure's parts have from its last drawing: that takes long."""
+    engine = figure.get_layout_engine()
+    try:
+        figure.set_layout_engine("none")
+        yield
+    finally:
+        figure.set_layout_engine(engine)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from her2.cohort import decode_each
 from her2.cohort.masks import MINIMUM_PIXELS
 from her2.cohort.problems import CATALOGUE, Note
 from her2.compute import Engine, Finished, InProcess, Lost
@@ -63,6 +65,7 @@ def extract_table(
     *,
     store: Store,
     engine: Engine | None = None,
+    n_threads: int = 1,
     advance: Callable[[Work], None] = lambda work: None,
 ) -> FeatureTable:
     """Return the radiomic features of the lesions, from the cache where their content is known.
@@ -78,6 +81,8 @@ def extract_table(
         Cache of shards; its keys hold pixels, mask, spacing, preset and code version.
     engine
         What runs the extraction; None takes this process. The result does not depend on it.
+    n_threads
+        That look here for lesions whose features are in the cache.
     advance
         Told how many lesions and pixels are done; cached ones are no work.
 
@@ -92,7 +97,8 @@ def extract_table(
     """
     recipe = recipe or Recipe()
     names = recipe.feature_names
-    seen = [_look(lesion, recipe, store) for lesion in lesions]
+    look = partial(_look, recipe=recipe, store=store)
+    seen = decode_each(look, lesions, n_threads=n_threads)
     _refuse_unknown_spacing(recipe, seen)
     todo = _largest_first(seen)
     found = {i: s.values for i, s in enumerate(seen) if s.values is not None}

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ARM = "deep_learning"
-N_TESTED = 24  # lesions whose maps are put to the test: 20 runs of the network each
+N_TESTED = 16  # lesions whose maps are put to the test: 20 runs of the network each
 FINAL = -1  # in place of a fold (`training.REFIT`): for lesions that no training has seen
 OUT_OF_FOLD = "out_of_fold"
 

@@ -22,7 +22,7 @@ from her2.radiomics.perturbation import IMAGE_KINDS, MASK_KINDS
 from her2.settings import ComputeSettings, RadiomicsSettings
 from her2.store import Store
 from her2.types import Cohort, Lesion
-from her2.workflows.inputs import cache_folder, engine, report_cache
+from her2.workflows.inputs import cache_folder, engine, n_workers, report_cache
 
 GOOD_ICC = 0.75  # Koo & Li (2016), doi:10.1016/j.jcm.2016.02.012
 
@@ -53,6 +53,7 @@ def radiomic_features(
             replace(recipe(settings), reader=reader),
             store=store,
             engine=engine(compute),
+            n_threads=n_workers(compute),
             advance=advance,
         )
     report_cache(title, table)
@@ -97,7 +98,7 @@ def changed_features(
     return tuple(
         extract_table(
             lesions, replace(recipe(settings), perturbation=change), store=store,
-            engine=engine(compute),
+            engine=engine(compute), n_threads=n_workers(compute),
         ).values
         for change in perturbations(settings, seed)
     )  # fmt: skip
