@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,14 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "git": git_state(),
         "lock_sha256": lock_sha256(),
-        "packages": dict(sorted({d.metadata["Name"]: d.version for d in distributions()}.items())),
+        "packages": dict(_packages()),
     }
+
+
+@lru_cache(maxsize=1)
+def _packages() -> tuple[tuple[str, str], ...]:
+    """Return names and versions of what is installed; a process does not see others later."""
+    return tuple(sorted({d.metadata["Name"]: d.version for d in distributions()}.items()))
 
 
 def git_state() -> dict[str, Any]:

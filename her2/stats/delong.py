@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 from scipy.stats import t as student_t
-from statsmodels.stats.multitest import multipletests
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats import validation
@@ -229,7 +228,12 @@ def holm(p_values: ArrayLike) -> FloatArray:
         )
     if p.size == 0:
         return p
-    return np.asarray(multipletests(p, method="holm")[1], dtype=np.float64)
+    # statsmodels' function collects the garbage of the whole process each time: .4 s in a study
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
 
 
 def _placements(y_true: ArrayLike, y_score: ArrayLike) -> Placements:

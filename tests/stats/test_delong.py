@@ -2,6 +2,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from her2.errors import BadArgument, NotEstimable
 from her2.stats import (
@@ -150,6 +151,12 @@ def test_holm_by_hand():
     assert holm([]).size == 0
     assert holm([0.2]).tolist() == [0.2]
     assert holm([0.9, 0.8]).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_is_that_of_statsmodels(seed):
+    p = np.random.default_rng(seed).beta(0.3, 2, 40).round(2)  # with ties
+    assert holm(p).tolist() == multipletests(p, method="holm")[1].tolist()
 
 
 @pytest.mark.parametrize("p", [[0.1, np.nan], [1.2], [-0.1]])
