@@ -256,6 +256,7 @@ def test_a_ring_in_millimetres_is_refused_without_a_pixel_size(
     )
 
 
+@pytest.mark.slow  # test_table has the workers of dask in the default suite
 @pytest.mark.filterwarnings("default")  # what dask's event loops leave behind
 def test_dask_gives_the_same_bytes_as_this_machine(features, tmp_path):
     pytest.importorskip("distributed", reason="the extra her2[dask] is absent")
