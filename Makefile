@@ -51,6 +51,8 @@ benchmark: install
 	$(BIN)/python benchmarks/extraction.py $(COHORT)
 	$(BIN)/python benchmarks/study.py $(COHORT)
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/tracking.py
 
 lock:
