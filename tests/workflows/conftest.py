@@ -216,10 +216,13 @@ def study(her2_command, image_cohort, new_store, shared_folder) -> FinishedStudy
 
 @pytest.fixture(scope="session")
 def undrawn_command(her2_command) -> Callable[..., Any]:
-    """`her2_command` without figures, whose drawing takes most of a tiny study's time."""
+    """`her2_command` without figures and workbook, which take most of a tiny study's time."""
 
     def call(*arguments: object) -> Any:
-        with mock.patch("her2.workflows.finish.figures", return_value={}):
+        with (
+            mock.patch("her2.workflows.finish.figures", return_value=()),
+            mock.patch("her2.report.tables.workbook_bytes", return_value=b""),
+        ):
             return her2_command(*arguments)
 
     return call

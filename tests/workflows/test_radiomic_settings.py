@@ -200,6 +200,7 @@ def test_lost_lesions_leave_the_run_with_their_codes(classify, tmp_path, monkeyp
     assert len(split["train"]) + len(split["test"]) == 40  # as it was drawn
 
 
+@pytest.mark.slow
 def test_a_run_that_lost_lesions_can_be_run_again(classify, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("her2.workflows.extraction.engine", LosesTwo)
