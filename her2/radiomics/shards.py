@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from her2.cohort.enhanced import in_blocks
-from her2.errors import Her2Error
+from her2.errors import Her2Error, InputProblem
 from her2.radiomics import extraction
 from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
 from her2.radiomics.recipe import Recipe
@@ -104,6 +104,8 @@ def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> V
             series = _of_stored(image, mask, preset)
             if image.enhanced is not None:
                 series = _of_enhanced(image, mask, preset).where(~_is_shape(series), series)
+        except InputProblem as problem:  # of this lesion: it costs no other one
+            return Unmeasured(problem.what)
         except Her2Error:
             raise
         except (ValueError, RuntimeError) as error:

@@ -257,13 +257,16 @@ def test_a_missing_family_is_told_as_what_it_is(lesions, tmp_path, monkeypatch):
     assert entries(Store(tmp_path)) == []
 
 
-@pytest.fixture
-def impossible(monkeypatch):
+REFUSAL = "No labels found in this mask (i.e. nothing is segmented)!"
+
+
+@pytest.fixture(params=[ValueError(REFUSAL), InputProblem("D48", REFUSAL, "look at it")])
+def impossible(monkeypatch, request):
     """pyradiomics refuses a mask of 197 pixels (radius 8)."""
 
     def features(image, mask, *, spacing_mm, preset):
         if mask.sum() > 190:
-            raise ValueError("No labels found in this mask (i.e. nothing is segmented)!")
+            raise request.param
         return pd.Series(1.0, index=list(preset.feature_names))
 
     monkeypatch.setattr(extraction, "extract_features", features)
