@@ -26,6 +26,8 @@ _ORDER = 3  # of the spline
 _REACH = 3  # coefficients on either side of a pixel that its points need
 _DOUBT = 1e-9  # of the largest grey level: what rounding may change
 _LEVELS = 2
+_AT_ONCE = 2**16  # pixels whose 42 samples are held in memory
+_NO_SPREAD = -3.0  # excess kurtosis of equal samples, as in SciPy when pyradiomics 3.0.1 came out
 _SPREAD = 0.05  # standard deviation of the kurtosis below which it may be noise
 
 
@@ -191,11 +193,23 @@ def _is_clear(kurtosis: FloatArray) -> bool:
 
 
 def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:
-    """Return the excess kurtosis to the last bit, NaN where all samples are equal."""
+    """Return the excess kurtosis to the last bit.
+
+    Where the image is 0 far around (an anechoic cyst) the samples, or their fourth powers,
+    vanish, and SciPy answers NaN or infinity. pyradiomics measures such an image unless an
+    infinity is there or NaN comes first; `_NO_SPREAD` then stands for all of them.
+    """
     sphere = _sphere()
-    everywhere = np.ones((len(lesion.values), len(sphere.offsets)), dtype=bool)
-    samples = np.zeros((len(lesion.values), sphere.n_points))
-    exact = _exact_samples(lesion, spline, sphere.offsets, everywhere)
-    samples[:, sphere.in_slice] = exact.reshape(everywhere.shape)
-    kurtosis: FloatArray = stats.kurtosis(samples, axis=1)
+    n_pixels, n_offsets = len(lesion.values), len(sphere.offsets)
+    kurtosis = np.empty(n_pixels)
+    for start in range(0, n_pixels, _AT_ONCE):
+        chosen = slice(start, min(start + _AT_ONCE, n_pixels))
+        wanted = np.zeros((n_pixels, n_offsets), dtype=bool)
+        wanted[chosen] = True
+        samples = np.zeros((chosen.stop - chosen.start, sphere.n_points))
+        exact = _exact_samples(lesion, spline, sphere.offsets, wanted)
+        samples[:, sphere.in_slice] = exact.reshape(-1, n_offsets)
+        kurtosis[chosen] = stats.kurtosis(samples, axis=1)
+    if np.isinf(kurtosis).any() or np.isnan(kurtosis[0]):
+        kurtosis[~np.isfinite(kurtosis)] = _NO_SPREAD
     return kurtosis
