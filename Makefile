@@ -28,6 +28,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements-dev.lock
 	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps -e .
+	@$(BIN)/python -m compileall -q her2 hydra_plugins lightning_modules sweeps
 	@touch $@
 
 study: install
@@ -52,7 +53,6 @@ benchmark: install
 	$(BIN)/python benchmarks/study.py $(COHORT)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/search.py
-	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/tracking.py
 
 lock:

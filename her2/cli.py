@@ -6,6 +6,7 @@ sentence on stderr; 130 interrupted.
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import logging
 import os
@@ -65,6 +66,8 @@ _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    ending: list[int] = []
+    atexit.register(_end_at_once, ending)  # the first that is registered is the last to run
     signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped job ends as Ctrl-C does
     try:
         status = run(sys.argv[1:])
@@ -72,7 +75,16 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads the output has seen enough, for example `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    ending.append(status)
     sys.exit(status)
+
+
+def _end_at_once(ending: Sequence[int]) -> None:
+    """Leave the process when all others have tidied up; Python would take torch apart for 3 s."""
+    if ending:  # no crash, which has a status of its own
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending[0])
 
 
 def _interrupt(number: int, frame: object) -> None:

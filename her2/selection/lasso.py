@@ -18,8 +18,10 @@ from sklearn.utils.validation import validate_data
 from her2.errors import BadArgument, NotEstimable
 from her2.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter, unit_columns
+from her2.selection.lasso_paths import lasso_paths
 
 ROUNDING = 1e-12
+TOGETHER = 128  # features up to which the paths of all folds are faster together than in turn
 COPY = 1e-10  # how far |r| of a feature and its copy may be from 1
 
 
@@ -172,25 +174,45 @@ def _cross_validated(
 ) -> LassoModel:
     largest = float(np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max()) / len(y)
     alphas = largest * np.geomspace(1.0, path_ratio, n_alphas)
-    errors = np.column_stack([_fold_errors(X, y, alphas, *fold) for fold in folds])
-    best = int(np.argmin(errors.mean(axis=1)))
-    return LassoModel(
-        alphas, errors, float(alphas[best]), exact_path(X, y, alphas[: best + 1])[-1]
+    every = [*(train for train, _ in folds), np.arange(len(y))]
+    *of_folds, of_all = exact_paths(X, y, every, alphas)
+    errors = np.column_stack(
+        [_fold_errors(X, y, path, *fold) for path, fold in zip(of_folds, folds, strict=True)]
     )
+    best = int(np.argmin(errors.mean(axis=1)))
+    return LassoModel(alphas, errors, float(alphas[best]), of_all[best])
 
 
 def _fold_errors(
     X: FloatArray,
     y: FloatArray,
-    alphas: FloatArray,
+    coefficients: FloatArray,
     train: NDArray[np.intp],
     judged: NDArray[np.intp],
 ) -> FloatArray:
     """Return the mean squared error (n_alphas,) of the judged rows."""
-    coefficients = exact_path(X[train], y[train], alphas)
     intercepts = y[train].mean() - coefficients @ X[train].mean(axis=0)
     predicted = X[judged] @ coefficients.T + intercepts
     return np.asarray(((predicted - y[judged, None]) ** 2).mean(axis=0))
+
+
+def exact_paths(
+    X: FloatArray, y: FloatArray, rows: Sequence[NDArray[np.intp]], alphas: FloatArray
+) -> list[FloatArray]:
+    """Return `exact_path` of several choices of rows; with few features, all at the same time."""
+    if X.shape[1] > TOGETHER or not alphas[0] > 0.0:
+        return [exact_path(X[chosen], y[chosen], alphas) for chosen in rows]
+    centred = [X[chosen] - X[chosen].mean(axis=0) for chosen in rows]
+    weights, is_solved = lasso_paths(
+        np.stack([Z.T @ Z for Z in centred]),
+        np.stack([Z.T @ y[chosen] for Z, chosen in zip(centred, rows, strict=True)]),
+        np.array([len(chosen) for chosen in rows])[:, np.newaxis] * alphas,
+        np.stack([_first_of_copies(Z) for Z in centred]),
+    )
+    return [
+        found if solved else exact_path(X[chosen], y[chosen], alphas)
+        for found, solved, chosen in zip(weights, is_solved, rows, strict=True)
+    ]
 
 
 def exact_path(X: FloatArray, y: FloatArray, alphas: FloatArray) -> FloatArray:

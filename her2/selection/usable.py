@@ -51,7 +51,7 @@ class UsableFeatures(Filter):
                 f"expected a feature that varies among training patients, found none of "
                 f"{X.shape[1]}; leave this table out or bring other variables"
             )
-        self.median_ = np.nanmedian(filled, axis=0)[self.support_]
+        self.median_ = _medians(filled[:, self.support_])
         return self
 
     def transform(self, X: FloatArray) -> FloatArray:
@@ -64,3 +64,11 @@ class UsableFeatures(Filter):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _medians(X: FloatArray) -> FloatArray:
+    """Return the medians of columns without their gaps; `nanmedian` is slow, and few have one."""
+    medians: FloatArray = np.median(X, axis=0)
+    has_gap = np.isnan(medians)
+    medians[has_gap] = np.nanmedian(X[:, has_gap], axis=0)
+    return medians
