@@ -78,15 +78,24 @@ def test_features_that_are_not_allowed_have_no_weight():
     np.testing.assert_allclose(weights[0, :, 2:], alone, atol=1e-10)
 
 
-def test_a_copy_that_would_enter_gives_its_problem_up_and_no_other():
-    X, y = correlated(3, 60, 4)
-    alike = np.column_stack([X, X[:, 0]])
-    other = np.column_stack([X, generator(3, "other").normal(size=60)])
-    of_each = [equations(columns, y, [np.arange(60)]) for columns in (alike, other)]
-    grams, products = (np.concatenate(part) for part in zip(*of_each, strict=True))
-    penalties = 60 * np.array([penalties_of(alike, y), penalties_of(other, y)])
-    _, solved = lasso_paths(grams, products, penalties, np.ones((2, 5), dtype=bool))
+def test_a_feature_that_others_explain_gives_its_problem_up_and_no_other():
+    """Equations of equal features with unequal products, as rounding may leave them."""
+    grams = np.array([[[1.0, 1.0], [1.0, 1.0]], np.eye(2)])
+    products = np.array([[1.5, 1.0], [1.5, 1.0]])
+    penalties = np.tile([1.5, 0.1], (2, 1))
+    weights, solved = lasso_paths(grams, products, penalties, np.ones((2, 2), dtype=bool))
     assert solved.tolist() == [False, True]
+    np.testing.assert_allclose(weights[1], [[0.0, 0.0], [1.4, 0.9]])
+
+
+def test_as_many_features_as_rows_are_no_obstacle():
+    X, y = correlated(3, 60, 12)
+    rows = [np.arange(8)]
+    grams, products = equations(X, y, rows)
+    penalties = np.abs(products).max() * np.geomspace(1, 1e-9, 40)[np.newaxis]
+    weights, solved = lasso_paths(grams, products, penalties, np.ones((1, 12), dtype=bool))
+    assert solved.all()
+    assert (weights[0, -1] != 0).sum() == 7
 
 
 def test_a_problem_that_is_given_up_is_followed_alone(monkeypatch):
