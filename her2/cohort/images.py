@@ -15,6 +15,7 @@ from PIL import Image
 
 from her2.cohort.dicom import Frame, Spacing, read_dicom
 from her2.cohort.files import Kind, check_size, decoding, file_kind
+from her2.cohort.kept import kept
 from her2.cohort.problems import Note, Severity, refuse
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
@@ -59,6 +60,11 @@ def read_image(path: Path) -> tuple[NDArray[np.generic], Spacing | None, list[No
     return image.pixels, image.spacing_mm, list(image.notes)
 
 
+def _arrays(image: DecodedImage) -> tuple[NDArray[np.generic] | None, ...]:
+    return image.pixels, image.coloured
+
+
+@kept(_arrays)
 def decode_image(path: Path) -> DecodedImage:
     """As `read_image`, with where the colours are (see `colour_notes`)."""
     kind = file_kind(path)

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from her2.cohort.files import file_kind
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_volume
+from her2.cohort.kept import kept
 from her2.cohort.problems import Note, refuse
 
 MINIMUM_PIXELS = 64
@@ -63,6 +64,11 @@ def dice(first: Mask, second: Mask) -> float:
     return float(2 * np.sum(first & second) / (np.sum(first) + np.sum(second)))
 
 
+def _pixels(found: tuple[Mask, list[Note]]) -> tuple[Mask]:
+    return found[:1]
+
+
+@kept(_pixels)
 def _read_one(path: Path) -> tuple[Mask, list[Note]]:
     kind = file_kind(path)
     notes: list[Note] = []

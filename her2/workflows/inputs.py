@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
+from her2.cohort.kept import keep_decoded
 from her2.cohort.phantom import write_phantom
 from her2.compute import DaskCluster, Engine, LocalPool
 from her2.errors import BadConfig
@@ -29,6 +30,7 @@ from her2.types import Cohort
 logger = logging.getLogger(__name__)
 
 ENGINES = ("local", "dask")
+DECODED_BYTES = 512 * 2**20  # kept in memory: images and masks of some 350 lesions of 800 x 600
 
 
 def n_workers(compute: ComputeSettings) -> int:
@@ -76,6 +78,7 @@ def open_cohort(
 ) -> Cohort:
     """Return the verified cohort that the settings name; a simulated one is written first."""
     workers = n_workers(compute)
+    keep_decoded(DECODED_BYTES)
     if settings.reader == "phantom":
         cohort = _phantom(settings, workers, cache_folder(cache))
     else:
