@@ -66,6 +66,9 @@ _PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    # jobs share the cores out among processes and threads; those of BLAS would only spin beside
+    # them, and round differently on another machine
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     ending: list[int] = []
     atexit.register(_end_at_once, ending)  # the first that is registered is the last to run
     signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped job ends as Ctrl-C does

@@ -10,7 +10,6 @@ import uuid
 from pathlib import Path
 
 from her2.errors import BadConfig
-from her2.run_folder import project_store
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +25,8 @@ class JobStatuses:
     """
 
     def __init__(self) -> None:
+        from her2.run_folder import project_store  # here, because it loads numpy
+
         self.parent = os.getpid()
         self.folder = project_store() / f".jobs-{uuid.uuid4().hex[:12]}"
         self.here: list[int] = []

@@ -152,5 +152,38 @@ def test_help_loads_neither_torch_nor_mlflow():
     assert finished.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_command_says_how_many_threads_blas_takes_before_numpy_asks():
+    code = (
+        "import os, sys, her2.cli as c\n"
+        "print('numpy' in sys.modules)\n"
+        "sys.argv = ['her2', '--version']\n"
+        "try:\n c.main()\nexcept SystemExit:\n print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert finished.stdout.splitlines() == ["False", f"her2 {__version__}", "1"]
+
+
+def test_a_command_leaves_with_its_own_status_after_all_have_tidied_up():
+    code = (
+        "import atexit, her2.cli as c\n"
+        "def run(arguments):\n"
+        " atexit.register(print, 'tidied up')\n"
+        " print('said')\n"
+        " return ENDING\n"
+        "c.run = run\n"
+        "c.main()"
+    )
+    for ending, status, error in (("1", 1, ""), ("1 / 0", 1, "ZeroDivisionError"), ("0", 0, "")):
+        finished = subprocess.run(
+            [sys.executable, "-c", code.replace("ENDING", ending)], capture_output=True, text=True
+        )
+        assert finished.returncode == status
+        assert finished.stdout.splitlines() == ["said", "tidied up"]
+        assert error in finished.stderr
+
+
 def test_the_configuration_is_found_beside_the_package():
     assert config_folder() == Path(__file__).resolve().parents[1] / "conf"

@@ -32,7 +32,7 @@ def forget_peak() -> None:
     """
     with suppress(OSError):
         CLEAR.write_text(FORGET_PEAK)
-    if "torch" in sys.modules:
+    if "lightning_modules" in sys.modules:  # nothing else uses a GPU
         from lightning_modules.memory import forget_gpu_peak
 
         forget_gpu_peak()
