@@ -22,7 +22,7 @@ from her2.workflows.conclude import conclude
 from her2.workflows.enhancement import check_enhance, enhanced_run
 from her2.workflows.enhancement_evidence import with_evidence
 from her2.workflows.fitting import fit_run
-from her2.workflows.inputs import n_workers
+from her2.workflows.inputs import NEEDS_FEATURES, n_workers
 from her2.workflows.opening import open_run
 from her2.workflows.radiomic_inputs import check_radiomics, radiomic_inputs
 
@@ -58,10 +58,7 @@ def classify(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
     if radiomic is None:
-        raise BadCohort(
-            "expected images with masks or a table of features, found neither; add the columns "
-            "image and mask to the table, or set cohort.features=FILE"
-        )
+        raise BadCohort(NEEDS_FEATURES)
     made = with_evidence(run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed)
     arms = [recipes.radiomics_arm(radiomic, classifier, selection, seed)]
     fitted = fit_run(

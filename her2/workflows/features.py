@@ -11,7 +11,7 @@ from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, EnhanceSettings, RadiomicsSettings
 from her2.workflows.enhancement import check_enhance, enhanced_cohort
 from her2.workflows.extraction import perturbations, radiomic_features, robustness_of
-from her2.workflows.inputs import attention, open_cohort, record_cohort
+from her2.workflows.inputs import NEEDS_IMAGES, attention, open_cohort, record_cohort
 from her2.workflows.losses import cohort_with
 from her2.workflows.outcome import write_features, write_parquet
 
@@ -33,10 +33,7 @@ def features(
     run = RunFolder.open(run_dir, config)
     patients = open_cohort(cohort, compute=compute, cache=cache)
     if not all(lesion.image and lesion.masks for lesion in patients.lesions):
-        raise BadCohort(
-            "expected an image and a mask of every lesion, found a cohort without; add the "
-            "columns image and mask to the table"
-        )
+        raise BadCohort(NEEDS_IMAGES)
     patients = enhanced_cohort(patients, enhance, compute=compute, cache=cache)
     record_cohort(run, patients)  # before the long step; what it loses is recorded after it
     table = radiomic_features(patients, radiomics, compute=compute, cache=cache)

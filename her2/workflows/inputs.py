@@ -30,6 +30,14 @@ from her2.types import Cohort
 logger = logging.getLogger(__name__)
 
 ENGINES = ("local", "dask")
+NEEDS_IMAGES = (
+    "expected an image and a mask of every lesion, found a cohort without; add the columns image "
+    "and mask to the table"
+)
+NEEDS_FEATURES = (
+    "expected images with masks or a table of features, found neither; add the columns image and "
+    "mask to the table, or set cohort.features=FILE"
+)
 DECODED_BYTES = 512 * 2**20  # kept in memory: images and masks of some 350 lesions of 800 x 600
 
 

@@ -27,6 +27,7 @@ from her2.settings import (
 )
 from her2.workflows import recipes
 from her2.workflows.enhancement import check_enhance, enhanced_run
+from her2.workflows.inputs import NEEDS_FEATURES
 from her2.workflows.opening import OpenRun
 from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
 from her2.workflows.searching import (
@@ -112,10 +113,7 @@ def _open(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
     if radiomic is None:
-        raise BadCohort(
-            "expected images with masks or a table of features, found neither; add the columns "
-            "image and mask to the table, or set cohort.features=FILE"
-        )
+        raise BadCohort(NEEDS_FEATURES)
     return run, radiomic
 
 

@@ -22,6 +22,7 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.workflows.enhancement import check_enhance, enhanced_run
+from her2.workflows.inputs import NEEDS_IMAGES
 from her2.workflows.opening import OpenRun
 from her2.workflows.searching import (
     Answer,
@@ -96,14 +97,12 @@ def _open(
         seed=seed, cache=cache,
     )  # fmt: skip
     if not run.has_images:
-        raise BadCohort(
-            "expected an image and a mask of every lesion, found a cohort without; add the "
-            "columns image and mask to the table"
-        )
-    untracked = TrackingSettings(enabled=False)
-    return enhanced_run(run, enhance, tracking=untracked, compute=compute, cache=cache, seed=seed)[
-        0
-    ]
+        raise BadCohort(NEEDS_IMAGES)
+    run, _ = enhanced_run(
+        run, enhance, tracking=TrackingSettings(enabled=False), compute=compute, cache=cache,
+        seed=seed,
+    )  # fmt: skip
+    return run
 
 
 def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ from her2.workflows.enhancement_evidence import with_evidence
 from her2.workflows.explain import check_explained, explain_tuned
 from her2.workflows.finish import Fits, finish, finished_before
 from her2.workflows.fitting import model_selection_table
-from her2.workflows.inputs import n_workers
+from her2.workflows.inputs import NEEDS_IMAGES, n_workers
 from her2.workflows.opening import open_run
 from her2.workflows.outcome import judge
 from her2.workflows.tuning import check_once, fine_tune, settle_networks, tuned_signature
@@ -55,10 +55,7 @@ def train(
         seed=seed, cache=cache,
     )  # fmt: skip
     if not run.has_images:
-        raise BadCohort(
-            "expected an image and a mask of every lesion, found a cohort without; add the "
-            "columns image and mask to the table"
-        )
+        raise BadCohort(NEEDS_IMAGES)
     kept = finished_before(run)
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
