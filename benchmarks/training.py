@@ -1,7 +1,7 @@
 """Overhead of an epoch of fine-tuning, against a plain Lightning DataLoader loop.
 
-Usage: python benchmarks/training.py [overhead|memory|gpu ...]   (default: overhead and memory; gpu
-where there is a CUDA device)
+Usage: python benchmarks/training.py [overhead|memory|gpu|gpu-rehearsal ...]   (default: overhead,
+memory, and gpu where there is a CUDA device)
 
 overhead: 147 images of 256 pixels, a network of one weight, so that what is timed is everything
 but the network. The plain loop is that of a tutorial: a dataset that opens each image's file (PNG
@@ -9,7 +9,10 @@ of 400 x 500), crops, resizes and changes it with torchvision, and a DataLoader 
 none; beside it the same with images that are cropped and in memory already. Runs alternate;
 medians of an epoch after the first: wall seconds, and CPU seconds of all processes.
 memory: the largest resident memory of a process that trains at 224 pixels, batches of 16.
-gpu: 5 backbones x 5 folds, the same two ways, and the out-of-fold AUC of both.
+gpu: 5 backbones x 5 folds, 50 epochs each, and the out-of-fold AUC: this project, the plain loop
+(images in memory), and that loop tuned (workers that stay, pinned memory, channels_last, bf16,
+nothing logged in a step). `gpu-rehearsal` runs the same lines on any machine, one network for one
+epoch at 64 pixels; its numbers mean nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -41,7 +46,7 @@ from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, Normalisation, build_backbone, network_input
 from lightning_modules.classifier import LesionClassifier, Recipe
 from lightning_modules.data import LesionDataModule, Shuffling
-from lightning_modules.trainer import EpochEnd, quiet_trainer, uses_gpu
+from lightning_modules.trainer import EpochEnd, quiet_trainer
 from lightning_modules.training import out_of_fold_training
 
 N_IMAGES, SIDE, BATCH = 147, 256, 16
@@ -49,7 +54,7 @@ EPOCHS, TURNS = 8, 3
 MEMORY_OF = ("resnet50", "vgg19", "crossformer_small")
 MEMORY_LIMIT_GB = 6.0
 BACKBONES = ("resnet50", "resnet101", "vgg19", "densenet121", "crossformer_small")
-GPU_EPOCHS, N_FOLDS = 50, 5
+N_FOLDS = 5
 
 
 class OneWeight(nn.Module):
@@ -119,17 +124,19 @@ class Files(Images):
 
 
 class Plain(pl.LightningModule):
-    """The module of a tutorial: a logged loss in every step."""
+    """The module of a tutorial, which logs the loss in every step."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, logs: bool = True) -> None:
         super().__init__()
         self.network = network
+        self.logs = logs
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, y_true = batch
         logits = self.network(images)[:, 0]
         loss = nn.functional.binary_cross_entropy_with_logits(logits, y_true)
-        self.log("train_loss", loss, on_step=True, on_epoch=True)
+        if self.logs:
+            self.log("train_loss", loss, on_step=True, on_epoch=True)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -247,81 +254,121 @@ def memory() -> None:
         sys.exit(f"more than {MEMORY_LIMIT_GB:g} GB")
 
 
+@dataclass(frozen=True)
+class Course:
+    """What is trained by every way of training."""
+
+    backbones: tuple[str, ...] = BACKBONES
+    epochs: int = 50
+    side: int = 224
+    accelerator: str = "gpu"
+
+
 def gpu() -> None:
-    """Print seconds of 5 backbones x 5 folds on a GPU, the two ways, and their AUCs."""
+    """Print seconds of 5 backbones x 5 folds on a GPU, the three ways, and their AUCs."""
     if not torch.cuda.is_available():
         print("gpu: not measured, there is no CUDA device")
         return
-    print(f"gpu: {torch.cuda.get_device_name()}, {GPU_EPOCHS} epochs, {N_FOLDS} folds, 224 px")
-    crops, y_true = cohort(224)
-    crops[y_true == 1, 64:160, 64:160] //= 2  # something to learn
-    totals = np.zeros(2)
-    for name in BACKBONES:
-        own, plain = _own_gpu(name, crops, y_true), _plain_gpu(name, crops, y_true)
-        totals += own[0], plain[0]
-        print(
-            f"{name:>18s}: {own[0]:.1f} s, AUC {own[1]:.3f}; plain {plain[0]:.1f} s, AUC "
-            f"{plain[1]:.3f}; ratio {plain[0] / own[0]:.1f}"
-        )
-    print(f"{'all':>18s}: {totals[0]:.1f} s; plain {totals[1]:.1f} s; {totals[1] / totals[0]:.1f}")
+    print(f"gpu: {torch.cuda.get_device_name()}")
+    race(Course())
 
 
-def _own_gpu(name: str, crops: np.ndarray, y_true: np.ndarray) -> tuple[float, float]:
+def rehearsal() -> None:
+    """Run the lines of `gpu` where there is none."""
+    print("rehearsal on a CPU: these numbers mean nothing")
+    race(Course(("resnet50",), epochs=1, side=64, accelerator="cpu"))
+
+
+def race(course: Course) -> None:
+    """Print seconds and out-of-fold AUC of each way, backbone by backbone, and the ratios."""
+    print(f"{course.epochs} epochs, {N_FOLDS} folds, {course.side} px, {N_IMAGES} images")
+    crops, y_true = cohort(course.side)
+    part = slice(course.side * 2 // 7, course.side * 5 // 7)
+    crops[y_true == 1, part, part] //= 2  # something to learn
+    ways = {"own": _own, "plain": partial(_loop, tuned=False), "tuned": partial(_loop, tuned=True)}
+    totals = dict.fromkeys(ways, 0.0)
+    for name in course.backbones:
+        found = {way: train(name, crops, y_true, course) for way, train in ways.items()}
+        for way, (seconds, _) in found.items():
+            totals[way] += seconds
+        shown = "; ".join(f"{way} {s:.1f} s, AUC {a:.3f}" for way, (s, a) in found.items())
+        print(f"{name:>18s}: {shown}")
+    ratios = ", ".join(f"{totals[way] / totals['own']:.1f} x {way}" for way in ("plain", "tuned"))
+    print(f"{'all':>18s}: {totals['own']:.1f} s; as long as that: {ratios}")
+
+
+def _own(name: str, crops: np.ndarray, y_true: np.ndarray, course: Course) -> tuple[float, float]:
     rows, start = np.arange(len(crops)), perf_counter()
-    trainer = TrainerSettings(max_epochs=GPU_EPOCHS, batch_size=BATCH, refit="folds")
-    assert uses_gpu(trainer)
+    trainer = TrainerSettings(
+        max_epochs=course.epochs, batch_size=BATCH, refit="folds", accelerator=course.accelerator
+    )
     found = out_of_fold_training(
         crops, y_true, rows % N_FOLDS, rows, rows[:0], trainer=trainer,
-        backbone=BackboneSettings(name=name, weights="none"),
+        backbone=BackboneSettings(name=name, weights="none", image_size=course.side),
     )  # fmt: skip
     return perf_counter() - start, auc(y_true, found.out_of_fold)
 
 
-def _plain_gpu(name: str, crops: np.ndarray, y_true: np.ndarray) -> tuple[float, float]:
+def _loop(
+    name: str, crops: np.ndarray, y_true: np.ndarray, course: Course, *, tuned: bool
+) -> tuple[float, float]:
     found, start = np.zeros(len(crops)), perf_counter()
     for fold in range(N_FOLDS):
         judged = np.arange(len(crops)) % N_FOLDS == fold
-        found[judged] = _plain_fold(name, crops, y_true, judged)
+        found[judged] = _loop_fold(name, crops, y_true, judged, course, tuned=tuned)
     return perf_counter() - start, auc(y_true, found)
 
 
-def _plain_fold(
-    name: str, crops: np.ndarray, y_true: np.ndarray, judged: np.ndarray
+def _loop_fold(
+    name: str,
+    crops: np.ndarray,
+    y_true: np.ndarray,
+    judged: np.ndarray,
+    course: Course,
+    *,
+    tuned: bool,
 ) -> np.ndarray:
     built = build_backbone(name, weights="none", num_classes=1)
+    kept: dict[str, Any] = {"persistent_workers": True, "pin_memory": True} if tuned else {}
     loader = DataLoader(
-        Images(crops[~judged], y_true[~judged]), batch_size=BATCH, shuffle=True, num_workers=4
-    )
+        Images(crops[~judged], y_true[~judged]), batch_size=BATCH, shuffle=True, num_workers=4,
+        **kept,
+    )  # fmt: skip
+    has_gpu = course.accelerator == "gpu"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = pl.Trainer(
-            max_epochs=GPU_EPOCHS, accelerator="gpu", devices=1, logger=False,
+            max_epochs=course.epochs, accelerator=course.accelerator, devices=1, logger=False,
+            precision="bf16-mixed" if tuned and has_gpu else "32-true",
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         )  # fmt: skip
-        module = Plain(built.network).train()
+        layout = torch.channels_last if tuned else torch.contiguous_format
+        module = Plain(built.network.to(memory_format=layout), logs=not tuned).train()
         trainer.fit(module, loader)
-    network = module.network.eval().cuda()
+    network = module.network.eval().to("cuda" if has_gpu else "cpu")
     return np.concatenate(list(_plain_logits(network, built.normalisation, crops[judged])))
 
 
 def _plain_logits(
     network: nn.Module, normalisation: Normalisation, crops: np.ndarray
 ) -> Iterator[np.ndarray]:
+    device = next(network.parameters()).device
     with torch.inference_mode():
         for start in range(0, len(crops), BATCH):
-            part = torch.from_numpy(crops[start : start + BATCH])[:, None].cuda()
+            part = torch.from_numpy(crops[start : start + BATCH])[:, None].to(device)
             images = (network_input(part, normalisation, crops.shape[-1])).float()
             yield network(images)[:, 0].cpu().numpy()
 
 
-PARTS = {"overhead": overhead, "memory": memory, "gpu": gpu}
+DEFAULT = {"overhead": overhead, "memory": memory, "gpu": gpu}
+PARTS = {**DEFAULT, "gpu-rehearsal": rehearsal}
 
 
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--memory-of"]:
         train_at_224(arguments[1])
         return
-    for name in arguments or PARTS:
+    for name in arguments or DEFAULT:
         PARTS[name]()
 
 
