@@ -133,7 +133,7 @@ def _look(lesion: Lesion, recipe: Recipe, store: Store) -> _Seen:
     notes = _region_notes(recipe, image, parts)
     if any(note.level == "quarantined" for note in notes):
         return _Seen(notes=notes)
-    n_pixels = sum(int(mask.sum()) for mask in parts.values())
+    n_pixels = sum(int(mask.sum()) for mask in parts.values()) * image.enlargement**2
     return _Seen(n_pixels, cached(image, parts, recipe, store), notes)
 
 

@@ -72,6 +72,14 @@ def test_an_enhanced_image_of_the_same_size_changes_grey_levels_only(lesions, fe
     np.testing.assert_array_equal(found, expected)
 
 
+def test_progress_counts_the_pixels_that_are_measured(lesions, tmp_path):
+    native, enhanced, *_, mask, _ = lesions
+    for lesion, n_pixels in ((native, mask.sum()), (enhanced, 16 * mask.sum())):
+        seen = []
+        extract_table([lesion], Recipe(PRESET), store=Store(tmp_path), advance=seen.append)
+        assert [work.done for work in seen] == [0, n_pixels]
+
+
 def test_the_second_readers_mask_is_enlarged_too(lesions, features):
     _, enhanced, large, _, second = lesions
     found = features(enhanced, reader=2)
