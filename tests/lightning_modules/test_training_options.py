@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from small_training import FIELDS, FOLDS, N_TRAIN, TEST, TRAIN, cohort, tuned
+from torch._dynamo.utils import counters as torch_counters
 
 from her2.errors import BadConfig, LeakageError, MissingInput
 from her2.settings import BackboneSettings, TrainerSettings
@@ -244,11 +245,16 @@ def test_losses_of_every_epoch_are_told() -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_network_gives_nearly_the_same_losses() -> None:
+def test_a_network_is_compiled_once_for_all_folds_and_gives_nearly_the_same_losses() -> None:
     """Without dropout, whose random numbers a compiled network draws in another way."""
+    torch.compiler.reset()
+    before = torch_counters["stats"]["unique_graphs"]
     plain, compiled = (
         tuned(*cohort(), **QUICK, dropout=0.0, compile=compiles) for compiles in (False, True)
     )
+    assert compiled.history["fold"].nunique() > 1
+    # one for whole batches, one for the last of an epoch, whatever its size
+    assert torch_counters["stats"]["unique_graphs"] - before == 2
     np.testing.assert_allclose(
         compiled.history["train_loss"], plain.history["train_loss"], rtol=1e-3
     )
