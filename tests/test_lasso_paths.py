@@ -5,7 +5,7 @@ import pytest
 
 from her2.seeds import generator
 from her2.selection.lasso import TOGETHER, exact_path, exact_paths, lasso_coefficients
-from her2.selection.lasso_paths import _are_optimal, lasso_paths
+from her2.selection.lasso_paths import _are_optimal, _Paths, lasso_paths
 
 
 def correlated(seed: int, n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +126,20 @@ def test_weights_that_are_not_optimal_are_noticed():
     dropped[0, 20] = 0.0
     for wrong in (moved, dropped):
         assert not _are_optimal(grams, products, penalties, allowed, wrong).any()
+
+
+def test_a_path_that_went_astray_is_not_called_solved(monkeypatch):
+    X, y = correlated(4, 60, 10)
+    grams, products = equations(X, y, [np.arange(60)])
+    right = _Paths._change
+
+    def slightly_wrong(paths, to, feature):
+        right(paths, to, feature)
+        paths.u *= 1 + 1e-7
+
+    monkeypatch.setattr(_Paths, "_change", slightly_wrong)
+    penalties = 60 * penalties_of(X, y)[np.newaxis]
+    assert not lasso_paths(grams, products, penalties, np.ones((1, 10), dtype=bool))[1].any()
 
 
 def test_nothing_to_explain_has_no_weights():

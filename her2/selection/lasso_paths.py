@@ -62,8 +62,9 @@ def lasso_paths(
     weights = paths.weights
     largest = np.abs(weights).max(axis=(1, 2), initial=0.0)
     weights[np.abs(weights) < _ROUNDING * largest[:, None, None]] = 0.0
-    is_solved = ~paths.is_open & ~paths.is_lost
-    return weights, is_solved & _are_optimal(grams, products, penalties, allowed, weights)
+    # one that was given up lacks its last weights, and cannot be optimal
+    are_optimal = _are_optimal(grams, products, penalties, allowed, weights)
+    return weights, ~paths.is_open & are_optimal
 
 
 class _Paths:
@@ -89,7 +90,7 @@ class _Paths:
         self.u, self.d = np.zeros((n, p)), np.zeros((n, p))
         self.rest, self.slope = products.copy(), np.zeros((n, p))
         self.weights = np.zeros((n, penalties.shape[1], p))
-        self.is_open, self.is_lost = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
+        self.is_open = np.ones(n, dtype=bool)
 
     def to_next_event(self) -> bool:
         """Follow every path to its next event; False where all have ended."""
@@ -141,8 +142,7 @@ class _Paths:
         explained[changed] -= 1.0
         w = np.where(leaves[:, None], own, explained)
         scale = np.where(leaves, -1 / own[changed], 1 / left)
-        self.is_lost |= self.is_open & ~leaves & ~is_new
-        self.is_open &= ~self.is_lost
+        self.is_open &= leaves | is_new
         scale[~self.is_open] = 0.0
         enters_with = np.sign(self.rest[changed] + to * self.slope[changed])
         self.signs[changed] = np.where(leaves, 0.0, enters_with)
