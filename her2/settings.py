@@ -49,6 +49,7 @@ class CohortSettings:
     positive: str | None = None
     clinical: list[str] | None = None
     features: str | None = None
+    frame: str | None = None
     n_patients: int = 210
     seed: int = 0
     image_shape: list[int] = field(default_factory=lambda: [400, 500])

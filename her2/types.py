@@ -30,8 +30,9 @@ class Lesion:
     """One row of the patient table: where its image and masks are and what is known of it.
 
     `role` is set only where the table brings its own split; `spacing_mm` (row, column) only
-    where the table gives it, and then wins over the image's header; `enhanced` only where the
-    run enhances images: the file of `her2.cohort.enhanced` that holds this one's.
+    where the table gives it, and then wins over the image's header; `frame`, counted from 1, only
+    where it is one of a stack (see `her2.cohort.stacks`); `enhanced` only where the run enhances
+    images: the file of `her2.cohort.enhanced` that holds this one's.
     """
 
     patient_id: str
@@ -43,6 +44,7 @@ class Lesion:
     spacing_mm: tuple[float, float] | None = None
     group: str | None = None
     role: Role | None = None
+    frame: int | None = None
     enhanced: Path | None = None
 
     @property

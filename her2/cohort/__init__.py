@@ -37,6 +37,7 @@ def read_cohort(
     positive: str | None = None,
     clinical: Sequence[str] | None = None,
     features: str | Path | None = None,
+    frame: str | None = None,
     n_workers: int = 1,
 ) -> Cohort:
     """Return a verified cohort by the name of its reader, ``folder`` or ``breast_lesions_usg``.
@@ -58,6 +59,7 @@ def read_cohort(
             positive=positive,
             clinical=clinical or (),
             features=features,
+            frame=frame,
             n_workers=n_workers,
         )
     if name != "breast_lesions_usg":
@@ -65,6 +67,8 @@ def read_cohort(
     check_positive(positive)
     if table is not None:
         raise BadConfig("expected no cohort.table for breast_lesions_usg, found one; leave it out")
+    if frame is not None:
+        raise BadConfig("expected no cohort.frame for breast_lesions_usg, found one; leave it out")
     return read_breast_lesions_usg(
         root or "",
         clinical=("age",) if clinical is None else clinical,

@@ -7,7 +7,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +47,10 @@ def assemble(
     *,
     clinical: Sequence[str],
     features: Path | None,
+    largest: bool = False,
     n_workers: int,
 ) -> Cohort:
-    """Return the verified cohort of a reader's drafts.
+    """Return the verified cohort of a reader's drafts; `largest` as `verify_lesions` has it.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def assemble(
     if features is not None:
         drafts, brought, found = match_features(drafts, read_features(features))
         notes += found
-    drafts, verified = _verify(drafts, source.root, n_workers)
+    drafts, verified = _verify(drafts, source.root, largest, n_workers)
     used = sorted((d for d in drafts if d.used), key=lambda d: (d.patient_id, d.lesion_id))
     lesions = tuple(d.lesion for d in used if d.lesion)
     _check_roles(used, lesions)
@@ -91,16 +92,22 @@ def assemble(
 
 
 def _verify(
-    drafts: Sequence[Draft], root: Path, n_workers: int
+    drafts: Sequence[Draft], root: Path, largest: bool, n_workers: int
 ) -> tuple[list[Draft], dict[str, Verified]]:
     """Drafts with what decoding and comparing showed, and the findings by `Lesion.key`."""
     chosen = [draft for draft in drafts if draft.used]
     lesions = [draft.lesion for draft in chosen if draft.lesion]
-    findings = verify_lesions(lesions, root, n_workers=n_workers)
-    noted = [draft.noted(*found.notes) for draft, found in zip(chosen, findings, strict=True)]
+    findings = verify_lesions(lesions, root, largest=largest, n_workers=n_workers)
+    noted = [_seen(draft, found) for draft, found in zip(chosen, findings, strict=True)]
     compared = {draft.row: draft for draft in compare_lesions(noted, findings)}
     by_key = {lesion.key: found for lesion, found in zip(lesions, findings, strict=True)}
     return [compared.get(draft.row, draft) for draft in drafts], by_key
+
+
+def _seen(draft: Draft, found: Verified) -> Draft:
+    """Draft with what decoding showed: its notes, and which image of a stack is analysed."""
+    assert draft.lesion is not None
+    return replace(draft.noted(*found.notes), lesion=replace(draft.lesion, frame=found.frame))
 
 
 def _check_roles(drafts: Sequence[Draft], lesions: Sequence[Lesion]) -> None:

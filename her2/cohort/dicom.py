@@ -21,6 +21,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from her2.cohort.files import check_size, decoding
 from her2.cohort.problems import Note, refuse, stop
+from her2.cohort.stacks import check_frame
 
 _REQUIRED = {
     "Rows": "D09", "Columns": "D10", "BitsAllocated": "D11", "PhotometricInterpretation": "D12",
@@ -55,8 +56,15 @@ class Frame:
     vendor: str | None = None
 
 
-def read_dicom(path: Path) -> Frame:
-    """Decode the single frame of a DICOM file.
+def n_dicom_frames(path: Path) -> int:
+    """How many frames a DICOM file announces; 1 where it announces none."""
+    with decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN):
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        return max(int(header.get("NumberOfFrames") or 1), 1)
+
+
+def read_dicom(path: Path, frame: int | None = None) -> Frame:
+    """Decode the single frame of a DICOM file, or of a cine loop that `frame`, from 1.
 
     Raises
     ------
@@ -70,7 +78,7 @@ def read_dicom(path: Path) -> Frame:
         _check_preamble(path)
         dataset = pydicom.dcmread(path)
         _check_object(dataset)
-        _check_header(dataset)
+        index = check_frame(_check_header(dataset, frame), frame, code="D19")
         spacing, spacing_notes = _spacing(dataset)
         simulated = str(dataset.get("ImageComments", "")).startswith(SIMULATED)
         vendor = str(dataset.get("Manufacturer", "") or "").strip() or None
@@ -78,7 +86,7 @@ def read_dicom(path: Path) -> Frame:
     with data, disable_value_validation():
         _check_length(dataset)
         _check_decoder(dataset)
-        pixels, notes = _pixels(dataset)
+        pixels, notes = _pixels(dataset, index)
     return Frame(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
 
 
@@ -109,16 +117,15 @@ def _check_object(dataset: FileDataset) -> None:
         raise refuse("D52", what, "name the ultrasound image")
 
 
-def _check_header(dataset: Dataset) -> None:
+def _check_header(dataset: Dataset, frame: int | None) -> int:
+    """Refuse a header that lacks or contradicts what decoding needs; return its frames."""
     for tag, code in _REQUIRED.items():
         if dataset.get(tag) is None:
             raise refuse(code, f"the DICOM header has no {tag}", _EXPORT_AGAIN)
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = max(int(dataset.get("NumberOfFrames") or 1), 1)
     channels = int(dataset.SamplesPerPixel)
-    check_size((int(dataset.Rows), int(dataset.Columns), max(frames, 1), channels))
-    if frames > 1:
-        what = f"the file holds {frames} frames, expected one"
-        raise refuse("D19", what, "export the frame on which the mask was drawn")
+    decoded = frames if frame is None else 1  # of a cine loop only the frame is decoded
+    check_size((int(dataset.Rows), int(dataset.Columns), decoded, channels))
     colours = str(dataset.PhotometricInterpretation)
     if colours not in _CHANNELS:
         raise refuse("D27", f"unknown PhotometricInterpretation {colours!r}", _EXPORT_AGAIN)
@@ -128,6 +135,7 @@ def _check_header(dataset: Dataset) -> None:
     if int(dataset.BitsAllocated) not in (8, 16):
         what = f"BitsAllocated is {dataset.BitsAllocated}, expected 8 or 16"
         raise refuse("D30", what, _EXPORT_AGAIN)
+    return frames
 
 
 def _check_length(dataset: FileDataset) -> None:
@@ -154,9 +162,10 @@ def _check_decoder(dataset: FileDataset) -> None:
         )
 
 
-def _pixels(dataset: FileDataset) -> tuple[NDArray[np.generic], list[Note]]:
+def _pixels(dataset: FileDataset, index: int) -> tuple[NDArray[np.generic], list[Note]]:
     colours = str(dataset.PhotometricInterpretation)
-    dataset.pixel_array_options(correct_unused_bits=False)  # would wrap what is out of range
+    # correcting unused bits would wrap what is out of range
+    dataset.pixel_array_options(index=index, correct_unused_bits=False)
     pixels: NDArray[np.generic] = dataset.pixel_array  # YBR arrives as RGB
     if colours == "PALETTE COLOR":
         with decoding("D25", "the palette is missing or damaged", _EXPORT_AGAIN):

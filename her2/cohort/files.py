@@ -25,7 +25,8 @@ Result = TypeVar("Result")
 Kind = Literal["dicom", "png", "jpeg", "tiff", "bmp", "nifti", "nrrd", "metaimage"]
 
 MAX_FILE_BYTES = 512 * 2**20
-MAX_PIXELS = 8192 * 8192
+MAX_VALUES = 8192 * 8192
+MAX_STACK_VALUES = 4 * MAX_VALUES  # of a volume whose slice is named: it is decoded as a whole
 
 # What pydicom, Pillow, ITK and zlib raise on damaged files; RecursionError and
 # NotImplementedError are RuntimeErrors, UnicodeDecodeError is a ValueError.
@@ -112,7 +113,7 @@ def check_file(path: Path) -> None:
         path.open("rb").close()
 
 
-def check_size(shape: tuple[int, ...]) -> None:
+def check_size(shape: tuple[int, ...], *, limit: int = MAX_VALUES) -> None:
     """Refuse, before decoding, what would not fit into memory or has no pixels."""
     size = " x ".join(map(str, shape))
     if min(shape, default=0) < 1:
@@ -120,8 +121,8 @@ def check_size(shape: tuple[int, ...]) -> None:
     total = 1
     for length in shape:
         total *= length
-    if total > MAX_PIXELS:
-        what = f"the image announces {size} values, the limit is {MAX_PIXELS}"
+    if total > limit:
+        what = f"the image announces {size} values, the limit is {limit}"
         raise refuse("D16", what, "export a single frame of at most 8192 x 8192 pixels")
 
 

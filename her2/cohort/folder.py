@@ -21,6 +21,7 @@ from her2.cohort.outcome import (
 )
 from her2.cohort.paths import existing_paths
 from her2.cohort.problems import Note, as_note, leaves_out, refuse, stop
+from her2.cohort.stacks import check_rule
 from her2.cohort.table import read_table, require_columns, row_numbers
 from her2.cohort.verify import Draft
 from her2.errors import InputProblem, MissingInput
@@ -39,6 +40,7 @@ def read_folder_cohort(
     positive: str | None = None,
     clinical: Sequence[str] = (),
     features: str | Path | None = None,
+    frame: str | None = None,
     name: str = "folder",
     n_workers: int = 1,
 ) -> Cohort:
@@ -52,13 +54,17 @@ def read_folder_cohort(
         Name of the table, ``cohort.csv`` or ``cohort.xlsx`` if None. Columns: `patient_id`;
         `image` and `mask` (masks joined by ``;`` are merged); `outcome`, or `her2_ihc` and
         `her2_fish`. Optional: `lesion_id`, `mask_reader2`, `group`, `spacing_mm` (``0.1`` or, row
-        by column, ``0.1x0.08``), `split` (train, test, external).
+        by column, ``0.1x0.08``), `frame` (of a stack, which image, from 1), `split` (train, test,
+        external).
     positive
         Level of `outcome` that counts as positive; None where it is 0 and 1.
     clinical
         Columns that are clinical variables.
     features
         csv or parquet of features by `patient_id` (and `lesion_id`); no image is needed then.
+    frame
+        ``largest_lesion``: of stacks without a `frame`, the image in which the mask is largest;
+        None: such stacks are left out.
     name
         Name of the cohort in results.
     n_workers
@@ -68,23 +74,29 @@ def read_folder_cohort(
     ------
     MissingInput
         If the folder, the table or the features are not there.
+    BadConfig
+        For another `frame`.
     BadCohort
         If the cohort cannot be studied; a bad case alone is only left out (`Cohort.problems`).
     """
+    check_rule(frame)
     folder = cohort_folder(root)
     path = _table_path(folder, table)
-    frame, notes = clean_ids(read_table(path))
-    frame, repeated = merge_repeated(frame)
-    positive_name, outcomes = _outcomes(frame, positive)
-    _check_columns(frame, needs_image=features is None and not clinical)
+    rows, notes = clean_ids(read_table(path))
+    rows, repeated = merge_repeated(rows)
+    positive_name, outcomes = _outcomes(rows, positive)
+    _check_columns(rows, needs_image=features is None and not clinical)
     drafts = [
-        _draft(cells, outcome, folder, needs_image="image" in frame.columns and features is None)
-        for cells, outcome in zip(_rows(frame), outcomes, strict=True)
+        _draft(cells, outcome, folder, needs_image="image" in rows.columns and features is None)
+        for cells, outcome in zip(_rows(rows), outcomes, strict=True)
     ]
     drafts = [d.noted(repeated[d.row]) if d.row in repeated else d for d in drafts]
-    source = Source(name, folder, path.name, positive_name, tuple(drafts), frame, tuple(notes))
+    source = Source(name, folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
     brought = None if features is None else beside(folder, features)
-    return assemble(source, clinical=clinical, features=brought, n_workers=n_workers)
+    return assemble(
+        source, clinical=clinical, features=brought, largest=frame is not None,
+        n_workers=n_workers,
+    )  # fmt: skip
 
 
 def cohort_folder(root: str | Path | None) -> Path:
@@ -208,6 +220,7 @@ def _draft(cells: _Cells, outcome: int | InputProblem, root: Path, *, needs_imag
         spacing_mm=parse_spacing(cells["spacing_mm"], notes),
         group=cells["group"] or None,
         role=_role(cells["split"]),
+        frame=_frame(cells["frame"], notes),
     )
     if needs_image or cells["image"]:
         lesion = _with_paths(lesion, cells, root, notes)
@@ -240,6 +253,15 @@ def parse_spacing(
         return rows, columns
     fix = "write the length of a pixel: 0.1, or 0.1x0.08 (row by column)"
     notes.append(Note("D45", f"the pixel spacing is {text!r}", fix))
+    return None
+
+
+def _frame(text: str, notes: list[Note]) -> int | None:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    if text:
+        fix = "write which image of the stack is analysed: 1 for the first"
+        notes.append(Note("D19", f"the frame is {text!r}, expected a whole number", fix))
     return None
 
 

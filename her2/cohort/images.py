@@ -5,6 +5,7 @@ Colour files are read by channel R, without alpha: blending alpha would change g
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,21 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from her2.cohort.dicom import Frame, Spacing, read_dicom
-from her2.cohort.files import Kind, check_size, decoding, file_kind
+from her2.cohort.dicom import Frame, Spacing, n_dicom_frames, read_dicom
+from her2.cohort.files import (
+    MAX_STACK_VALUES,
+    MAX_VALUES,
+    Kind,
+    check_size,
+    decoding,
+    file_kind,
+)
 from her2.cohort.kept import kept
 from her2.cohort.problems import Note, Severity, refuse
+from her2.cohort.stacks import check_frame
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
+_PICTURES = ("PNG", "JPEG", "TIFF", "BMP")
 SPACING_CODES = ("D41", "D42", "D43", "D44", "D45")
 # Displays tint grey by up to 28 levels of 255 (breast_lesions_usg); drawn marks differ by more.
 _COLOUR_LEVELS = 32
@@ -65,12 +75,16 @@ def _arrays(image: DecodedImage) -> tuple[NDArray[np.generic] | None, ...]:
 
 
 @kept(_arrays)
-def decode_image(path: Path) -> DecodedImage:
-    """As `read_image`, with where the colours are (see `colour_notes`)."""
+def decode_image(path: Path, frame: int | None = None) -> DecodedImage:
+    """As `read_image`, with where the colours are (see `colour_notes`).
+
+    frame: of a cine loop, a volume or a file of several pages, the one that is read, from 1; a
+    file of one image is read whatever it says.
+    """
     kind = file_kind(path)
-    frame = _read_stored(path, kind)
-    spacing, notes = frame.spacing_mm, list(frame.notes)
-    pixels, coloured = _to_grey(frame.pixels)
+    stored = _read_stored(path, kind, frame)
+    spacing, notes = stored.spacing_mm, list(stored.notes)
+    pixels, coloured = _to_grey(stored.pixels)
     _check_grey(pixels)
     if coloured is not None:
         what = f"a colour file ({int(coloured.sum())} coloured pixels); channel R is used"
@@ -79,7 +93,7 @@ def decode_image(path: Path) -> DecodedImage:
         fix = "give spacing_mm in the patient table; without it sizes are in pixels"
         notes.append(Note("D42", "the file does not say how large a pixel is", fix))
     return DecodedImage(
-        kind, pixels, spacing, tuple(notes), coloured, frame.simulated, frame.vendor
+        kind, pixels, spacing, tuple(notes), coloured, stored.simulated, stored.vendor
     )
 
 
@@ -100,54 +114,102 @@ def colour_notes(image: DecodedImage, mask: NDArray[np.bool_]) -> list[Note]:
     return [Note("D21", what, "export the B-mode image without marks", severity=severity)]
 
 
-def read_volume(path: Path, *, several: str) -> tuple[NDArray[np.generic], Spacing | None]:
+def read_volume(
+    path: Path, *, several: str, frame: int | None = None
+) -> tuple[NDArray[np.generic], Spacing | None]:
     """One slice (H, W) or (H, W, channels) and its spacing (row, column) in mm.
 
-    `several` is the code for a file of more than one slice. A spacing of exactly 1 mm is what
-    writers put when they know none, and counts as unknown.
+    `several` is the code for a file of more than one slice of which `frame` names none. A spacing
+    of exactly 1 mm is what writers put when they know none, and counts as unknown.
     """
-    fix = "save the one slice that is to be analysed"
     with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        size = tuple(int(length) for length in reader.GetSize())
-        check_size((*size, int(reader.GetNumberOfComponents())))
-        if any(length > 1 for length in size[2:]):
-            raise refuse(several, f"the file holds {size} voxels, expected one slice", fix)
-        image = reader.Execute()
-        array = sitk.GetArrayFromImage(image)
-        array = array.reshape(size[1], size[0], *array.shape[len(size) :])
-        column, row = (float(length) for length in image.GetSpacing()[:2])
+        reader = _announced(path)
+        index = check_frame(_n_slices(reader), frame, code=several)
+        array = _decoded_volume(reader, MAX_VALUES if frame is None else MAX_STACK_VALUES)[index]
+        column, row = (float(length) for length in reader.GetSpacing()[:2])
     known = row > 0 and column > 0 and (row, column) != (1.0, 1.0)
-    return array, (row, column) if known else None
+    return array.copy(), (row, column) if known else None
 
 
-def _read_stored(path: Path, kind: Kind) -> Frame:
+def _announced(path: Path) -> sitk.ImageFileReader:
+    """Reader of a volume that has read what the header says."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
+def _n_slices(reader: sitk.ImageFileReader) -> int:
+    return math.prod(int(length) for length in reader.GetSize()[2:])
+
+
+def _decoded_volume(reader: sitk.ImageFileReader, limit: int) -> NDArray[np.generic]:
+    """All slices, (n, H, W) or (n, H, W, channels)."""
+    size = tuple(int(length) for length in reader.GetSize())
+    check_size((*size, int(reader.GetNumberOfComponents())), limit=limit)
+    array = sitk.GetArrayFromImage(reader.Execute())
+    return np.asarray(array.reshape(-1, size[1], size[0], *array.shape[len(size) :]))
+
+
+def read_stack(path: Path) -> NDArray[np.generic]:
+    """All slices of a volume or pages of a picture, (n, H, W) or (n, H, W, channels).
+
+    Raises
+    ------
+    InputProblem
+        D02 and others for a file that cannot be decoded, or whose pages differ in size.
+    """
+    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
+        if file_kind(path) in VOLUME_KINDS:
+            return _decoded_volume(_announced(path), MAX_STACK_VALUES)
+        pages = range(1, n_stacked(path) + 1)
+        return np.stack(
+            [read_picture(path, several="M20", frame=page, keep_indices=True)[0] for page in pages]
+        )
+
+
+def n_stacked(path: Path) -> int:
+    """Slices of a volume, frames of a cine loop or pages of a picture; 1 for a single image.
+
+    Raises
+    ------
+    InputProblem
+        For a file whose header cannot be read.
+    """
+    kind = file_kind(path)
+    if kind == "dicom":
+        return n_dicom_frames(path)
+    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
+        if kind in VOLUME_KINDS:
+            return _n_slices(_announced(path))
+        with Image.open(path, formats=_PICTURES) as picture:
+            return int(getattr(picture, "n_frames", 1))
+
+
+def _read_stored(path: Path, kind: Kind, frame: int | None) -> Frame:
     """Array as stored, with spacing and notes, whatever the format."""
     if kind == "dicom":
-        return read_dicom(path)
+        return read_dicom(path, frame)
     if kind in VOLUME_KINDS:
-        return Frame(*read_volume(path, several="D19"), ())
-    stored, is_palette = read_picture(path, several="D19")
+        return Frame(*read_volume(path, several="D19", frame=frame), ())
+    stored, is_palette = read_picture(path, several="D19", frame=frame)
     looked_up = Note("D25", "a palette image; its colours were looked up", "nothing")
     return Frame(stored, None, (looked_up,) if is_palette else ())
 
 
 def read_picture(
-    path: Path, *, several: str, keep_indices: bool = False
+    path: Path, *, several: str, frame: int | None = None, keep_indices: bool = False
 ) -> tuple[NDArray[np.generic], bool]:
     """Array (H, W) or (H, W, channels) of a PNG, JPEG, TIFF or BMP, and whether it had a palette.
 
-    `several` is the code for a file of more than one page.
+    `several` is the code for a file of more than one page of which `frame` names none.
     """
     damaged = decoding("D02", "the picture cannot be decoded", _EXPORT_AGAIN)
-    with damaged, Image.open(path, formats=("PNG", "JPEG", "TIFF", "BMP")) as picture:
+    with damaged, Image.open(path, formats=_PICTURES) as picture:
+        index = check_frame(int(getattr(picture, "n_frames", 1)), frame, code=several)
+        if index:
+            picture.seek(index)
         check_size((picture.height, picture.width, len(picture.getbands())))
-        n_pages = int(getattr(picture, "n_frames", 1))
-        if n_pages > 1:
-            what = f"the file holds {n_pages} pages, expected one"
-            raise refuse(several, what, "save the one page that is to be analysed")
         is_palette = picture.mode in ("P", "PA")
         with decoding("D06", "the pixel data are damaged or cut off", _EXPORT_AGAIN):
             array = _picture_array(picture, keep_indices)

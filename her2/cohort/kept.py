@@ -9,11 +9,13 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 Decoded = TypeVar("Decoded")
+Answer = TypeVar("Answer", covariant=True)
+Key = tuple[str, Path, int | None]
 State = tuple[int, int, int]
 
 
@@ -23,15 +25,15 @@ class _Kept:
     def __init__(self) -> None:
         self.room = 0  # bytes
         self.used = 0
-        self._found: dict[tuple[str, Path], tuple[State, Any, int]] = {}
+        self._found: dict[Key, tuple[State, Any, int]] = {}
         self._lock = Lock()
 
-    def get(self, key: tuple[str, Path], state: State) -> Any | None:
+    def get(self, key: Key, state: State) -> Any | None:
         with self._lock:
             known = self._found.get(key)
         return known[1] if known is not None and known[0] == state else None
 
-    def put(self, key: tuple[str, Path], state: State, value: Any, n_bytes: int) -> None:
+    def put(self, key: Key, state: State, value: Any, n_bytes: int) -> None:
         with self._lock:
             _, _, before = self._found.pop(key, (state, None, 0))
             self.used -= before
@@ -60,25 +62,34 @@ def keep_decoded(room_bytes: int) -> None:
         _kept.clear()
 
 
+class Decode(Protocol[Answer]):
+    """A function that decodes a file; of a stack, the image with the number `frame`."""
+
+    __qualname__: str
+
+    def __call__(self, path: Path, frame: int | None = None) -> Answer:
+        """Return what the file holds."""
+
+
 def kept(
     arrays: Callable[[Decoded], tuple[Any, ...]],
-) -> Callable[[Callable[[Path], Decoded]], Callable[[Path], Decoded]]:
+) -> Callable[[Decode[Decoded]], Decode[Decoded]]:
     """Decorate a function that decodes a file, so that its answer is kept while there is room.
 
     arrays: those of an answer; they are made read-only, because every reader has the same.
     """
 
-    def decorated(decode: Callable[[Path], Decoded]) -> Callable[[Path], Decoded]:
+    def decorated(decode: Decode[Decoded]) -> Decode[Decoded]:
         @wraps(decode)
-        def decoded(path: Path) -> Decoded:
+        def decoded(path: Path, frame: int | None = None) -> Decoded:
             state = _state(path) if _kept.room else None
             if state is None:
-                return decode(path)
-            key = (decode.__qualname__, path.absolute())
+                return decode(path, frame)
+            key = (decode.__qualname__, path.absolute(), frame)
             known: Decoded | None = _kept.get(key, state)
             if known is not None:
                 return known
-            found = decode(path)
+            found = decode(path, frame)
             own = [array for array in arrays(found) if isinstance(array, np.ndarray)]
             for array in own:
                 array.setflags(write=False)

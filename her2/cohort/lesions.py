@@ -27,10 +27,10 @@ def load_lesion(lesion: Lesion) -> LesionImage:
     """
     if lesion.image is None:
         raise refuse("C04", "the lesion has no image", "name its image in the table")
-    image = decode_image(lesion.image)
+    image = decode_image(lesion.image, lesion.frame)
     pixels = image.pixels
     shape = (pixels.shape[0], pixels.shape[1])
-    mask, mask_notes = read_mask(lesion.masks, shape)
+    mask, mask_notes = read_mask(lesion.masks, shape, lesion.frame)
     _raise_first([*image_notes(lesion, image), *mask_notes, *colour_notes(image, mask)])
     spacing = lesion.spacing_mm or image.spacing_mm
     enhanced = read_enhanced(lesion.enhanced, shape) if lesion.enhanced else None
@@ -47,7 +47,7 @@ def load_reader2_mask(lesion: Lesion, shape: tuple[int, int]) -> NDArray[np.bool
     """
     if not lesion.masks_reader2:
         return None
-    mask, notes = read_mask(lesion.masks_reader2, shape)
+    mask, notes = read_mask(lesion.masks_reader2, shape, lesion.frame)
     _raise_first(notes)
     return mask
 

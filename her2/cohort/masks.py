@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from her2.cohort.files import file_kind
-from her2.cohort.images import VOLUME_KINDS, read_picture, read_volume
+from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
 from her2.cohort.kept import kept
 from her2.cohort.problems import Note, refuse
 
@@ -27,7 +27,9 @@ Shape = tuple[int, int]
 Mask = NDArray[np.bool_]
 
 
-def read_mask(paths: Sequence[Path], shape: Shape | None) -> tuple[Mask, list[Note]]:
+def read_mask(
+    paths: Sequence[Path], shape: Shape | None, frame: int | None = None
+) -> tuple[Mask, list[Note]]:
     """Union of the masks of one lesion, (H, W) bool, and what was changed or doubtful.
 
     Parameters
@@ -36,6 +38,8 @@ def read_mask(paths: Sequence[Path], shape: Shape | None) -> tuple[Mask, list[No
         Mask files, at least one; several are merged.
     shape
         (H, W) of the image; None only where the image itself could not be read.
+    frame
+        Of masks that are stacks, the slice that is read, from 1.
 
     Raises
     ------
@@ -47,12 +51,41 @@ def read_mask(paths: Sequence[Path], shape: Shape | None) -> tuple[Mask, list[No
     merged: Mask | None = None
     notes: list[Note] = []
     for path in paths:
-        mask, found = _read_one(path)
+        mask, found = _read_one(path, frame)
         _check_shape(mask.shape, merged.shape if merged is not None and shape is None else shape)
         merged = mask if merged is None else merged | mask
         notes += found
     assert merged is not None
     return merged, [*notes, *_check_region(merged, n_files=len(paths))]
+
+
+def largest_frame(paths: Sequence[Path]) -> int:
+    """Return the number, from 1, of the slice with the largest lesion; the first of equals.
+
+    paths: masks of one lesion, at least one of them a stack; a single slice lies on all.
+
+    Raises
+    ------
+    InputProblem
+        M02 for stacks of different sizes, M06 for empty ones, or a code for a damaged file.
+    """
+    merged = _read_stack(paths[0])
+    for path in paths[1:]:
+        stack = _read_stack(path)
+        if stack.shape[1:] != merged.shape[1:] or 1 < len(stack) != len(merged) > 1:
+            sizes = " and ".join(" x ".join(map(str, s.shape)) for s in (merged, stack))
+            raise refuse("M02", f"masks of one lesion have {sizes} values", _DRAW_AGAIN)
+        merged = merged | stack
+    areas = merged.sum(axis=(1, 2))
+    if not areas.any():
+        raise refuse("M06", "the mask is empty", _DRAW_AGAIN)
+    return int(np.argmax(areas)) + 1
+
+
+def _read_stack(path: Path) -> NDArray[np.bool_]:
+    """Where a mask is not 0 in any of its slices, (n, H, W)."""
+    values = read_stack(path)
+    return np.asarray((values if values.ndim == 3 else values[..., 0]) != 0)
 
 
 def dice(first: Mask, second: Mask) -> float:
@@ -69,15 +102,15 @@ def _pixels(found: tuple[Mask, list[Note]]) -> tuple[Mask]:
 
 
 @kept(_pixels)
-def _read_one(path: Path) -> tuple[Mask, list[Note]]:
+def _read_one(path: Path, frame: int | None = None) -> tuple[Mask, list[Note]]:
     kind = file_kind(path)
     notes: list[Note] = []
     if kind == "dicom":
         raise refuse("D02", "the mask is a DICOM file", "save the mask as PNG, NIfTI or NRRD")
     if kind in VOLUME_KINDS:
-        values, _ = read_volume(path, several="M20")
+        values, _ = read_volume(path, several="M20", frame=frame)
     else:
-        values, is_palette = read_picture(path, several="M20", keep_indices=True)
+        values, is_palette = read_picture(path, several="M20", frame=frame, keep_indices=True)
         if is_palette:
             notes.append(Note("M11", "a palette mask; indices, not colours, are used", "check it"))
     if values.ndim == 3:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from her2.cohort.dicom import Spacing
 from her2.cohort.duplicates import thumbnails
 from her2.cohort.files import decode_each
-from her2.cohort.images import DecodedImage, colour_notes, decode_image
+from her2.cohort.images import DecodedImage, colour_notes, decode_image, n_stacked
 from her2.cohort.lesions import image_notes
-from her2.cohort.masks import Mask, Shape, dice, read_mask
+from her2.cohort.masks import Mask, Shape, dice, largest_frame, read_mask
 from her2.cohort.problems import Note, Severity, as_note, leaves_out
 from her2.errors import InputProblem
 from her2.store import content_key
@@ -51,11 +51,13 @@ class Draft:
 class Verified:
     """What decoding a lesion showed: hashes of the arrays ("" where there is none).
 
-    diameter_mm: of the circle with the mask's area, None without a pixel size; thumbnails: small
-    pictures by which copies are found, None where image or mask cannot be used.
+    frame: of a stack, the one that is analysed; diameter_mm: of the circle with the mask's area,
+    None without a pixel size; thumbnails: small pictures by which copies are found, None where
+    image or mask cannot be used.
     """
 
     notes: tuple[Note, ...]
+    frame: int | None = None
     image_sha256: str = ""
     mask_sha256: str = ""
     reader2_sha256: str = ""
@@ -66,8 +68,12 @@ class Verified:
     thumbnails: NDArray[np.float32] | None = None
 
 
-def verify_lesions(lesions: Sequence[Lesion], root: Path, *, n_workers: int = 1) -> list[Verified]:
+def verify_lesions(
+    lesions: Sequence[Lesion], root: Path, *, largest: bool = False, n_workers: int = 1
+) -> list[Verified]:
     """Return the findings on every lesion, in order, whatever the number of processes.
+
+    largest: whether of stacks without a frame the one is analysed in which the mask is largest.
 
     Raises
     ------
@@ -76,25 +82,32 @@ def verify_lesions(lesions: Sequence[Lesion], root: Path, *, n_workers: int = 1)
     """
     n_processes = min(n_workers, len(lesions) // _LESIONS_A_PROCESS)
     if n_processes > 1:
-        jobs = (delayed(verify_lesion)(lesion, root) for lesion in lesions)
+        jobs = (delayed(verify_lesion)(lesion, root, largest=largest) for lesion in lesions)
         return list(Parallel(n_jobs=n_processes)(jobs))
-    return decode_each(partial(verify_lesion, root=root), lesions, n_threads=n_workers)
+    verify = partial(verify_lesion, root=root, largest=largest)
+    return decode_each(verify, lesions, n_threads=n_workers)
 
 
-def verify_lesion(lesion: Lesion, root: Path) -> Verified:
+def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verified:
     """Decode the image and the masks of one lesion and collect everything found."""
-    if lesion.image is None:
+    path = lesion.image
+    if path is None:
         return Verified(())
     findings = _Findings(root)
-    image = findings.image(lesion, lesion.image)
+    if lesion.frame is not None or largest:
+        lesion = replace(lesion, frame=findings.frame(lesion, path))
+        if leaves_out(findings.notes):
+            return Verified(tuple(findings.notes))
+    image = findings.image(lesion, path)
     shape = (image.pixels.shape[0], image.pixels.shape[1]) if image else None
-    mask = findings.mask(lesion.masks, shape)
+    mask = findings.mask(lesion, shape)
     if image is not None and mask is not None:
-        findings.add(colour_notes(image, mask), [lesion.image])
-    reader2 = findings.reader2(lesion.masks_reader2, shape, mask)
+        findings.add(colour_notes(image, mask), [path])
+    reader2 = findings.reader2(lesion, shape, mask)
     spacing = lesion.spacing_mm or (image.spacing_mm if image else None)
     return Verified(
         notes=tuple(findings.notes),
+        frame=lesion.frame,
         image_sha256=_sha256(image.pixels if image else None),
         mask_sha256=_sha256(mask),
         reader2_sha256=_sha256(reader2),
@@ -117,32 +130,58 @@ class _Findings:
         path = relative(paths, self.root)
         self.notes += [replace(note, path=path) for note in notes]
 
+    def frame(self, lesion: Lesion, path: Path) -> int | None:
+        """Image of a stack: the table's, or the one with the largest lesion; None of no stack."""
+        length = self._length([path])
+        n_masks = self._length(lesion.masks)
+        if 1 < length != n_masks > 1:
+            what = f"the image is a stack of {length}, its mask one of {n_masks} images"
+            note = Note("M02", what, "export the mask as a stack of the image's length")
+            self.add([note], lesion.masks)
+        if lesion.frame is not None or n_masks == 1 or leaves_out(self.notes):
+            return lesion.frame
+        try:
+            frame = largest_frame(lesion.masks)
+        except InputProblem as problem:
+            self.add([as_note(problem)], lesion.masks)
+            return None
+        what = f"of {n_masks} images, number {frame} is analysed: there the lesion is largest"
+        self.add([Note("M20", what, "nothing", severity="normalised")], lesion.masks)
+        return frame
+
+    def _length(self, paths: Sequence[Path]) -> int:
+        """Images in the longest of some stacks; 1 where one of them cannot be read."""
+        try:
+            return max((n_stacked(path) for path in paths), default=1)
+        except InputProblem as problem:
+            self.add([as_note(problem)], paths)
+            return 1
+
     def image(self, lesion: Lesion, path: Path) -> DecodedImage | None:
         try:
-            image = decode_image(path)
+            image = decode_image(path, lesion.frame)
         except InputProblem as problem:
             self.add([as_note(problem)], [path])
             return None
         self.add(image_notes(lesion, image), [path])
         return image
 
-    def mask(self, paths: Sequence[Path], shape: Shape | None) -> Mask | None:
+    def mask(self, lesion: Lesion, shape: Shape | None) -> Mask | None:
         try:
-            mask, notes = read_mask(paths, shape)
+            mask, notes = read_mask(lesion.masks, shape, lesion.frame)
         except InputProblem as problem:
-            self.add([as_note(problem)], paths)
+            self.add([as_note(problem)], lesion.masks)
             return None
-        self.add(notes, paths)
+        self.add(notes, lesion.masks)
         return mask
 
-    def reader2(
-        self, paths: Sequence[Path], shape: Shape | None, first: Mask | None
-    ) -> Mask | None:
+    def reader2(self, lesion: Lesion, shape: Shape | None, first: Mask | None) -> Mask | None:
         """Second reader's mask; a bad one costs the agreement, not the lesion."""
+        paths = lesion.masks_reader2
         if not paths or shape is None or first is None:
             return None
         try:
-            second, _ = read_mask(paths, shape)
+            second, _ = read_mask(paths, shape, lesion.frame)
         except InputProblem as problem:
             self.add([replace(as_note(problem), severity="warning")], paths)
             return None
@@ -170,6 +209,11 @@ def compare_lesions(drafts: Sequence[Draft], verified: Sequence[Verified]) -> li
         for i in same:
             marked[i] = marked[i].noted(note)
         marked = _in_one_group(marked, same)
+    for same in _shared(drafts, [_stack(draft) for draft in drafts]):
+        for i in same:
+            what = "another patient has an image of the same stack"
+            marked[i] = marked[i].noted(Note("D40", what, "find out whose stack it is"))
+        marked = _in_one_group(marked, same)
     for same in _shared(drafts, [v.mask_sha256 for v in verified]):
         for i in same:
             note = Note("M18", "another patient has the same mask", "check for a wrong copy")
@@ -180,6 +224,12 @@ def compare_lesions(drafts: Sequence[Draft], verified: Sequence[Verified]) -> li
 def relative(paths: Sequence[Path], root: Path) -> str:
     """Paths as in the table: relative to the cohort's folder, joined by ``;``."""
     return ";".join(path.relative_to(root).as_posix() for path in paths)
+
+
+def _stack(draft: Draft) -> str:
+    """File of which the draft's image is one of several as far as is known; "" for others."""
+    lesion = draft.lesion
+    return "" if lesion is None or lesion.frame is None else str(lesion.image)
 
 
 def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:

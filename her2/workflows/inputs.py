@@ -97,6 +97,7 @@ def open_cohort(
             positive=settings.positive,
             clinical=settings.clinical,
             features=settings.features,
+            frame=settings.frame,
             n_workers=workers,
         )
     logger.info(

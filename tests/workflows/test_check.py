@@ -39,6 +39,23 @@ def test_a_good_cohort_is_described(check, image_cohort, tmp_path):
     assert "D20" in finished.out  # the RGBA images
 
 
+def test_of_stacks_the_declared_image_is_studied(check, make_cohort):
+    root = make_cohort(12, images=True)
+    for folder, name in (("images", "i003.png"), ("masks", "m003.png")):
+        page = Image.open(root / folder / name).convert("L")
+        blank = page if folder == "images" else Image.new("L", page.size)
+        blank.save(root / folder / "s.tiff", save_all=True, append_images=[page])
+        table = (root / "cohort.csv").read_text().replace(f"{folder}/{name}", f"{folder}/s.tiff")
+        (root / "cohort.csv").write_text(table)
+    assert check(root).status == 1
+    finished = check(root, "cohort.frame=largest_lesion", "run_dir=" + str(root / "chosen"))
+    assert finished.status == 0
+    assert "normalised   M20 mask of several slices (1 x)" in finished.out
+    with (root / "chosen/quarantine.csv").open(newline="", encoding="utf-8") as stream:
+        chosen = [row for row in csv.DictReader(stream) if row["code"] == "M20"]
+    assert "of 2 images, number 2 is analysed" in chosen[0]["message"]
+
+
 def test_only_a_record_is_written(check, image_cohort, tmp_path):
     check(image_cohort)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
