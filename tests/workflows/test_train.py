@@ -1,12 +1,14 @@
 """`her2 train`: one backbone, fine-tuned, and several in one multirun."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from PIL import Image
 
 from her2.run_folder import RunFolder
 from her2.workflows.finish import finished_before
@@ -54,6 +56,29 @@ def test_a_network_is_trained_and_judged(train, tmp_path, canary):
     kept = [path.name for path in (run_dir / "model").glob("*.safetensors")]
     assert kept == ["deep_learning-all-network0.safetensors"]  # those of the folds were looked at
     assert [n.file for n in load_fine_tuned(run_dir / "model").networks] == kept
+
+
+def test_slices_of_a_patient_are_judged_together(train, image_cohort, tmp_path):
+    root = tmp_path / "slices"
+    shutil.copytree(image_cohort, root)
+    table = pd.read_csv(root / "cohort.csv")
+    for path in table["image"]:
+        image = Image.open(root / path).convert("L")
+        pages = [image, image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
+        pages[0].save((root / path).with_suffix(".tiff"), save_all=True, append_images=pages[1:])
+    table["image"] = table["image"].str.replace(r"\.\w+$", ".tiff", regex=True)
+    rows = [table.assign(lesion_id=number, frame=number) for number in (1, 2)]
+    pd.concat(rows).to_csv(root / "cohort.csv", index=False)
+    finished = train(
+        "tracking=none", "backbone.name=test_resnet", "evaluation.grad_cam=false",
+        "evaluation.unit=patient", f"cohort.root={root}",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    cohort = json.loads((tmp_path / "run/results.json").read_text())["cohort"]
+    assert (cohort["n_patients"], cohort["n_lesions"]) == (40, 80)
+    predictions = pd.read_parquet(tmp_path / "run/predictions.parquet")
+    assert not predictions.duplicated(["patient_id", "role", "kind"]).any()
+    assert predictions.groupby("patient_id")["role"].nunique().max() == 1
 
 
 def test_a_finished_run_is_kept_and_not_trained_again(train, tmp_path, monkeypatch):
