@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # settings that do not change a result, so a run may be resumed with others
 FREE_SETTINGS = ("compute", "tracking", "cache")
+# what lies in a folder before anything is learned; a command that is refused leaves no more
+_OPENING = {"config.yaml", "environment.json", "split.json"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class RunFolder:
     def open(cls, path: Path, config: dict[str, Any]) -> RunFolder:
         """Record config.yaml and environment.json; go on where the same recipe was stopped.
 
+        A folder in which another recipe was refused before it began is taken over.
+
         Raises
         ------
         BadConfig
@@ -43,12 +47,19 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         recorded = folder.file("config.yaml")
         if recorded.is_file():
-            _check_same(yaml.safe_load(recorded.read_text()) or {}, config, path)
+            changed = _changed(yaml.safe_load(recorded.read_text()) or {}, config)
+            if changed and folder._has_begun():
+                raise _of_another_run(changed, path)
+            if changed:
+                folder.file("split.json").unlink(missing_ok=True)  # drawn by the other recipe
             logger.info("run: going on in %s", path)
         text = yaml.safe_dump(_without_secrets(config), sort_keys=False, allow_unicode=True)
         write_atomic(recorded, text.encode())
         write_json(folder.file("environment.json"), environment())
         return folder
+
+    def _has_begun(self) -> bool:
+        return any(path.name not in _OPENING for path in self.path.iterdir())
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the run."""
@@ -114,14 +125,17 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return settings that differ and would change a result, in words."""
     old, new = (_flat(_without_secrets(config)) for config in (before, now))
-    changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
-    if not changed:
-        return
-    shown = ", ".join(f"{k}: {old.get(k)} -> {new.get(k)}" for k in changed[:3])
+    names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names]
+
+
+def _of_another_run(changed: list[str], path: Path) -> BadConfig:
+    shown = ", ".join(changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-    raise BadConfig(
+    return BadConfig(
         f"expected the settings of the run in {path}, found others ({shown}{more}); "
         "choose another run_dir, or give the settings of that run"
     )

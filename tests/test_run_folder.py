@@ -24,6 +24,11 @@ def other(**sections):
     return {**RECIPE, **sections}
 
 
+def begun(path):
+    """Folder of a run that has read its cohort."""
+    RunFolder.open(path, RECIPE).file("cohort.json").write_text("{}")
+
+
 def recorded(path):
     return yaml.safe_load((path / "config.yaml").read_text())
 
@@ -66,15 +71,24 @@ def test_what_changes_no_result_may_change(tmp_path, free):
     ],
 )
 def test_another_recipe_is_refused_with_what_differs(tmp_path, changed, named):
-    RunFolder.open(tmp_path, RECIPE)
+    begun(tmp_path)
     with pytest.raises(BadConfig) as refused:
         RunFolder.open(tmp_path, other(**changed))
     assert named in str(refused.value)
     assert recorded(tmp_path) == RECIPE
 
 
-def test_many_differences_are_counted(tmp_path):
+def test_a_folder_in_which_a_recipe_was_refused_takes_the_corrected_one(tmp_path):
+    RunFolder.open(tmp_path, RECIPE).file("split.json").write_text("{}")
     RunFolder.open(tmp_path, RECIPE)
+    assert (tmp_path / "split.json").is_file()
+    RunFolder.open(tmp_path, other(seed=1))
+    assert recorded(tmp_path)["seed"] == 1
+    assert not (tmp_path / "split.json").exists()
+
+
+def test_many_differences_are_counted(tmp_path):
+    begun(tmp_path)
     many = {f"key{i}": i for i in range(5)}
     with pytest.raises(BadConfig, match="and 2 more"):
         RunFolder.open(tmp_path, other(**many))
