@@ -24,8 +24,8 @@ import pandas as pd
 import yaml
 
 from her2.arms import TrainingSet, fit_arms
-from her2.cli import config_folder
 from her2.cohort import read_cohort
+from her2.composed import config_folder
 from her2.settings import BackboneSettings, TrainerSettings
 from her2.splits import grouped_folds, units
 from her2.stats import auc_interval, delong_test

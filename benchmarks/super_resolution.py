@@ -26,8 +26,8 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from her2 import stats
-from her2.cli import _typed, config_folder
 from her2.cohort import load_lesion, read_cohort
+from her2.composed import config_folder, typed_section
 from her2.seeds import generator
 from her2.settings import EnhanceSettings
 from her2.types import Cohort
@@ -45,7 +45,7 @@ def settings(overrides: list[str]) -> EnhanceSettings:
     changed = [f"enhance.{override}" for override in overrides]
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = compose("study", ["enhance=srgan_small", *changed])
-    return _typed("enhance", config["enhance"])
+    return typed_section("enhance", config["enhance"])
 
 
 def cpu_minutes() -> float:

@@ -7,19 +7,19 @@ sentence on stderr; 130 interrupted.
 from __future__ import annotations
 
 import atexit
-import inspect
 import logging
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2 import __version__, multirun, settings
+from her2 import __version__, multirun
+from her2.arguments import MULTIRUN, hydra_arguments
+from her2.composed import check_names, config_folder, one_sentence, workflow_arguments
 from her2.errors import BadConfig, Her2Error, StoppedEarly
 from her2.launched import JobStatuses, claim_gpu
 
@@ -40,28 +40,10 @@ COMMANDS = {
     "ui": "the MLflow pages of the runs, on this machine only",
     "sync": "send the run folders that MLflow lacks (her2 sync FOLDER; default outputs/)",
 }
-SECTIONS: dict[str, type] = {
-    "cohort": settings.CohortSettings,
-    "split": settings.SplitSettings,
-    "enhance": settings.EnhanceSettings,
-    "radiomics": settings.RadiomicsSettings,
-    "selection": settings.SelectionSettings,
-    "backbone": settings.BackboneSettings,
-    "fusion": settings.FusionSettings,
-    "evaluation": settings.EvaluationSettings,
-    "trainer": settings.TrainerSettings,
-    "trials": settings.TrialSettings,
-    "tracking": settings.TrackingSettings,
-    "compute": settings.ComputeSettings,
-}
-POSITIONAL = {"sync": "folder"}  # the setting that a command's plain argument is
 MODULES = {"audit": "audit_protocol"}  # of commands whose module has another name
 SEARCHED = ("classify", "train")  # commands with a workflow search_NAME
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
-MULTIRUN = ("-m", "--multirun")
-_HINTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
-_PLAIN = tuple(field.name for field in fields(settings.PlainSettings))
 
 
 def main() -> None:
@@ -109,13 +91,6 @@ def run(arguments: Sequence[str]) -> int:
     return _run_guarded(command, overrides)
 
 
-def config_folder() -> Path:
-    """Return the folder of the configuration files: inside the wheel, or beside the package."""
-    package = Path(__file__).resolve().parent
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
-
 def _run_guarded(command: str, overrides: Sequence[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -125,7 +100,7 @@ def _run_guarded(command: str, overrides: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (HydraException, OmegaConfBaseException) as error:
-        return _refuse(f"{_one_sentence(error)}; see her2 {command} --help")
+        return _refuse(f"{one_sentence(error)}; see her2 {command} --help")
     except StoppedEarly as error:
         _refuse(str(error))
         return 1
@@ -141,7 +116,6 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     """Let Hydra compose the command's config and run its workflow once, or once a job."""
     import hydra
 
-    _check_search(overrides)
     statuses = JobStatuses()
     composed = False
 
@@ -158,7 +132,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
 
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    arguments = _hydra_arguments(command, _named(command, overrides))
+    arguments = hydra_arguments(command, overrides)
     plan = _plan(command, arguments)
     if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
         arguments = [*arguments, f"run_dir={plan.folder}"]  # one, whenever the jobs begin
@@ -172,7 +146,7 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     except ValueError as error:  # some refusals of Hydra are no HydraException
         if composed:
             raise
-        raise BadConfig(_one_sentence(error)) from error
+        raise BadConfig(one_sentence(error)) from error
     return statuses.largest()
 
 
@@ -182,65 +156,6 @@ def _plan(command: str, arguments: Sequence[str]) -> multirun.Plan:
         return multirun.Plan()
     settings_given = [argument for argument in arguments if not argument.startswith("-")]
     return multirun.planned(command, config_folder(), settings_given)
-
-
-def _named_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with words (and folders) that name runs as the setting `runs`.
-
-    >>> _named_runs(["run/one", "4f5e6a", "arms=[dlr]", "--cfg", "job"])
-    ['arms=[dlr]', '--cfg', 'job', 'runs=["run/one","4f5e6a"]']
-    """
-    words: list[str] = []
-    others: list[str] = []
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        is_value = before.startswith("-") and "=" not in before and before not in MULTIRUN
-        is_word = "=" not in argument and not argument.startswith("-") and not is_value
-        (words if is_word or Path(argument).is_dir() else others).append(argument)
-    if not words:
-        return others
-    quoted = ",".join('"' + word.replace('"', '\\"') + '"' for word in words)
-    return [*others, f"runs=[{quoted}]"]
-
-
-def _named(command: str, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with a plain one as the setting that it is; a folder may have a =."""
-    name = POSITIONAL.get(command)
-    if name is None or not arguments:
-        return list(arguments)
-    first, *others = arguments
-    is_plain = "=" not in first or Path(first).is_dir()
-    if first.startswith("-") or not is_plain:
-        return list(arguments)
-    quoted = first.replace("\\", "\\\\").replace("'", "\\'")
-    return [f"{name}='{quoted}'", *others]
-
-
-def _check_search(arguments: Sequence[str]) -> None:
-    """Refuse a sweeper without -m: Hydra would run the command once, and search nothing."""
-    named = [x for x in arguments if x.startswith("hydra/sweeper=")]
-    if named and not set(MULTIRUN) & set(arguments):
-        raise BadConfig(f"expected -m with {named[0]}, found none; add -m to search")
-
-
-def _hydra_arguments(command: str, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments as Hydra takes them.
-
-    In a multirun -m goes first, because Hydra refuses settings on both sides of it, and a job's
-    folder is named after what differs between jobs, not after every setting that was given.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    if command == "compare":
-        arguments = _named_runs(arguments)
-    flags = [argument for argument in arguments if argument in MULTIRUN]
-    if not flags:
-        return list(arguments)
-    others = [argument for argument in arguments if argument not in MULTIRUN]
-    settings_given = [argument for argument in others if not argument.startswith("-")]
-    parsed = OverridesParser.create().parse_overrides(settings_given)
-    same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
-    excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
-    return [*flags, *others, excluded]
 
 
 def _run_job(command: str, config: DictConfig) -> int:
@@ -253,8 +168,8 @@ def _run_job(command: str, config: DictConfig) -> int:
     is_one_of_many = hydra_config.mode == RunMode.MULTIRUN
     try:
         workflow = _workflow(command)
-        arguments = _arguments(config)
-        _check_names(workflow, arguments)
+        arguments = workflow_arguments(config)
+        check_names(workflow, arguments)
         multirun.forget_refusal(run_dir)
         status: int = workflow(**arguments, run_dir=run_dir)
         return status
@@ -289,8 +204,8 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
     workflow = _workflow(f"search_{command}")
     with open_dict(config):
         ticket = OmegaConf.to_container(config.pop(TRIAL), resolve=True)
-    arguments = _arguments(config)
-    _check_names(workflow, {**arguments, "request": None})
+    arguments = workflow_arguments(config)
+    check_names(workflow, {**arguments, "request": None})
     return run_trial(workflow, arguments, ticket)
 
 
@@ -300,84 +215,12 @@ def _workflow(command: str) -> Callable[..., Any]:
     return workflow
 
 
-def _arguments(config: DictConfig) -> dict[str, Any]:
-    """Return the config as keyword arguments: one settings object a section, plain values."""
-    from omegaconf import OmegaConf
-
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-    assert isinstance(plain, dict)
-    recorded = {str(k): v for k, v in plain.items() if k != "run_dir"}
-    arguments: dict[str, Any] = {"config": recorded}
-    for name, value in recorded.items():
-        if name in SECTIONS:
-            arguments[name] = _typed(name, config[name])
-        elif name in _PLAIN:
-            arguments[name] = getattr(_plain({name: value}), name)
-        elif name != "command":
-            arguments[name] = value
-    return arguments
-
-
-def _plain(values: dict[str, Any]) -> settings.PlainSettings:
-    """Return settings that stand in no group, typed."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        typed = OmegaConf.merge(OmegaConf.structured(settings.PlainSettings), values)
-        return OmegaConf.to_object(typed)  # type: ignore[return-value]
-    except OmegaConfBaseException as error:
-        raise BadConfig(f"{', '.join(values)}: {_one_sentence(error)}") from error
-
-
-def _check_names(workflow: Callable[..., int], arguments: dict[str, Any]) -> None:
-    """Refuse a setting that the command does not have, and the loss of one that it needs."""
-    wanted = inspect.signature(workflow).parameters.keys() - {"run_dir"}
-    if unknown := sorted(arguments.keys() - wanted):
-        raise BadConfig(
-            f"expected settings among {', '.join(sorted(wanted - {'config'}))}, found "
-            f"{', '.join(unknown)}; leave it out"
-        )
-    if missing := sorted(wanted - arguments.keys()):
-        raise BadConfig(f"expected the settings {', '.join(missing)}, found none; do not delete")
-
-
-def _typed(name: str, section: DictConfig | None) -> Any:
-    """Return a section as its dataclass; a wrong type or name is refused with a sentence."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
-
-    if not OmegaConf.is_dict(section):
-        raise BadConfig(f"expected settings of the group {name}, found {section}; see {name}=...")
-    schema = OmegaConf.structured(SECTIONS[name])
-    OmegaConf.set_readonly(schema, False)
-    for key in schema:  # a section within a section is locked by itself
-        if not OmegaConf.is_missing(schema, key) and OmegaConf.is_config(schema[key]):
-            OmegaConf.set_readonly(schema[key], False)
-    try:
-        return OmegaConf.to_object(OmegaConf.merge(schema, section))
-    except MissingMandatoryValue as error:
-        raise BadConfig(
-            f"expected a value for {name}.{error.key}, found none; add {name}.{error.key}=VALUE"
-        ) from error
-    except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None)
-        place = f"{name}.{key}" if key else name
-        raise BadConfig(f"{place}: {_one_sentence(error)}") from error
-
-
 def _reason(error: Her2Error | OSError) -> str:
     """Return the sentence of an error; OSError: a full disk, a folder that cannot be written."""
     if isinstance(error, Her2Error):
         return str(error)
     place = f" {error.filename}" if error.filename else ""
     return f"expected files that can be read and written, found{place}: {error.strerror or error}"
-
-
-def _one_sentence(error: Exception) -> str:
-    """Return Hydra's message as one line, without its hints for programmers."""
-    lines = [line.strip() for line in str(error).partition("Config search path:")[0].splitlines()]
-    return "; ".join(line.rstrip(":;.") for line in lines if line and not _HINTS.match(line))
 
 
 def _usage() -> str:

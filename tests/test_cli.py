@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from her2 import __version__
-from her2.cli import COMMANDS, _workflow, config_folder
+from her2.cli import COMMANDS, _workflow
+from her2.composed import config_folder
 
 
 def in_a_shell(*arguments, cwd=None):

@@ -8,7 +8,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from her2.classifiers import NAMES, build, candidates
-from her2.cli import COMMANDS, SECTIONS, _arguments, config_folder
+from her2.cli import COMMANDS
+from her2.composed import SECTIONS, config_folder, workflow_arguments
 from her2.workflows.recipes import _CHAINS, selection_chain
 
 CONF = config_folder()
@@ -45,7 +46,7 @@ def test_an_option_composes_and_is_typed(composed, command, group, option):
     chosen = [f"{group}={option}"]
     if group == "cohort" and option != "phantom":
         chosen.append("cohort.root=DIR")
-    arguments = _arguments(composed(command, *chosen))
+    arguments = workflow_arguments(composed(command, *chosen))
     for name, settings in SECTIONS.items():
         if name in arguments:
             assert type(arguments[name]) is settings, name
@@ -54,7 +55,9 @@ def test_an_option_composes_and_is_typed(composed, command, group, option):
 
 @pytest.mark.parametrize("option", options("classifier"))
 def test_every_point_of_a_grid_is_a_classifier(composed, option):
-    points = candidates(_arguments(composed("classify", f"classifier={option}"))["classifier"])
+    points = candidates(
+        workflow_arguments(composed("classify", f"classifier={option}"))["classifier"]
+    )
     assert len(points) > 1
     for point in points:
         assert build(point, 0).get_params().items() >= dict(point.parameters).items()
@@ -62,7 +65,7 @@ def test_every_point_of_a_grid_is_a_classifier(composed, option):
 
 @pytest.mark.parametrize("option", options("selection"))
 def test_every_selection_is_the_chain_of_its_name_and_reads_what_its_file_has(composed, option):
-    settings = _arguments(composed("classify", f"selection={option}"))["selection"]
+    settings = workflow_arguments(composed("classify", f"selection={option}"))["selection"]
     assert settings.method == option
     selection_chain(settings, 0)
     given = yaml.safe_load((CONF / "selection" / f"{option}.yaml").read_text())
@@ -74,7 +77,7 @@ def test_every_selection_is_the_chain_of_its_name_and_reads_what_its_file_has(co
 @pytest.mark.parametrize("imbalance", ["weights", "smote"])
 def test_imbalance_is_a_setting_of_every_grid(composed, classifier, imbalance):
     config = composed("study", f"classifier={classifier}", f"classifier.imbalance={imbalance}")
-    points = candidates(_arguments(config)["classifier"])
+    points = candidates(workflow_arguments(config)["classifier"])
     assert {point.imbalance for point in points} == {imbalance}
 
 

@@ -7,7 +7,8 @@ import pytest
 from compared import several
 from hydra.errors import HydraException
 
-from her2.cli import _named_runs, config_folder
+from her2.arguments import named_runs
+from her2.composed import config_folder
 from her2.multirun import (
     UNFINISHED,
     Plan,
@@ -136,5 +137,5 @@ def test_words_that_name_runs_become_a_setting(tmp_path, monkeypatch):
     (tmp_path / "a=b").mkdir()
     monkeypatch.chdir(tmp_path)
     given = ["4f5e6a", "a=b", "arms=[dlr]", "--cfg", "job", "sea=1"]
-    assert _named_runs(given) == ["arms=[dlr]", "--cfg", "job", "sea=1", 'runs=["4f5e6a","a=b"]']
-    assert _named_runs(["--help"]) == ["--help"]
+    assert named_runs(given) == ["arms=[dlr]", "--cfg", "job", "sea=1", 'runs=["4f5e6a","a=b"]']
+    assert named_runs(["--help"]) == ["--help"]

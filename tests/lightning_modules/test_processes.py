@@ -10,7 +10,7 @@ import torch
 import training_process
 from torch import nn
 
-from her2.cli import config_folder
+from her2.composed import config_folder
 from lightning_modules.fitting import check_agreement
 
 # batch norm with pretrained statistics, no dropout: nothing depends on how a batch is shared

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import training_process
 
-from her2.cli import config_folder
+from her2.composed import config_folder
 from lightning_modules import processes
 
 SCRIPT = training_process.__file__

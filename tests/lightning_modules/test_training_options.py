@@ -299,7 +299,7 @@ def test_settings_of_the_backbone_are_checked(change, message) -> None:
 def test_every_setting_of_the_trainer_stands_in_its_file() -> None:
     import yaml
 
-    from her2.cli import config_folder
+    from her2.composed import config_folder
 
     given = yaml.safe_load((config_folder() / "trainer" / "default.yaml").read_text())
     assert given == dataclasses.asdict(TrainerSettings())

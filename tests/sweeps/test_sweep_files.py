@@ -8,7 +8,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from her2.classifiers import candidates, check_candidates
-from her2.cli import _arguments, config_folder
+from her2.composed import config_folder, workflow_arguments
 from sweeps.hydra_search import HydraJobs
 from sweeps.settings import SearchSettings
 from sweeps.space_files import SPACES, known_spaces, read_space
@@ -68,7 +68,7 @@ def test_the_ends_of_a_space_are_settings_of_its_command(path, tmp_path):
     for point in corners(found.space):
         overrides = [*found.given, *found.space.fixed, *found._settings_of(point)]
         config = found.loader.load_sweep_config(found.config, overrides)
-        arguments = _arguments(without_hydra(config))
+        arguments = workflow_arguments(without_hydra(config))
         if "classifier" in arguments:
             points = candidates(arguments["classifier"])
             assert len(points) == 1 or "classifier" not in point
