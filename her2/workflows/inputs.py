@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -237,9 +236,13 @@ def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
     recipe = [settings.n_patients, settings.seed, list(settings.image_shape)]
     key = content_key([*recipe, [file_sha256(path) for path in sources]])
     root = cache / "phantom" / key[:24]
-    if not (root / "cohort.csv").is_file():
-        shutil.rmtree(root, ignore_errors=True)
-        write_phantom_cohort(settings, root, workers)
+    made = root / "cohort.csv"
+    if not made.is_file():
+        try:
+            write_phantom_cohort(settings, root, workers)
+        except (BadConfig, OSError):
+            if not made.is_file():  # else another job was faster: the folder appears complete
+                raise
     return read_folder_cohort(
         root, clinical=settings.clinical or (), name="phantom", n_workers=workers
     )

@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from her2.errors import BadConfig
 from her2.tracking import ui_command
+from her2.workflows.inputs import write_phantom_cohort
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,23 @@ def test_without_a_root_it_goes_to_the_run_folder(her2_command, tmp_path):
     )  # fmt: skip
     assert finished.status == 0, finished.err
     assert (tmp_path / "run" / "cohort.csv").is_file()
+
+
+@pytest.mark.parametrize("met", [BadConfig("a full folder"), OSError("directory not empty")])
+def test_jobs_that_begin_together_share_the_simulated_cohort(
+    her2_command, tmp_path, monkeypatch, met
+):
+    def another_is_faster(*arguments):
+        write_phantom_cohort(*arguments)
+        raise met
+
+    monkeypatch.setattr("her2.workflows.inputs.write_phantom_cohort", another_is_faster)
+    finished = her2_command(
+        "check", "cohort=phantom", "cohort.n_patients=8", "cohort.image_shape=[128,128]",
+        f"cache={tmp_path / 'cache'}", f"run_dir={tmp_path / 'run'}", "compute.n_workers=1",
+    )  # fmt: skip
+    assert finished.status in (0, 1), finished.err
+    assert "8 lesions of 8 patients" in finished.out
 
 
 def test_the_pages_are_served_on_this_machine_only(tmp_path):
