@@ -87,8 +87,11 @@ def finish(
     results["timing"] = dict(run.watch.seconds)
     results["status"] = 1 if run.warning or doubts else 0
     results["made_by"] = made_by()
+    has_network = "deep_learning" in results["arms"]
+    if has_network:
+        results["network"] = network_entry(run.config["backbone"])
     results["cost"] = cost_entry(
-        run.folder, run.config, run.watch.seconds, has_network="deep_learning" in results["arms"]
+        run.folder, run.config, run.watch.seconds, has_network=has_network
     )
     # complete before any server is asked for anything
     write_json(run.folder.file("results.json"), results)
@@ -105,6 +108,17 @@ def made_by() -> dict[str, Any]:
     """Return the code that makes a run, as results.json keeps it."""
     made = environment()
     return {"her2": made["her2"], **made["git"], "lock_sha256": made["lock_sha256"]}
+
+
+def network_entry(backbone: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the network of a run and the weights that it began with, as results.json keeps them.
+
+    A name on the hub is no promise of the bytes behind it: the SHA-256 is.
+    """
+    from lightning_modules.backbones import describe_backbone
+
+    described = describe_backbone(backbone["name"], backbone["weights"])
+    return {key: described[key] for key in ("name", "timm_name", "weights", "weights_sha256")}
 
 
 def finished_before(run: OpenRun) -> int | None:

@@ -94,6 +94,7 @@ SCHEMA = {
         "n_open": int, "attainable": NUMBER,
     },
     "timing": {str: NUMBER},
+    "network": {"name": str, "timm_name": str, "weights": str, "weights_sha256": str},
     "cost": {"parameters": (int, type(None)), "seconds": float, "peak_memory_mb": float},
     "notes": [str],
     "status": int,
