@@ -154,9 +154,17 @@ def _not_as_frozen(path: Path, found: str) -> LeakageError:
 
 
 def grouped_folds(
-    y_true: NDArray[np.int64], groups: NDArray[np.int64], *, n_folds: int, seed: int, name: str
+    y_true: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    *,
+    n_folds: int,
+    seed: int,
+    name: str,
+    setting: str = "evaluation.n_folds",
 ) -> NDArray[np.int64]:
     """Return the fold of every row, shape (n,): groups stay whole, outcomes are dealt evenly.
+
+    name: of the random numbers; setting: what the user changes for another `n_folds`.
 
     Raises
     ------
@@ -169,7 +177,7 @@ def grouped_folds(
     if smallest < n_folds:
         raise BadCohort(
             f"expected at least {n_folds} patients of each outcome for {n_folds} folds, found "
-            f"{smallest}; set evaluation.n_folds to {max(smallest, 2)} or fewer, or bring more"
+            f"{smallest}; set {setting} to {max(smallest, 2)} or fewer, or bring more"
         )
     order = generator(seed, "folds", name).permutation(len(identifiers))
     ordered = np.concatenate([order[positive[order] == 1], order[positive[order] == 0]])

@@ -62,6 +62,7 @@ def build_backbone(
     num_classes: int = 0,
     in_chans: int = 3,
     drop_rate: float = 0.0,
+    image_size: int | None = None,
     normalisation: str = "backbone",
     seed: int = 0,
 ) -> Backbone:
@@ -80,6 +81,9 @@ def build_backbone(
         Channels of the images; with another number than the weights', timm adapts the stem.
     drop_rate
         Dropout before the head.
+    image_size
+        Side of the images. A network of a fixed size is built for it, and pretrained embeddings
+        of places are interpolated; None: the size that it was published with.
     normalisation
         ``"backbone"``: mean and std that the network was trained with; ``"zscore"``: each crop's.
     seed
@@ -88,13 +92,16 @@ def build_backbone(
     Raises
     ------
     BadConfig
-        If timm has no such network, or the weights do not fit it.
+        If timm has no such network, it cannot see images of that size, or the weights do not
+        fit it.
     MissingWeights
         If the weights cannot be found.
     """
     check_name(name)
+    if image_size is not None:
+        check_image_size(name, image_size)
     source = resolve_weights(name, weights)
-    kwargs = {"in_chans": in_chans, "drop_rate": drop_rate}
+    kwargs = {"in_chans": in_chans, "drop_rate": drop_rate, **_for_size(name, image_size)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if source.kind == "none":
@@ -108,12 +115,45 @@ def build_backbone(
 
 
 def check_name(name: str) -> None:
-    """Raise BadConfig unless timm has a network of this name."""
+    """Raise BadConfig unless timm has a network of this name, and weights of its tag."""
     if timm.is_model(name):
+        try:
+            get_pretrained_cfg(name)
+        except RuntimeError as error:  # the tag
+            raise BadConfig(
+                f"backbone.name must be a network of timm with one of its tags, found {name!r}; "
+                f"leave the tag out, or see timm.list_pretrained()"
+            ) from error
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
     raise BadConfig(f"backbone.name must be a network of timm, found {name!r}; {hint}")
+
+
+@lru_cache(maxsize=64)
+def check_image_size(name: str, image_size: int) -> None:
+    """Raise BadConfig unless the network can see images of this side.
+
+    One image of no memory goes through a network of none.
+    """
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            network = timm.create_model(timm_name(name), **_for_size(name, image_size)).eval()
+            network(torch.zeros(1, 3, image_size, image_size))
+    except (AssertionError, RuntimeError, ValueError, ZeroDivisionError) as error:
+        usual = _blueprint(name).normalisation.input_size[-1]
+        raise BadConfig(
+            f"backbone.image_size must be one that {name} can see, found {image_size}; set "
+            f"backbone.image_size={usual}"
+        ) from error
+
+
+def _for_size(name: str, image_size: int | None) -> dict[str, int]:
+    """Argument that builds a network of a fixed size for images of another one."""
+    config = get_pretrained_cfg(timm_name(name))
+    if image_size is None or config is None or not config.fixed_input_size:
+        return {}
+    return {} if config.input_size[-1] == image_size else {"img_size": image_size}
 
 
 def _with_state(
@@ -122,7 +162,7 @@ def _with_state(
     """Network whose every parameter comes from `state`, with the head that `state` has."""
     problem: Exception | None = None
     for n_classes in _head_widths(name, state):
-        overlay = {"state_dict": dict(state), "num_classes": n_classes}
+        overlay = {"state_dict": dict(state), "num_classes": n_classes, "hf_hub_id": None}
         try:
             network = timm.create_model(
                 timm_name(name),

@@ -38,14 +38,16 @@ class EpochLoss:
 class Recipe:
     """How a network is fitted; the settings of `trainer`, with what follows from rows and weights.
 
-    positive_weight: of a positive lesion in the loss (a negative one has 1); watches: names of
-    the watched rows in order, ``judged`` and ``inner``; patience: epochs without a better inner
-    loss, 0 for no limit; seed: of dropout.
+    positive_weight: of a positive lesion in the loss (a negative one has 1), whatever its label
+    is smoothed to; first_logit: of every lesion before the first step, as near as the head comes;
+    watches: names of the watched rows in order, ``judged`` and ``inner``; patience: epochs without
+    a better inner loss, 0 for no limit; seed: of dropout.
     """
 
     image_size: int
     learning_rate: float
     positive_weight: float = 1.0
+    first_logit: float = 0.0
     weight_decay: float = 0.05
     layer_decay: float = 1.0
     warmup: float = 0.1
@@ -75,6 +77,7 @@ class LesionClassifier(pl.LightningModule):
     def __init__(self, backbone: Backbone, recipe: Recipe) -> None:
         super().__init__()
         self.network = backbone.network
+        _start_at(self.network, recipe.first_logit)
         self.normalisation = backbone.normalisation
         self.recipe = recipe
         self.averaged: nn.Module | None = _frozen_copy(self.network) if recipe.ema else None
@@ -122,8 +125,9 @@ class LesionClassifier(pl.LightningModule):
     def _losses(self, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
         """Loss of every row of a batch, (B,)."""
         target = batch.y_true * (1 - smoothing) + smoothing / 2
+        weight = torch.lerp(torch.ones_like(batch.y_true), self.positive_weight, batch.y_true)
         return functional.binary_cross_entropy_with_logits(
-            self(batch.crops), target, pos_weight=self.positive_weight, reduction="none"
+            self(batch.crops), target, weight, reduction="none"
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -196,8 +200,12 @@ class LesionClassifier(pl.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with layer decay, and a warm-up and cosine that advance every step."""
         recipe = self.recipe
+        spared: Any = getattr(self.network, "no_weight_decay", set)()
         groups = param_groups_layer_decay(
-            self.network, weight_decay=recipe.weight_decay, layer_decay=recipe.layer_decay
+            self.network,
+            weight_decay=recipe.weight_decay,
+            no_weight_decay_list=spared,
+            layer_decay=recipe.layer_decay,
         )
         for group in groups:
             group["lr"] = recipe.learning_rate * group.pop("lr_scale")
@@ -211,6 +219,14 @@ class LesionClassifier(pl.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def _start_at(network: Any, logit: float) -> None:
+    """Set the intercept of the head, or of all heads that are averaged."""
+    found = network.get_classifier()
+    for head in found if isinstance(found, tuple | list) else (found,):
+        if isinstance(getattr(head, "bias", None), Tensor):
+            nn.init.constant_(head.bias, logit)
 
 
 def _frozen_copy(network: nn.Module) -> nn.Module:

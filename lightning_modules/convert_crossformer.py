@@ -29,11 +29,13 @@ from torch import Tensor
 
 from her2.errors import BadConfig, Her2Error, MissingInput
 from lightning_modules.networks.crossformer import VARIANTS, checkpoint_filter_fn
+from lightning_modules.weights import UNREADABLE
 
 # What the tensors of a checkpoint are made of; everything else becomes a shell.
 ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
     **{
         ("torch", name): getattr(torch, name)
         for name in ("FloatStorage", "HalfStorage", "LongStorage", "IntStorage", "BoolStorage",
@@ -73,6 +75,11 @@ class RestrictedUnpickler(pickle.Unpickler):
         return ALLOWED.get((module, name), Shell)
 
 
+def _restricted_load(stream: Any, **named: Any) -> Any:
+    """Load a part of a file in torch's format of before 2020."""
+    return RestrictedUnpickler(stream, **named).load()
+
+
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Weights of an official checkpoint by name.
 
@@ -86,13 +93,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingInput(f"expected an official CrossFormer checkpoint, found no file {path}")
     restricted = SimpleNamespace(
-        __name__=__name__, Unpickler=RestrictedUnpickler, load=pickle.load
+        __name__=__name__, Unpickler=RestrictedUnpickler, load=_restricted_load
     )
     try:
         content = torch.load(
             path, map_location="cpu", pickle_module=restricted, weights_only=False
         )
-    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise BadConfig(
             f"expected a checkpoint that torch has written, found {path.name}, which cannot be "
             f"read as one ({type(error).__name__}); download it again"

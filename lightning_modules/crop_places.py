@@ -10,7 +10,14 @@ from PIL import Image
 
 from her2.errors import BadConfig
 from her2.types import LesionImage
-from lightning_modules.crops import ASPECTS, Box, lesion_box, margin_in_pixels, square_box
+from lightning_modules.crops import (
+    ASPECTS,
+    Box,
+    lesion_box,
+    margin_in_pixels,
+    square_side,
+    widened,
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def crop_place(
     box = lesion_box(image.mask, margin_px=margin)
     if aspect == "squash":
         return CropPlace(box, (box.height, box.width), (0, 0), (height, width))
-    box = square_box(box, height, width)
-    side = max(box.height, box.width)
-    offset = ((side - box.height) // 2, (side - box.width) // 2)
-    return CropPlace(box, (side, side), offset, (height, width))
+    side = square_side(box, image.spacing_mm)
+    box = widened(box, side, (height, width))
+    offset = ((side[0] - box.height) // 2, (side[1] - box.width) // 2)
+    return CropPlace(box, side, offset, (height, width))

@@ -77,11 +77,21 @@ def margin_in_pixels(image: LesionImage, margin_mm: float) -> tuple[int, int]:
     return rows, columns
 
 
-def square_box(box: Box, height: int, width: int) -> Box:
-    """Widen the shorter side of a box until it is square, as far as the image reaches."""
-    side = max(box.height, box.width)
-    top, bottom = _widen(box.top, box.bottom, side, height)
-    left, right = _widen(box.left, box.right, side, width)
+def square_side(box: Box, spacing_mm: tuple[float, float] = (1.0, 1.0)) -> tuple[int, int]:
+    """Rows and columns of the smallest square around a box; in millimetres it is one.
+
+    >>> square_side(Box(0, 0, 40, 40), (0.1, 0.2))
+    (80, 40)
+    """
+    row, column = spacing_mm
+    longest = max(box.height * row, box.width * column)
+    return max(box.height, round(longest / row)), max(box.width, round(longest / column))
+
+
+def widened(box: Box, side: tuple[int, int], shape: tuple[int, ...]) -> Box:
+    """Box of `side` rows and columns around another, as far as an image of `shape` reaches."""
+    top, bottom = _widen(box.top, box.bottom, side[0], shape[0])
+    left, right = _widen(box.left, box.right, side[1], shape[1])
     return Box(top, left, bottom, right)
 
 
@@ -125,7 +135,7 @@ def lesion_crop(
         Side of the crop, resized bilinearly with antialiasing.
     aspect
         ``"squash"`` stretches the box to a square, as the paper does; ``"keep"`` widens the box
-        to a square first, with black where the image ends.
+        to a square first, with black where the image ends; in millimetres, where they are known.
 
     Raises
     ------
@@ -138,21 +148,20 @@ def lesion_crop(
         raise BadConfig(f"aspect must be squash or keep, found {aspect!r}; choose one of them")
     margin = margin_px if margin_mm is None else margin_in_pixels(image, margin_mm)
     box = lesion_box(image.mask, margin_px=margin)
+    side = (box.height, box.width)
     if aspect == "keep":
-        box = square_box(box, *image.mask.shape)
+        side = square_side(box, image.spacing_mm)
+        box = widened(box, side, image.mask.shape)
     times = image.enlargement
     rows = slice(times * box.top, times * box.bottom)
     columns = slice(times * box.left, times * box.right)
-    crop = grey_levels(image.grey)[rows, columns]
-    if aspect == "keep":
-        crop = _pad_to_square(crop)
+    crop = _padded(grey_levels(image.grey)[rows, columns], (times * side[0], times * side[1]))
     resized = Image.fromarray(crop).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized)
 
 
-def _pad_to_square(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    side = max(crop.shape)
-    missing = [side - length for length in crop.shape]
+def _padded(crop: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    missing = [whole - length for whole, length in zip(shape, crop.shape, strict=True)]
     return np.pad(crop, [(m // 2, m - m // 2) for m in missing])
 
 

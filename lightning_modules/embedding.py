@@ -63,8 +63,9 @@ def embed(
     if len(crops) == 0:
         return features
     built = build_backbone(
-        backbone, weights=weights, in_chans=in_chans, normalisation=normalisation, seed=seed
-    )
+        backbone, weights=weights, in_chans=in_chans, image_size=image_size,
+        normalisation=normalisation, seed=seed,
+    )  # fmt: skip
     with torch_threads(1):
         rows = in_threads(partial(_embed_one, built, image_size), crops, n_threads=n_threads)
         features[:] = np.stack(list(rows))

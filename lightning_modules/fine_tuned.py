@@ -70,6 +70,7 @@ class FineTunedModel:
             weights="none",
             num_classes=1,
             in_chans=self.backbone.in_chans,
+            image_size=self.backbone.image_size,
             normalisation=self.backbone.normalisation,
         )
         built.network.load_state_dict(load_file(self.folder / kept.file))
@@ -77,7 +78,7 @@ class FineTunedModel:
 
     def predict(self, crops: NDArray[np.uint8], *, n_threads: int = 1) -> NDArray[np.float64]:
         """Probabilities (n,) of crops (n, S, S), at the prevalence of the training patients."""
-        device = torch.device("cuda" if self.in_bf16 else "cpu")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         logits = []
         for kept in (network for network in self.networks if network.is_final):
             built = self.network(kept)

@@ -16,6 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, distributed, nn
 
+from her2.errors import BadConfig
+from her2.settings import TrainerSettings
 from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, build_backbone
 from lightning_modules.classifier import SMALL_BATCH, LesionClassifier, Recipe
@@ -24,6 +26,7 @@ from lightning_modules.interrupting import interruptible
 from lightning_modules.jobs import REFIT, Job, Material, Output, Places, write_output
 from lightning_modules.prediction import Predictor
 from lightning_modules.reproducible import seeded
+from lightning_modules.temperature import learned_log_odds
 from lightning_modules.trainer import EpochEnd, partial_of, quiet_trainer, resolved_precision
 
 
@@ -110,6 +113,7 @@ def fit_network(
     module: LesionClassifier = LesionClassifier(
         _backbone(of, seed), _recipe(of, train[1], tuple(watched), seed)
     ).train()
+    _check_batches(module, len(job.learned), settings)
     end = EpochEnd(checkpoint, lambda fitted: _tell(fitted, job, of, advance))
     fit = _fit_trainer(of, end, bool(watched), is_shared)
     with seeded(seed), fit as trainer, interruptible():
@@ -161,6 +165,7 @@ def _backbone(of: Material, seed: int) -> Backbone:
         num_classes=1,
         in_chans=of.backbone.in_chans,
         drop_rate=of.trainer.dropout,
+        image_size=of.backbone.image_size,
         normalisation=of.backbone.normalisation,
         seed=seed,
     )
@@ -177,9 +182,14 @@ def _recipe(of: Material, y_true: Tensor, watches: tuple[str, ...], seed: int) -
         warmup=settings.warmup,
         label_smoothing=settings.label_smoothing,
         ema=settings.ema,
-        freezes_batch_norm=is_pretrained and settings.batch_size <= SMALL_BATCH,
+        freezes_batch_norm=is_pretrained and _on_a_device(settings) <= SMALL_BATCH,
         watches=watches,
         patience=settings.patience,
+        first_logit=learned_log_odds(
+            y_true.numpy(),
+            balanced=settings.balance != "none",
+            smoothing=settings.label_smoothing,
+        ),
         compiles=settings.compile,
         seed=seed,
     )
@@ -188,6 +198,24 @@ def _recipe(of: Material, y_true: Tensor, watches: tuple[str, ...], seed: int) -
     if settings.balance == "weights":
         recipe = replace(recipe, positive_weight=(len(y_true) - n_positive) / n_positive)
     return recipe
+
+
+def _check_batches(module: LesionClassifier, n_rows: int, settings: TrainerSettings) -> None:
+    """Refuse batches of one row where a network learns from the statistics of a batch."""
+    n_batches = -(-n_rows // settings.batch_size)
+    smallest = int(_on_a_device(replace(settings, batch_size=n_rows // n_batches)))
+    has_batch_norm = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in module.modules())
+    if smallest < 2 and has_batch_norm and not module.recipe.freezes_batch_norm:
+        raise BadConfig(
+            f"trainer.batch_size must give every device two rows or more, because the network "
+            f"has batch norm and random weights; found {settings.batch_size} for {n_rows} rows; "
+            f"set it to 4 or more"
+        )
+
+
+def _on_a_device(settings: TrainerSettings) -> float:
+    """Rows of a batch on each of the devices that share it."""
+    return settings.batch_size / (settings.devices if settings.strategy == "ddp" else 1)
 
 
 def _predict(network: nn.Module, module: LesionClassifier, job: Job, of: Material) -> Output:

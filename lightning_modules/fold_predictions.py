@@ -84,5 +84,10 @@ def _predict(jobs: list[Job], of: Material, y: NDArray[np.int64]) -> FloatArray:
             f"training of {of.backbone.name} must converge, found probabilities that are not "
             "finite; lower trainer.learning_rate"
         )
-    seen = np.array([0, 1]) if of.trainer.balance != "none" else y[jobs[0].learned]
-    return probabilities(logits, 1.0, prevalence_shift(seen, y))
+    shift = prevalence_shift(
+        y[jobs[0].learned],
+        y,
+        balanced=of.trainer.balance != "none",
+        smoothing=of.trainer.label_smoothing,
+    )
+    return probabilities(logits, 1.0, shift)

@@ -25,7 +25,7 @@ LOSSES = ("epoch", "train_loss", "val_loss", "inner_loss")
 _FREE = ("keep",)  # settings of the trainer that change no number
 _SOURCES = (
     "augmentation.py", "backbones.py", "classifier.py", "data.py", "fitting.py", "jobs.py",
-    "prediction.py", "reproducible.py", "trainer.py", "weights.py",
+    "prediction.py", "reproducible.py", "temperature.py", "trainer.py", "weights.py",
 )  # fmt: skip
 
 Record = Callable[[Mapping[str, float], int], None]
@@ -134,7 +134,7 @@ def plan_job(
     if of.trainer.patience:
         inner_fold = grouped_folds(
             y_true, of.groups[training], n_folds=of.trainer.inner_folds, seed=of.seed,
-            name=f"inner {fold}",
+            name=f"inner {fold}", setting="trainer.inner_folds",
         )  # fmt: skip
         inner = inner_fold == 0
     n_rows, n_positive = int((~inner).sum()), int(y_true[~inner].sum())

@@ -53,18 +53,53 @@ def fit_temperature(logits: FloatArray, shift: FloatArray, y_true: NDArray[np.in
     return math.exp(float(found.x))
 
 
-def prevalence_shift(learned: NDArray[np.integer], everybody: NDArray[np.integer]) -> float:
-    """Log odds that move an answer from the prevalence of some outcomes to that of others.
+def learned_log_odds(
+    learned: NDArray[np.integer], *, balanced: bool, smoothing: float = 0.0
+) -> float:
+    """Log odds at which the loss of some rows is lowest for a network that knows nothing of them.
 
-    >>> prevalence_shift(np.array([0, 1]), np.array([0, 0, 0, 1])) == -math.log(3)
+    A network begins there, so that the shift of its answers to another prevalence is right
+    however little it learns: else outcomes of the fold that it is judged on would stand in them.
+
+    Parameters
+    ----------
+    learned
+        (n,) outcomes 0 or 1 of the rows that it learns from.
+    balanced
+        Whether both outcomes count alike in the loss.
+    smoothing
+        Share of a label that goes to both outcomes alike.
+
+    Examples
+    --------
+    >>> learned_log_odds(np.array([0, 0, 0, 1]), balanced=False) == -math.log(3)
+    True
+    >>> learned_log_odds(np.array([0, 0, 0, 1]), balanced=True)
+    0.0
+    """
+    share = 0.5 if balanced else float(learned.mean())
+    smoothed = share * (1 - smoothing) + smoothing / 2
+    return math.log(smoothed / (1 - smoothed))
+
+
+def prevalence_shift(
+    learned: NDArray[np.integer],
+    everybody: NDArray[np.integer],
+    *,
+    balanced: bool,
+    smoothing: float = 0.0,
+) -> float:
+    """Log odds that move a network's answers to the prevalence of other rows.
+
+    learned, balanced, smoothing: as `learned_log_odds` has them; everybody: outcomes (n,).
+
+    >>> prevalence_shift(np.array([0, 1, 1]), np.array([0, 0, 0, 1]), balanced=True) == (
+    ...     -math.log(3)
+    ... )
     True
     """
-    return _log_odds(everybody) - _log_odds(learned)
-
-
-def _log_odds(outcomes: NDArray[np.integer]) -> float:
-    n_positive = float(outcomes.sum())
-    return math.log(n_positive / (len(outcomes) - n_positive))
+    before = learned_log_odds(learned, balanced=balanced, smoothing=smoothing)
+    return learned_log_odds(everybody, balanced=False) - before
 
 
 def probabilities(logits: FloatArray, temperature: float, shift: float | FloatArray) -> FloatArray:

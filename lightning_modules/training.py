@@ -241,10 +241,13 @@ class _Signatures:
 
     def shift(self, fold: int) -> float:
         """Log odds that move a fold's answers to the prevalence of all training rows."""
-        learned = np.asarray(self.plan.of.y_true)[self.job[fold].learned].astype(np.int64)
-        if self.plan.of.trainer.balance != "none":
-            learned = np.array([0, 1])  # both outcomes counted alike
-        return prevalence_shift(learned, self.y_true)
+        trainer = self.plan.of.trainer
+        return prevalence_shift(
+            np.asarray(self.plan.of.y_true)[self.job[fold].learned].astype(np.int64),
+            self.y_true,
+            balanced=trainer.balance != "none",
+            smoothing=trainer.label_smoothing,
+        )
 
     def _judged(self, fold: int) -> FloatArray:
         """Logits of the fold's own rows."""

@@ -32,6 +32,11 @@ HUB_TIMEOUT_S = 5.0
 # raises a bare RuntimeError, and answers that make no sense end in a ValueError
 HUB_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
 SHA256 = re.compile("[0-9a-f]{64}")
+# what torch and safetensors raise on files that are no weights
+UNREADABLE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, SafetensorError,
+    TypeError, ValueError, pickle.UnpicklingError,
+)  # fmt: skip
 WAYS_OUT = (
     "give a file with backbone.weights=FILE, take random weights with backbone.weights=none, "
     "or use the ImageNet weights that are installed with backbone=efficientnet_lite0"
@@ -200,30 +205,42 @@ def read_state(source: WeightSource) -> dict[str, Tensor]:
     Raises
     ------
     BadConfig
-        If the file is not a plain state dict: pickled objects are never loaded.
+        If the file is not a plain state dict of finite numbers: pickled objects are never loaded.
     """
     if source.path is None:
         raise ValueError("random weights have no file to read")
     try:
         state = _read_file(source.path)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
         raise BadConfig(
             f"backbone.weights must be a plain state dict (.safetensors, or .pth without pickled "
             f"objects), found {source.path.name} that cannot be read as one; convert it to "
             f"safetensors"
         ) from error
+    if not all(tensor.isfinite().all() for tensor in state.values()):
+        raise BadConfig(
+            f"backbone.weights must be finite numbers, found others in {source.path.name}; take "
+            f"an earlier checkpoint"
+        )
     return _rename_lite0(state) if source.kind == "offline" else state
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        return dict(load_file(path))
+        return _tensors(load_file(path))
     content = torch.load(path, map_location="cpu", weights_only=True)
     for wrapper in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(torch.is_tensor(v) for v in content.values()):
+    return _tensors(content)
+
+
+def _tensors(content: object) -> dict[str, Tensor]:
+    """Return a mapping of names to tensors as it is; an empty one would have timm ask the hub."""
+    if not isinstance(content, Mapping) or not content:
         raise pickle.UnpicklingError("not a mapping of names to tensors")
+    if not all(map(torch.is_tensor, content.values())):
+        raise pickle.UnpicklingError("not tensors only")
     return dict(content)
 
 

@@ -102,7 +102,8 @@ def explain_study(
     explainer = Explainer(run, backbone, seed=seed, n_threads=n_threads)
     built = build_backbone(
         backbone.name, weights=backbone.weights, in_chans=backbone.in_chans,
-        normalisation=backbone.normalisation, seed=integer_seed(seed, "backbone"),
+        image_size=backbone.image_size, normalisation=backbone.normalisation,
+        seed=integer_seed(seed, "backbone"),
     )  # fmt: skip
     network = logit_network(
         built.network, built.normalisation, image_size=backbone.image_size,

@@ -162,10 +162,11 @@ def check_mode(
 
 
 def check_weights(backbone: BackboneSettings) -> None:
-    """Raise MissingWeights or BadConfig now, unless the network's weights can be had."""
-    from lightning_modules.backbones import describe_backbone
+    """Raise MissingWeights or BadConfig now, unless the network and its weights can be had."""
+    from lightning_modules.backbones import check_image_size, describe_backbone
 
     describe_backbone(backbone.name, backbone.weights)
+    check_image_size(backbone.name, backbone.image_size)
 
 
 def tuned_inputs(

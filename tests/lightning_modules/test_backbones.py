@@ -115,3 +115,36 @@ def test_network_input_is_normalised_in_every_channel() -> None:
     assert images.shape == (2, 3, 4, 4)
     torch.testing.assert_close(images[0, :, 0, 0], torch.tensor([1.0, 3.0, 1.0]))
     assert network_input(crops, seen, 8).shape == (2, 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "name", ["vit_tiny_patch16_224", "swinv2_tiny_window8_256", "maxvit_nano_rw_256"]
+)
+def test_a_network_of_a_fixed_size_is_built_for_the_images_at_hand(name) -> None:
+    built = build_backbone(name, weights="none", num_classes=1, image_size=64)
+    assert built.network(torch.zeros(2, 3, 64, 64)).shape == (2, 1)
+
+
+def test_pretrained_places_are_interpolated_for_another_size(tmp_path) -> None:
+    name = "vit_tiny_patch16_224"
+    published = timm.create_model(name)
+    torch.save(published.state_dict(), tmp_path / "vit.pth")
+    weights = str(tmp_path / "vit.pth")
+    same = build_backbone(name, weights=weights, image_size=224).network
+    torch.testing.assert_close(same.pos_embed, published.pos_embed)
+    other = build_backbone(name, weights=weights, image_size=64).network
+    assert other.pos_embed.shape == (1, 1 + 4 * 4, 192)
+    torch.testing.assert_close(other.blocks[0].mlp.fc1.weight, published.blocks[0].mlp.fc1.weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("inception_v3", 32), ("efficientformer_l1", 64), ("crossformer_tiny", 16)]
+)
+def test_images_that_a_network_cannot_see_are_refused_with_a_size(name, size) -> None:
+    with pytest.raises(BadConfig, match=rf"found {size}; set backbone\.image_size=\d+"):
+        build_backbone(name, weights="none", image_size=size)
+
+
+def test_a_tag_that_timm_does_not_have_is_refused() -> None:
+    with pytest.raises(BadConfig, match="leave the tag out"):
+        build_backbone("resnet18.mine", weights="none")

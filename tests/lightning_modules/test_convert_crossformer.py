@@ -1,6 +1,7 @@
 """The official checkpoint format, made here: weights beside an object of another library."""
 
 import os
+import pickle
 import sys
 import types
 
@@ -93,3 +94,18 @@ def test_other_files_are_refused(network, tmp_path) -> None:
     torch.save({"model": fewer}, path)
     with pytest.raises(BadConfig, match="crossformer_tiny"):
         convert(path, tmp_path / "tiny.safetensors")
+
+
+def test_the_format_of_before_2020_runs_nothing_either(network, tmp_path) -> None:
+    (tmp_path / "trap.pth").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
+    with pytest.raises(BadConfig, match="cannot be read as one"):
+        read_checkpoint(tmp_path / "trap.pth")
+    content = {"model": dict(network.state_dict()), "trap": Trap(tmp_path / "sprung")}
+    torch.save(content, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert convert(tmp_path / "old.pth", tmp_path / "old.safetensors") == "crossformer_tiny"
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_weights_that_are_parameters_are_read(network, tmp_path) -> None:
+    torch.save({"model": dict(network.named_parameters())}, tmp_path / "parameters.pth")
+    assert set(read_checkpoint(tmp_path / "parameters.pth")) == set(network.state_dict())

@@ -8,13 +8,15 @@ from PIL import Image
 
 from her2.errors import BadConfig, InputProblem
 from her2.types import LesionImage
+from lightning_modules.crop_places import crop_place
 from lightning_modules.crops import (
     Box,
     crop_tensor,
     grey_levels,
     lesion_box,
     lesion_crop,
-    square_box,
+    square_side,
+    widened,
 )
 
 
@@ -75,11 +77,28 @@ def test_reduction_is_antialiased() -> None:
     assert np.abs(crop.astype(int) - 127).max() <= 3
 
 
-def test_square_box_widens_the_shorter_side_within_the_image() -> None:
-    assert square_box(Box(40, 50, 60, 90), 100, 120) == Box(30, 50, 70, 90)
-    assert square_box(Box(0, 50, 20, 90), 100, 120) == Box(0, 50, 40, 90)
-    assert square_box(Box(85, 50, 100, 90), 100, 120) == Box(60, 50, 100, 90)
-    assert square_box(Box(0, 0, 30, 120), 30, 120) == Box(0, 0, 30, 120)  # no more rows
+def test_a_box_is_widened_on_its_shorter_side_within_the_image() -> None:
+    for box, shape, expected in (
+        (Box(40, 50, 60, 90), (100, 120), Box(30, 50, 70, 90)),
+        (Box(0, 50, 20, 90), (100, 120), Box(0, 50, 40, 90)),
+        (Box(85, 50, 100, 90), (100, 120), Box(60, 50, 100, 90)),
+        (Box(0, 0, 30, 120), (30, 120), Box(0, 0, 30, 120)),  # no more rows
+    ):
+        assert widened(box, square_side(box), shape) == expected
+
+
+def test_a_kept_aspect_is_that_of_the_tissue() -> None:
+    rows, columns = np.indices((100, 100))
+    round_one = np.hypot((rows - 50) * 0.1, (columns - 50) * 0.2) < 3.0  # 60 rows, 30 columns
+    white = np.where(round_one, 255, 0).astype(np.uint8)
+    for known, proportion in ((True, 1.0), (False, 2.0)):
+        spacing = (0.1, 0.2) if known else (1.0, 1.0)
+        image = LesionImage(white, round_one, spacing, known)
+        crop = lesion_crop(image, margin_px=0, size=64, aspect="keep") > 127
+        found = crop.any(axis=1).sum() / crop.any(axis=0).sum()
+        assert found == pytest.approx(proportion, rel=0.07)
+        shown = crop_place(image, margin_px=0, aspect="keep").crop_mask(round_one, 64)
+        assert np.mean(shown != crop) < 0.03
 
 
 def test_keep_fills_with_black_where_the_image_ends() -> None:

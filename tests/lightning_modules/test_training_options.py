@@ -8,12 +8,14 @@ import torch
 from small_training import FIELDS, FOLDS, N_TRAIN, TEST, TRAIN, cohort, tuned
 from torch._dynamo.utils import counters as torch_counters
 
-from her2.errors import BadConfig, LeakageError, MissingInput
+from her2.errors import BadCohort, BadConfig, LeakageError, MissingInput
 from her2.settings import BackboneSettings, TrainerSettings
 from lightning_modules.backbones import build_backbone
 from lightning_modules.classifier import LesionClassifier, Recipe, floating_pairs
+from lightning_modules.data import Batch
 from lightning_modules.fine_tuned import FILE, load_fine_tuned
 from lightning_modules.prediction import Predictor
+from lightning_modules.temperature import learned_log_odds
 from lightning_modules.training import REFIT
 
 QUICK = {"max_epochs": 1}
@@ -133,8 +135,80 @@ def test_probabilities_are_at_the_prevalence_of_the_training_rows(balance) -> No
         max_epochs=2, learning_rate=1e-5, balance=balance, augmentation="none", weight_decay=0.0,
     )  # fmt: skip
     odds = found.out_of_fold.mean() / (1 - found.out_of_fold.mean())
-    expected = 1.0 if balance == "none" else 1 / 3  # an untrained head says a half
-    assert odds == pytest.approx(expected, rel=0.25)
+    assert odds == pytest.approx(1 / 3, rel=0.25)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("balance", ["weights", "sampler", "none"])
+def test_how_many_are_positive_in_a_judged_fold_does_not_show_in_its_answers(balance, smoothing):
+    """One image for all, folds of 2, 6 and 10 positives: a network that knows no more says so."""
+    grey = np.full((48, 32, 32), 90, dtype=np.uint8)
+    folds = np.arange(48) % 3
+    y_true = np.array([i // 3 < (2, 6, 10)[i % 3] for i in range(48)]).astype(int)
+    found = tuned(
+        grey, y_true, folds=folds, train=np.arange(48), test=TEST[:0], max_epochs=1,
+        learning_rate=1e-7, balance=balance, label_smoothing=smoothing, augmentation="none",
+    )  # fmt: skip
+    means = [found.out_of_fold[folds == fold].mean() for fold in range(3)]
+    np.testing.assert_allclose(means, y_true.mean(), atol=0.06)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [1.0, 4.0])
+def test_the_loss_is_lowest_at_the_odds_that_are_taken_back(weight, smoothing) -> None:
+    y_true = torch.tensor([1.0] * 2 + [0.0] * 8)
+    built = build_backbone("test_resnet", weights="none", num_classes=1)
+    recipe = Recipe(image_size=32, learning_rate=1.0, positive_weight=weight)
+    module = LesionClassifier(built, recipe)
+
+    def loss(logit: float) -> float:
+        module._run = (lambda images: torch.full((len(images), 1), logit),)
+        batch = Batch(torch.zeros(10, 1, 32, 32), y_true, 0.1)
+        return float(module._losses(batch, smoothing=smoothing).sum())
+
+    balanced = weight != 1.0
+    best = learned_log_odds(y_true.numpy(), balanced=balanced, smoothing=smoothing)
+    assert loss(best) < min(loss(best - 0.05), loss(best + 0.05))
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "deit_tiny_distilled_patch16_224"])
+def test_a_network_begins_at_the_odds_of_its_rows(name) -> None:
+    built = build_backbone(name, weights="none", num_classes=1, image_size=32)
+    module = LesionClassifier(built, Recipe(image_size=32, learning_rate=1.0, first_logit=-2.0))
+    assert float(module.eval()(torch.zeros(1, 1, 32, 32)).detach()) == pytest.approx(-2, abs=0.5)
+
+
+def test_what_timm_spares_of_weight_decay_is_spared() -> None:
+    built = build_backbone("vit_tiny_patch16_224", weights="none", num_classes=1, image_size=32)
+    recipe = Recipe(image_size=32, learning_rate=1.0, weight_decay=0.1)
+    module = LesionClassifier(built, recipe)
+    module.trainer = type("Steps", (), {"estimated_stepping_batches": 10})()
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    spared = {id(p) for group in groups if group["weight_decay"] == 0 for p in group["params"]}
+    assert id(module.network.pos_embed) in spared
+    assert id(module.network.blocks[0].mlp.fc1.weight) not in spared
+
+
+def test_batches_of_one_row_are_refused_where_batch_norm_would_learn_from_them() -> None:
+    crops, y_true = cohort()
+    with pytest.raises(BadConfig, match="two rows or more"):
+        tuned(crops, y_true, **QUICK | {"batch_size": 1})
+    found = tuned(crops, y_true, **QUICK | {"batch_size": 1}, name="crossformer_tiny")
+    assert np.isfinite(found.out_of_fold).all()
+
+
+def test_networks_of_mixed_precision_predict_on_a_machine_without_a_gpu(tmp_path) -> None:
+    crops, y_true = cohort()
+    found = tuned(crops, y_true, **QUICK, precision="bf16-mixed", model_dir=tmp_path)
+    model = load_fine_tuned(tmp_path)
+    assert model.in_bf16
+    np.testing.assert_allclose(model.predict(crops[TEST]), found.held_out, atol=0.02)
+
+
+def test_too_many_inner_folds_name_their_own_setting() -> None:
+    crops, y_true = cohort()
+    with pytest.raises(BadCohort, match=r"set trainer\.inner_folds to 6 or fewer"):
+        tuned(crops, y_true, **QUICK, patience=1, inner_folds=7)
 
 
 def test_mirror_images_are_averaged() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -144,3 +145,26 @@ def test_broken_files_are_refused(tmp_path, name) -> None:
     path.write_bytes(b"not weights")
     with pytest.raises(BadConfig, match=name):
         read_state(WeightSource("file", path, None))
+
+
+@pytest.mark.parametrize("content", [{}, {"model": {}}, {"state_dict": {}}])
+def test_a_file_without_weights_is_refused_and_not_replaced_by_the_hubs(tmp_path, content) -> None:
+    torch.save(content, tmp_path / "empty.pth")
+    save_file({}, tmp_path / "empty.safetensors")
+    for name in ("empty.pth", "empty.safetensors"):
+        with pytest.raises(BadConfig, match="plain state dict"):
+            read_state(resolve_weights("resnet18", str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_file_of_words_ends_in_an_error_of_its_reader(tmp_path, seed) -> None:
+    words = np.random.default_rng(seed).integers(32, 127, 200).astype(np.uint8).tobytes()
+    (tmp_path / "words.pth").write_bytes(words)
+    with pytest.raises(BadConfig, match="plain state dict"):
+        read_state(resolve_weights("resnet18", str(tmp_path / "words.pth")))
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path) -> None:
+    torch.save({"weight": torch.tensor([1.0, float("nan")])}, tmp_path / "nan.pth")
+    with pytest.raises(BadConfig, match="must be finite numbers"):
+        read_state(resolve_weights("resnet18", str(tmp_path / "nan.pth")))
