@@ -47,10 +47,12 @@ SUPER_RESOLUTION = TableSpec(
         estimate(f"Value{INTERVAL}", "value"),
     ),
     note=(
-        "PSNR and SSIM: held-out images, shrunk to a quarter by area and enlarged again, against "
-        "what they were (n images); the gain is taken image by image. Shares: features of "
-        "restored against those of native images, ICC(2,1); n features, the interval is of "
-        "lesions drawn anew. AUC: with enhancement and without; the gain has DeLong's paired "
+        "PSNR and SSIM: held-out images, each once, shrunk to a quarter by area and enlarged "
+        "again, against what they were; the mean of a patient's images first, then over patients "
+        "(n patients), with Student's interval; the gain is taken image by image. Shares, where a "
+        "run reads radiomic features: of restored against native lesions, ICC(2,1); n features, "
+        "the interval is of patients drawn anew with all their lesions. AUC, where "
+        "enhance.compare=true: with enhancement and without; the gain has DeLong's paired "
         "interval."
     ),
     empty="No evidence was measured (enhance.n_evidence=0).",

@@ -2,6 +2,7 @@
 
 An image is shrunk to its quarter by area, enlarged again, and compared with what it was. Bicubic
 enlargement is judged in the same way: whatever does no better than that is not worth its name.
+An image counts once, however many lesions it shows, and intervals are of patients.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from her2.radiomics import extract_table
 from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
 from her2.seeds import generator
 from her2.settings import ComputeSettings, EnhanceSettings, RadiomicsSettings
+from her2.stats import resampling
 from her2.stats.mean_squares import absolute_agreement, mean_squares
 from her2.store import Store, content_key
 from her2.types import ARMS, Lesion
@@ -42,9 +44,10 @@ from her2.workflows.previews import N_PREVIEW_LESIONS, block_means, lesion_previ
 
 COLUMNS = ["measure", "family", "method", "n", "value", "low", "high"]
 BICUBIC = "bicubic"
-N_RESAMPLES = 200  # of the lesions, for the interval of a share
+N_RESAMPLES = 200  # of the patients, for the interval of a share
 MOST_DECIBELS = 99.0  # of equal images, so that a mean exists
 Row = dict[str, Any]
+OfPatient = tuple[str, float]  # a patient, and a number of one of his or her images
 Enlarge = Callable[[NDArray[np.generic]], NDArray[np.generic]]
 
 
@@ -132,7 +135,7 @@ def compared(
 
 
 def _judged(run: OpenRun, made: Enhancement, most: int, seed: int) -> list[Lesion]:
-    """Return held-out lesions, one of each image, at most `most` of them, drawn by the seed."""
+    """Return held-out lesions, at most `most` of them, drawn by the seed."""
     held_out = set(run.held_out)
     kept = {lesion.key for lesion in run.cohort.lesions}
     lesions = [x for x in made.native if x.key in held_out and x.key in kept]
@@ -154,18 +157,28 @@ def _quality_rows(
 ) -> Iterator[Row]:
     """Yield PSNR and SSIM of every method, the gains over bicubic, and the consistency."""
     enlargers = _enlargers(made)
-    found: dict[tuple[str, str], list[float]] = {}
-    with progress("evidence", len(lesions), "images") as advance:
-        for i, lesion in enumerate(lesions, start=1):
+    images = one_of_each_image(lesions)
+    found: dict[tuple[str, str], list[OfPatient]] = {}
+    with progress("evidence", len(images), "images") as advance:
+        for i, lesion in enumerate(images, start=1):
             for key, value in _qualities(lesion, enlargers, made, cache):
-                found.setdefault(key, []).append(value)
+                found.setdefault(key, []).append((lesion.patient_id, value))
             advance(i)
     for (measure, method), values in found.items():
         yield _mean_row(measure, method, values)
     for measure in ("psnr", "ssim"):
         if made.method != BICUBIC and (measure, BICUBIC) in found:
             pairs = zip(found[measure, made.method], found[measure, BICUBIC], strict=True)
-            yield _mean_row(f"{measure}_gain", made.method, [a - b for a, b in pairs])
+            gains = [(patient, a - b) for (patient, a), (_, b) in pairs]
+            yield _mean_row(f"{measure}_gain", made.method, gains)
+
+
+def one_of_each_image(lesions: Sequence[Lesion]) -> list[Lesion]:
+    """Return the first lesion of every image; images are the same if their pixels are."""
+    first: dict[str, Lesion] = {}
+    for lesion in lesions:
+        first.setdefault(content_key([load_lesion(lesion).pixels]), lesion)
+    return list(first.values())
 
 
 def _qualities(
@@ -210,10 +223,11 @@ def _feature_rows(
             ).values  # fmt: skip
 
     native = features(lesions)
+    patient_of = {lesion.key: lesion.patient_id for lesion in lesions}
     rows: list[Row] = []
     for method, enlarge in _enlargers(made).items():
         again = features([_restored_lesion(x, method, enlarge, made, cache) for x in lesions])
-        rows += _share_rows(native, again, method, seed)
+        rows += _share_rows(native, again, patient_of, method=method, seed=seed)
     return rows
 
 
@@ -231,11 +245,17 @@ def _restored_lesion(
 
 
 def _share_rows(
-    native: pd.DataFrame, again: pd.DataFrame, method: str, seed: int
+    native: pd.DataFrame,
+    again: pd.DataFrame,
+    patient_of: Mapping[str, str],
+    *,
+    method: str,
+    seed: int,
 ) -> Iterator[Row]:
     """Yield the share of each family's features whose ICC with the native ones is good.
 
-    Shape is of the native mask in both and says nothing. The interval is of lesions drawn anew.
+    Shape is of the native mask in both and says nothing. Every lesion counts; the interval is of
+    patients drawn anew, each with all lesions, and there is none of one patient.
     """
     keys = native.index.intersection(again.index, sort=False)
     families = np.array([image_type_and_family(str(name))[1] for name in native.columns])
@@ -243,15 +263,28 @@ def _share_rows(
     if len(keys) < 2:
         return
     ratings = np.stack([t.loc[keys].to_numpy().T for t in (native, again)], axis=2)
-    drawn = generator(seed, "super-resolution", "icc")
-    samples = [np.arange(len(keys))]
-    samples += [drawn.integers(len(keys), size=len(keys)) for _ in range(N_RESAMPLES)]
-    shares = [_shares(ratings[:, rows], families, names) for rows in samples]
+    shares = _shares(ratings, families, names)
+    drawn = [
+        _shares(ratings[:, rows], families, names)
+        for rows in _drawn_lesions([patient_of[key] for key in keys], seed)
+    ]
     for name in names:
-        values = np.array([share[name] for share in shares])
+        low, high = np.nan, np.nan
+        if drawn:
+            values = [share[name] for share in drawn]
+            low, high = (float(x) for x in np.nanquantile(values, [0.025, 0.975]))
         n = int((families == name).sum())
-        low, high = (float(x) for x in np.nanquantile(values[1:], [0.025, 0.975]))
-        yield _row("icc_share", name, method, n, float(values[0]), low, high)
+        yield _row("icc_share", name, method, n, shares[name], low, high)
+
+
+def _drawn_lesions(patients: Sequence[str], seed: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the lesions of patients who are drawn with replacement; nothing of one patient."""
+    of = resampling.patients(np.zeros(len(patients), dtype=bool), patients)
+    if of.n < 2:
+        return
+    rng = generator(seed, "super-resolution", "icc")
+    for block in resampling.draws(of, N_RESAMPLES, rng, stratified=False):
+        yield from (resampling.rows(times) for times in block)
 
 
 def _shares(
@@ -269,9 +302,13 @@ def _shares(
     return shares
 
 
-def _mean_row(measure: str, method: str, values: Sequence[float]) -> Row:
-    """Return a mean over images with Student's interval; none where there is one image."""
-    found = np.array(values)
+def _mean_row(measure: str, method: str, values: Sequence[OfPatient]) -> Row:
+    """Return the mean over patients, of each one's images, with Student's interval.
+
+    There is no interval of one patient.
+    """
+    table = pd.DataFrame(values, columns=["patient_id", "value"])
+    found = table.groupby("patient_id")["value"].mean().to_numpy()
     half = np.nan
     if len(found) > 1:
         half = float(student_t.isf(0.025, len(found) - 1) * found.std(ddof=1) / sqrt(len(found)))

@@ -27,7 +27,12 @@ from her2.settings import (
 from her2.stats import icc, repeated_delong_test
 from her2.tracking import open_run_id
 from her2.workflows.enhancement import Enhancement, enhanced_run, seen_of
-from her2.workflows.enhancement_evidence import _doubts, _share_rows, compared
+from her2.workflows.enhancement_evidence import (
+    _doubts,
+    _quality_rows,
+    _share_rows,
+    compared,
+)
 from her2.workflows.opening import open_run
 from her2.workflows.previews import quarter, restored
 from lightning_modules.generator_files import load_generator
@@ -319,11 +324,51 @@ def test_the_share_of_features_is_by_family_and_by_hand():
     again = native + rng.normal(scale=[0.1, 3.0, 0.1, 0.0], size=(12, 4))
     values = [icc(np.column_stack([native[name], again[name]])).value for name in names]
     assert values[0] > 0.75 > values[1]
-    rows = {row["family"]: row for row in _share_rows(native, again, "srgan", 0)}
+    patients = {i: f"p{i}" for i in native.index}
+    found = _share_rows(native, again, patients, method="srgan", seed=0)
+    rows = {row["family"]: row for row in found}
     assert set(rows) == {"glcm", "ngtdm"}
     assert rows["glcm"]["value"] == 0.5 and rows["glcm"]["n"] == 2
     assert 0 <= rows["glcm"]["low"] <= 0.5 <= rows["glcm"]["high"] <= 1
     assert rows["ngtdm"]["value"] == 1.0
+
+
+def test_the_interval_of_a_share_is_of_patients():
+    """Lesions of a patient that come four times say no more than those that come once."""
+    rng = np.random.default_rng(3)
+    names = [f"original_glcm_{i}" for i in range(20)]
+    native = pd.DataFrame(rng.normal(size=(8, 20)), columns=names)
+    again = native + rng.normal(scale=0.7, size=(8, 20))
+
+    def limits(times, n_patients=8):
+        one, other = (pd.concat([t] * times, ignore_index=True) for t in (native, again))
+        patients = {i: f"p{i % 8 % n_patients}" for i in one.index}
+        row = next(_share_rows(one, other, patients, method="srgan", seed=0))
+        return row["low"], row["high"]
+
+    assert limits(4)[1] - limits(4)[0] == pytest.approx(limits(1)[1] - limits(1)[0], abs=0.1)
+    assert np.isnan(limits(1, n_patients=1)).all()
+
+
+def test_quality_counts_an_image_once_and_its_interval_is_of_patients(image_cohort, tmp_path):
+    """Of three lesions of one image, a second image of the patient, and one of another patient."""
+    lesions = opened(image_cohort, tmp_path).cohort.lesions
+    first, second, other = (lesions[i] for i in (6, 7, 8))
+    second = replace(second, patient_id=first.patient_id, lesion_id="second")
+    again = [replace(first, lesion_id=name, masks=second.masks) for name in ("b", "c")]
+
+    def quality(*of):
+        rows = _quality_rows(of, Enhancement("bicubic"), None)
+        return next(row for row in rows if row["measure"] == "psnr")
+
+    found = quality(first, *again, second, other)
+    one, two, three = (quality(lesion)["value"] for lesion in (first, second, other))
+    of_patients = np.array([(one + two) / 2, three])
+    assert found["n"] == 2
+    assert found["value"] == pytest.approx(of_patients.mean())
+    half = 12.706 * of_patients.std(ddof=1) / np.sqrt(2)  # Student's t at 1 degree of freedom
+    assert found["high"] - found["value"] == pytest.approx(half, rel=1e-4)
+    assert np.isnan(quality(first, *again, second)["low"])
 
 
 def signature(arm, repeats):
