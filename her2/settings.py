@@ -102,7 +102,7 @@ class EnhanceSettings:
     patch_size: side of a small patch in pixels; ema: decay of the mean of the weights;
     tile_size: side of a tile of a frame; n_threads: of the CPU while fitting; n_evidence: most
     held-out lesions on which the table of evidence is measured; compare: fit all arms to native
-    images as well, for the AUC with and without.
+    images as well (twice the work), for the AUC with and without.
     """
 
     method: str = "none"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from her2.arms import Arm
 from her2.errors import BadCohort
 from her2.settings import (
     CohortSettings,
@@ -20,11 +23,16 @@ from her2.settings import (
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
 from her2.workflows.enhancement import check_enhance, enhanced_run
-from her2.workflows.enhancement_evidence import with_evidence
-from her2.workflows.fitting import fit_run
+from her2.workflows.enhancement_evidence import (
+    compared,
+    is_compared,
+    judged_patients,
+    with_evidence,
+)
+from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import NEEDS_FEATURES, n_workers
-from her2.workflows.opening import open_run
-from her2.workflows.radiomic_inputs import check_radiomics, radiomic_inputs
+from her2.workflows.opening import OpenRun, Stopwatch, open_run
+from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
 
 
 def classify(
@@ -51,21 +59,63 @@ def classify(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
     )  # fmt: skip
-    run, made = enhanced_run(
+    fit = partial(
+        _fitted, radiomics=radiomics, selection=selection, classifier=classifier,
+        evaluation=evaluation, cohort=cohort, compute=compute, seed=seed, cache=cache,
+    )  # fmt: skip
+    enlarged, made = enhanced_run(
         run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
     )
+    native = None
+    if is_compared(run, enhance):  # first: the run's own has the last word in every file
+        native = fit(replace(run, watch=Stopwatch()))
+    found = fit(enlarged)
+    made = with_evidence(
+        found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
+    )
+    if native is not None:
+        made = compared(
+            made, found.run.training, found.fitted.signatures, native.run.training,
+            native.fitted.signatures, patients=judged_patients(found.run, evaluation.unit),
+        )  # fmt: skip
+    return conclude(
+        found.run, found.arms, found.fitted, made.notes, radiomic=found.radiomic,
+        evaluation=evaluation, tracking=tracking, seed=seed, n_workers=n_workers(compute),
+        enhancement=made,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _FittedGrid:
+    """A run without the lesions that it lost, its features, and its fitted arm."""
+
+    run: OpenRun
+    radiomic: RadiomicInputs
+    arms: list[Arm]
+    fitted: Fitted
+
+
+def _fitted(
+    run: OpenRun,
+    *,
+    radiomics: RadiomicsSettings,
+    selection: SelectionSettings,
+    classifier: Mapping[str, Any],
+    evaluation: EvaluationSettings,
+    cohort: CohortSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> _FittedGrid:
+    """Return the features and the fitted arm of a run's images as they are now."""
     run, radiomic = radiomic_inputs(
         run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
     )
     if radiomic is None:
         raise BadCohort(NEEDS_FEATURES)
-    made = with_evidence(run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed)
     arms = [recipes.radiomics_arm(radiomic, classifier, selection, seed)]
     fitted = fit_run(
         run, arms, members=(),
         evaluation=evaluation, seed=seed, n_workers=n_workers(compute),
     )  # fmt: skip
-    return conclude(
-        run, arms, fitted, made.notes, radiomic=radiomic, evaluation=evaluation,
-        tracking=tracking, seed=seed, n_workers=n_workers(compute), enhancement=made,
-    )  # fmt: skip
+    return _FittedGrid(run, radiomic, arms, fitted)

@@ -46,6 +46,11 @@ COLUMNS = ["measure", "family", "method", "n", "value", "low", "high"]
 BICUBIC = "bicubic"
 N_RESAMPLES = 200  # of the patients, for the interval of a share
 MOST_DECIBELS = 99.0  # of equal images, so that a mean exists
+NOT_COMPARED = (
+    "What enhancement does to the AUC was not asked for: enhance.compare=true fits every arm to "
+    "native images as well, which doubles the work, and gives the AUC with and without it and "
+    "their paired interval."
+)
 Row = dict[str, Any]
 OfPatient = tuple[str, float]  # a patient, and a number of one of his or her images
 Enlarge = Callable[[NDArray[np.generic]], NDArray[np.generic]]
@@ -65,7 +70,11 @@ def with_evidence(
 
     radiomics: what features to compare; None for none.
     """
-    if made.method == "none" or not settings.n_evidence:
+    if made.method == "none":
+        return made
+    if not settings.compare:
+        made = replace(made, notes=(*made.notes, NOT_COMPARED))
+    if not settings.n_evidence:
         return made
     chosen = _judged(run, made, settings.n_evidence, seed)
     with run.watch.step("enhance_evidence"):
@@ -81,23 +90,39 @@ def with_evidence(
     return replace(made, evidence=evidence, previews=previews, notes=notes)
 
 
+def is_compared(run: OpenRun, settings: EnhanceSettings) -> bool:
+    """Whether every arm of a run is to be fitted to native images as well."""
+    return settings.compare and settings.method != "none" and run.has_images
+
+
+def judged_patients(run: OpenRun, unit: str) -> list[str] | None:
+    """Return the patient of every training lesion where patients are judged, None elsewhere."""
+    if unit != "patient":
+        return None
+    patient_of = {lesion.key: lesion.patient_id for lesion in run.cohort.lesions}
+    return [patient_of[key] for key in run.training.keys]
+
+
 def comparison_rows(
     y_true: NDArray[np.int64],
     native: Mapping[str, Signature],
     enhanced: Mapping[str, Signature],
     method: str,
     notes: list[str],
+    *,
+    patients: Sequence[str] | None = None,
 ) -> list[Row]:
     """Return the AUC of every arm with and without enhancement, and the paired difference.
 
     Out of fold, averaged over the repeats of the cross-validation. The clinical arm sees no image
-    and is left out.
+    and is left out. patients: of the lesions, where a patient is judged by the mean of theirs.
     """
     rows: list[Row] = []
+    y_true = _judged_means(y_true[np.newaxis], patients)[0].astype(np.int64)
     for arm in ARMS:
         if arm == "clinical" or arm not in native or arm not in enhanced:
             continue
-        without, with_it = native[arm].repeats, enhanced[arm].repeats
+        without, with_it = (_judged_means(of[arm].repeats, patients) for of in (native, enhanced))
         try:
             areas = [stats.repeated_auc(y_true, p) for p in (without, with_it)]
             test = stats.repeated_delong_test(y_true, with_it, without)
@@ -117,14 +142,21 @@ def compared(
     enhanced: Mapping[str, Signature],
     native_training: TrainingSet,
     native: Mapping[str, Signature],
+    *,
+    patients: Sequence[str] | None = None,
 ) -> Enhancement:
-    """Return an enhancement whose evidence tells the AUC of every arm with and without it."""
+    """Return an enhancement whose evidence tells the AUC of every arm with and without it.
+
+    patients: of the training lesions, where patients are judged.
+    """
     if made.method == "none":
         return made
     notes: list[str] = []
     rows: list[Row] = []
     if training.keys == native_training.keys:
-        rows = comparison_rows(training.y_true, native, enhanced, made.method, notes)
+        rows = comparison_rows(
+            training.y_true, native, enhanced, made.method, notes, patients=patients
+        )
     else:
         notes.append(
             "The AUC with and without enhancement is not estimable: not the same lesions could be "
@@ -132,6 +164,15 @@ def compared(
         )
     table = pd.DataFrame([*made.evidence.to_dict("records"), *rows], columns=COLUMNS)
     return replace(made, evidence=table, notes=(*made.notes, *notes))
+
+
+def _judged_means(
+    values: NDArray[np.generic], patients: Sequence[str] | None
+) -> NDArray[np.float64]:
+    """Return the mean of each patient's columns; the columns themselves without patients."""
+    if patients is None:
+        return values.astype(np.float64)
+    return pd.DataFrame(values.T).groupby(list(patients), sort=False).mean().to_numpy().T
 
 
 def _judged(run: OpenRun, made: Enhancement, most: int, seed: int) -> list[Lesion]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from her2.errors import BadCohort
+from her2.errors import BadCohort, BadConfig
 from her2.run_folder import RunFolder
 from her2.settings import CohortSettings, ComputeSettings, EnhanceSettings, RadiomicsSettings
 from her2.workflows.enhancement import check_enhance, enhanced_cohort
@@ -29,6 +29,11 @@ def features(
 ) -> int:
     """Extract the features, write them, and return the exit status."""
     check_enhance(enhance)
+    if enhance.compare:
+        raise BadConfig(
+            "expected enhance.compare=false for her2 features, which fits no arm, found true; "
+            "leave it out, or use her2 classify, train or study"
+        )
     perturbations(radiomics, seed)  # refuses what there is not, before the long steps
     run = RunFolder.open(run_dir, config)
     patients = open_cohort(cohort, compute=compute, cache=cache)

@@ -29,7 +29,12 @@ from her2.types import ARMS
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
 from her2.workflows.enhancement import check_enhance, enhanced_run
-from her2.workflows.enhancement_evidence import compared, with_evidence
+from her2.workflows.enhancement_evidence import (
+    compared,
+    is_compared,
+    judged_patients,
+    with_evidence,
+)
 from her2.workflows.explain import Explanation, check_explained, explain_study, explain_tuned
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
@@ -90,20 +95,23 @@ def study(
         backbone=backbone, fusion=fusion, evaluation=evaluation, trainer=trainer,
         tracking=tracking, cohort=cohort, compute=compute, seed=seed, cache=cache,
     )  # fmt: skip
-    # before the run's own, which then has the last word in every file
-    is_compared = enhance.compare and enhance.method != "none" and run.has_images
-    native = fit(replace(run, watch=Stopwatch())) if is_compared else None
-    run, made = enhanced_run(
+    enlarged, made = enhanced_run(
         run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
     )
-    found = fit(run)
+    native = None
+    if is_compared(run, enhance):  # first: the run's own has the last word in every file
+        native = fit(
+            replace(run, watch=Stopwatch()), tracking=replace(tracking, enabled=False),
+            keeps=False,
+        )  # fmt: skip
+    found = fit(enlarged)
     made = with_evidence(
         found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
     )
     if native is not None:
         made = compared(
             made, found.run.training, found.fitted.signatures, native.run.training,
-            native.fitted.signatures,
+            native.fitted.signatures, patients=judged_patients(found.run, evaluation.unit),
         )  # fmt: skip
     explained = None
     if evaluation.grad_cam:
@@ -164,8 +172,12 @@ def fitted_study(
     compute: ComputeSettings,
     seed: int,
     cache: str | None,
+    keeps: bool = True,
 ) -> FittedStudy:
-    """Return the features and the fitted arms of a run's images as they are now."""
+    """Return the features and the fitted arms of a run's images as they are now.
+
+    keeps: leave fine-tuned networks in the run, for who explains them.
+    """
     # first the short step, so that weights that cannot be had are missed before the long one
     frozen = _deep_features(run, backbone, compute, cache, seed)
     run, radiomic = radiomic_inputs(
@@ -173,7 +185,7 @@ def fitted_study(
     )
     deep = tuned_inputs(
         run, backbone, trainer, frozen, tracking=tracking, seed=seed,
-        explains=evaluation.grad_cam,
+        explains=evaluation.grad_cam and keeps, keeps=keeps,
     )  # fmt: skip
     arms = _arms(
         run, radiomic, deep, classifier, selection, backbone, fusion, evaluation.imputation, seed

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from her2.arms import Signature
 from her2.errors import BadCohort, BadConfig
 from her2.settings import (
     BackboneSettings,
@@ -17,12 +19,17 @@ from her2.settings import (
     TrainerSettings,
 )
 from her2.workflows.enhancement import check_enhance, enhanced_run
-from her2.workflows.enhancement_evidence import with_evidence
+from her2.workflows.enhancement_evidence import (
+    compared,
+    is_compared,
+    judged_patients,
+    with_evidence,
+)
 from her2.workflows.explain import check_explained, explain_tuned
 from her2.workflows.finish import Fits, finish, finished_before
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.inputs import NEEDS_IMAGES, n_workers
-from her2.workflows.opening import open_run
+from her2.workflows.opening import OpenRun, Stopwatch, open_run
 from her2.workflows.outcome import judge
 from her2.workflows.tuning import (
     check_once,
@@ -31,6 +38,8 @@ from her2.workflows.tuning import (
     settle_networks,
     tuned_signature,
 )
+
+DEEP = "deep_learning"
 
 
 def train(
@@ -66,14 +75,24 @@ def train(
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
     check_weights(backbone)  # what cannot be had is missed before a generator is fitted
+    native = run
     run, made = enhanced_run(
         run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
     )
     made = with_evidence(run, made, enhance, None, compute=compute, cache=cache, seed=seed)
+    without = {}
+    if is_compared(native, enhance):
+        without = _native_signatures(native, backbone, trainer, tracking, seed)
     tuned = fine_tune(
         run, backbone, trainer, tracking=tracking, seed=seed, explains=evaluation.grad_cam
     )
     signature = tuned_signature(run, tuned, backbone)
+    signatures = {DEEP: signature}
+    if without:
+        made = compared(
+            made, run.training, signatures, native.training, without,
+            patients=judged_patients(run, evaluation.unit),
+        )  # fmt: skip
     explained = None
     if evaluation.grad_cam:
         explained = explain_tuned(
@@ -82,7 +101,7 @@ def train(
         settle_networks(run, trainer)
     outcome = judge(
         run,
-        {"deep_learning": signature},
+        signatures,
         [*made.notes, *tuned.notes],
         evaluation=evaluation,
         seed=seed,
@@ -95,3 +114,18 @@ def train(
         run, outcome, fits, evaluation=evaluation, tracking=tracking, seed=seed,
         n_workers=n_workers(compute),
     )  # fmt: skip
+
+
+def _native_signatures(
+    run: OpenRun,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+    tracking: TrackingSettings,
+    seed: int,
+) -> dict[str, Signature]:
+    """Return the signature of the same networks of native images, which nobody keeps or tracks."""
+    tuned = fine_tune(
+        replace(run, watch=Stopwatch()), backbone, trainer,
+        tracking=replace(tracking, enabled=False), seed=seed, keeps=False,
+    )  # fmt: skip
+    return {DEEP: tuned_signature(run, tuned, backbone)}

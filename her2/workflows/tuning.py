@@ -53,11 +53,13 @@ def fine_tune(
     seed: int,
     wants_features: bool = False,
     explains: bool = False,
+    keeps: bool = True,
 ) -> FineTuned:
     """Return what networks of the run's folds say, and one of all training lesions of the rest.
 
     Stopped and run again, it goes on from the last epoch; what is finished is not trained again.
-    explains: keep the networks of all folds, for who looks at them before `settle_networks`.
+    explains: keep the networks of all folds, for who looks at them before `settle_networks`;
+    keeps: leave networks in the run at all, not their outputs alone.
     """
     from lightning_modules.cohort_embedding import cohort_crops
     from lightning_modules.training import out_of_fold_training
@@ -92,7 +94,7 @@ def fine_tune(
             groups=units(run.cohort.lesions),
             seed=integer_seed(seed, "train"),
             folder=run.folder.file(WORK),
-            model_dir=run.folder.file("model"),
+            model_dir=run.folder.file("model") if keeps else None,
             wants_features=wants_features,
             record=None if live is None else live.record,
             log=say,
@@ -178,17 +180,18 @@ def tuned_inputs(
     tracking: TrackingSettings,
     seed: int,
     explains: bool = False,
+    keeps: bool = True,
 ) -> DeepInputs:
     """Return the deep inputs of a study; networks are fine-tuned where its mode asks for it.
 
-    frozen: features of the network as it is.
+    frozen: features of the network as it is; explains, keeps: see `fine_tune`.
     """
     if backbone.mode == "frozen" or not run.has_images:
         return DeepInputs(frozen)
     describes = backbone.mode == "finetune_features"
     tuned = fine_tune(
         run, backbone, trainer, tracking=tracking, seed=seed, wants_features=describes,
-        explains=explains,
+        explains=explains, keeps=keeps,
     )  # fmt: skip
     if not describes:
         return DeepInputs(frozen, tuned=tuned)

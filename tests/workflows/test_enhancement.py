@@ -28,6 +28,7 @@ from her2.stats import icc, repeated_delong_test
 from her2.tracking import open_run_id
 from her2.workflows.enhancement import Enhancement, enhanced_run, seen_of
 from her2.workflows.enhancement_evidence import (
+    NOT_COMPARED,
     _doubts,
     _quality_rows,
     _share_rows,
@@ -98,6 +99,7 @@ def test_a_run_leaves_generator_evidence_previews_and_history(enhanced, canary):
     split = json.loads((run_dir / "split.json").read_text())
     assert results["enhancement"]["n_patients"] == len(split["train"])
     assert any("folds of the training patients share it" in note for note in results["notes"])
+    assert NOT_COMPARED in results["notes"]
     report = (run_dir / "report.html").read_text()
     assert "PSNR, gain over bicubic" in report
     assert canary not in finished.out + finished.err + report
@@ -263,6 +265,64 @@ def test_features_of_a_cohort_without_a_split(her2_command, fitted, image_cohort
     assert seen.status == 2 and "the cohort's patients" in seen.sentences[0]
 
 
+def test_features_have_no_arm_to_compare(her2_command, image_cohort, tmp_path):
+    finished = her2_command(
+        "features", "cohort=folder", f"cohort.root={image_cohort}", f"run_dir={tmp_path / 'run'}",
+        "enhance=bicubic", "enhance.compare=true",
+    )  # fmt: skip
+    assert finished.status == 2 and "enhance.compare=false" in finished.sentences[0]
+
+
+def check_compared(run_dir, arm):
+    """The AUC with enhancement is the run's own, and the one without is another."""
+    evidence = pd.read_csv(run_dir / "tables" / "super_resolution.csv")
+    areas = evidence[evidence["family"].eq(arm) & evidence["measure"].str.startswith("auc")]
+    value = areas.set_index(["measure", "method"])["value"]
+    assert list(value.index) == [("auc", "none"), ("auc", "bicubic"), ("auc_gain", "bicubic")]
+    results = json.loads((run_dir / "results.json").read_text())
+    own = results["arms"][arm]["roles"]["out_of_fold"]["auc"]
+    assert value["auc", "bicubic"] == pytest.approx(own)
+    assert value["auc", "none"] != value["auc", "bicubic"]
+    gain = value["auc", "bicubic"] - value["auc", "none"]
+    assert value["auc_gain", "bicubic"] == pytest.approx(gain)
+    assert (areas["low"] <= areas["value"]).all() and (areas["value"] <= areas["high"]).all()
+    assert NOT_COMPARED not in results["notes"]
+    assert "AUC, gain over native images" in (run_dir / "report.html").read_text()
+
+
+def test_a_network_is_trained_with_and_without_enhancement(
+    train, image_cohort, new_store, tmp_path
+):
+    uri = new_store()
+    finished = train(
+        image_cohort, tmp_path / "run", tmp_path / "cache", "enhance=bicubic",
+        "enhance.n_evidence=3", "enhance.compare=true", "evaluation.grad_cam=false",
+        "tracking=mlflow", f"tracking.uri={uri}",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    check_compared(tmp_path / "run", "deep_learning")
+    kept = [path.name for path in (tmp_path / "run" / "model").glob("*.safetensors")]
+    assert kept == ["deep_learning-all-network0.safetensors"]
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    history = pd.read_csv(tmp_path / "run" / "tables" / "training.csv")
+    told = MlflowClient(tracking_uri=uri).get_metric_history(
+        results["mlflow"]["run_id"], "training/fold1-network0/val_loss"
+    )
+    assert len(told) == history["fold"].eq(1).sum()  # of the run's own network alone
+
+
+@pytest.mark.slow
+def test_classify_compares_with_native_lesions(undrawn_command, make_cohort, tmp_path, tiny):
+    finished = undrawn_command(
+        "classify", *tiny, "cohort=folder", f"cohort.root={make_cohort(14, images=True)}",
+        f"run_dir={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}", "enhance=bicubic",
+        "enhance.n_evidence=0", "enhance.compare=true", "radiomics=us2d", "selection=none",
+        "evaluation.n_folds=2", "evaluation.n_inner_folds=2",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    check_compared(tmp_path / "run", "radiomics")
+
+
 @pytest.mark.slow
 def test_classify_measures_enlarged_lesions_and_what_of_them_comes_back(
     undrawn_command, make_cohort, tmp_path, tiny
@@ -391,6 +451,22 @@ def test_the_auc_with_and_without_is_compared_pair_by_pair():
     other = TrainingSet(keys[1:], y[1:], np.arange(39), np.arange(39) % 2)
     unpaired = compared(Enhancement("srgan"), training, enhanced, other, native)
     assert unpaired.evidence.empty and "not the same lesions" in unpaired.notes[0]
+
+
+def test_patients_who_are_judged_are_compared_by_the_mean_of_their_lesions():
+    rng = np.random.default_rng(2)
+    y = np.repeat([0, 1], 20)
+    probabilities = rng.uniform(size=(2, 2, 40))
+    patients = [f"p{i // 2}" for i in range(40)]
+    keys = tuple(f"{p}/{i % 2}" for i, p in enumerate(patients))
+    training = TrainingSet(keys, y, np.arange(40) // 2, np.arange(40) // 2 % 2)
+    native, enhanced = ({"dlr": signature("dlr", p)} for p in probabilities)
+    made = compared(Enhancement("srgan"), training, enhanced, training, native, patients=patients)
+    gain = made.evidence.set_index("measure").loc["auc_gain"]
+    without, with_it = (p.reshape(2, 20, 2).mean(axis=2) for p in probabilities)
+    test = repeated_delong_test(y[::2], with_it, without)
+    assert gain["n"] == 20
+    assert (gain["value"], gain["low"]) == pytest.approx((test.difference, test.low))
 
 
 def test_a_generator_that_does_no_better_than_bicubic_is_said():

@@ -8,6 +8,7 @@ import pytest
 
 from her2.arms import Arm
 from her2.workflows import study as study_workflow
+from her2.workflows import tuning
 
 TUNED = (
     "backbone.name=test_resnet", "backbone.weights=none", "trainer=smoke",
@@ -70,6 +71,31 @@ def test_a_fine_tuned_network_is_the_deep_learning_arm(finetune):
     assert (counts.nunique(axis=1) == 1).all()
     assert (run_dir / "tables" / "training.csv").is_file()
     assert (run_dir / "model" / "deep_learning.json").is_file()
+
+
+@pytest.mark.slow
+def test_networks_of_native_images_are_compared_and_not_kept(run_study, monkeypatch):
+    asked = []
+    fine_tune = tuning.fine_tune
+
+    def spy(run, *settings, tracking, keeps, explains, **more):
+        asked.append((run.cohort.lesions[0].enhanced is not None, keeps, explains))
+        return fine_tune(run, *settings, tracking=tracking, keeps=keeps, explains=explains, **more)
+
+    monkeypatch.setattr(tuning, "fine_tune", spy)
+    run_dir, finished = run_study(
+        "finetune", "enhance=bicubic", "enhance.compare=true", "enhance.n_evidence=0",
+        "fusion.members=[clinical,dlr]", "backbone.n_explained=4",
+    )  # fmt: skip
+    assert finished.status == 0, finished.err
+    assert asked == [(False, False, False), (True, True, True)]
+    evidence = pd.read_csv(run_dir / "tables" / "super_resolution.csv")
+    gains = evidence[evidence["measure"].eq("auc_gain")]
+    assert list(gains["family"]) == ["radiomics", "deep_learning", "dlr", "combined"]
+    enlarged = evidence[evidence["measure"].eq("auc") & evidence["method"].eq("bicubic")]
+    for row in enlarged.itertuples():
+        own = results_of(run_dir)["arms"][row.family]["roles"]["out_of_fold"]["auc"]
+        assert row.value == pytest.approx(own)
 
 
 def test_features_of_fine_tuned_networks_make_both_arms(finetune_features):
