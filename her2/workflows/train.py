@@ -65,6 +65,7 @@ def train(
         )
     check_enhance(enhance)
     check_explained(backbone, evaluation)
+    check_weights(backbone)  # what cannot be had is missed before anything long
     run = open_run(
         run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
         seed=seed, cache=cache,
@@ -74,7 +75,6 @@ def train(
     kept = finished_before(run)
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
-    check_weights(backbone)  # what cannot be had is missed before a generator is fitted
     native = run
     run, made = enhanced_run(
         run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
