@@ -41,7 +41,8 @@ class Grouping:
         g, step = self.size, self.interval
         x = x.reshape(b, h // self.window, g, step, w // self.window, g, step, c)
         x = x.permute(0, 1, 4, 3, 6, 2, 5, 7)  # B, Rh, Rw, I, I, g, g, C
-        return x.reshape(b, -1, g * g, c)
+        n_groups = h * w // (g * g)  # -1 could be anything in an empty batch
+        return x.reshape(b, n_groups, g * g, c)
 
     def scatter(self, groups: Tensor, height: int, width: int) -> Tensor:
         """Undo `gather`: (B, n_groups, size * size, C) -> (B, H, W, C)."""

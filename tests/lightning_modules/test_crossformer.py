@@ -131,6 +131,12 @@ def test_reset_classifier_replaces_or_removes_the_head() -> None:
     assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 2, 2, 512)
 
 
+def test_no_images_have_no_logits(tiny) -> None:
+    images = torch.zeros(0, 3, 128, 64)  # padded
+    assert tiny(images).shape == (0, 3)
+    assert tiny.forward_features(images).shape == (0, 4, 2, 512)
+
+
 @pytest.mark.parametrize("size", [64, 96, 100])
 def test_every_size_of_image_gives_finite_logits(tiny, size) -> None:
     """64 px: groups as wide as the grid; 100 px: padding, and groups of padding only."""

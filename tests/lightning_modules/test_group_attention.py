@@ -77,6 +77,13 @@ def test_mask_marks_the_padded_tokens_only() -> None:
     ]
 
 
+def test_groups_of_no_images_are_counted() -> None:
+    grouping = Grouping(2, 2)
+    groups = grouping.gather(torch.zeros(0, 8, 4, 3))
+    assert groups.shape == (0, 8, 4, 3)
+    assert grouping.scatter(groups, 8, 4).shape == (0, 8, 4, 3)
+
+
 def test_padded_keys_get_no_attention() -> None:
     torch.manual_seed(0)
     attention = GroupAttention(32, heads=2).eval()
