@@ -26,11 +26,13 @@ from timm.models._features import feature_take_indices
 from timm.models._manipulate import MATCH_PREV_GROUP
 from torch import Tensor, nn
 
+from her2.errors import BadArgument
 from lightning_modules.networks.cross_scale import CrossScaleEmbedding, CrossScaleMerging
 from lightning_modules.networks.group_attention import CrossFormerBlock
 
 GROUP_SIZE = 7
 INTERVALS = (8, 4, 2, 1)  # of long-distance attention, by stage
+POOLINGS = ("avg", "")
 BUFFERS_OF_CHECKPOINTS = (".biases", ".relative_position_index", ".attn_mask")
 VARIANTS: dict[str, dict[str, Any]] = {
     "crossformer_tiny": {
@@ -71,6 +73,8 @@ class CrossFormerStage(nn.Module):
         interval: int,
         drop_paths: Sequence[float],
         merges: bool,
+        proj_drop: float = 0.0,
+        attn_drop: float = 0.0,
     ) -> None:
         super().__init__()
         self.grad_checkpointing = False
@@ -82,6 +86,8 @@ class CrossFormerStage(nn.Module):
                     group_size=GROUP_SIZE,
                     interval=interval if j % 2 else 1,
                     drop_path=drop_path,
+                    proj_drop=proj_drop,
+                    attn_drop=attn_drop,
                 )
                 for j, drop_path in enumerate(drop_paths)
             )
@@ -117,8 +123,16 @@ class CrossFormer(nn.Module):
         Channels of the images.
     global_pool
         ``"avg"``, or ``""`` to keep the grid of tokens.
-    drop_rate, drop_path_rate
-        Dropout before the head; stochastic depth, rising linearly over the blocks.
+    drop_rate, proj_drop_rate, attn_drop_rate, drop_path_rate
+        Dropout before the head, behind projections and MLPs, of attention; stochastic depth,
+        rising linearly over the blocks.
+    img_size
+        Accepted as by timm's windowed networks, and of no effect: images of every size are taken.
+
+    Raises
+    ------
+    BadArgument
+        If `global_pool` is another one.
     """
 
     def __init__(
@@ -131,7 +145,10 @@ class CrossFormer(nn.Module):
         in_chans: int = 3,
         global_pool: str = "avg",
         drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.2,
+        img_size: int | tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         widths = [embed_dim * 2**i for i in range(len(depths))]
@@ -142,20 +159,24 @@ class CrossFormer(nn.Module):
             for i, width in enumerate(widths)
         ]
         self.patch_embed = CrossScaleEmbedding(in_chans, embed_dim)
-        self.layers = nn.Sequential(*_build_stages(widths, depths, num_heads, drop_path_rate))
+        drops = {"proj_drop": proj_drop_rate, "attn_drop": attn_drop_rate}
+        stages = _build_stages(widths, depths, num_heads, drop_path_rate, **drops)
+        self.layers = nn.Sequential(*stages)
         self.norm: nn.Module = nn.LayerNorm(widths[-1])
         self.head_drop = nn.Dropout(drop_rate)
-        self.global_pool = global_pool
-        self.reset_classifier(num_classes)
+        self.reset_classifier(num_classes, global_pool)
         self.apply(_initialise)
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the head by a new one for `num_classes` (0: none)."""
-        self.num_classes = num_classes
+        """Replace the head by a new one for `num_classes` (0: none), with the network's type."""
         if global_pool is not None:
+            _check_pooling(global_pool)
             self.global_pool = global_pool
-        self.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        _initialise(self.head)
+        self.num_classes = num_classes
+        like = next(self.parameters())
+        head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        _initialise(head)
+        self.head = head.to(like.device, like.dtype)
 
     def _stages(self) -> list[CrossFormerStage]:
         return cast(list[CrossFormerStage], list(self.layers))
@@ -163,6 +184,13 @@ class CrossFormer(nn.Module):
     def get_classifier(self) -> nn.Module:
         """Return the head."""
         return self.head
+
+    def no_weight_decay(self) -> set[str]:
+        """Return the matrices that timm exempts from weight decay: none.
+
+        The published training decays those of the position bias as well, unlike Swin V2's.
+        """
+        return set()
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Trade time for memory in training: recompute the blocks in the backward pass."""
@@ -239,7 +267,11 @@ class CrossFormer(nn.Module):
 
 
 def _build_stages(
-    widths: Sequence[int], depths: Sequence[int], heads: Sequence[int], drop_path_rate: float
+    widths: Sequence[int],
+    depths: Sequence[int],
+    heads: Sequence[int],
+    drop_path_rate: float,
+    **drops: float,
 ) -> list[CrossFormerStage]:
     n_blocks = sum(depths)
     rates = [drop_path_rate * j / max(n_blocks - 1, 1) for j in range(n_blocks)]
@@ -251,11 +283,20 @@ def _build_stages(
             interval=interval,
             drop_paths=rates[start : start + depth],
             merges=i < len(depths) - 1,
+            **drops,
         )
         for i, (width, n_heads, interval, start, depth) in enumerate(
             zip(widths, heads, INTERVALS, starts, depths, strict=True)
         )
     ]
+
+
+def _check_pooling(global_pool: str) -> None:
+    if global_pool not in POOLINGS:
+        raise BadArgument(
+            f"expected global_pool 'avg', or '' for the grid of tokens, found {global_pool!r}; "
+            "pool the tokens of forward_features for another one"
+        )
 
 
 def _initialise(module: nn.Module) -> None:

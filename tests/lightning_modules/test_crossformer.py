@@ -14,6 +14,7 @@ import timm
 import torch
 from timm.models import group_parameters
 
+from her2.errors import BadArgument
 from lightning_modules.networks.crossformer import CrossFormer, checkpoint_filter_fn
 
 SIZES = {"t": "tiny", "s": "small", "b": "base", "l": "large"}
@@ -129,6 +130,53 @@ def test_reset_classifier_replaces_or_removes_the_head() -> None:
     assert network.get_classifier().weight.shape == (2, 512)
     network.reset_classifier(0, "")
     assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 2, 2, 512)
+
+
+def test_a_new_head_has_the_type_and_device_of_the_network() -> None:
+    network = timm.create_model("crossformer_tiny").double().eval()
+    network.reset_classifier(2)
+    assert network(torch.zeros(1, 3, 64, 64, dtype=torch.float64)).dtype == torch.float64
+    with torch.device("meta"):
+        elsewhere = timm.create_model("crossformer_tiny")
+    elsewhere.reset_classifier(2)
+    assert elsewhere.head.weight.is_meta and elsewhere.head.weight.shape == (2, 512)
+
+
+@pytest.mark.parametrize("global_pool", ["max", "average", "AVG"])
+def test_a_pooling_that_is_not_there_is_refused(global_pool) -> None:
+    with torch.device("meta"):
+        with pytest.raises(BadArgument, match="global_pool 'avg', or '' for the grid"):
+            timm.create_model("crossformer_tiny", global_pool=global_pool)
+        network = timm.create_model("crossformer_tiny")
+    with pytest.raises(BadArgument, match=f"found '{global_pool}'"):
+        network.reset_classifier(2, global_pool)
+    assert (network.global_pool, network.num_classes) == ("avg", 1000)
+
+
+def test_options_of_timms_windowed_networks_are_taken() -> None:
+    options = {"proj_drop_rate": 0.25, "attn_drop_rate": 0.5, "img_size": 96}
+    torch.manual_seed(0)
+    network = timm.create_model("crossformer_tiny", num_classes=2, **options)
+    block = network.layers[3].blocks[1]
+    rates = (block.attn.proj_drop.p, block.mlp.drop1.p, block.mlp.drop2.p, block.attn.attn_drop.p)
+    assert rates == (0.25, 0.25, 0.25, 0.5)
+    torch.manual_seed(0)
+    plain = timm.create_model("crossformer_tiny", num_classes=2).eval()
+    images = torch.randn(1, 3, 64, 64)  # of another size than it was told
+    assert torch.equal(network.eval()(images), plain(images))
+
+
+@pytest.mark.parametrize("option", ["proj_drop_rate", "attn_drop_rate"])
+def test_dropout_acts_in_training_only(option) -> None:
+    network = timm.create_model("crossformer_tiny", drop_path_rate=0.0, **{option: 0.5})
+    images = torch.randn(1, 3, 64, 64)
+    assert not torch.equal(network(images), network(images))
+    network.eval()
+    assert torch.equal(network(images), network(images))
+
+
+def test_weight_decay_exempts_what_the_published_training_does(tiny) -> None:
+    assert tiny.no_weight_decay() == set()
 
 
 def test_no_images_have_no_logits(tiny) -> None:
