@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import timm
 import torch
+from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
 from her2.errors import BadConfig
@@ -61,8 +62,8 @@ def grad_cam(
         depend on it.
     """
     caught = _caught(network, images, layer, logit or (lambda given: network(given)[:, 0]))
-    channels = _as_channels(network, caught.activation, layer)
-    weight = _as_channels(network, caught.gradient, layer).mean(dim=(2, 3), keepdim=True)
+    channels = _as_channels(network, caught.activation, layer, images)
+    weight = _as_channels(network, caught.gradient, layer, images).mean(dim=(2, 3), keepdim=True)
     return (weight * channels).sum(dim=1).float(), caught.logits.float()
 
 
@@ -175,38 +176,84 @@ def _only(caught: list[Any], layer: str) -> Tensor:
     return caught[0]
 
 
-def _as_channels(network: nn.Module, values: Tensor, layer: str) -> Tensor:
+def _as_channels(network: nn.Module, values: Tensor, layer: str, images: Tensor) -> Tensor:
     """Return a layer's values as (N, C, H, W)."""
+    channels = _channels(network, _module(network, layer), values, images)
+    if channels is None:
+        raise BadConfig(
+            f"backbone.cam_layer must know places, found {layer!r}, whose values "
+            f"{tuple(values.shape)} for images {tuple(images.shape)} have none that can be told "
+            "from channels; choose the block around it, or an earlier layer"
+        )
+    return channels
+
+
+def _channels(
+    network: nn.Module, module: nn.Module, values: Tensor, images: Tensor
+) -> Tensor | None:
+    """Return a module's values as (N, C, H, W); None if they are no map of the images."""
+    if len(values) != len(images):  # windows, as rows of their own
+        return None
     if values.ndim == 4:
-        return values.permute(0, 3, 1, 2) if _is_channels_last(network, values) else values
+        is_last = _is_channels_last(network, module, values, images)
+        if is_last is None:
+            return None
+        return values.permute(0, 3, 1, 2) if is_last else values
     side = _side_of_grid(network, values)
     if side is None:
-        raise BadConfig(
-            f"backbone.cam_layer must know places, found {layer!r} with values of shape "
-            f"{tuple(values.shape[1:])}; choose an earlier layer"
-        )
+        return None
     height, width = side
     tokens = values[:, values.shape[1] - height * width :]  # what comes first belongs to no place
     return tokens.permute(0, 2, 1).reshape(len(values), -1, height, width)
 
 
-def _is_channels_last(network: nn.Module, values: Tensor) -> bool:
-    if getattr(network, "output_fmt", "") == "NHWC":
+def _is_channels_last(
+    network: nn.Module, module: nn.Module, values: Tensor, images: Tensor
+) -> bool | None:
+    """Whether values are (N, H, W, C) and not (N, C, H, W); None if that cannot be told.
+
+    Networks whose blocks have channels last have convolutions inside, and the other way round, so
+    nothing holds for a whole network. A grid of places has the proportions of the images.
+    """
+    first = _has_proportions(values.shape[2:], images)
+    last = _has_proportions(values.shape[1:3], images)
+    if first != last:
+        return last
+    return _gives_channels_last(network, module) if first else None
+
+
+def _gives_channels_last(network: nn.Module, module: nn.Module) -> bool | None:
+    """Whether a module is known to, where there are as many channels as rows and columns."""
+    if isinstance(module, _CHANNELS_FIRST):
+        return False
+    if isinstance(module, _CHANNELS_LAST):
         return True
-    width = getattr(network, "num_features", None)
-    return values.shape[1] != width and values.shape[-1] == width
+    if getattr(network, "output_fmt", "") == "NHWC":  # of blocks; an activation takes either
+        return True if any(True for _ in module.children()) else None
+    norms = [other for other in network.modules() if isinstance(other, nn.LayerNorm)]
+    return False if all(isinstance(norm, _CHANNELS_FIRST) for norm in norms) else None
+
+
+def _has_proportions(sides: Sequence[int], images: Tensor) -> bool:
+    """Whether a grid may lie on the images: less than one place too long or too short."""
+    (rows, columns), (height, width) = sides, images.shape[2:]
+    return bool(abs(rows * width - columns * height) < max(height, width))
 
 
 def _side_of_grid(network: nn.Module, values: Tensor) -> tuple[int, int] | None:
     """Return height and width of the grid that tokens (N, L, C) lie on; None if there is none."""
     if values.ndim != 3:
         return None
-    n = values.shape[1] - int(getattr(network, "num_prefix_tokens", 0))
-    side = math.isqrt(max(n, 0))
+    declared = getattr(network, "num_prefix_tokens", None)
+    prefixes = (0, 1) if declared is None else (declared,)  # undeclared: perhaps a class token
     grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
-    if grid is not None and math.prod(grid) == n:
-        return int(grid[0]), int(grid[1])
-    return (side, side) if side > 1 and side * side == n else None
+    for n in (values.shape[1] - n_prefix for n_prefix in prefixes):
+        side = math.isqrt(max(n, 0))
+        if grid is not None and math.prod(grid) == n:
+            return int(grid[0]), int(grid[1])
+        if side > 1 and side * side == n:
+            return side, side
+    return None
 
 
 def _last_map(network: Any, images: Tensor) -> str:
@@ -222,7 +269,7 @@ def _last_map(network: Any, images: Tensor) -> str:
 
     for layer in _maps(network, images[:1]):
         gradient = _caught(network, images[:1], layer, run).gradient
-        if _as_channels(network, gradient, layer).any():
+        if _as_channels(network, gradient, layer, images[:1]).any():
             return layer
     raise BadConfig(
         f"Grad-CAM needs a layer with places, found none in {type(network).__name__}; name one "
@@ -235,8 +282,8 @@ def _maps(network: Any, images: Tensor) -> list[str]:
     found: list[str] = []
 
     def note(name: str) -> Callable[..., None]:
-        def watch(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and _has_places(network, output):
+        def watch(module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and _has_places(network, module, output, images):
                 found.append(name)
 
         return watch
@@ -252,11 +299,9 @@ def _maps(network: Any, images: Tensor) -> list[str]:
     return [name for name in reversed(found) if found.count(name) == 1]
 
 
-def _has_places(network: nn.Module, values: Tensor) -> bool:
-    if values.ndim != 4:
-        return _side_of_grid(network, values) is not None
-    sides = values.shape[1:3] if _is_channels_last(network, values) else values.shape[2:]
-    return min(sides) > 1
+def _has_places(network: nn.Module, module: nn.Module, values: Tensor, images: Tensor) -> bool:
+    channels = _channels(network, module, values, images)
+    return channels is not None and min(channels.shape[2:]) > 1
 
 
 def _last_activation(network: Any) -> str:
@@ -270,6 +315,10 @@ def _last_attention(network: Any) -> str:
     return f"blocks.{len(network.blocks) - 1}.norm1"
 
 
+_CHANNELS_FIRST = (
+    nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, nn.MaxPool2d, nn.AvgPool2d, LayerNorm2d,
+)  # fmt: skip
+_CHANNELS_LAST = (nn.Linear, nn.LayerNorm)  # but LayerNorm2d, which is one by inheritance
 _NO_MAPS = (nn.Dropout, nn.Softmax, nn.Identity)  # of attention: pairs of places, not places
 _LAYERS: dict[str, Callable[[Any], str]] = {
     "ResNet": lambda network: "layer4",

@@ -200,6 +200,87 @@ def test_a_moved_blob_moves_the_map(built) -> None:
     assert unlike[1, -10:].mean() > 2 * unlike[1, :10].mean()
 
 
+def in_mixed(name, size):
+    """Networks that have both, of this size."""
+    shallow = {"depths": (1, 1, 1, 1)}
+    kwargs = {
+        "maxvit_pico_rw_256": {"img_size": size},
+        "coatnet_pico_rw_224": {"img_size": size},
+        "swin_tiny_patch4_window7_224": {"img_size": size, **shallow},
+        "convnext_tiny": {"dims": (24, 48, 96, 192), **shallow},
+    }
+    network = network_of(name, **kwargs.get(name, {}))
+    nn.init.normal_(network.get_classifier().weight, generator=torch.Generator().manual_seed(0))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "layer", "channels"),
+    [
+        ("crossformer_tiny", 64, "patch_embed.projs.0", 1),  # convolutions among channels last
+        ("crossformer_tiny", 128, "patch_embed.projs.0", 1),  # 32 channels of 32 x 32 places
+        ("crossformer_tiny", 64, "layers.0.downsample.reductions.0", 1),
+        ("crossformer_tiny", 64, "layers.1.blocks.0.mlp.act", 3),
+        ("crossformer_tiny", 256, "layers.0.blocks", 3),  # 64 channels of 64 x 64 places
+        ("crossformer_tiny", 256, "patch_embed.norm", 3),
+        ("swin_tiny_patch4_window7_224", 64, "patch_embed.proj", 1),
+        ("swin_tiny_patch4_window7_224", 64, "layers.1", 3),
+        ("convnext_tiny", 64, "stages.1.blocks.0.conv_dw", 1),
+        ("convnext_tiny", 64, "stages.1.blocks.0.mlp.act", 3),  # channels last inside
+        ("maxvit_pico_rw_256", 64, "stages.1.blocks.0.conv", 1),
+        ("maxvit_pico_rw_256", 64, "stages.1.blocks.0.attn_block.mlp", 3),
+        ("coatnet_pico_rw_224", 64, "stages.1", 1),
+        ("densenet121", 64, "features.transition1", 1),
+        ("efficientnet_lite0", 64, "blocks.2", 1),
+        ("resnet18", 128, "conv1", 1),  # 64 channels of 64 x 64 places, nothing channels last
+        ("resnet18", 128, "act1", 1),
+    ],
+)  # fmt: skip
+def test_a_map_adds_up_channels(name, size, layer, channels) -> None:
+    network, images, seen = in_mixed(name, size), images_of(size), []
+    handle = network.get_submodule(layer).register_forward_hook(lambda m, i, out: seen.append(out))
+    logits = network(images)[:, 0]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(logits.sum(), seen)
+    places = [axis for axis in (1, 2, 3) if axis != channels]
+    expected = (gradient.mean(places, keepdim=True) * seen[0]).sum(channels)
+    assert expected.std() > 0
+    found, _ = grad_cam(network, images, layer=layer)
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "layer"),
+    [
+        ("crossformer_tiny", 128, "layers.0.blocks.0.attn"),  # groups and their tokens
+        ("swin_tiny_patch4_window7_224", 128, "layers.0.blocks.0.attn"),  # windows as rows
+        ("mambaout_femto", 192, "stages.0.blocks.0.drop_path"),  # 48 channels of 48 x 48 places
+        ("maxvit_pico_rw_256", 128, "stages.0.blocks.0.attn_block.mlp"),  # 32 of 32 x 32
+    ],
+)
+def test_values_whose_places_cannot_be_told_are_refused(name, size, layer) -> None:
+    network, images = in_mixed(name, size), images_of(size)
+    with pytest.raises(BadConfig, match="that can be told from channels; choose the block around"):
+        grad_cam(network, images, layer=layer)
+
+
+@pytest.mark.parametrize("name", ["crossformer_tiny", "tf_efficientnet_lite0"])
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (100, 164)])
+def test_images_that_are_not_square_have_maps(built, name, height, width) -> None:
+    """Convolutions round the last row and column up, CrossFormer's embedding rounds them down."""
+    images = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+    found, _ = grad_cam(built[name], images, layer=LAYERS[name])
+    up = name != "crossformer_tiny"
+    assert found.shape == (1, *((side + 31 * up) // 32 for side in (height, width)))
+
+
+def test_a_class_token_that_is_not_declared_hides_no_later_places() -> None:
+    network, images = network_of("coat_tiny", img_size=64), images_of()
+    layer = cam_layer(network, images)
+    assert layer.startswith("parallel_blocks.5.")  # and not the patches of the last stage
+    assert grad_cam(network, images, layer=layer)[0].shape == (2, 2, 2)
+
+
 def test_the_network_is_left_as_it_was(built) -> None:
     network = copy.deepcopy(built["tf_efficientnet_lite0"])
     network.train()
