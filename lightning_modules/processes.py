@@ -7,12 +7,18 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 
 import torch
 from torch import distributed
-from torch.multiprocessing.spawn import ProcessExitedException, start_processes
+from torch.multiprocessing.spawn import (
+    ProcessException,
+    ProcessExitedException,
+    start_processes,
+)
 
-from her2.errors import BadConfig, WorkerLost
+from her2.errors import BadConfig, Her2Error, WorkerLost
 from her2.progress import progress
 from her2.settings import TrainerSettings
 from lightning_modules.fitting import run_job
@@ -33,6 +39,8 @@ def run_jobs(
         If the machine has fewer devices.
     WorkerLost
         If a process ended before its networks were trained.
+    Her2Error
+        What a process raised on purpose.
     """
     if not jobs:
         return
@@ -40,11 +48,16 @@ def run_jobs(
         _run_in_turn(jobs, of, log=log)
         return
     _check_devices(of.trainer)
-    arguments = (list(jobs), of, _free_port())
+    refusals: SimpleQueue[Her2Error] = get_context("spawn").SimpleQueue()
+    arguments = (list(jobs), of, _free_port(), refusals)
     try:
         # untyped in torch; the start method is spawn
         start_processes(_run_rank, arguments, nprocs=of.trainer.devices)  # type: ignore[no-untyped-call]
-    except ProcessExitedException as error:
+    except ProcessException as error:
+        if not refusals.empty():  # the others ended, or were stopped, because of it
+            raise refusals.get() from error
+        if not isinstance(error, ProcessExitedException):
+            raise
         raise WorkerLost(
             f"expected {of.trainer.devices} training processes to finish, found one that was "
             "stopped; run the same command again, it goes on"
@@ -77,8 +90,13 @@ def _report(job: Job, of: Material, log: Callable[[str], None] | None) -> None:
         log(f"{job.title}: {read_output(Places.of(job, of).output).summary}")
 
 
-def _run_rank(rank: int, jobs: list[Job], of: Material, port: int) -> None:
-    """Train the networks as one of the processes; Lightning finds its place in the environment."""
+def _run_rank(
+    rank: int, jobs: list[Job], of: Material, port: int, refusals: SimpleQueue[Her2Error]
+) -> None:
+    """Train the networks as one of the processes; Lightning finds its place in the environment.
+
+    What it raises on purpose goes to `refusals`: torch hands over no more than a traceback.
+    """
     place = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
@@ -89,7 +107,11 @@ def _run_rank(rank: int, jobs: list[Job], of: Material, port: int) -> None:
     }
     os.environ.update(place)
     with _group():
-        _run_in_turn(jobs, of, is_shared=True)
+        try:
+            _run_in_turn(jobs, of, is_shared=True)
+        except Her2Error as error:
+            refusals.put(error)  # before the others notice that this one left
+            raise
 
 
 @contextmanager

@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 import training_process
 from torch import nn
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from her2.composed import config_folder
+from her2.errors import InputProblem
+from her2.settings import TrainerSettings
+from lightning_modules import processes
 from lightning_modules.fitting import check_agreement
 
 # batch norm with pretrained statistics, no dropout: nothing depends on how a batch is shared
@@ -40,6 +45,55 @@ def test_two_processes_train_what_one_does(tmp_path):
     np.testing.assert_allclose(together, expected, rtol=0, atol=1e-3)
     assert len(list(tmp_path.glob("work/*.npz"))) == 3
     assert len(list(tmp_path.glob("model/*.safetensors"))) == 1
+
+
+class Failing:
+    """A job that no process can do."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def key(self, of):
+        raise self.error
+
+
+class Two:
+    """What `run_jobs` reads of the material before the job does."""
+
+    trainer = TrainerSettings(accelerator="cpu", devices=2, strategy="ddp", max_epochs=1)
+
+
+def start_here(run, arguments, nprocs):
+    """One process after the other in this one, with an end as torch gives it."""
+    try:
+        for rank in range(nprocs):
+            run(rank, *arguments)
+    except (InputProblem, ZeroDivisionError) as error:
+        raise ProcessRaisedException(repr(error), 0, 0) from None
+
+
+REFUSED = InputProblem("M06", "no mask", "draw one")
+
+
+def test_what_a_process_refuses_is_refused_in_the_same_sentence(monkeypatch):
+    monkeypatch.setattr(processes, "start_processes", start_here)
+    with mock.patch.dict(os.environ), pytest.raises(InputProblem) as raised:
+        processes.run_jobs([Failing(REFUSED)], Two())
+    assert str(raised.value) == "M06: no mask; draw one"
+
+
+def test_an_error_of_ours_in_a_process_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(processes, "start_processes", start_here)
+    with mock.patch.dict(os.environ), pytest.raises(ProcessRaisedException, match="ZeroDivision"):
+        processes.run_jobs([Failing(ZeroDivisionError())], Two())
+
+
+@pytest.mark.slow
+def test_what_a_real_process_refuses_comes_back_whole():
+    with pytest.raises(InputProblem) as raised:
+        processes.run_jobs([Failing(REFUSED)], Two())
+    assert (raised.value.code, str(raised.value)) == ("M06", str(REFUSED))
+    assert "Traceback" in str(raised.value.__cause__)
 
 
 @pytest.mark.parametrize(("other", "agrees"), [(0.0, True), (1e-6, False)])
