@@ -26,6 +26,8 @@ from her2.parallel import run_jobs
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_ROUNDING = 1e-7  # spread of probabilities that are all one; some classifiers count in float32
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -355,4 +357,6 @@ def _out_of_fold(arm: Arm, training: TrainingSet, searches: Sequence[Search]) ->
         judged = training.fold == k
         X = arm.judging(k).rows(training.keys)[judged]
         probability[judged] = training.from_fold(k, search.predict(X))
+    if np.ptp(probability) < _ROUNDING:  # no model knows more than the prevalence
+        probability[:] = probability[0]
     return FoldFits(tuple(searches), probability)

@@ -5,14 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 from small_study import Study, study
 
 from her2 import stats
 from her2.arms import (
+    Arm,
     FittedArm,
     FoldFits,
     Signature,
     TrainingSet,
+    _out_of_fold,
     arm_signature,
     combine,
     combined_signature,
@@ -289,6 +292,28 @@ def test_shuffled_outcomes_are_not_predicted():
     assert set(means) == {"clinical", "radiomics", "deep_learning", "dlr", "combined"}
     assert means == pytest.approx(dict.fromkeys(means, 0.5), abs=0.05)
     assert min(len(values) for values in aucs.values()) == 20
+
+
+def test_models_that_know_no_more_than_the_prevalence_have_no_auc():
+    """Else rounding errors of the folds' prevalences would be ranked."""
+    y_true = np.array([1] * 8 + [0] * 14)
+    fold = np.arange(22) % 5
+    training = TrainingSet(tuple(map(str, range(22))), y_true, np.arange(22), fold)
+    features = pd.DataFrame({"f": np.zeros(22)}, index=list(training.keys))
+    arm = Arm("radiomics", features, make_pipeline(), ())
+
+    class Prior:
+        """Says the prevalence that it has seen, as exactly as float32 has it."""
+
+        def __init__(self, k: int) -> None:
+            self.prevalence = y_true[fold != k].mean() * (1 + 1e-9 * k)
+
+        def predict(self, X):
+            return np.full(len(X), self.prevalence)
+
+    found = _out_of_fold(arm, training, [Prior(k) for k in range(5)]).out_of_fold
+    assert np.ptp(found) == 0
+    assert found[0] == pytest.approx(8 / 22)
 
 
 # ---- the table

@@ -68,8 +68,9 @@ PERFORMANCE = TableSpec(
     note=(
         "AUC with DeLong's interval, shares with Wilson's, all 95 %. The threshold maximises "
         "Youden's index on the out-of-fold predictions of training patients; the test patients "
-        "had no part in it. In-sample rows (grey) are optimistic and shown only for comparison "
-        "with the paper."
+        "had no part in it. Out of fold these very patients chose it, so their shares are a "
+        "little optimistic. In-sample rows (grey) are more so, and shown only for comparison with "
+        "the paper."
     ),
     muted=_IN_SAMPLE,
     is_open=False,
@@ -94,9 +95,9 @@ OPERATING_POINTS = TableSpec(
         decimal("F1", "f1", term="f1"),
     ),
     note=(
-        "Each threshold is set by its rule on out-of-fold training predictions and used "
-        "unchanged elsewhere. Shares with Wilson's 95 % interval. TP, FP, TN, FN: true and "
-        "false positives and negatives."
+        "Each threshold is set by its rule on out-of-fold training predictions, which makes "
+        "shares of that role a little optimistic, and used unchanged elsewhere. Shares with "
+        "Wilson's 95 % interval. TP, FP, TN, FN: true and false positives and negatives."
     ),
     empty="No operating point could be set.",
     muted=_IN_SAMPLE,
@@ -110,6 +111,11 @@ PERMUTATION = TableSpec(
         decimal("AUC", "auc", term="auc"),
         whole("Permutations", "n_permutations"),
         p("p", "p_value", term="permutation"),
+    ),
+    note=(
+        "Out of fold, p is too small near chance: models of other folds have learned from the "
+        "outcomes that are permuted here, so the AUC varies more than this test knows. For the "
+        "test and external roles it holds."
     ),
     empty="Outcomes were not permuted.",
 )

@@ -95,7 +95,9 @@ TERMS: dict[str, Term] = {
     "hosmer_lemeshow": Term(
         "Hosmer-Lemeshow",
         "A test that compares expected with observed outcomes in groups of predicted risk; a "
-        "large p is no proof of good calibration.",
+        "large p is no proof of good calibration. Two degrees of freedom fewer than groups, as "
+        "published tables have it; for patients whom no model has learned from that makes p too "
+        "small.",
     ),
     "icc": Term(
         "ICC",

@@ -17,6 +17,8 @@ from her2.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.validation import BoolArray, FloatArray
 
+_ROUNDING = 1e-12  # differences of probabilities below it are no change of risk
+
 
 @dataclass(frozen=True)
 class IntegratedDiscrimination:
@@ -268,7 +270,8 @@ def _checked(
             f"{positive.size - n_positive} negative; collect more cases"
         )
     one = validation.probability(first, positive.size)
-    return positive, one, validation.probability(second, positive.size)
+    two = validation.probability(second, positive.size)
+    return positive, np.where(np.abs(one - two) < _ROUNDING, two, one), two
 
 
 def _reclassified(

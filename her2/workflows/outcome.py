@@ -97,7 +97,8 @@ def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
     if len(cohort.lesions) > cohort.n_patients:
         judged = {
             "lesion": "but intervals and tests count lesions as independent",
-            "patient": "and a patient is judged once, by the mean probability of all of them",
+            "patient": "and a patient is judged once, by the mean probability of all of them at "
+            "the prevalence of patients",
         }
         notes.append(
             f"{len(cohort.lesions)} lesions of {cohort.n_patients} patients: splits and folds "

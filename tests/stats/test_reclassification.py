@@ -106,3 +106,11 @@ def test_levels_are_shares():
             function(Y, NEW, OLD, level=95)
     with pytest.raises(NotEstimable, match="both outcome classes"):
         discrimination_slope([1, 1], [0.1, 0.2])
+
+
+def test_rounding_is_no_change_of_risk():
+    rng = np.random.default_rng(0)
+    y_true, p = rng.integers(0, 2, 50), rng.random(50)
+    same = p * (1 + 2e-16 * rng.choice([-1, 1], 50))
+    assert nri(y_true, p, same).nri == 0
+    assert idi(y_true, p, same).idi == 0

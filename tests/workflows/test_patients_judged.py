@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from her2.evaluation.units import by_patient
 from her2.workflows.refits import Refits, learning_table
 
 N_PATIENTS, N_VIEWS = 60, 3
@@ -91,3 +92,21 @@ def test_another_unit_is_refused(classify):
     finished, _ = classify("word", "evaluation.unit=breast")
     assert finished.status == 2
     assert "expected evaluation.unit to be one of lesion, patient, found 'breast'" in finished.err
+
+
+def test_probabilities_of_patients_are_at_the_prevalence_of_patients():
+    """Positives have four images each: of rows .8 are positive, of patients a half."""
+    patient = np.r_[np.repeat(np.arange(10), 4), np.arange(10, 20)]
+    y_true = (patient < 10).astype(int)
+    rows = pd.DataFrame(
+        {
+            "patient_id": patient.astype(str), "lesion_id": np.arange(50).astype(str),
+            "role": "train", "kind": "out_of_fold", "y_true": y_true, "y_prob": 0.8,
+        }
+    )  # fmt: skip
+    held_out = rows.iloc[:3].assign(patient_id=["x", "x", "y"], role="test", y_prob=0.8)
+    judged = by_patient(pd.concat([rows, held_out]))
+    np.testing.assert_allclose(judged["y_prob"], 0.5)
+    assert len(judged) == 22
+    repeats = rows.drop(columns=["role", "kind"])
+    np.testing.assert_allclose(by_patient(repeats)["y_prob"], 0.5)
