@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from her2.errors import BadArgument
 from her2.selection import UsableFeatures
+from her2.selection.usable import nothing_varies
 from her2.stats.chained_regressions import (
     Blocks,
     complete_chain,
@@ -62,7 +63,13 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
         self.seed = seed
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> ClinicalEncoder:
-        """Learn medians, levels and, for "multiple", regressions from (n, n_variables)."""
+        """Learn medians, levels and, for "multiple", regressions from (n, n_variables).
+
+        Raises
+        ------
+        BadCohort
+            There are categories only, and each of them has one level.
+        """
         self._check_parameters()
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
@@ -73,6 +80,8 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
         self.levels_ = {
             name: self._levels(X[name]) for name in X.columns if name not in self.medians_
         }
+        if not self.medians_ and not any(self.levels_.values()):
+            raise nothing_varies(X.shape[1])
         if self.imputation == "multiple":
             self._fit_regressions(X)
         return self

@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from her2.clinical import ClinicalEncoder, clinical_preparation, clinical_table, numeric_columns
-from her2.errors import BadArgument
+from her2.errors import BadArgument, BadCohort
 
 
 def table(**columns: list) -> pd.DataFrame:
@@ -207,3 +207,10 @@ def test_an_unknown_imputation_is_refused():
         ClinicalEncoder("mean").fit(TRAINING)
     with pytest.raises(BadArgument, match="at least 1"):
         ClinicalEncoder("multiple", n_imputations=0).fit(TRAINING)
+
+
+@pytest.mark.parametrize("imputation", ["median", "multiple"])
+def test_a_fold_without_the_rare_level_of_the_only_variable_is_said(imputation):
+    alike = table(family_history=["no"] * 5)
+    with pytest.raises(BadCohort, match="varies among the training patients of every fold"):
+        clinical_preparation(imputation).fit(alike, [0, 1, 0, 1, 0])

@@ -47,10 +47,7 @@ class UsableFeatures(Filter):
         scale = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
         self.support_ = enough & (high - low > self.relative_range * scale)
         if not self.support_.any():
-            raise BadCohort(
-                f"expected a feature that varies among training patients, found none of "
-                f"{X.shape[1]}; leave this table out or bring other variables"
-            )
+            raise nothing_varies(X.shape[1])
         self.median_ = _medians(filled[:, self.support_])
         return self
 
@@ -64,6 +61,15 @@ class UsableFeatures(Filter):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def nothing_varies(n_columns: int) -> BadCohort:
+    """Return the error for training rows, of a fold perhaps, that are all alike."""
+    return BadCohort(
+        f"expected a feature that varies among the training patients of every fold, found none of "
+        f"{n_columns} in one of them; leave this table out, or bring variables with fewer rare "
+        f"levels"
+    )
 
 
 def _medians(X: FloatArray) -> FloatArray:
