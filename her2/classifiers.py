@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from her2.errors import BadConfig
 from her2.forests import class_probability, fit_classifier
 from her2.imbalance import METHODS, Balanced, at_prevalence
+from her2.selection import fit_chain
 from her2.splits import grouped_folds
 
 FloatArray = NDArray[np.float64]
@@ -207,7 +208,7 @@ def grid_search(
     loss = np.full_like(auc, np.nan)
     for k in range(fold.max() + 1):
         train, judged = fold != k, fold == k
-        prepared = clone(preparation).fit(X[train], y[train])
+        prepared = fit_chain(preparation, X[train], y[train], groups[train])
         X_train, X_judged = prepared.transform(X[train]), prepared.transform(X[judged])
         for i, point in enumerate(points):
             model = _fit(build(point, seed), X_train, y[train])
@@ -220,20 +221,26 @@ def grid_search(
     # equal scores: the earlier, simpler candidate
     score = auc if scoring == "roc_auc" else -loss
     winner = int(np.argmax(np.round(score.mean(axis=1), 12)))
-    pipeline = fit_pipeline(X, y, preparation=preparation, candidate=points[winner], seed=seed)
+    pipeline = fit_pipeline(
+        X, y, groups, preparation=preparation, candidate=points[winner], seed=seed
+    )
     return Search(points[winner], pipeline, probability[winner], _table(points, auc, loss, winner))
 
 
 def fit_pipeline(
     X: FloatArray,
     y: NDArray[np.int64],
+    groups: NDArray[np.int64],
     *,
     preparation: Pipeline,
     candidate: Candidate,
     seed: int,
 ) -> Pipeline:
-    """Return preparation and classifier fitted on X (n, p) and y (n,), as one pipeline."""
-    prepared = clone(preparation).fit(X, y)
+    """Return preparation and classifier fitted on X (n, p) and y (n,), as one pipeline.
+
+    groups: units (n,) that stay together where the preparation resamples rows.
+    """
+    prepared = fit_chain(preparation, X, y, groups)
     model = fit_prepared(candidate, prepared.transform(X), y, seed)
     return Pipeline([*prepared.steps, ("classifier", model)])
 

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -24,6 +23,7 @@ from her2.classifiers import Candidate, fit_pipeline, grid_search, positive_prob
 from her2.errors import NotEstimable
 from her2.parallel import run_jobs
 from her2.seeds import generator
+from her2.selection import fit_chain
 from her2.stats import auc, optimism_corrected
 
 FloatArray = NDArray[np.float64]
@@ -84,8 +84,8 @@ def selected_in_resamples(
     """Return which features an arm's selection keeps in resamples, (n_resamples, n_features).
 
     A resample is a bootstrap of the training patients within each outcome, in which everybody
-    who was drawn counts once (about 63 % of them): a patient who counted twice would stand on
-    both sides of the selection's own cross-validation.
+    who was drawn counts once (about 63 % of them): the t-test would count a copy as another
+    patient.
     """
     jobs = (
         delayed(_select_in_resample)(i, _alone(arm, training), training, seed)
@@ -215,7 +215,10 @@ def _refit(
     arm: Arm, training: TrainingSet, rows: BoolArray, candidate: Candidate, y: IntArray, seed: int
 ) -> Pipeline:
     X = arm.rows(training.keys)[rows]
-    return fit_pipeline(X, y[rows], preparation=arm.preparation, candidate=candidate, seed=seed)
+    return fit_pipeline(
+        X, y[rows], training.groups[rows], preparation=arm.preparation, candidate=candidate,
+        seed=seed,
+    )  # fmt: skip
 
 
 def _out_of_fold(
@@ -256,7 +259,7 @@ def _select_in_resample(
     rows = _bootstrap_once(training, rng)
     X = arm.rows(training.keys)[rows]
     with threadpool_limits(1):
-        chain = clone(arm.preparation).fit(X, training.y_true[rows])
+        chain = fit_chain(arm.preparation, X, training.y_true[rows], training.groups[rows])
     return position, selected_features(chain, X.shape[1])
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -27,7 +26,7 @@ from her2.fusion import signature_regression
 from her2.parallel import run_jobs
 from her2.robustness import POISON, shuffled_outcomes
 from her2.seeds import generator
-from her2.selection import no_selection
+from her2.selection import fit_chain, no_selection
 from her2.stats import auc
 
 FloatArray = NDArray[np.float64]
@@ -218,10 +217,11 @@ class _SelectedBeforeSplit:
     def __call__(self, trial: Trial) -> Mapping[str, Signature]:
         keys = [*trial.training.keys, *trial.held_out.keys]
         y = np.concatenate([trial.training.y_true, trial.held_out.y_true])
+        groups = np.concatenate([trial.training.groups, trial.held_out.groups])
 
         def leaking(arm: Arm) -> Arm:
             X = arm.rows(keys)
-            prepared = clone(arm.preparation).fit(X, y).transform(X)
+            prepared = fit_chain(arm.preparation, X, y, groups).transform(X)
             features = pd.DataFrame(np.asarray(prepared), index=keys)
             return Arm(arm.name, features, no_selection(), arm.points)
 

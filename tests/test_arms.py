@@ -189,6 +189,13 @@ def test_every_training_row_has_one_prediction_of_each_kind(clean, fitted):
         assert (arm.out_of_fold != arm.in_sample).any()
 
 
+def test_every_search_tells_its_selection_which_rows_are_a_patient_s(clean):
+    training = clean.training
+    assert len(np.unique(training.groups)) < len(training.groups)
+    arm = clean.arm_that_knows_patients()
+    assert np.isfinite(fit_arms([arm], training, n_folds=2, seed=0)["radiomics"].out_of_fold).all()
+
+
 # ---- the combined arm
 
 

@@ -63,7 +63,7 @@ def test_the_search_equals_scikit_learn_s(chain):
         {"lr__C": LR["lr"]["grid"]["C"]},
         scoring="roc_auc",
         cv=PredefinedSplit(fold),
-    ).fit(X, y)
+    ).fit(X, y, **({"lassofilter__groups": groups} if chain is wide_chain else {}))
     found = search(preparation=chain())
     scores = plain.cv_results_["mean_test_score"]
     assert found.table["cv_auc_mean"].to_numpy() == pytest.approx(scores, abs=1e-12)

@@ -199,8 +199,9 @@ def test_judged_rows_do_not_move_what_is_learned():
     for spoilt in (X, np.where((fold == 0)[:, None], 1e3, X)):
         train = fold != 0
         model = classifiers.fit_pipeline(
-            spoilt[train], y[train], preparation=no_selection(), candidate=points[0], seed=0
-        )
+            spoilt[train], y[train], np.flatnonzero(train), preparation=no_selection(),
+            candidate=points[0], seed=0,
+        )  # fmt: skip
         fits.append(model.predict_proba(X)[:, 1])
     assert fits[0].tobytes() == fits[1].tobytes()
 

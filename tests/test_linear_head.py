@@ -31,7 +31,8 @@ def fitted(data, preparation, imbalance="none"):
     grid = {"lr": {"fixed": {"C": 0.1}}, "imbalance": imbalance}
     (point,) = candidates(grid)
     X, y = data
-    return fit_pipeline(X, y, preparation=preparation, candidate=point, seed=0)
+    groups = np.arange(len(y))
+    return fit_pipeline(X, y, groups, preparation=preparation, candidate=point, seed=0)
 
 
 PREPARATIONS = {

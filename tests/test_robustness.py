@@ -13,6 +13,7 @@ from her2.classifiers import fit_pipeline, positive_probability
 from her2.errors import NotEstimable
 from her2.robustness import (
     learning_curve,
+    optimism_of_pipelines,
     selected_features,
     selected_in_resamples,
     shuffled_aucs,
@@ -94,8 +95,8 @@ def test_poison_is_seen_by_a_model_that_reads_held_out_rows(strong, fitted):
 
     leaky = Leaky(arm.name, arm.features, arm.preparation, arm.points)
     model = fit_pipeline(
-        leaky.rows(training.keys), training.y_true, preparation=arm.preparation,
-        candidate=fitted["radiomics"].final.best, seed=SEED,
+        leaky.rows(training.keys), training.y_true, training.groups,
+        preparation=arm.preparation, candidate=fitted["radiomics"].final.best, seed=SEED,
     )  # fmt: skip
     in_sample = positive_probability(model, leaky.rows(training.keys))
     as_fitted = replace(fitted["radiomics"], in_sample=in_sample)
@@ -116,3 +117,14 @@ def test_components_are_no_input_features(strong):
     chain.fit(arm.rows(training.keys), training.y_true)
     with pytest.raises(NotEstimable, match="makes new columns"):
         selected_features(chain, arm.features.shape[1])
+
+
+def test_every_refit_tells_its_selection_which_rows_are_a_patient_s(strong, fitted):
+    arm, training = strong.arm_that_knows_patients(), strong.training
+    learning_curve([arm], fitted, training, shares=[0.5], seed=SEED)
+    shuffled_aucs(arm, fitted["radiomics"], training, n_shuffles=1, seed=SEED)
+    assert selected_in_resamples(arm, training, n_resamples=1, seed=SEED).all()
+    table = optimism_of_pipelines(
+        [arm], training, n_folds=2, n_resamples=2, scoring="roc_auc", seed=SEED
+    )
+    assert len(table)

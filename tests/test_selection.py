@@ -27,6 +27,7 @@ from her2.selection import (
     TTestFilter,
     UsableFeatures,
     boruta_chain,
+    fit_chain,
     lasso_chain,
     lasso_coefficients,
     lasso_curves,
@@ -35,7 +36,8 @@ from her2.selection import (
     paper_chain,
     stability_chain,
 )
-from her2.selection.lasso import _first_of_copies, exact_path, first_on_path
+from her2.selection.lasso import _first_of_copies, _folds, exact_path, first_on_path
+from her2.selection.patients import patients_of
 from her2.stats import icc, icc_per_feature
 
 
@@ -492,6 +494,102 @@ def test_a_class_of_one_row_leaves_nothing_to_validate_on():
     fitted = LassoFilter().fit(X, y)
     assert fitted.fell_back_
     assert fitted.support_.all()
+
+
+# ---- several rows of a patient
+
+
+def views(seed: int, n_patients: int = 40, n_views: int = 4, p: int = 60) -> tuple:
+    """Return noise that patients share between their views, outcomes, and patients."""
+    rng = generator(seed, "views")
+    patient = rng.permutation(np.repeat(np.arange(n_patients), n_views))
+    X = rng.standard_normal((n_patients, p))[patient]
+    X += 0.3 * rng.standard_normal(X.shape)
+    return (X - X.mean(axis=0)) / X.std(axis=0), patient % 2, patient
+
+
+def test_views_of_a_patient_let_no_more_noise_into_the_lasso_than_one_view():
+    def kept(n_views: int, *, are_together: bool) -> float:
+        counts = []
+        for seed in range(6):
+            X, y, patient = views(seed, n_views=n_views)
+            groups = patient if are_together else None
+            counts.append(LassoFilter(seed=seed).fit(X, y, groups).support_.sum())
+        return float(np.mean(counts))
+
+    one, four, apart = (
+        kept(1, are_together=True), kept(4, are_together=True), kept(4, are_together=False)
+    )  # fmt: skip
+    assert four <= one + 5
+    assert apart > 40  # what folds of rows kept
+
+
+@pytest.mark.parametrize("filter_", [LassoFilter(n_folds=5, seed=2), StabilityFilter(9, seed=2)])
+@pytest.mark.parametrize("p", [30, 140])
+def test_rows_of_different_patients_are_resampled_as_if_there_were_no_groups(filter_, p):
+    X, y = planted(2, n=61, p=p)
+    names = generator(0, "names").permutation([f"p{i}" for i in range(61)])
+    plain, grouped = clone(filter_).fit(X, y), clone(filter_).fit(X, y, names)
+    assert plain.support_.tolist() == grouped.support_.tolist()
+    if isinstance(filter_, StabilityFilter):
+        assert plain.frequency_.tobytes() == grouped.frequency_.tobytes()
+        return
+    assert plain.model_.mse_path_.tobytes() == grouped.model_.mse_path_.tobytes()
+    assert plain.model_.coef_.tobytes() == grouped.model_.coef_.tobytes()
+    split = list(StratifiedKFold(5, shuffle=True, random_state=2).split(X, y))
+    own = _folds(np.arange(61), y, 5, 2)
+    assert all(np.array_equal(a, b) for one, two in zip(split, own, strict=True)
+               for a, b in zip(one, two, strict=True))  # fmt: skip
+
+
+def test_folds_and_halves_are_of_patients_and_share_the_outcomes():
+    _, y, patient = views(1, n_patients=21, n_views=3)
+    number, level = patients_of(y, patient)
+    for learned, judged in _folds(number, level, 5, 0):
+        assert not set(patient[learned]) & set(patient[judged])
+        assert sorted([*learned, *judged]) == list(range(63))
+        assert {0, 1} == set(y[judged])
+    halves = StabilityFilter(n_pairs=3)._halves(y, patient)
+    for first, second in zip(halves[::2], halves[1::2], strict=True):
+        assert not set(patient[first]) & set(patient[second])
+        assert sorted([*first, *second]) == list(range(63))
+        assert abs(y[first].sum() - y[second].sum()) <= 3
+
+
+def test_a_patient_has_the_highest_outcome_of_its_rows():
+    patient, level = patients_of(np.array([0, 0, 1, 0]), ["b", "a", "b", "c"])
+    assert patient.tolist() == [0, 1, 0, 2]
+    assert level.tolist() == [1, 0, 0]
+
+
+def test_patients_of_an_outcome_are_counted_for_the_folds_not_their_rows():
+    X, y, patient = views(0, n_patients=6, n_views=5)
+    assert LassoFilter(n_folds=10).fit(X, y, patient).model_.mse_path_.shape == (50, 3)
+    few = (patient == 3).astype(np.int64)
+    fitted = LassoFilter(n_folds=10).fit(X, few, patient)
+    assert fitted.fell_back_
+    assert fitted.support_.all()
+
+
+def test_groups_that_do_not_fit_are_sentences():
+    X, y = planted(0)
+    for filter_ in (LassoFilter(), StabilityFilter()):
+        with pytest.raises(BadArgument, match=r"one group for each of the 80 rows, found.*79"):
+            filter_.fit(X, y, np.arange(79))
+    with pytest.raises(BadArgument, match="at least two patients"):
+        StabilityFilter().fit(X, y, np.zeros(80))
+
+
+@pytest.mark.parametrize("make", [paper_chain, lasso_chain, stability_chain, mrmr_chain])
+def test_a_chain_hands_groups_to_the_steps_that_take_them(make):
+    X, y, patient = views(3)
+    chain = make()
+    fitted = fit_chain(chain, X, y, patient)
+    before = fitted[:-1].transform(X)
+    takes = make is not mrmr_chain
+    alone = clone(chain[-1]).fit(before, y, **({"groups": patient} if takes else {}))
+    assert fitted[-1].support_.tolist() == alone.support_.tolist()
+    assert not hasattr(chain[-1], "support_")
 
 
 # ---- lasso_curves

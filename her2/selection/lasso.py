@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path, lars_path_gram, lasso_path
 from sklearn.model_selection import StratifiedKFold
@@ -19,6 +19,7 @@ from her2.errors import BadArgument, NotEstimable
 from her2.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter, unit_columns
 from her2.selection.lasso_paths import lasso_paths
+from her2.selection.patients import patients_of
 
 ROUNDING = 1e-12
 TOGETHER = 128  # features up to which the paths of all folds are faster together than in turn
@@ -42,12 +43,13 @@ class LassoModel:
 class LassoFilter(SupervisedFilter):
     """Keep features with a weight in the LASSO whose penalty has the smallest CV error.
 
-    Least squares on the 0/1 outcome, as the paper's platform does; folds are stratified.
+    Least squares on the 0/1 outcome, as the paper's platform does; folds are stratified,
+    and rows of one patient stay in one fold.
 
     Parameters
     ----------
     n_folds
-        Folds of the cross-validation (fewer when a class has fewer rows).
+        Folds of the cross-validation (fewer when a class has fewer patients).
     n_alphas
         Length of the penalty path, from the largest penalty that keeps a feature down to
         `path_ratio` of it (.01 is glmnet's ratio when features outnumber rows; below it the
@@ -73,17 +75,22 @@ class LassoFilter(SupervisedFilter):
         self.min_features = min_features
         self.seed = seed
 
-    def fit(self, X: FloatArray, y: NDArray[np.int64]) -> LassoFilter:
-        """Learn weights of X (n, p), z-scored, for y (n,) in {0, 1}."""
+    def fit(
+        self, X: FloatArray, y: NDArray[np.int64], groups: ArrayLike | None = None
+    ) -> LassoFilter:
+        """Learn weights of X (n, p), z-scored, for y (n,) in {0, 1}.
+
+        groups: the patient of each row, (n,); None where each row is a patient.
+        """
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
-        n_folds = min(self.n_folds, int(np.unique(y, return_counts=True)[1].min()))
+        patient, level = patients_of(y, groups)
+        n_folds = min(self.n_folds, int(np.bincount(level).min()))
         self.fell_back_ = n_folds < 2
         if self.fell_back_ or X.shape[1] <= self.min_features:
             self.support_ = np.ones(X.shape[1], dtype=bool)
             return self
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.seed)
-        split = list(folds.split(X, y))
+        split = _folds(patient, level, n_folds, self.seed)
         outcome = y.astype(np.float64)
         self.model_ = _cross_validated(X, outcome, split, self.n_alphas, self.path_ratio)
         self.support_ = self.model_.coef_ != 0
@@ -130,7 +137,7 @@ def lasso_curves(
     Raises
     ------
     NotEstimable
-        If the filter chose without a LASSO (one class of a single row, or nothing to choose).
+        If the filter chose without a LASSO (one class of a single patient, or nothing to choose).
     BadArgument
         If X does not have the filter's columns, or there is not one name for each.
 
@@ -163,6 +170,17 @@ def lasso_curves(
     return LassoCurves(
         path, pd.DataFrame({"alpha": alphas, **spread}), float(fitted.model_.alpha_)
     )
+
+
+def _folds(
+    patient: NDArray[np.intp], level: NDArray[np.intp], n_folds: int, seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return rows to learn from and rows to judge: patients are dealt, by their outcomes."""
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(level, level)
+    return [
+        (np.flatnonzero(~is_judged), np.flatnonzero(is_judged))
+        for is_judged in (np.isin(patient, judged) for _, judged in folds)
+    ]
 
 
 def _cross_validated(

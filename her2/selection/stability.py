@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isqrt
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -13,12 +13,13 @@ from her2.errors import BadArgument
 from her2.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter, correlation_with, unit_columns
 from her2.selection.lasso import first_on_path
+from her2.selection.patients import patients_of
 
 
 class StabilityFilter(SupervisedFilter):
     """Keep features that are among the first on the LASSO's path in enough half samples.
 
-    The rows are split at random into two halves, within each outcome, `n_pairs` times; in each
+    The patients are split at random into two halves, within each outcome, `n_pairs` times; in each
     half the first q features of the exact path count. Whatever the features' distribution, the
     expected number of kept features that are selected less often than a random one would be is at
     most q^2 / ((2 threshold - 1) p); q is the largest number that keeps it at `max_false`.
@@ -66,13 +67,17 @@ class StabilityFilter(SupervisedFilter):
         self.min_features = min_features
         self.seed = seed
 
-    def fit(self, X: FloatArray, y: NDArray[np.int64]) -> StabilityFilter:
+    def fit(
+        self, X: FloatArray, y: NDArray[np.int64], groups: ArrayLike | None = None
+    ) -> StabilityFilter:
         """Learn which columns of X (n, p), z-scored, to keep for y (n,) in {0, 1}.
+
+        groups: the patient of each row, (n,); None where each row is a patient.
 
         Raises
         ------
         BadArgument
-            The threshold is not above .5 and at most 1.
+            The threshold is not above .5 and at most 1, or all rows are one patient's.
         """
         if not 0.5 < self.threshold <= 1:
             raise BadArgument(f"threshold must be above .5 and at most 1, found {self.threshold}")
@@ -81,7 +86,7 @@ class StabilityFilter(SupervisedFilter):
         p = X.shape[1]
         self.n_first_ = max(1, isqrt(int(self.max_false * (2 * self.threshold - 1) * p)))
         counts = np.zeros(p)
-        for rows in self._halves(y):
+        for rows in self._halves(y, groups):
             outcome = (y[rows] == np.max(y)).astype(np.float64)
             counts[first_on_path(X[rows], outcome, self.n_first_)] += 1
         self.frequency_ = counts / (2 * self.n_pairs)
@@ -93,12 +98,20 @@ class StabilityFilter(SupervisedFilter):
             self.support_[best[: self.min_features]] = True
         return self
 
-    def _halves(self, y: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    def _halves(
+        self, y: NDArray[np.int64], groups: ArrayLike | None = None
+    ) -> list[NDArray[np.intp]]:
         """Return the rows of every half, the two of a pair after each other."""
+        patient, level = patients_of(y, groups)
+        if len(level) < 2:
+            raise BadArgument("halves need at least two patients, found one; bring more")
+        by_patient = np.argsort(patient, kind="stable")
+        rows = np.split(by_patient, np.cumsum(np.bincount(patient))[:-1])
         rng, halves = generator(self.seed, "halves"), []
         for _ in range(self.n_pairs):
-            # shuffled, then sorted by outcome: every second row takes half of each class
-            shuffled = rng.permutation(len(y))
-            by_outcome = shuffled[np.argsort(y[shuffled], kind="stable")]
-            halves += [by_outcome[::2], by_outcome[1::2]]
+            # shuffled, then sorted by outcome: every second patient takes half of each class
+            shuffled = rng.permutation(len(level))
+            by_outcome = shuffled[np.argsort(level[shuffled], kind="stable")]
+            for half in (by_outcome[::2], by_outcome[1::2]):
+                halves.append(np.concatenate([rows[i] for i in half]))
         return halves

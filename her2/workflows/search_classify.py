@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from her2.arms import Arm, TrainingSet
 from her2.classifiers import Candidate, fit_prepared, grid_search
 from her2.errors import BadCohort
 from her2.forests import class_probability
+from her2.selection import fit_chain
 from her2.settings import (
     CohortSettings,
     ComputeSettings,
@@ -157,18 +157,19 @@ def _fold_probability(
         )  # fmt: skip
         return search.predict(X[~learned])
     prepared = _REMEMBERED.get(
-        ["prepared", *of_arm, k], lambda: _prepared(arm, X[learned], y, X[~learned])
+        ["prepared", *of_arm, k], lambda: _prepared(arm, training, X, learned)
     )
     selected, judged = prepared
     return _single_probability(arm.points[0], selected, judged, y, seed)
 
 
 def _prepared(
-    arm: Arm, learned: FloatArray, y: NDArray[np.int64], judged: FloatArray
+    arm: Arm, training: TrainingSet, X: FloatArray, learned: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray]:
     """Return selected columns of a fold's two sides, chosen without the side that is judged."""
-    fitted = clone(arm.preparation).fit(learned, y)
-    return fitted.transform(learned), fitted.transform(judged)
+    y, groups = training.y_true[learned], training.groups[learned]
+    fitted = fit_chain(arm.preparation, X[learned], y, groups)
+    return fitted.transform(X[learned]), fitted.transform(X[~learned])
 
 
 def _single_probability(

@@ -30,7 +30,7 @@ def pipeline(crops):
     X = embed(crops, backbone=LITE0, weights="offline", image_size=SIZE).astype(np.float64)
     (point,) = candidates({"lr": {"fixed": {"C": 0.01}}})
     return X, fit_pipeline(
-        X, np.arange(24) % 2, preparation=no_selection(), candidate=point, seed=0
+        X, np.arange(24) % 2, np.arange(24), preparation=no_selection(), candidate=point, seed=0
     )
 
 

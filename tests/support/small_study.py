@@ -11,13 +11,24 @@ from her2.classifiers import candidates
 from her2.clinical import clinical_preparation, clinical_table
 from her2.fusion import CompressDeepFeatures
 from her2.seeds import generator
-from her2.selection import no_selection, paper_chain
+from her2.selection import SupervisedFilter, no_selection, paper_chain
 from her2.splits import Split, grouped_folds, make_split, units
 from her2.types import Lesion
 
 LR = candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})
 HEAD = candidates({"lr": {"fixed": {}, "grid": {"C": [0.0001, 0.001, 0.01, 0.1]}}})
 N_DEEP = 20
+
+
+class KnowsPatients(SupervisedFilter):
+    """Keeps every column, and insists that the groups are the patients in the first of them."""
+
+    def fit(self, X, y, groups=None):
+        assert groups is not None, "no groups reached a step that takes them"
+        assert np.array_equal(X[:, 0], groups)
+        self.n_features_in_ = X.shape[1]
+        self.support_ = np.ones(X.shape[1], dtype=bool)
+        return self
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,12 @@ class Study:
         groups = units(self.lesions)[rows]
         fold = grouped_folds(y, groups, n_folds=3, seed=0, name="outer")
         return TrainingSet(tuple(self.lesions[i].key for i in rows), y, groups, fold)
+
+    def arm_that_knows_patients(self) -> Arm:
+        """Return an arm that cannot be fitted without the patient of every row."""
+        features = self.radiomics.copy()
+        features.insert(0, "patient", units(self.lesions).astype(float))
+        return Arm("radiomics", features, make_pipeline(KnowsPatients()), LR)
 
     def arms(self) -> list[Arm]:
         chain = paper_chain(lasso_folds=3).set_params(lassofilter__n_alphas=12)

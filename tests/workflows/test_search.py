@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import study
 
 optuna = pytest.importorskip("optuna")
 
@@ -150,11 +152,23 @@ def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
     for k in range(3):
         out = training.fold == k
         fitted = fit_pipeline(
-            X[~out], y[~out], preparation=selection_chain(SelectionSettings(lasso_folds=3), 0),
+            X[~out], y[~out], training.groups[~out],
+            preparation=selection_chain(SelectionSettings(lasso_folds=3), 0),
             candidate=Candidate("lightgbm", chosen, chosen), seed=0,
         )  # fmt: skip
         found.append(rank_auc(y[out], positive_probability(fitted, X[out])))
     assert row["auc"] == pytest.approx(np.mean(found), abs=1e-12)
+
+
+def test_a_trial_of_one_candidate_keeps_patients_together_in_its_selection():
+    from her2.settings import EvaluationSettings
+    from her2.workflows.search_classify import _judged_folds
+
+    of = study()
+    arm, training = of.arm_that_knows_patients(), of.training
+    arm = replace(arm, points=arm.points[:1])
+    folds = list(_judged_folds(arm, training, ["knows patients"], EvaluationSettings(), 0))
+    assert len(folds) == training.n_folds
 
 
 def test_a_pruner_stops_trials_after_some_folds(search, split_cohort, tmp_path):
