@@ -40,7 +40,6 @@ def serving(monkeypatch, tmp_path, served):
     """Return a context: a hub in whose place huggingface_hub looks, and an empty cache."""
     constants = huggingface_hub.constants
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "AGENT_HARNESSES_PATH", str(tmp_path / "a"), raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     # between two attempts the hub's client sleeps for a second
