@@ -162,7 +162,7 @@ def _with_state(
     """Network whose every parameter comes from `state`, with the head that `state` has."""
     problem: Exception | None = None
     for n_classes in _head_widths(name, state):
-        overlay = {"state_dict": dict(state), "num_classes": n_classes, "hf_hub_id": None}
+        overlay = {"state_dict": dict(state), "num_classes": n_classes}
         try:
             network = timm.create_model(
                 timm_name(name),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from her2.arms import Arm
+from her2.arms import Arm, Signature
 from her2.errors import BadCohort
 from her2.settings import (
     CohortSettings,
@@ -22,16 +22,11 @@ from her2.settings import (
 )
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
-from her2.workflows.enhancement import check_enhance, enhanced_run
-from her2.workflows.enhancement_evidence import (
-    compared,
-    is_compared,
-    judged_patients,
-    with_evidence,
-)
+from her2.workflows.enhanced_fit import enhanced_fit
+from her2.workflows.enhancement import check_enhance
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import NEEDS_FEATURES, n_workers
-from her2.workflows.opening import OpenRun, Stopwatch, open_run
+from her2.workflows.opening import OpenRun, open_run
 from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
 
 
@@ -63,21 +58,10 @@ def classify(
         _fitted, radiomics=radiomics, selection=selection, classifier=classifier,
         evaluation=evaluation, cohort=cohort, compute=compute, seed=seed, cache=cache,
     )  # fmt: skip
-    enlarged, made = enhanced_run(
-        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
-    )
-    native = None
-    if is_compared(run, enhance):  # first: the run's own has the last word in every file
-        native = fit(replace(run, watch=Stopwatch()))
-    found = fit(enlarged)
-    made = with_evidence(
-        found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
-    )
-    if native is not None:
-        made = compared(
-            made, found.run.training, found.fitted.signatures, native.run.training,
-            native.fitted.signatures, patients=judged_patients(found.run, evaluation.unit),
-        )  # fmt: skip
+    found, made = enhanced_fit(
+        run, fit, native=fit, enhance=enhance, radiomics=radiomics, evaluation=evaluation,
+        tracking=tracking, compute=compute, seed=seed, cache=cache,
+    )  # fmt: skip
     return conclude(
         found.run, found.arms, found.fitted, made.notes, radiomic=found.radiomic,
         evaluation=evaluation, tracking=tracking, seed=seed, n_workers=n_workers(compute),
@@ -93,6 +77,11 @@ class _FittedGrid:
     radiomic: RadiomicInputs
     arms: list[Arm]
     fitted: Fitted
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Signatures by arm."""
+        return self.fitted.signatures
 
 
 def _fitted(

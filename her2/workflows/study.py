@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from her2.arms import Arm
+from her2.arms import Arm, Signature
 from her2.errors import BadCohort, BadConfig
 from her2.settings import (
     BackboneSettings,
@@ -28,17 +28,12 @@ from her2.settings import (
 from her2.types import ARMS
 from her2.workflows import recipes
 from her2.workflows.conclude import conclude
+from her2.workflows.enhanced_fit import enhanced_fit
 from her2.workflows.enhancement import check_enhance, enhanced_run
-from her2.workflows.enhancement_evidence import (
-    compared,
-    is_compared,
-    judged_patients,
-    with_evidence,
-)
 from her2.workflows.explain import Explanation, check_explained, explain_study, explain_tuned
 from her2.workflows.fitting import Fitted, fit_run
 from her2.workflows.inputs import deep_features, n_workers
-from her2.workflows.opening import OpenRun, Stopwatch, open_run
+from her2.workflows.opening import OpenRun, open_run
 from her2.workflows.radiomic_inputs import RadiomicInputs, check_radiomics, radiomic_inputs
 from her2.workflows.tuning import (
     DeepInputs,
@@ -95,24 +90,11 @@ def study(
         backbone=backbone, fusion=fusion, evaluation=evaluation, trainer=trainer,
         tracking=tracking, cohort=cohort, compute=compute, seed=seed, cache=cache,
     )  # fmt: skip
-    enlarged, made = enhanced_run(
-        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
-    )
-    native = None
-    if is_compared(run, enhance):  # first: the run's own has the last word in every file
-        native = fit(
-            replace(run, watch=Stopwatch()), tracking=replace(tracking, enabled=False),
-            keeps=False,
-        )  # fmt: skip
-    found = fit(enlarged)
-    made = with_evidence(
-        found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
-    )
-    if native is not None:
-        made = compared(
-            made, found.run.training, found.fitted.signatures, native.run.training,
-            native.fitted.signatures, patients=judged_patients(found.run, evaluation.unit),
-        )  # fmt: skip
+    found, made = enhanced_fit(
+        run, fit, native=partial(fit, tracking=replace(tracking, enabled=False), keeps=False),
+        enhance=enhance, radiomics=radiomics, evaluation=evaluation, tracking=tracking,
+        compute=compute, seed=seed, cache=cache,
+    )  # fmt: skip
     explained = None
     if evaluation.grad_cam:
         explained = _explained(found, backbone, trainer, seed, n_workers(compute))
@@ -134,6 +116,11 @@ class FittedStudy:
     arms: list[Arm]
     fitted: Fitted
     deep: DeepInputs
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Signatures by arm."""
+        return self.fitted.signatures
 
 
 def _explained(

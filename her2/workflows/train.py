@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from her2.arms import Signature
 from her2.errors import BadCohort, BadConfig
@@ -18,18 +19,13 @@ from her2.settings import (
     TrackingSettings,
     TrainerSettings,
 )
-from her2.workflows.enhancement import check_enhance, enhanced_run
-from her2.workflows.enhancement_evidence import (
-    compared,
-    is_compared,
-    judged_patients,
-    with_evidence,
-)
+from her2.workflows.enhanced_fit import enhanced_fit
+from her2.workflows.enhancement import check_enhance
 from her2.workflows.explain import check_explained, explain_tuned
 from her2.workflows.finish import Fits, finish, finished_before
 from her2.workflows.fitting import model_selection_table
 from her2.workflows.inputs import NEEDS_IMAGES, n_workers
-from her2.workflows.opening import OpenRun, Stopwatch, open_run
+from her2.workflows.opening import OpenRun, open_run
 from her2.workflows.outcome import judge
 from her2.workflows.tuning import (
     check_once,
@@ -38,6 +34,9 @@ from her2.workflows.tuning import (
     settle_networks,
     tuned_signature,
 )
+
+if TYPE_CHECKING:
+    from lightning_modules.training import FineTuned
 
 DEEP = "deep_learning"
 
@@ -75,33 +74,23 @@ def train(
     kept = finished_before(run)
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
-    native = run
-    run, made = enhanced_run(
-        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
-    )
-    made = with_evidence(run, made, enhance, None, compute=compute, cache=cache, seed=seed)
-    without = {}
-    if is_compared(native, enhance):
-        without = _native_signatures(native, backbone, trainer, tracking, seed)
-    tuned = fine_tune(
-        run, backbone, trainer, tracking=tracking, seed=seed, explains=evaluation.grad_cam
-    )
-    signature = tuned_signature(run, tuned, backbone)
-    signatures = {DEEP: signature}
-    if without:
-        made = compared(
-            made, run.training, signatures, native.training, without,
-            patients=judged_patients(run, evaluation.unit),
-        )  # fmt: skip
+    fit = partial(_tuned, backbone=backbone, trainer=trainer, seed=seed)
+    found, made = enhanced_fit(
+        run, partial(fit, tracking=tracking, explains=evaluation.grad_cam),
+        native=partial(fit, tracking=replace(tracking, enabled=False), keeps=False),
+        enhance=enhance, radiomics=None, evaluation=evaluation, tracking=tracking,
+        compute=compute, seed=seed, cache=cache,
+    )  # fmt: skip
+    run, tuned = found.run, found.tuned
     explained = None
     if evaluation.grad_cam:
         explained = explain_tuned(
-            run, signature, backbone, seed=seed, n_threads=n_workers(compute)
+            run, found.signatures[DEEP], backbone, seed=seed, n_threads=n_workers(compute)
         )
         settle_networks(run, trainer)
     outcome = judge(
         run,
-        signatures,
+        found.signatures,
         [*made.notes, *tuned.notes],
         evaluation=evaluation,
         seed=seed,
@@ -116,16 +105,15 @@ def train(
     )  # fmt: skip
 
 
-def _native_signatures(
-    run: OpenRun,
-    backbone: BackboneSettings,
-    trainer: TrainerSettings,
-    tracking: TrackingSettings,
-    seed: int,
-) -> dict[str, Signature]:
-    """Return the signature of the same networks of native images, which nobody keeps or tracks."""
-    tuned = fine_tune(
-        replace(run, watch=Stopwatch()), backbone, trainer,
-        tracking=replace(tracking, enabled=False), seed=seed, keeps=False,
-    )  # fmt: skip
-    return {DEEP: tuned_signature(run, tuned, backbone)}
+@dataclass(frozen=True)
+class _TunedRun:
+    """A run with the networks that were fine-tuned on its images, and what they say."""
+
+    run: OpenRun
+    tuned: FineTuned
+    signatures: dict[str, Signature]
+
+
+def _tuned(run: OpenRun, *, backbone: BackboneSettings, **named: Any) -> _TunedRun:
+    tuned = fine_tune(run, backbone, **named)
+    return _TunedRun(run, tuned, {DEEP: tuned_signature(run, tuned, backbone)})
