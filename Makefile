@@ -28,7 +28,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements-dev.lock
 	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps -e .
-	@$(BIN)/python -m compileall -q her2 hydra_plugins lightning_modules sweeps
+	@$(BIN)/python -m compileall -q her2 hydra_plugins lightning_modules
 	@touch $@
 
 study: install

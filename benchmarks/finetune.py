@@ -23,14 +23,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from her2.arms import TrainingSet, fit_arms
 from her2.cohort import read_cohort
-from her2.composed import config_folder
-from her2.settings import BackboneSettings, TrainerSettings
-from her2.splits import grouped_folds, units
+from her2.core.places import config_folder
+from her2.core.settings import BackboneSettings, TrainerSettings
+from her2.core.types import Lesion, split_groups
+from her2.models.nested_cv import TrainingSet, fit_arms
+from her2.models.splits import grouped_folds
+from her2.pipeline.arm_definitions import deep_learning_arm
 from her2.stats import auc_interval, delong_test
-from her2.types import Lesion
-from her2.workflows.recipes import deep_learning_arm
 from lightning_modules.cohort_embedding import cohort_crops
 from lightning_modules.embedding import embed
 from lightning_modules.training import out_of_fold_training
@@ -70,7 +70,7 @@ def fine_tuned(
 
 def training_set(lesions: Sequence[Lesion], y_true: np.ndarray) -> TrainingSet:
     """Return all lesions with the folds that both are judged by."""
-    groups = units(lesions)
+    groups = split_groups(lesions)
     fold = grouped_folds(y_true, groups, n_folds=N_FOLDS, seed=SEED, name="outer")
     return TrainingSet(tuple(lesion.key for lesion in lesions), y_true, groups, fold)
 

@@ -22,8 +22,8 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from her2.classifiers import Candidate, Search, build, candidates, grid_search, inner_folds
-from her2.composed import config_folder
+from her2.core.places import config_folder
+from her2.models.classifiers import Candidate, Search, build, candidates, grid_search, inner_folds
 from her2.selection import paper_chain
 
 RUNS = 3

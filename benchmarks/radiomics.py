@@ -31,7 +31,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from threadpoolctl import threadpool_limits
 
 from her2.radiomics import extract_features
-from her2.radiomics.settings import paper_1561
+from her2.radiomics.parameters import paper_1561
 
 RUNS = 3
 N_PROCESSES = 2

@@ -23,9 +23,9 @@ import hydra
 import optuna
 from hydra.core.global_hydra import GlobalHydra
 
-import sweeps.closing  # noqa: F401, imported before the clock starts
-from sweeps.samplers import make_sampler
-from sweeps.search import Work
+import her2.search.finish  # noqa: F401, imported before the clock starts
+from her2.search.loop import Work
+from her2.search.samplers import make_sampler
 
 CONFIG = """
 defaults:
@@ -106,7 +106,7 @@ def searched(folder: Path, n_trials: int, total: int, *, is_tracked: bool) -> li
     with (
         mock.patch.object(sys, "argv", arguments),
         mock.patch.object(Work, "_is_done", timed),
-        mock.patch("sweeps.closing.search_figures", return_value={}),
+        mock.patch("her2.search.finish.search_figures", return_value={}),
     ):
         hydra.main(version_base="1.3", config_path=str(folder), config_name="app")(task)()
     seconds = [b - a for a, b in pairwise(looks)]

@@ -26,13 +26,14 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from her2 import stats
+from her2.cli.composition import typed_section
 from her2.cohort import load_lesion, read_cohort
-from her2.composed import config_folder, typed_section
-from her2.seeds import generator
-from her2.settings import EnhanceSettings
-from her2.types import Cohort
-from her2.workflows.enhancement import fitting_plan, frames, seen_of
-from her2.workflows.previews import around, restored
+from her2.core.places import config_folder
+from her2.core.seeds import generator
+from her2.core.settings import EnhanceSettings
+from her2.core.types import Cohort
+from her2.pipeline.enhance import fitting_plan, frames, seen_of
+from her2.pipeline.enhancement_figures import around, restored
 from lightning_modules.enlarging import bicubic_enlarger, generator_enlarger
 from lightning_modules.generator_files import load_generator
 from lightning_modules.generator_fitting import WEIGHTS, fit_generator

@@ -40,8 +40,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from her2.settings import BackboneSettings, TrainerSettings
-from her2.stats import auc
+from her2.core.settings import BackboneSettings, TrainerSettings
+from her2.stats.discrimination import auc
 from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, Normalisation, build_backbone, network_input
 from lightning_modules.classifier import LesionClassifier, Recipe

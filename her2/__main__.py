@@ -1,5 +1,5 @@
 """`python -m her2` is the `her2` command."""
 
-from her2.cli import main
+from her2.cli.command_line import main
 
 main()

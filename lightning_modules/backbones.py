@@ -15,7 +15,7 @@ from timm.models import get_pretrained_cfg
 from torch import Tensor
 from torch.nn import functional
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from lightning_modules.networks import crossformer as crossformer  # registers it with timm
 from lightning_modules.weights import WeightSource, read_state, resolve_weights, timm_name
 

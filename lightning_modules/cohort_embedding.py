@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from her2.cohort import decode_each, load_lesion
-from her2.radiomics.table import FeatureTable
-from her2.store import Store, code_version, content_key
-from her2.types import Lesion
+from her2.core.store import Store, code_version, content_key
+from her2.core.types import Lesion
+from her2.radiomics.feature_table import FeatureTable
 from lightning_modules.backbones import describe_backbone
 from lightning_modules.crops import lesion_crop
 from lightning_modules.embedding import embed

@@ -27,7 +27,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from her2.errors import BadConfig, Her2Error, MissingInput
+from her2.core.errors import BadConfig, Her2Error, MissingInput
 from lightning_modules.networks.crossformer import VARIANTS, checkpoint_filter_fn
 from lightning_modules.weights import UNREADABLE
 

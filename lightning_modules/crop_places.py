@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from her2.errors import BadConfig
-from her2.types import LesionImage
+from her2.core.errors import BadConfig
+from her2.core.types import LesionImage
 from lightning_modules.crops import (
     ASPECTS,
     Box,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from her2.errors import BadConfig, InputProblem
-from her2.types import LesionImage
+from her2.core.errors import BadConfig, InputProblem
+from her2.core.types import LesionImage
 
 ASPECTS = ("squash", "keep")
 

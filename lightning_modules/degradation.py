@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from her2.errors import BadConfig
-from lightning_modules.resampling import FACTOR, shrunk, shrunk_bicubic
+from her2.core.errors import BadConfig
+from lightning_modules.rescaling import FACTOR, shrunk, shrunk_bicubic
 
 _CUT = 3.0  # standard deviations at which a kernel ends
 _GAIN_LIMITS = (0.0, 1.0)

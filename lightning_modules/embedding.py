@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from her2.errors import BadConfig
-from her2.parallel import in_threads
+from her2.core.errors import BadConfig
+from her2.core.parallel import in_threads
 from lightning_modules.backbones import (
     Backbone,
     build_backbone,

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from lightning_modules.reproducible import torch_threads
-from lightning_modules.resampling import FACTOR, enlarged_bicubic
+from lightning_modules.rescaling import FACTOR, enlarged_bicubic
 
 Network = Callable[[Tensor], Tensor]
 TILE_SIZE = 256

@@ -1,4 +1,4 @@
-"""Networks as `her2.saliency` wants them: maps, probabilities, and copies with random weights."""
+"""Networks as `her2.explain.saliency` wants them: maps, probabilities, randomised copies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy.special import expit
 from torch import Tensor
 
 from her2.cohort import load_lesion
-from her2.linear_head import LinearHead
-from her2.types import Lesion
+from her2.core.types import Lesion
+from her2.explain.linear_head import LinearHead
 from lightning_modules.backbones import Normalisation, network_input
+from lightning_modules.class_activation import cam_layer, evaluating, grad_cam
 from lightning_modules.crop_places import CropPlace, crop_place
 from lightning_modules.crops import lesion_crop
 from lightning_modules.data import child_seed
-from lightning_modules.grad_cam import cam_layer, evaluating, grad_cam
 from lightning_modules.reproducible import torch_threads
 
 BATCH = 4  # crops that go through the network together; more are no faster on a CPU
@@ -27,7 +27,7 @@ BATCH = 4  # crops that go through the network together; more are no faster on a
 
 @dataclass(frozen=True)
 class LogitNetwork:
-    """A network with one logit on crops; it satisfies `her2.saliency.Explainable`.
+    """A network with one logit on crops; it satisfies `her2.explain.saliency.Explainable`.
 
     network: one of timm, with one output, or without where `head` takes its features; layer: the
     map that is explained.
@@ -109,7 +109,7 @@ def logit_network(
     Raises
     ------
     BadConfig
-        As `lightning_modules.grad_cam.cam_layer`.
+        As `lightning_modules.class_activation.cam_layer`.
     """
     found = layer
     if found is None:

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from her2.errors import BadConfig, MissingInput
-from her2.settings import BackboneSettings
-from her2.store import file_sha256, write_json
+from her2.core.errors import BadConfig, MissingInput
+from her2.core.settings import BackboneSettings
+from her2.core.store import file_sha256, write_json
 from lightning_modules.backbones import Backbone, build_backbone
 from lightning_modules.jobs import Material
 from lightning_modules.prediction import Predictor

@@ -16,8 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, distributed, nn
 
-from her2.errors import BadConfig
-from her2.settings import TrainerSettings
+from her2.core.errors import BadConfig
+from her2.core.settings import TrainerSettings
 from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, build_backbone
 from lightning_modules.classifier import SMALL_BATCH, LesionClassifier, Recipe

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from her2.errors import BadConfig
-from her2.settings import BackboneSettings, TrainerSettings
+from her2.core.errors import BadConfig
+from her2.core.settings import BackboneSettings, TrainerSettings
+from lightning_modules.device_processes import run_jobs
 from lightning_modules.fitting import is_finished
 from lightning_modules.jobs import IntArray, Job, Material, Places, plan_job, read_output
-from lightning_modules.processes import run_jobs
 from lightning_modules.temperature import prevalence_shift, probabilities
 
 FloatArray = NDArray[np.float64]

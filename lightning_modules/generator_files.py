@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from her2.errors import BadConfig, LeakageError, MissingWeights
-from her2.store import file_sha256, write_atomic
+from her2.core.errors import BadConfig, LeakageError, MissingWeights
+from her2.core.store import file_sha256, write_atomic
 from lightning_modules.networks.rrdb import RRDBGenerator
 
 FORMAT = "her2 super-resolution 1"

@@ -16,15 +16,15 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from her2.errors import BadConfig
-from her2.store import write_atomic
+from her2.core.errors import BadConfig
+from her2.core.store import write_atomic
 from lightning_modules.degradation import Degradation
 from lightning_modules.generator_files import Architecture, Seen, save_generator
 from lightning_modules.interrupting import interruptible
 from lightning_modules.networks.unet_discriminator import N_LEVELS, UNetDiscriminator
 from lightning_modules.patches import Frame, PatchDataModule
 from lightning_modules.reproducible import seeded, torch_threads
-from lightning_modules.resampling import FACTOR
+from lightning_modules.rescaling import FACTOR
 from lightning_modules.super_resolution import Schedule, SuperResolution
 
 CHECKPOINT = "checkpoint.ckpt"

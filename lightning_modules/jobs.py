@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from her2.errors import NotEstimable
-from her2.settings import BackboneSettings, TrainerSettings
-from her2.splits import grouped_folds
-from her2.store import code_version, content_key, write_atomic
+from her2.core.errors import NotEstimable
+from her2.core.settings import BackboneSettings, TrainerSettings
+from her2.core.store import code_version, content_key, write_atomic
+from her2.models.splits import grouped_folds
 from lightning_modules.backbones import describe_backbone
 
 IntArray = NDArray[np.int64]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from lightning_modules.data import child_seed
 from lightning_modules.degradation import Degradation, degrade, native_quarter
-from lightning_modules.resampling import FACTOR
+from lightning_modules.rescaling import FACTOR
 
 VALIDATION_SIDE = 256  # pixels: of a validation frame the middle is looked at, for time's sake
 Frame = NDArray[np.uint8]

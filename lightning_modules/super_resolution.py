@@ -14,7 +14,7 @@ from torch.nn import functional
 from lightning_modules.classifier import warmup_cosine
 from lightning_modules.networks.unet_discriminator import Judged, UNetDiscriminator
 from lightning_modules.patches import Pair
-from lightning_modules.resampling import enlarged_bicubic, shrunk
+from lightning_modules.rescaling import enlarged_bicubic, shrunk
 
 GRADIENT_SCALES = (1, 2, 4)
 WARMUP = 0.05  # share of a stage in which the learning rate rises

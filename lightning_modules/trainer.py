@@ -17,8 +17,8 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from her2.errors import BadConfig
-from her2.settings import TrainerSettings
+from her2.core.errors import BadConfig
+from her2.core.settings import TrainerSettings
 from lightning_modules.reproducible import torch_threads
 
 # What Lightning 2.6 says that is no concern of who reads it.

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from her2.errors import BadConfig, LeakageError
-from her2.settings import BackboneSettings, TrainerSettings
+from her2.core.errors import BadConfig, LeakageError
+from her2.core.settings import BackboneSettings, TrainerSettings
 from lightning_modules.backbones import check_name, resolve_weights
+from lightning_modules.device_processes import run_jobs
 from lightning_modules.embedding import check_crops
 from lightning_modules.fine_tuned import KeptNetwork, write_model
 from lightning_modules.fitting import is_finished
@@ -33,7 +34,6 @@ from lightning_modules.jobs import (
     plan_job,
     read_output,
 )
-from lightning_modules.processes import run_jobs
 from lightning_modules.temperature import fit_temperature, prevalence_shift, probabilities
 
 __all__ = ["REFIT", "FineTuned", "out_of_fold_training"]

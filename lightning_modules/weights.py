@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from timm.models import get_pretrained_cfg
 from torch import Tensor
 
-from her2.errors import BadConfig, MissingWeights
+from her2.core.errors import BadConfig, MissingWeights
 
 OFFLINE_NAME = "tf_efficientnet_lite0"
 PAPER_ERA_TAG = "tv_in1k"  # torchvision's first ImageNet weights: those of the paper's years

@@ -12,6 +12,17 @@ from unittest import mock
 
 import pytest
 from finished import Finished
+from tiny_study import (  # noqa: F401, fixtures of the commands and of the pipeline
+    canary,
+    feature_cache,
+    image_cohort,
+    make_cohort,
+    shared_folder,
+    study,
+    table_cohort,
+    tiny,
+    undrawn_command,
+)
 
 os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false"  # a thread that no test needs
 
@@ -47,7 +58,7 @@ def her2_command() -> Callable[..., Finished]:
 
     stdout and stderr are those of this process, without its workers.
     """
-    from her2.cli import run
+    from her2.cli.command_line import run
 
     def call(*arguments: object) -> Finished:
         out, err = io.StringIO(), io.StringIO()

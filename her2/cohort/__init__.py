@@ -11,8 +11,8 @@ from her2.cohort.folder import read_folder_cohort
 from her2.cohort.lesions import load_lesion, load_reader2_mask
 from her2.cohort.problems import CATALOGUE
 from her2.cohort.quarantine import write_quarantine
-from her2.errors import BadConfig
-from her2.types import Cohort
+from her2.core.errors import BadConfig
+from her2.core.types import Cohort
 
 COHORTS = ("folder", "breast_lesions_usg")
 

@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from her2.cohort.clinical import clinical_table, refuse_copies
-from her2.cohort.features import match_features, read_features
+from her2.cohort.clinical_columns import clinical_table, refuse_copies
+from her2.cohort.cohort_table import row_numbers
+from her2.cohort.own_features import match_features, read_features
 from her2.cohort.problems import Note, sort_problems, stop
-from her2.cohort.table import row_numbers
 from her2.cohort.verify import Draft, Verified, compare_lesions, verify_lesions
-from her2.splits import units
-from her2.store import content_key
-from her2.types import Cohort, Lesion, Problem
+from her2.core.store import content_key
+from her2.core.types import Cohort, Lesion, Problem, split_groups
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +111,7 @@ def _seen(draft: Draft, found: Verified) -> Draft:
 
 def _check_roles(drafts: Sequence[Draft], lesions: Sequence[Lesion]) -> None:
     """Refuse a brought split that cuts through a patient, a group or a shared image."""
-    unit_of = units(lesions)
+    unit_of = split_groups(lesions)
     for unit in np.unique(unit_of):
         members = np.flatnonzero(unit_of == unit).tolist()
         if len({lesions[i].role for i in members}) > 1:

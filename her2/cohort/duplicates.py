@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 
 FloatArray = NDArray[np.float32]
 Extent = tuple[float, float]

@@ -17,8 +17,8 @@ from typing import Literal, TypeVar
 from PIL import Image
 
 from her2.cohort.problems import refuse
-from her2.errors import Her2Error
-from her2.parallel import in_threads
+from her2.core.errors import Her2Error
+from her2.core.parallel import in_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

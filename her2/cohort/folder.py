@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
+from her2.cohort.cohort_table import read_table, require_columns, row_numbers
 from her2.cohort.identity import clean_ids, merge_repeated
 from her2.cohort.outcome import (
     HER2_POSITIVE,
@@ -22,10 +23,9 @@ from her2.cohort.outcome import (
 from her2.cohort.paths import existing_paths
 from her2.cohort.problems import Note, as_note, leaves_out, refuse, stop
 from her2.cohort.stacks import check_rule
-from her2.cohort.table import read_table, require_columns, row_numbers
 from her2.cohort.verify import Draft
-from her2.errors import InputProblem, MissingInput
-from her2.types import ROLES, Cohort, Lesion, Role
+from her2.core.errors import InputProblem, MissingInput
+from her2.core.types import ROLES, Cohort, Lesion, Role
 
 TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
 _SPACING = re.compile(

@@ -7,8 +7,8 @@ import unicodedata
 
 import pandas as pd
 
+from her2.cohort.cohort_table import require_columns, row_numbers
 from her2.cohort.problems import Note, stop
-from her2.cohort.table import require_columns, row_numbers
 
 _FLOAT_LIKE = re.compile(r"\d+\.\d+|\d+(\.\d+)?[eE]\+?\d+")
 _DIGITS = re.compile(r"\d+")

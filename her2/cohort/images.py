@@ -23,9 +23,9 @@ from her2.cohort.files import (
     decoding,
     file_kind,
 )
-from her2.cohort.kept import kept
 from her2.cohort.problems import Note, Severity, refuse
 from her2.cohort.stacks import check_frame
+from her2.cohort.verified_files import kept
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
 _PICTURES = ("PNG", "JPEG", "TIFF", "BMP")

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from her2.cohort.enhanced import read_enhanced
+from her2.cohort.enhanced_images import read_enhanced
 from her2.cohort.images import SPACING_CODES, DecodedImage, colour_notes, decode_image
 from her2.cohort.masks import read_mask
 from her2.cohort.problems import LEFT_OUT, Note, refuse
-from her2.types import Lesion, LesionImage
+from her2.core.types import Lesion, LesionImage
 
 
 def load_lesion(lesion: Lesion) -> LesionImage:

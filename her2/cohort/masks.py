@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from her2.cohort.files import file_kind
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
-from her2.cohort.kept import kept
 from her2.cohort.problems import Note, refuse
+from her2.cohort.verified_files import kept
 
 MINIMUM_PIXELS = 64
 _LOSSY_SHARE = 0.005  # intermediate values that JPEG compression may leave

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from her2.cohort.files import decoding
 from her2.cohort.problems import Note, Severity, as_note, refuse
-from her2.errors import InputProblem
+from her2.core.errors import InputProblem
 
 
 def existing_paths(

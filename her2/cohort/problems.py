@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from her2.errors import BadCohort, InputProblem
-from her2.types import Problem
+from her2.core.errors import BadCohort, InputProblem
+from her2.core.types import Problem
 
 Severity = Literal["quarantined", "excluded", "warning", "normalised"]
 SEVERITIES: tuple[Severity, ...] = ("quarantined", "excluded", "warning", "normalised")

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from her2.cohort.problems import sort_problems
-from her2.store import write_atomic
-from her2.types import Problem
+from her2.core.store import write_atomic
+from her2.core.types import Problem
 
 COLUMNS = ("code", "severity", "patient_id", "lesion_id", "path", "message", "fix")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")

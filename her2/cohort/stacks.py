@@ -7,7 +7,7 @@ mask is largest. Frames are counted from 1, as DICOM does.
 from __future__ import annotations
 
 from her2.cohort.problems import refuse
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 
 LARGEST_LESION = "largest_lesion"
 _FIX = (

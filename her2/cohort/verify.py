@@ -19,9 +19,9 @@ from her2.cohort.images import DecodedImage, colour_notes, decode_image, n_stack
 from her2.cohort.lesions import image_notes
 from her2.cohort.masks import Mask, Shape, dice, largest_frame, read_mask
 from her2.cohort.problems import Note, Severity, as_note, leaves_out
-from her2.errors import InputProblem
-from her2.store import content_key
-from her2.types import Lesion
+from her2.core.errors import InputProblem
+from her2.core.store import content_key
+from her2.core.types import Lesion
 
 _AGREEMENT = 0.7
 _LESIONS_A_PROCESS = 500  # fewer are decoded by threads before another process has started

@@ -22,8 +22,8 @@ from traceback import format_exception
 from typing import Any
 
 from her2.compute.calls import Arguments, Reason
-from her2.errors import WorkerLost
-from her2.parallel import leave_with_parent
+from her2.core.errors import WorkerLost
+from her2.core.parallel import leave_with_parent
 
 SECONDS_TO_START = 120.0
 

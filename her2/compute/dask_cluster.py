@@ -18,7 +18,7 @@ from typing import Any
 from her2.compute.calls import Arguments, Finished, Lost, Reason
 from her2.compute.child import Crew, packed
 from her2.compute.local_pool import as_outcome
-from her2.errors import BadConfig, WorkerLost
+from her2.core.errors import BadConfig, WorkerLost
 
 ATTEMPTS = 2
 SECONDS_TO_CONNECT = 30

@@ -10,7 +10,7 @@ from typing import Any
 
 from her2.compute.calls import Arguments, Finished, Lost, Reason
 from her2.compute.child import Crew, packed, unpacked
-from her2.errors import WorkerLost
+from her2.core.errors import WorkerLost
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from her2.evaluation import comparison, curves, primary
+from her2.core.types import ARMS
+from her2.evaluation import arm_comparisons, curves, primary
 from her2.evaluation.performance import (
     arm_performance,
     operating_points,
@@ -28,7 +29,6 @@ from her2.evaluation.roles import (
     role_rows,
 )
 from her2.evaluation.units import UNITS, by_patient, check_patients
-from her2.types import ARMS
 
 __all__ = [
     "HONEST_ROLES",
@@ -95,15 +95,15 @@ def evaluate(
         | {"repeated_cv": primary.summary_of(summary, arm)}
         for arm in names
     }
-    compared = comparison.comparisons(predictions, repeated, names, notes)
-    primary_compared = comparison.comparisons(
+    compared = arm_comparisons.comparisons(predictions, repeated, names, notes)
+    primary_compared = arm_comparisons.comparisons(
         predictions, repeated, names, notes, roles=[REPEATED]
     )
     tables = {
         "repeated_cv": summary,
         "repeats": repeats,
         "operating_points": operating_points(predictions, names),
-        "reclassification": comparison.reclassification(predictions, names, notes),
+        "reclassification": arm_comparisons.reclassification(predictions, names, notes),
         "permutation": primary.permutation_tests(
             predictions, names, n_permutations=n_permutations, seed=seed
         ),

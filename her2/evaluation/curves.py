@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from her2 import stats
-from her2.errors import NotEstimable
+from her2.core.errors import NotEstimable
 from her2.evaluation.roles import (
     PERFORMANCE_ROLES,
     FloatArray,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from her2 import stats
-from her2.errors import NotEstimable
+from her2.core.errors import NotEstimable
 from her2.evaluation.roles import HONEST_ROLES, outcome_and_probability, patients, repeats_of
 
 SUMMARY = ("auc", "auc_low", "auc_high", "sd_between_repeats", "min", "max")

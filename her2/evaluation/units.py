@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from her2.errors import BadCohort
-from her2.imbalance import at_prevalence
-from her2.types import Lesion
+from her2.core.errors import BadCohort
+from her2.core.types import Lesion
+from her2.models.imbalance import at_prevalence
 
 UNITS = ("lesion", "patient")
 

@@ -4,8 +4,8 @@ Every figure says "not estimable" where a number is missing.
 """
 
 from her2.plots.agreement import agreement_figure
-from her2.plots.calibration import calibration_figure
-from her2.plots.comparison import comparison_figure
+from her2.plots.calibration_figure import calibration_figure
+from her2.plots.comparison_figures import comparison_figure
 from her2.plots.confusion import confusion_figure
 from her2.plots.correlation import correlation_figure
 from her2.plots.costs import cost_figure
@@ -15,25 +15,25 @@ from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_counts import feature_counts_figure, feature_shares_figure
 from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
-from her2.plots.grad_cam import CamExample, grad_cam_figure
+from her2.plots.grad_cam_panels import CamExample, grad_cam_figure
 from her2.plots.harmonisation import harmonisation_figure
 from her2.plots.histograms import prediction_histogram_panels
-from her2.plots.importance import importance_figure, shap_figure
-from her2.plots.lasso import lasso_figure
+from her2.plots.importance_bars import importance_figure, shap_figure
+from her2.plots.lasso_figures import lasso_figure
 from her2.plots.learning_curve import learning_curve_figure
 from her2.plots.nomogram import nomogram_figure
 from her2.plots.overlays import calibration_overlay
-from her2.plots.p_values import p_value_figure
-from her2.plots.predictions import prediction_figure, prediction_panels
+from her2.plots.p_value_figure import p_value_figure
+from her2.plots.predicted_probabilities import prediction_figure, prediction_panels
 from her2.plots.ranked import stability_figure, weights_figure
 from her2.plots.repeats import repeats_figure
 from her2.plots.roc import roc_figure, roc_panels
 from her2.plots.style import looks_of
-from her2.plots.super_resolution import (
+from her2.plots.super_resolution_figure import (
     super_resolution_figure,
     super_resolution_history_figure,
 )
-from her2.plots.training import training_figure
+from her2.plots.training_figure import training_figure
 
 __all__ = [
     "CamExample",

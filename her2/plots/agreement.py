@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from her2.plots.plotted_tables import required
 from her2.plots.style import (
     INK,
     NEGATIVE,
@@ -25,7 +26,6 @@ from her2.plots.style import (
     say_in,
     styled,
 )
-from her2.plots.tables import required
 from her2.plots.text import NOT_ESTIMABLE, count
 
 BINS = 20

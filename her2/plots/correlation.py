@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.plots.style import INK, PAGE_WIDTH, blank, new_figure, say_in, styled
 from her2.plots.text import count, feature_title, signed
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from her2.plots.plotted_tables import required
 from her2.plots.style import MUTED, NEGATIVE, PAGE_WIDTH, new_figure, styled
-from her2.plots.tables import required
 from her2.plots.text import is_missing, number
 
 ROW = 0.34  # inches

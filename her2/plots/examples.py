@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from her2.plots.style import PAGE_WIDTH, new_figure, styled
 
 PANEL_COLUMNS = 4

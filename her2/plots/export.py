@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from her2.errors import BadConfig
-from her2.parallel import run_jobs
+from her2.core.errors import BadConfig
+from her2.core.parallel import run_jobs
 from her2.plots.style import settings
 
 PNG_DPI = 300

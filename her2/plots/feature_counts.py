@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.plots.placing import text_width
+from her2.plots.plotted_tables import required
 from her2.plots.style import (
     INK,
     MUTED,
@@ -19,7 +20,6 @@ from her2.plots.style import (
     page,
     styled,
 )
-from her2.plots.tables import required
 from her2.plots.text import count
 
 ROW = 0.215  # inches of one image type

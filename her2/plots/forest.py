@@ -19,10 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.plots.placing import text_width
+from her2.plots.plotted_tables import required
 from her2.plots.style import GRID, INK, MUTED, NEGATIVE, PAGE_WIDTH, REFERENCE, page, styled
-from her2.plots.tables import required
 from her2.plots.text import MINUS, NOT_ESTIMABLE, count, interval, is_missing, number, shortened
 
 LINE = 0.2  # inches of a row

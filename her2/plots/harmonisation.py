@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.plots.style import (
     MUTED,
     NEGATIVE,

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from her2.plots.plotted_tables import required
 from her2.plots.style import (
     PAGE_WIDTH,
     REFERENCE,
@@ -18,7 +19,6 @@ from her2.plots.style import (
     say_in,
     styled,
 )
-from her2.plots.tables import required
 from her2.plots.text import NOT_ESTIMABLE, arm_title, count, is_missing, number
 
 PANEL_COLUMNS = 5

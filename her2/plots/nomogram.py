@@ -21,8 +21,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from her2.plots.placing import levels, text_width
+from her2.plots.plotted_tables import required
 from her2.plots.style import GRID, INK, MUTED, PAGE_WIDTH, page, styled
-from her2.plots.tables import required
 from her2.plots.text import MINUS, NOT_ESTIMABLE, shortened
 
 FULL_SCALE = 100.0  # points

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from her2.plots.plotted_tables import required
 from her2.plots.style import MUTED, NEGATIVE, POSITIVE, new_figure, styled
-from her2.plots.tables import required
 from her2.plots.text import NOT_ESTIMABLE, count, feature_title, number, signed
 
 MAX_BARS = 30

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
+from her2.plots.plotted_tables import required
 from her2.plots.style import (
     INK,
     MUTED,
@@ -19,7 +20,6 @@ from her2.plots.style import (
     new_figure,
     styled,
 )
-from her2.plots.tables import required
 from her2.plots.text import arm_title, interval, is_missing
 
 GOLDEN = 0.6180339887498949  # neighbours of this sequence lie far apart: jitter without chance

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TypeAlias
 
-from her2.types import ARM_TITLES
+from her2.core.types import ARM_TITLES
 
 NOT_ESTIMABLE = "not estimable"
 MINUS = "\N{MINUS SIGN}"

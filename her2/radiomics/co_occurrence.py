@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from her2.radiomics.parameters import GLCM
 from her2.radiomics.roi import FloatArray
-from her2.radiomics.settings import GLCM
 
 _EPS = np.spacing(1)
 

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from her2.errors import BadArgument, InputProblem
-from her2.radiomics.filters import Values, plane_filters, volume_filters
+from her2.core.errors import BadArgument, InputProblem
 from her2.radiomics.first_order import first_order_features
 from her2.radiomics.grey_levels import digitised
+from her2.radiomics.image_types import Values, plane_filters, volume_filters
 from her2.radiomics.packages import check_packages
+from her2.radiomics.parameters import FAMILIES, Preset, find_preset
 from her2.radiomics.plain import features_of_values, pyradiomics_features
 from her2.radiomics.roi import BoolArray, FloatArray, SliceLesion
-from her2.radiomics.settings import FAMILIES, Preset, find_preset
 from her2.radiomics.shape import shape_features
 from her2.radiomics.shape2d import plane_shape_features
 from her2.radiomics.textures import texture_features
@@ -52,7 +52,7 @@ def extract_features(
         (row, column) or (slice, row, column) millimetres per pixel; shape, gradient, energy and
         Laplacian of Gaussian use it.
     preset
-        A key of `her2.radiomics.settings.PRESETS`, or what `read_parameter_file` returns.
+        A key of `her2.radiomics.parameters.PRESETS`, or what `read_parameter_file` returns.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from her2.errors import InputProblem
+from her2.core.errors import InputProblem
 from her2.radiomics.roi import BoolArray
 
 MAX_LEVELS = 2000  # a co-occurrence matrix of four directions takes 128 MB

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special, stats
 
+from her2.radiomics.parameters import BIN_WIDTH
 from her2.radiomics.roi import BoolArray, FloatArray, SliceLesion
-from her2.radiomics.settings import BIN_WIDTH
 
 _ORDER = 3  # of the spline
 _REACH = 3  # coefficients on either side of a pixel that its points need

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from her2.errors import BadConfig
-from her2.radiomics.settings import Preset
+from her2.core.errors import BadConfig
+from her2.radiomics.parameters import Preset
 
 
 @dataclass(frozen=True)

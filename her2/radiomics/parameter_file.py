@@ -11,10 +11,10 @@ import yaml
 from pykwalify.errors import PyKwalifyException
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from her2.errors import BadConfig, InputProblem, MissingInput
+from her2.core.errors import BadConfig, InputProblem, MissingInput
 from her2.radiomics.packages import check_packages
+from her2.radiomics.parameters import PRESETS, Preset
 from her2.radiomics.plain import pyradiomics_features
-from her2.radiomics.settings import PRESETS, Preset
 
 _PHANTOM_SIDE = 64
 _LEFT_OUT = {

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
+from her2.core.seeds import generator
+from her2.core.types import LesionImage
 from her2.radiomics.region import Length
-from her2.seeds import generator
-from her2.types import LesionImage
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]

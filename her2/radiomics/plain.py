@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from radiomics import getFeatureClasses, setVerbosity
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from her2.errors import InputProblem
+from her2.core.errors import InputProblem
 from her2.radiomics.roi import BoolArray, FloatArray
 
 

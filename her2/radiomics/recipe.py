@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from her2.cohort import load_lesion, load_reader2_mask
 from her2.cohort.masks import MINIMUM_PIXELS
-from her2.errors import BadArgument, BadConfig, InputProblem
+from her2.core.errors import BadArgument, BadConfig, InputProblem
+from her2.core.types import Lesion, LesionImage
+from her2.radiomics.parameters import Preset, find_preset
 from her2.radiomics.perturbation import Perturbation
 from her2.radiomics.region import (
     RING,
@@ -20,8 +22,6 @@ from her2.radiomics.region import (
     peritumoural_ring,
     share_cut_off,
 )
-from her2.radiomics.settings import Preset, find_preset
-from her2.types import Lesion, LesionImage
 
 MOST_CUT_OFF = 0.25  # of a ring, without a warning
 

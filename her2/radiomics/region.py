@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from her2.errors import BadArgument, BadConfig
-from her2.types import LesionImage
+from her2.core.errors import BadArgument, BadConfig
+from her2.core.types import LesionImage
 
 BoolArray = NDArray[np.bool_]
 Spacing = tuple[float, float]

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from her2.compute import Engine
-from her2.errors import BadArgument, NotEstimable
-from her2.progress import Work
+from her2.core.errors import BadArgument, NotEstimable
+from her2.core.progress import Work
+from her2.core.store import Store
+from her2.core.types import Lesion
+from her2.radiomics.feature_table import extract_table
 from her2.radiomics.perturbation import MASK_KINDS, Perturbation
 from her2.radiomics.recipe import Recipe
-from her2.radiomics.table import extract_table
 from her2.stats import IccForm, icc_per_feature
-from her2.store import Store
-from her2.types import Lesion
 
 COLUMNS = ("feature", "changed", "value", "low", "high", "note", "n_lesions", "n_versions")
 

@@ -13,14 +13,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from her2.cohort.enhanced import in_blocks
-from her2.errors import Her2Error, InputProblem
+from her2.cohort.enhanced_images import in_blocks
+from her2.core.errors import Her2Error, InputProblem
+from her2.core.store import Store, code_version, content_key
+from her2.core.types import Lesion, LesionImage
 from her2.radiomics import extraction
 from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
+from her2.radiomics.parameters import Preset
 from her2.radiomics.recipe import Recipe
-from her2.radiomics.settings import Preset
-from her2.store import Store, code_version, content_key
-from her2.types import Lesion, LesionImage
 
 Values = dict[str, float]
 Parts = dict[str, NDArray[np.bool_]]
@@ -29,7 +29,7 @@ _PACKAGES = ("pyradiomics-bhklab", "SimpleITK", "PyWavelets", "scipy", "numpy", 
 # a change of these changes no value under a key
 _NOT_IN_VALUES = (
     "__init__.py", "names.py", "packages.py", "parameter_file.py", "perturbation.py",
-    "recipe.py", "region.py", "robustness.py", "shards.py", "table.py",
+    "recipe.py", "region.py", "robustness.py", "shards.py", "feature_table.py",
 )  # fmt: skip
 
 

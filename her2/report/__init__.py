@@ -4,7 +4,7 @@ from her2.report.cells import guard, unguard
 from her2.report.content import ReportInput
 from her2.report.document import render_report, write_report
 from her2.report.page import write_page
-from her2.report.tables import write_tables
+from her2.report.table_files import write_tables
 
 __all__ = [
     "ReportInput",

@@ -32,7 +32,7 @@ from her2.report.formats import (
     tally,
     text_cell,
 )
-from her2.report.view import Cell, Column, Row, Table
+from her2.report.page_parts import Cell, Column, Row, Table
 
 Form: TypeAlias = Callable[..., Cell]
 Record: TypeAlias = Mapping[Hashable, Any]

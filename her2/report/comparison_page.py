@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from her2.core.store import write_atomic
 from her2.report.columns import tabulate
 from her2.report.document import render_sections
+from her2.report.page_parts import Block, Gallery, Picture, Section, Table
 from her2.report.pictures import picture
 from her2.report.specs_comparison import SPECS
-from her2.report.view import Block, Gallery, Picture, Section, Table
-from her2.store import write_atomic
 
 CAPTIONS = {
     "auc": "AUC with DeLong's 95 % interval, by role; the line is 0.5, no better than chance.",

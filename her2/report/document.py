@@ -11,14 +11,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from her2.core.store import write_atomic
 from her2.plots.text import NOT_ESTIMABLE
 from her2.report.content import ReportInput
 from her2.report.frames import frames
 from her2.report.headline import HeadlineArm, alarms, headline_arms, headline_columns, sentences
 from her2.report.narrative import failed_checks
+from her2.report.page_parts import Section
 from her2.report.sections import sections, used_terms
-from her2.report.view import Section
-from her2.store import write_atomic
 
 
 def write_report(path: Path, report: ReportInput) -> Path:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from her2.plots.text import count, number
-from her2.report.formats import interval_text, is_unknown
-from her2.saliency import (
+from her2.explain.saliency import (
     CENTRE,
     CORRELATIONS,
     DELETION_GAIN,
@@ -17,6 +15,8 @@ from her2.saliency import (
     POINTING,
     SHARE_INSIDE,
 )
+from her2.plots.text import count, number
+from her2.report.formats import interval_text, is_unknown
 
 Record: TypeAlias = Mapping[Hashable, Any]
 

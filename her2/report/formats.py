@@ -19,7 +19,7 @@ from her2.plots.text import (
     role_title,
     signed,
 )
-from her2.report.view import Cell
+from her2.report.page_parts import Cell
 
 DECIMALS = ((10.0, 3), (1000.0, 2))  # a ratio below the limit has so many; above, none
 STATUS = {"met": "good", "not met": "bad", "needs author": "open", "not applicable": ""}

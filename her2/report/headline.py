@@ -9,7 +9,7 @@ from typing import Any
 from her2.plots.style import arm_colour, arms_in_order
 from her2.plots.text import arm_title, count, is_missing, number
 from her2.report.formats import interval_cell, interval_text
-from her2.report.view import Cell
+from her2.report.page_parts import Cell
 
 REPEATED = "repeated_cv"
 TITLES = {

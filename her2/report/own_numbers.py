@@ -1,7 +1,7 @@
 """The report's own numbers as a reader sees them, ready to be checked against each other.
 
 Nothing is computed: numbers are rounded as the report rounds them and become the claims of
-`her2.stats.coherence`, whose `check` must find no contradiction between them.
+`her2.paper_checks`, whose `check` must find no contradiction between them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from her2.plots.text import arm_title, number, p_value, role_title, signed
-from her2.report.formats import is_unknown
-from her2.report.own_tables import Row, baseline_claims, odds_ratio_claims, printed
-from her2.stats.coherence import (
+from her2.paper_checks import (
     Area,
     AreaComparison,
     Brier,
@@ -30,6 +27,9 @@ from her2.stats.coherence import (
     Statistic,
     Total,
 )
+from her2.plots.text import arm_title, number, p_value, role_title, signed
+from her2.report.formats import is_unknown
+from her2.report.own_tables import Row, baseline_claims, odds_ratio_claims, printed
 
 COLUMNS = ("where", "rule", "found")
 MEASURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
@@ -56,7 +56,7 @@ def printed_study(results: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
 
     Examples
     --------
-    >>> from her2.stats.coherence import check
+    >>> from her2.paper_checks import check
     >>> cohort = {"n_patients": 201, "n_train": 140, "n_test": 60}
     >>> study = printed_study({"cohort": cohort, "arms": {}, "comparisons": []}, {})
     >>> [x.found for x in check(study)]
@@ -93,7 +93,7 @@ def coherence_table(contradictions: Iterable[Contradiction]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from her2.stats.coherence import Rule
+    >>> from her2.paper_checks import Rule
     >>> found = Contradiction("Table 1, er", Rule.SUM_OF_PARTS, "96 + 45 = 141", "142")
     >>> coherence_table([found, found]).iloc[0].tolist()
     ['Table 1, er', 'parts add up to the whole', '96 + 45 = 141, expected 142']

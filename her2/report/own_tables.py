@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from her2.paper_checks import CountRow, MeanRow, OddsRatio, Printed, Size
 from her2.plots.text import number, p_value
 from her2.report.formats import is_unknown, ratio
-from her2.stats.coherence import CountRow, MeanRow, OddsRatio, Printed, Size
 
 MAXIMUM_LIKELIHOOD = "maximum likelihood"
 OUTCOME_LEVELS = ("0", "1")

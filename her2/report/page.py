@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from her2.core.store import write_atomic
 from her2.report.catalogue import TABLES
 from her2.report.columns import TableSpec, tabulate, unknown_spec
 from her2.report.document import render_sections
+from her2.report.page_parts import Section
 from her2.report.specs_accounts import AUDIT_ARMS
-from her2.report.view import Section
-from her2.store import write_atomic
 
 SPECS: Mapping[str, TableSpec] = {**TABLES, "audit_arms": AUDIT_ARMS}
 

@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
+from her2.core.types import ARM_TITLES
 from her2.plots.export import png_bytes, svg_bytes
 from her2.plots.style import arms_in_order
 from her2.plots.text import ROLE_TITLES, arm_title, role_title, sentence_case
 from her2.report.catalogue import FIGURES, FURTHER, figure_key
-from her2.report.view import Picture
-from her2.types import ARM_TITLES
+from her2.report.page_parts import Picture
 
 MAX_DRAWING = 400_000  # bytes; above (images, many points) pixels are fewer and draw faster
 MAX_BYTES = 4_000_000  # of all figures: the report stays small enough to be sent around

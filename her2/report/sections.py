@@ -23,9 +23,9 @@ from her2.report.catalogue import (
 from her2.report.columns import tabulate, unknown_spec
 from her2.report.content import ReportInput
 from her2.report.narrative import narrative
+from her2.report.page_parts import Block, Gallery, Heading, Section, Table
 from her2.report.pictures import PlacedPicture, pictures
 from her2.report.terms import TERMS, Term
-from her2.report.view import Block, Gallery, Heading, Section, Table
 
 Drawn = Mapping[str, list[PlacedPicture]]
 Frames = Mapping[str, pd.DataFrame]

@@ -6,7 +6,7 @@ from typing import Any
 
 from her2.report.columns import INTERVAL, Shown, TableSpec, decimal, estimate, whole, words
 from her2.report.formats import arm_cell, text_cell
-from her2.report.view import Cell
+from her2.report.page_parts import Cell
 
 MEASURES = {
     "psnr": "PSNR, dB",

@@ -18,7 +18,7 @@ from her2.selection.filters import SupervisedFilter
 from her2.selection.harmonise import HarmoniseFeatures
 from her2.selection.lasso import LassoCurves, LassoFilter, lasso_coefficients, lasso_curves
 from her2.selection.mrmr import MrmrFilter
-from her2.selection.patients import fit_chain
+from her2.selection.patient_halves import fit_chain
 from her2.selection.readers import ReaderAgreementFilter, RobustnessFilter
 from her2.selection.stability import StabilityFilter
 from her2.selection.univariable import CorrelationFilter, TTestFilter

@@ -9,8 +9,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from her2.forests import fit_forest
-from her2.seeds import generator
+from her2.compute.forests import fit_forest
+from her2.core.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter
 
 BoolArray = NDArray[np.bool_]

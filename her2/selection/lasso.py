@@ -15,11 +15,11 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from her2.errors import BadArgument, NotEstimable
-from her2.seeds import generator
+from her2.core.errors import BadArgument, NotEstimable
+from her2.core.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter, unit_columns
 from her2.selection.lasso_paths import lasso_paths
-from her2.selection.patients import patients_of
+from her2.selection.patient_halves import patients_of
 
 ROUNDING = 1e-12
 TOGETHER = 128  # features up to which the paths of all folds are faster together than in turn

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from her2.errors import BadArgument, BadCohort
+from her2.core.errors import BadArgument, BadCohort
 from her2.selection.filters import Filter, FloatArray
 from her2.stats import IccForm, icc_of_pairs
 

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from her2.errors import BadArgument
-from her2.seeds import generator
+from her2.core.errors import BadArgument
+from her2.core.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter, correlation_with, unit_columns
 from her2.selection.lasso import first_on_path
-from her2.selection.patients import patients_of
+from her2.selection.patient_halves import patients_of
 
 
 class StabilityFilter(SupervisedFilter):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from her2.errors import BadCohort
+from her2.core.errors import BadCohort
 from her2.selection.filters import Filter, FloatArray
 
 

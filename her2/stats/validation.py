@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from her2.errors import BadArgument, NotEstimable
+from her2.core.errors import BadArgument, NotEstimable
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -5,14 +5,14 @@ them, `finished` writes a study down, `found` reads runs again.
 """
 
 from her2.tracking.address import quiet, shown, tracking_uri, ui_command
-from her2.tracking.described import NOT_SENT, NOT_WANTED, opening_tags, run_name
-from her2.tracking.finished import TrackedStudy, track_study, upload_files
-from her2.tracking.found import FoundRun, fetch, find_runs
-from her2.tracking.live import OPEN_RUN, LiveRun, open_live_run, open_run_id
-from her2.tracking.parents import close_parent, open_parent, record_child
-from her2.tracking.sync import Synced, run_folders, sync_runs
+from her2.tracking.finished_run import TrackedStudy, track_study, upload_files
+from her2.tracking.open_run import OPEN_RUN, LiveRun, open_live_run, open_run_id
+from her2.tracking.parent_runs import close_parent, open_parent, record_child
+from her2.tracking.run_columns import runs_page
+from her2.tracking.run_description import NOT_SENT, NOT_WANTED, opening_tags, run_name
+from her2.tracking.runs_by_id import FoundRun, fetch, find_runs
 from her2.tracking.system import system_metrics
-from her2.tracking.view import runs_page
+from her2.tracking.unsent_runs import Synced, run_folders, sync_runs
 
 __all__ = [
     "NOT_SENT",

@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from her2.run_folder import project_store
+from her2.core.places import project_store
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -17,7 +17,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 from numpy.typing import NDArray
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 
 TRUSTED = ("her2.", "sklearn.", "numpy.", "scipy.", "lightgbm.", "xgboost.", "collections.")
 

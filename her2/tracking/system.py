@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from her2.tracking.address import quiet, spared
-from her2.tracking.live import LiveRun
+from her2.tracking.open_run import LiveRun
 
 SWITCH = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"  # MLflow's own; "false" is heeded here
 SECONDS = 10  # between two samples: a shorter run has none

@@ -1,4 +1,4 @@
-"""The sweeper that Hydra finds by itself; all it does stands in the package `sweeps`.
+"""The sweeper that Hydra finds by itself; all it does stands in `her2.search`.
 
 Hydra imports this file at the start of every command, so nothing heavy is imported here.
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from her2.core.places import brought
+
 
 @dataclass
 class OptunaSweeperConf:
-    """Settings of `hydra/sweeper=optuna`; `sweeps.settings.SearchSettings` says what they mean."""
+    """Settings of `hydra/sweeper=optuna`; their meaning: `her2.search.search_settings`."""
 
     _target_: str = "hydra_plugins.her2_optuna_sweeper.sweeper.OptunaSweeper"
     n_trials: int = 20
@@ -42,6 +46,14 @@ ConfigStore.instance().store(
 )
 
 
+class SearchFiles(SearchPathPlugin):
+    """Lets `+search=NAME` find the files of sweeps/search."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add sweeps/ behind everything else."""
+        search_path.append(provider="her2", path=f"file://{brought('sweeps')}")
+
+
 class OptunaSweeper(Sweeper):
     """Asks Optuna for points, has the launcher run them, and tells Optuna what they are worth."""
 
@@ -65,9 +77,9 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search, and return the study."""
-        from sweeps.hydra_search import HydraJobs
-        from sweeps.search import search
-        from sweeps.settings import SearchSettings
+        from her2.search.hydra_search import HydraJobs
+        from her2.search.loop import search
+        from her2.search.search_settings import SearchSettings
 
         assert self.hydra_context is not None
         assert self.task_function is not None

@@ -26,7 +26,7 @@ from timm.models._features import feature_take_indices
 from timm.models._manipulate import MATCH_PREV_GROUP
 from torch import Tensor, nn
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from lightning_modules.networks.cross_scale import CrossScaleEmbedding, CrossScaleMerging
 from lightning_modules.networks.group_attention import CrossFormerBlock
 

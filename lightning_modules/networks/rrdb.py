@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from her2.errors import BadConfig
-from lightning_modules.resampling import FACTOR, back_projected, enlarged_bicubic
+from her2.core.errors import BadConfig
+from lightning_modules.rescaling import FACTOR, back_projected, enlarged_bicubic
 
 SLOPE = 0.2
 RESIDUAL = 0.2  # share of a block's output that is added to its input

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from her2.cohort import load_lesion, read_breast_lesions_usg, read_cohort
-from her2.errors import BadCohort, BadConfig, MissingInput
+from her2.core.errors import BadCohort, BadConfig, MissingInput
 
 HEADER = [
     "CaseID", "Image_filename", "Mask_tumor_filename", "Mask_other_filename", "Pixel_size", "Age",

@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from her2.cohort import CATALOGUE, read_folder_cohort
-from her2.errors import BadCohort
+from her2.core.errors import BadCohort
 
 N = 8
 IMAGE, MASK, DICOM = "images/i000.png", "masks/m000.png", "images/x.dcm"

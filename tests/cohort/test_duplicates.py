@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from her2.cohort import load_lesion, read_breast_lesions_usg
 from her2.cohort.duplicates import near_duplicates, thumbnails
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 
 N = 24
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from her2.cohort import load_lesion, load_reader2_mask, read_cohort, read_folder_cohort
-from her2.errors import BadCohort, BadConfig, InputProblem, MissingInput
+from her2.core.errors import BadCohort, BadConfig, InputProblem, MissingInput
 
 
 def test_reads_what_was_written(make_folder, kit):

@@ -11,7 +11,7 @@ from PIL import Image
 from her2.cohort.files import file_kind
 from her2.cohort.images import colour_notes, decode_image, read_image
 from her2.cohort.masks import read_mask
-from her2.errors import Her2Error, InputProblem
+from her2.core.errors import Her2Error, InputProblem
 
 
 def codes(notes):

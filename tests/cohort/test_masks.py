@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from her2.cohort.masks import dice, read_mask
-from her2.errors import InputProblem
+from her2.core.errors import InputProblem
 
 
 def code_of(paths, shape):

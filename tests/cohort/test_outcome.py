@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from her2.cohort.outcome import binary_outcome, her2_status
-from her2.errors import BadCohort, InputProblem
+from her2.core.errors import BadCohort, InputProblem
 
 RULE = {
     ("0", ""): 0, ("0", "negative"): 0, ("0", "positive"): "C13",

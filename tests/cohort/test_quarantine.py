@@ -4,7 +4,7 @@ import csv
 
 from her2.cohort import write_quarantine
 from her2.cohort.quarantine import COLUMNS, neutralise
-from her2.types import Problem
+from her2.core.types import Problem
 
 
 def test_gravest_first_and_formulas_are_text(tmp_path):

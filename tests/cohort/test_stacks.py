@@ -8,9 +8,9 @@ from pydicom.uid import RLELossless
 
 from her2.cohort import load_lesion, read_folder_cohort
 from her2.cohort.images import decode_image
-from her2.cohort.kept import keep_decoded
 from her2.cohort.stacks import check_frame
-from her2.errors import BadConfig, InputProblem
+from her2.cohort.verified_files import keep_decoded
+from her2.core.errors import BadConfig, InputProblem
 
 N, DEPTH = 8, 5
 RADII = (0.0, 8.3, 12.7, 12.7, 6.6)  # of the lesion on the five slices: largest on the third

@@ -11,7 +11,7 @@ import calls
 import pytest
 
 from her2.compute import DaskCluster, Finished, InProcess, LocalPool, Lost
-from her2.errors import BadConfig, InputProblem, WorkerLost
+from her2.core.errors import BadConfig, InputProblem, WorkerLost
 
 
 def outcomes(engine, function, arguments) -> list:

@@ -5,7 +5,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from lightning_modules.backbones import (
     Normalisation,
     build_backbone,

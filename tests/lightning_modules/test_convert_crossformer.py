@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 
-from her2.errors import BadConfig, MissingInput
+from her2.core.errors import BadConfig, MissingInput
 from lightning_modules.backbones import build_backbone
 from lightning_modules.convert_crossformer import convert, main, read_checkpoint
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from her2.errors import BadConfig, InputProblem
-from her2.types import LesionImage
+from her2.core.errors import BadConfig, InputProblem
+from her2.core.types import LesionImage
 from lightning_modules.crop_places import crop_place
 from lightning_modules.crops import (
     Box,

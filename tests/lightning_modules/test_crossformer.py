@@ -14,7 +14,7 @@ import timm
 import torch
 from timm.models import group_parameters
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from lightning_modules.networks.crossformer import CrossFormer, checkpoint_filter_fn
 
 SIZES = {"t": "tiny", "s": "small", "b": "base", "l": "large"}

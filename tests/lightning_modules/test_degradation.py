@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from her2.errors import BadArgument, BadConfig
+from her2.core.errors import BadArgument, BadConfig
 from lightning_modules.degradation import (
     Degradation,
     blur,
@@ -14,7 +14,7 @@ from lightning_modules.degradation import (
     quantised,
 )
 from lightning_modules.patches import PatchBatches, PatchDataModule, validation_pair
-from lightning_modules.resampling import shrunk
+from lightning_modules.rescaling import shrunk
 
 STILL = Degradation(axial=(0, 0), speckle=(0, 0), gain=(1, 1), bicubic=0)
 

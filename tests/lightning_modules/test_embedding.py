@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from lightning_modules.backbones import build_backbone, network_input
 from lightning_modules.embedding import embed, embedding_width
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from her2.errors import BadConfig
-from her2.types import LesionImage
+from her2.core.errors import BadConfig
+from her2.core.types import LesionImage
 from lightning_modules.crops import lesion_crop
 from lightning_modules.enlarging import bicubic_enlarger, enlarged_by_tiles, generator_enlarger
 from lightning_modules.networks.rrdb import RRDBGenerator

@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.special import expit
 
-from her2.classifiers import candidates, fit_pipeline
-from her2.linear_head import LinearHead, linear_head
-from her2.parallel import in_threads
-from her2.saliency import explain_lesions
+from her2.core.parallel import in_threads
+from her2.explain.linear_head import LinearHead, linear_head
+from her2.explain.saliency import explain_lesions
+from her2.models.classifiers import candidates, fit_pipeline
 from her2.selection import no_selection
 from lightning_modules.backbones import build_backbone
 from lightning_modules.embedding import embed

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from her2.settings import BackboneSettings, TrainerSettings
+from her2.core.settings import BackboneSettings, TrainerSettings
 from lightning_modules.fold_predictions import fold_predictions
 from lightning_modules.training import out_of_fold_training
 
@@ -32,7 +32,9 @@ def test_folds_one_by_one_are_those_of_the_whole(material, tmp_path, monkeypatch
     ):  # fmt: skip
         found[judged] = probability
     np.testing.assert_allclose(found, whole.out_of_fold, atol=1e-12)
-    monkeypatch.setattr("lightning_modules.processes.run_job", None)  # nothing is trained again
+    monkeypatch.setattr(
+        "lightning_modules.device_processes.run_job", None
+    )  # nothing is trained again
     again = dict(fold_predictions_by_fold(crops, y_true, folds, given, tmp_path))
     np.testing.assert_array_equal(again[0], found[folds == 0])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from her2.errors import BadConfig, LeakageError, MissingWeights
+from her2.core.errors import BadConfig, LeakageError, MissingWeights
 from lightning_modules.generator_files import (
     Architecture,
     Seen,

@@ -16,7 +16,7 @@ import torch
 from hub_server import STORAGE, hub_server
 from safetensors.torch import load, save
 
-from her2.errors import BadConfig, MissingWeights
+from her2.core.errors import BadConfig, MissingWeights
 from lightning_modules.backbones import build_backbone, describe_backbone
 from lightning_modules.weights import WAYS_OUT, resolve_weights
 
@@ -178,7 +178,9 @@ def test_a_fault_of_the_chunked_storage_is_one_sentence(tmp_path, served) -> Non
         environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}
         command = [sys.executable, "-c", RESOLVE]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert ended.stderr.splitlines()[-1].startswith("her2.errors.MissingWeights: the ImageNet")
+    assert ended.stderr.splitlines()[-1].startswith(
+        "her2.core.errors.MissingWeights: the ImageNet"
+    )
     assert "404" in ended.stderr.splitlines()[-1]
 
 

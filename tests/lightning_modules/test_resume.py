@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import training_process
 
-from her2.composed import config_folder
-from lightning_modules import processes
+from her2.core.places import config_folder
+from lightning_modules import device_processes
 
 SCRIPT = training_process.__file__
 OPTIONS = {"max_epochs": 6, "ema": 0.9, "patience": 5, "inner_folds": 3}
@@ -72,14 +72,14 @@ def trained(tmp_path, monkeypatch):
 
     def call(**changes):
         trained_now = []
-        fit = processes.run_job
+        fit = device_processes.run_job
 
         def spy(job, *arguments, **named):
             trained_now.append(job.stem)
             fit(job, *arguments, **named)
 
         with monkeypatch.context() as patched:
-            patched.setattr(processes, "run_job", spy)
+            patched.setattr(device_processes, "run_job", spy)
             training_process.train(tmp_path, max_epochs=1, **changes)
         return trained_now
 

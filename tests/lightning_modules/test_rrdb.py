@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from lightning_modules.networks.rrdb import RRDBGenerator
 from lightning_modules.networks.unet_discriminator import UNetDiscriminator
-from lightning_modules.resampling import (
+from lightning_modules.rescaling import (
     back_projected,
     enlarged_bicubic,
     repeated,

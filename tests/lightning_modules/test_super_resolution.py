@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from lightning_modules.degradation import Degradation, native_quarter
 from lightning_modules.generator_files import Architecture, Seen, load_generator
 from lightning_modules.generator_fitting import (
@@ -20,7 +20,7 @@ from lightning_modules.generator_fitting import (
 from lightning_modules.networks.rrdb import RRDBGenerator
 from lightning_modules.networks.unet_discriminator import UNetDiscriminator
 from lightning_modules.patches import Pair
-from lightning_modules.resampling import enlarged_bicubic
+from lightning_modules.rescaling import enlarged_bicubic
 from lightning_modules.super_resolution import Schedule, SuperResolution, feature_distance
 
 SEEN = Seen(("patient",), ("image",))

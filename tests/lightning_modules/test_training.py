@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_training import FIELDS, FOLDS, N_TRAIN, TEST, TRAIN, cohort, tuned
 
-from her2.errors import BadConfig, LeakageError, NotEstimable
+from her2.core.errors import BadConfig, LeakageError, NotEstimable
 from lightning_modules.backbones import build_backbone
 from lightning_modules.classifier import LesionClassifier, Recipe
 from lightning_modules.training import REFIT

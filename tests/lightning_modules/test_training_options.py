@@ -8,8 +8,8 @@ import torch
 from small_training import FIELDS, FOLDS, N_TRAIN, TEST, TRAIN, cohort, tuned
 from torch._dynamo.utils import counters as torch_counters
 
-from her2.errors import BadCohort, BadConfig, LeakageError, MissingInput
-from her2.settings import BackboneSettings, TrainerSettings
+from her2.core.errors import BadCohort, BadConfig, LeakageError, MissingInput
+from her2.core.settings import BackboneSettings, TrainerSettings
 from lightning_modules.backbones import build_backbone
 from lightning_modules.classifier import LesionClassifier, Recipe, floating_pairs
 from lightning_modules.data import Batch
@@ -374,7 +374,7 @@ def test_settings_of_the_backbone_are_checked(change, message) -> None:
 def test_every_setting_of_the_trainer_stands_in_its_file() -> None:
     import yaml
 
-    from her2.composed import config_folder
+    from her2.core.places import config_folder
 
     given = yaml.safe_load((config_folder() / "trainer" / "default.yaml").read_text())
     assert given == dataclasses.asdict(TrainerSettings())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from her2.errors import BadConfig, MissingWeights
+from her2.core.errors import BadConfig, MissingWeights
 from lightning_modules import weights
 from lightning_modules.weights import WeightSource, file_sha256, read_state, resolve_weights
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from her2.plots import roc_panels, save_figure, save_figures
 from her2.plots.export import _png, png_bytes, svg_bytes
 

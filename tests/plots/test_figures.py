@@ -9,7 +9,8 @@ import pytest
 from drawn import texts
 from matplotlib.colors import to_hex
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
+from her2.core.types import ARMS
 from her2.plots import (
     calibration_figure,
     comparison_figure,
@@ -23,7 +24,6 @@ from her2.plots import (
     roc_panels,
 )
 from her2.plots.style import ARM_COLOURS, arm_colour, arms_in_order
-from her2.types import ARMS
 
 
 def example(shape=(40, 60)):

@@ -7,7 +7,7 @@ import study_tables as tables
 from drawn import texts
 from matplotlib.colors import to_hex
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.plots import (
     agreement_figure,
     forest_figure,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.plots import super_resolution_figure, super_resolution_history_figure
 
 TITLES = ("Native / 4", "Bicubic", "Super-resolution", "Native")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from her2.radiomics.settings import (
+from her2.radiomics.parameters import (
     FAMILIES,
     IMAGE_TYPES,
     PLANE_IMAGE_TYPES,

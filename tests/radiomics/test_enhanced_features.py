@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from her2.cohort import load_lesion
-from her2.cohort.enhanced import in_blocks, write_enhanced
+from her2.cohort.enhanced_images import in_blocks, write_enhanced
+from her2.core.store import Store
+from her2.core.types import Lesion
 from her2.radiomics import Perturbation, Recipe, extract_features, extract_table
 from her2.radiomics.region import Length
-from her2.store import Store
-from her2.types import Lesion
 
 PRESET = "us2d"
 SPACING = (0.2, 0.1)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from pyradiomics_oracle import difference, disc, images, masks, plain, speckle, volume
 
-from her2.errors import BadArgument, BadConfig, InputProblem
+from her2.core.errors import BadArgument, BadConfig, InputProblem
 from her2.radiomics import extract_features
-from her2.radiomics.settings import PRESETS, paper_1561
+from her2.radiomics.parameters import PRESETS, paper_1561
 
 GOLDEN = {
     "case003": (1.0, 1.0),

@@ -5,10 +5,10 @@ import pytest
 from pyradiomics_oracle import quiet, volume
 from radiomics.firstorder import RadiomicsFirstOrder
 
+from her2.core.seeds import generator
 from her2.radiomics.first_order import _percentile, first_order_features
 from her2.radiomics.grey_levels import digitised
-from her2.radiomics.settings import FIRST_ORDER
-from her2.seeds import generator
+from her2.radiomics.parameters import FIRST_ORDER
 
 RANDOM = generator(0, "first order")
 SAMPLES = {

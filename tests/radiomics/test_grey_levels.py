@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from radiomics import imageoperations
 
-from her2.errors import InputProblem
+from her2.core.errors import InputProblem
+from her2.core.seeds import generator
 from her2.radiomics.grey_levels import MAX_LEVELS, digitised
-from her2.seeds import generator
 
 VALUES = {
     "whole levels": generator(0, "levels").integers(0, 256, 60).astype(float),

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pyradiomics_oracle import difference, disc, plain, speckle, volume
 
-from her2.errors import BadConfig, MissingInput
+from her2.core.errors import BadConfig, MissingInput
 from her2.radiomics import extract_features, read_parameter_file
-from her2.radiomics.settings import paper_1561
+from her2.radiomics.parameters import paper_1561
 
 SMALL = {
     "setting": {"binWidth": 10, "label": 3, "minimumROIDimensions": 1},

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
+from her2.core.seeds import generator
+from her2.core.types import LesionImage
 from her2.radiomics.perturbation import (
     IMAGE_KINDS,
     KINDS,
@@ -15,8 +17,6 @@ from her2.radiomics.perturbation import (
     shifted,
 )
 from her2.radiomics.region import Length
-from her2.seeds import generator
-from her2.types import LesionImage
 
 SIDE = 90
 

@@ -9,13 +9,13 @@ import pytest
 import SimpleITK as sitk
 from pyradiomics_oracle import difference, disc, images, masks, plain, speckle, volume
 
-from her2.errors import BadConfig, InputProblem
+from her2.core.errors import BadConfig, InputProblem
+from her2.core.seeds import generator
 from her2.radiomics import extract_features
 from her2.radiomics.packages import check_packages
+from her2.radiomics.parameters import Preset, us2d, volume_1834
 from her2.radiomics.plane_patterns import uniform_patterns
 from her2.radiomics.roi import SliceLesion
-from her2.radiomics.settings import Preset, us2d, volume_1834
-from her2.seeds import generator
 
 
 def bilinear(image: np.ndarray, r: float, c: float) -> float:

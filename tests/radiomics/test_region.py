@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from her2.errors import BadArgument, BadConfig
+from her2.core.errors import BadArgument, BadConfig
+from her2.core.seeds import generator
+from her2.core.types import LesionImage
 from her2.radiomics.region import Length, check_region, peritumoural_ring, share_cut_off
-from her2.seeds import generator
-from her2.types import LesionImage
 
 SPACINGS = [(1.0, 1.0), (0.1, 0.1), (0.08, 0.2)]
 

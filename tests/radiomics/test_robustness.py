@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.errors import BadArgument, NotEstimable
+from her2.core.errors import BadArgument, NotEstimable
+from her2.core.store import Store
+from her2.core.types import Lesion, LesionImage
 from her2.radiomics import Length, Perturbation, Recipe, extraction, feature_robustness
 from her2.stats import icc
-from her2.store import Store
-from her2.types import Lesion, LesionImage
 
 NAMES = ("area", "brightness", "constant", "position")
 PX = Length(1.0, px=2)

@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 from radiomics.shape import RadiomicsShape
 
-from her2.radiomics.settings import SHAPE
+from her2.core.seeds import generator
+from her2.radiomics.parameters import SHAPE
 from her2.radiomics.shape import shape_features
-from her2.seeds import generator
 
 SIDE = 40
 

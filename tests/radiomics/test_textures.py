@@ -5,12 +5,12 @@ import pytest
 from pyradiomics_oracle import masks, quiet, volume
 from radiomics import getFeatureClasses
 
+from her2.core.seeds import generator
 from her2.radiomics.co_occurrence import co_occurrence_features
 from her2.radiomics.grey_levels import digitised
-from her2.radiomics.settings import FAMILIES, GLCM
+from her2.radiomics.parameters import FAMILIES, GLCM
 from her2.radiomics.size_matrix import size_statistics
 from her2.radiomics.textures import texture_features, tone_difference_features
-from her2.seeds import generator
 
 SHAPE = (17, 21)
 RANDOM = generator(0, "textures")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.errors import BadConfig
+from her2.core.errors import BadConfig
 from her2.report import guard, unguard, write_tables
 
 FORMULAS = (

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from report_samples import build_tables
 
-from her2 import saliency
+from her2.explain import saliency
+from her2.explain.saliency import CORRELATIONS, DELETION_GAIN, INSERTION_GAIN
 from her2.report.explained import looked_at
 from her2.report.narrative import narrative
-from her2.saliency import CORRELATIONS, DELETION_GAIN, INSERTION_GAIN
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import norm
 
 from her2 import stats
+from her2.paper_checks import Contradiction, PrintedStudy, Rule, check, count_p_values
 from her2.report.own_numbers import coherence_table, printed_study
 from her2.report.own_tables import baseline_claims, odds_ratio_claims
-from her2.stats.coherence import Contradiction, PrintedStudy, Rule, check, count_p_values
 
 SIZES = {"train": 140, "test": 61}
 ARMS = ("clinical", "radiomics", "combined")

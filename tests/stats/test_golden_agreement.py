@@ -6,8 +6,8 @@ import pytest
 from golden import FOLDER, close, entries, needs_golden, number
 
 from her2 import stats
-from her2.errors import NotEstimable
-from her2.stats.mean_squares import mean_squares, satterthwaite_dof
+from her2.core.errors import NotEstimable
+from her2.stats.agreement.mean_squares import mean_squares, satterthwaite_dof
 
 FORMS = {f"ICC{i}": f"ICC({i},1)" for i in range(1, 4)} | {
     f"ICC{i}k": f"ICC({i},k)" for i in range(1, 4)

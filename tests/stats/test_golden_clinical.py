@@ -11,10 +11,10 @@ import pytest
 from golden import FOLDER, OUTCOMES, close, entries, needs_golden, number
 from scipy.stats import chi2, norm
 
-from her2.stats.collinearity import variance_inflation
-from her2.stats.count_tests import chi_square, fisher_exact, mcnemar
-from her2.stats.firth import fit_firth
-from her2.stats.group_tests import (
+from her2.stats.association.collinearity import variance_inflation
+from her2.stats.association.count_tests import chi_square, fisher_exact, mcnemar
+from her2.stats.association.firth import fit_firth
+from her2.stats.association.group_tests import (
     correlation,
     kolmogorov_smirnov,
     kruskal_wallis,
@@ -24,19 +24,19 @@ from her2.stats.group_tests import (
     t_test,
     t_test_from_summary,
 )
-from her2.stats.likelihood import Likelihood, maximise
-from her2.stats.logistic import (
+from her2.stats.association.likelihood import Likelihood, maximise
+from her2.stats.association.logistic import (
     multivariable_logistic,
     no_intercept_odds,
     univariable_logistic,
 )
-from her2.stats.logistic_model import fit_logistic_model
-from her2.stats.nomogram import nomogram
-from her2.stats.standardised_difference import (
+from her2.stats.association.logistic_model import fit_logistic_model
+from her2.stats.association.nomogram_points import nomogram
+from her2.stats.association.standardised_difference import (
     standardised_difference,
     standardised_difference_of_shares,
 )
-from her2.stats.stepwise import stepwise_logistic
+from her2.stats.association.stepwise import stepwise_logistic
 
 pytestmark = needs_golden
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from golden import FOLDER, close, entries, needs_golden
 
-from her2.stats.coherence import (
+from her2.paper_checks import (
     CountRow,
     MeanRow,
     OddsRatio,

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from golden import FOLDER, entries, needs_golden
 
-from her2.stats import combat, fit_combat
+from her2.stats import fit_combat
+from her2.stats.agreement.reader_masks import combat
 
 ARGUMENTS = {
     "combat_parametric": {},

@@ -12,8 +12,8 @@ from golden import FOLDER, cases, close, entries, is_constant, is_separated, nee
 from scipy.special import expit
 
 from her2 import stats
-from her2.errors import NotEstimable
-from her2.stats.resampling import draws, patients
+from her2.core.errors import NotEstimable
+from her2.stats.discrimination.patient_bootstrap import draws, patients
 
 pytestmark = needs_golden
 

@@ -47,7 +47,7 @@ def threads(number: int) -> str:
 
 
 def refuse(number: int) -> None:
-    from her2.errors import InputProblem
+    from her2.core.errors import InputProblem
 
     raise InputProblem("M06", "the mask is empty", "draw it")
 

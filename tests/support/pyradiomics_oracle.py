@@ -15,7 +15,7 @@ from radiomics import imageoperations, setVerbosity
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 from scipy import ndimage
 
-from her2.seeds import generator
+from her2.core.seeds import generator
 
 Spacing = tuple[float, ...]
 

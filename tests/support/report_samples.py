@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from her2.saliency import (
+from her2.explain.saliency import (
     CENTRE,
     CORRELATIONS,
     DELETION_GAIN,

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
-from her2.arms import Arm, TrainingSet
-from her2.classifiers import candidates
-from her2.clinical import clinical_preparation, clinical_table
-from her2.fusion import CompressDeepFeatures
-from her2.seeds import generator
+from her2.core.seeds import generator
+from her2.core.types import Lesion, split_groups
+from her2.models.classifiers import candidates
+from her2.models.clinical import clinical_preparation, clinical_table
+from her2.models.nested_cv import Arm, TrainingSet
+from her2.models.splits import Split, grouped_folds, make_split
 from her2.selection import SupervisedFilter, no_selection, paper_chain
-from her2.splits import Split, grouped_folds, make_split, units
-from her2.types import Lesion
+from her2.selection.pca import CompressDeepFeatures
 
 LR = candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})
 HEAD = candidates({"lr": {"fixed": {}, "grid": {"C": [0.0001, 0.001, 0.01, 0.1]}}})
@@ -50,14 +50,14 @@ class Study:
         keys = set(self.split.train)
         rows = [i for i, lesion in enumerate(self.lesions) if lesion.key in keys]
         y = np.array([self.lesions[i].outcome for i in rows])
-        groups = units(self.lesions)[rows]
+        groups = split_groups(self.lesions)[rows]
         fold = grouped_folds(y, groups, n_folds=3, seed=0, name="outer")
         return TrainingSet(tuple(self.lesions[i].key for i in rows), y, groups, fold)
 
     def arm_that_knows_patients(self) -> Arm:
         """Return an arm that cannot be fitted without the patient of every row."""
         features = self.radiomics.copy()
-        features.insert(0, "patient", units(self.lesions).astype(float))
+        features.insert(0, "patient", split_groups(self.lesions).astype(float))
         return Arm("radiomics", features, make_pipeline(KnowsPatients()), LR)
 
     def arms(self) -> list[Arm]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from her2.settings import BackboneSettings, TrainerSettings
+from her2.core.settings import BackboneSettings, TrainerSettings
 from lightning_modules.training import FineTuned, out_of_fold_training
 
 N_TRAIN, N_TEST = 24, 8

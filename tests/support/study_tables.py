@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from her2.radiomics.settings import FAMILIES, IMAGE_TYPES, SHAPE, paper_1561
-from her2.types import ARMS
+from her2.core.types import ARMS
+from her2.radiomics.parameters import FAMILIES, IMAGE_TYPES, SHAPE, paper_1561
 
 NAN = np.nan
 MORE_IMAGE_TYPES = ("log-sigma-1-0-mm", "log-sigma-3-0-mm")

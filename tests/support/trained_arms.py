@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from her2.clinical import clinical_preparation, clinical_table
-from her2.fusion import signature_regression
+from her2.models.clinical import clinical_preparation, clinical_table
+from her2.models.fusion import signature_regression
 
 N = 24
 COLUMNS = {"age": "number", "er": "text"}

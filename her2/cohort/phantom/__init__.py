@@ -4,8 +4,8 @@ Nothing in it comes from a patient. It exists so that the whole study runs witho
 that its protocol can be judged where the truth is known.
 """
 
-from her2.cohort.phantom.lesion import SimulatedLesion, simulate_lesion
-from her2.cohort.phantom.table import her2_positive, simulate_table
+from her2.cohort.phantom.lesion_plan import SimulatedLesion, simulate_lesion
+from her2.cohort.phantom.patient_table import her2_positive, simulate_table
 from her2.cohort.phantom.write import write_phantom
 
 __all__ = [

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 from joblib import Parallel, delayed
 
-from her2.cohort.phantom.files import encode_dicom, encode_nifti
-from her2.cohort.phantom.lesion import check_image_shape, simulate_lesion
-from her2.cohort.phantom.table import her2_positive, simulate_table
-from her2.errors import BadConfig
+from her2.cohort.phantom.image_files import encode_dicom, encode_nifti
+from her2.cohort.phantom.lesion_plan import check_image_shape, simulate_lesion
+from her2.cohort.phantom.patient_table import her2_positive, simulate_table
+from her2.core.errors import BadConfig
 
 README = """\
 SIMULATED cohort of breast ultrasound: no patient was examined

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from her2.types import ARMS
+from her2.core.types import ARMS
 
 Status = Literal["met", "not met", "not applicable", "needs author"]
 STATUSES: tuple[Status, ...] = ("met", "not met", "not applicable", "needs author")

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import yaml
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 
 SOURCES = {
     "clear": "Kocak B et al. (2023), doi:10.1186/s13244-023-01415-8",

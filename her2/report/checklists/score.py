@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.report.checklists.facts import STATUSES
 from her2.report.checklists.items import Item, checklist_items
 

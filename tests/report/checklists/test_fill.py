@@ -428,7 +428,7 @@ def test_filling_changes_nothing(facts):
 
 
 def test_the_bin_width_is_the_presets_own(facts):
-    from her2.radiomics.settings import PRESETS
+    from her2.radiomics.parameters import PRESETS
 
     width = PRESETS["paper_1561"]().parameters["setting"]["binWidth"]
     assert f"fixed bin width {width}," in proof(facts, "clear", "23")

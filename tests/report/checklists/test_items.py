@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.report.checklists import SOURCES, checklist_items
 from her2.report.checklists.registry import RULES
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from her2.errors import BadArgument
+from her2.core.errors import BadArgument
 from her2.report.checklists import metrics_score, quality_category
 
 CONDITIONAL = {"8", "9", "10", "12", "14", "15", "16", "17"}

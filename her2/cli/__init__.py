@@ -1,0 +1,1 @@
+"""The command line: what was typed becomes settings, and settings one command."""

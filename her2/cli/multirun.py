@@ -1,0 +1,160 @@
+"""What follows the jobs of a multirun: one comparison of those that finished."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from her2.core.errors import Her2Error
+from her2.core.settings import TrackingSettings
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
+
+logger = logging.getLogger(__name__)
+
+COMMANDS = ("train", "study", "classify")
+REFUSED = "refused.json"  # in a job's folder: why it has no result
+RESULTS = "results.json"
+SWEEPER = "BasicSweeper"  # Hydra's own; others search
+UNFINISHED = "it did not finish; the same command goes on"
+
+
+def note_refusal(folder: Path, reason: str) -> None:
+    """Leave in a job's folder why it was refused, for processes that did not see it."""
+    from her2.core.store import write_json  # not where only help is asked for
+
+    with suppress(OSError):  # the folder may be what cannot be written
+        write_json(folder / REFUSED, {"reason": reason})
+
+
+def forget_refusal(folder: Path) -> None:
+    """Take back what `note_refusal` left."""
+    (folder / REFUSED).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to follow the jobs of a command line.
+
+    folder: that the jobs lie in, None where nothing follows them (a search has its own summary);
+    tracking: where the comparison is told; reason: why there can be none, or nothing.
+    """
+
+    folder: Path | None = None
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    reason: str = ""
+
+
+def planned(command: str, conf: Path, overrides: Sequence[str]) -> Plan:
+    """Return what follows the jobs that these overrides make; Hydra says it if they are wrong."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        fixed = [text for one in parsed if (text := _of_first_job(one))]
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            composed = compose(command, fixed, return_hydra_config=True)
+        if not composed.hydra.sweeper._target_.endswith(SWEEPER):
+            return Plan()
+        return Plan(Path(composed.hydra.sweep.dir), _tracking(composed))
+    except (HydraException, OmegaConfBaseException) as error:
+        return Plan(reason=str(error).partition("\n")[0])
+
+
+def _of_first_job(override: Override) -> str:
+    """Return an override as the first job has it; nothing for a range without a first value."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    if not override.is_discrete_sweep():
+        return ""
+    return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+
+
+@contextmanager
+def compared(command: str, plan: Plan) -> Iterator[None]:
+    """Compare the jobs that ran inside the block.
+
+    A fault that ended the launcher does not keep the finished jobs from being compared; an
+    interruption does, and settings that are refused.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    interrupted = (KeyboardInterrupt, SystemExit, BrokenPipeError)
+    try:
+        yield
+    except (*interrupted, HydraException, OmegaConfBaseException):
+        raise
+    except BaseException:
+        compare_jobs(command, plan)
+        raise
+    compare_jobs(command, plan)
+
+
+def compare_jobs(command: str, plan: Plan) -> None:
+    """Compare the finished jobs of a folder; say in a sentence why there is no comparison."""
+    if plan.reason:
+        _say(f"no comparison: {plan.reason}")
+    if plan.folder is None or not plan.folder.is_dir():
+        return
+    finished, missing = jobs_of(plan.folder)
+    if len(finished) < 2:
+        n = len(finished)
+        _say(f"no comparison: {n or 'no'} job{'s' * (n != 1)} finished, and it needs two")
+        return
+    from her2.commands.compare import compare_folders
+
+    try:
+        compare_folders(
+            finished, plan.folder, tracking=plan.tracking, missing=missing,
+            name=f"{command} compared",
+        )  # fmt: skip
+    except (Her2Error, OSError) as error:
+        _say(f"no comparison: {error}")
+
+
+def jobs_of(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Return the folders of finished jobs, and why the others have no result, by name."""
+    finished, missing = [], {}
+    for job in _job_folders(folder):
+        name = str(job.relative_to(folder))
+        if (job / REFUSED).is_file():
+            missing[name] = str(json.loads((job / REFUSED).read_text())["reason"])
+        elif (job / RESULTS).is_file():
+            finished.append(job)
+        else:
+            missing[name] = UNFINISHED
+    return finished, missing
+
+
+def _job_folders(folder: Path) -> Iterator[Path]:
+    """Yield folders that a job has begun; a setting's value with a slash makes folders in it."""
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if any((path / name).is_file() for name in (REFUSED, RESULTS, "config.yaml")):
+            yield path
+        else:
+            yield from _job_folders(path)
+
+
+def _tracking(composed: DictConfig) -> TrackingSettings:
+    from omegaconf import OmegaConf
+
+    schema = OmegaConf.structured(TrackingSettings)
+    OmegaConf.set_readonly(schema, False)
+    made: TrackingSettings = OmegaConf.to_object(OmegaConf.merge(schema, composed.tracking))  # type: ignore[assignment]
+    return made
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"her2: {sentence}\n")

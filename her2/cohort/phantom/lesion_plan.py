@@ -1,0 +1,100 @@
+"""One simulated lesion: its image, its true mask and the masks of two readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from her2.cohort.phantom.appearance import draw_appearance
+from her2.cohort.phantom.bmode import compress, receive
+from her2.cohort.phantom.outline import polar_grid, read_contour, true_contour
+from her2.cohort.phantom.scanner import SCANNERS, VENDORS
+from her2.cohort.phantom.streams import stream
+from her2.cohort.phantom.tissue import backscatter_db, calcifications
+from her2.core.errors import BadConfig
+
+SMALLEST_SIDE = 128
+
+
+@dataclass(frozen=True)
+class SimulatedLesion:
+    """A simulated B-mode image and its masks.
+
+    pixels: (H, W) uint8; true_mask, reader1, reader2: (H, W) bool; spacing_mm: (row, column)
+    millimetres per pixel.
+    """
+
+    pixels: NDArray[np.uint8]
+    true_mask: NDArray[np.bool_]
+    reader1: NDArray[np.bool_]
+    reader2: NDArray[np.bool_]
+    spacing_mm: tuple[float, float]
+
+
+def simulate_lesion(
+    patient_id: str,
+    *,
+    outcome: int,
+    has_calcification: bool,
+    vendor: str,
+    seed: int = 0,
+    image_shape: tuple[int, int] = (400, 500),
+) -> SimulatedLesion:
+    """Return a lesion that depends on these arguments and on nothing else.
+
+    Parameters
+    ----------
+    patient_id
+        Name of the random streams, with `seed`.
+    outcome
+        1 for HER2-positive, 0 for HER2-negative.
+    has_calcification
+        As the clinical table says.
+    vendor
+        One of `her2.cohort.phantom.scanner.VENDORS`.
+    seed
+        Root seed, >= 0.
+    image_shape
+        Rows and columns, each at least 128. The lesion takes 13 to 25 % of the columns.
+
+    Raises
+    ------
+    BadConfig
+        If the image is too small to hold a breast, or the vendor is not a simulated one.
+    """
+    check_image_shape(image_shape)
+    if vendor not in SCANNERS:
+        raise BadConfig(f"vendor must be one of {', '.join(VENDORS)}, found {vendor!r}: name one")
+    scanner = SCANNERS[vendor]
+    spacing = round(float(stream(seed, patient_id, "spacing").uniform(*scanner.spacing_mm)), 4)
+    appearance = draw_appearance(
+        outcome, has_calcification=has_calcification, rng=stream(seed, patient_id, "traits")
+    )
+    grid = polar_grid(appearance, image_shape)
+    contour = true_contour(appearance, stream(seed, patient_id, "contour"))
+    true_mask = grid.fill(contour)
+    tissue = stream(seed, patient_id, "tissue")
+    echo_db = backscatter_db(appearance, true_mask, spacing_mm=spacing, rng=tissue)
+    points = calcifications(appearance, true_mask, tissue)
+    speckle = stream(seed, patient_id, "speckle")
+    envelope = receive(echo_db, points, scanner, spacing_mm=spacing, rng=speckle)
+    reader1 = read_contour(contour, error=0.02, smoothing=9, rng=stream(seed, patient_id, "r1"))
+    reader2 = read_contour(contour, error=0.07, smoothing=25, rng=stream(seed, patient_id, "r2"))
+    return SimulatedLesion(
+        pixels=compress(envelope, scanner, stream(seed, patient_id, "settings")),
+        true_mask=true_mask,
+        reader1=grid.fill(reader1),
+        reader2=grid.fill(reader2),
+        spacing_mm=(spacing, spacing),
+    )
+
+
+def check_image_shape(image_shape: tuple[int, int]) -> None:
+    """Raise BadConfig unless both sides are long enough to hold layers and a lesion."""
+    if len(image_shape) != 2 or min(image_shape) < SMALLEST_SIDE:
+        raise BadConfig(
+            f"a simulated image needs at least {SMALLEST_SIDE} rows and columns, "
+            f"found {tuple(image_shape)}: enlarge image_shape"
+        )

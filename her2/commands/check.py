@@ -1,0 +1,57 @@
+"""Read and verify a cohort, print what would be studied; nothing is fitted."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from her2.cohort import CATALOGUE
+from her2.core.run_folder import RunFolder
+from her2.core.settings import CohortSettings, ComputeSettings
+from her2.core.types import Cohort
+from her2.pipeline.load_cohort import attention, open_cohort, record_cohort
+
+
+def check(
+    *,
+    run_dir: Path,
+    config: dict[str, Any],
+    cohort: CohortSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> int:
+    """Verify the cohort, print the flow of patients, and return the exit status."""
+    run = RunFolder.open(run_dir, config)
+    patients = open_cohort(cohort, compute=compute, cache=cache)
+    record_cohort(run, patients)
+    sys.stdout.write("\n".join(_lines(patients)) + "\n")
+    sys.stdout.write(f"details: {run.file('quarantine.csv')}\n")
+    warning = attention(patients, cohort)
+    if warning:
+        sys.stderr.write(f"her2: {warning}\n")
+    return 1 if warning else 0
+
+
+def _lines(cohort: Cohort) -> list[str]:
+    """Return the flow of patients and every problem by its code, as text."""
+    n_positive = int(cohort.y_true.sum())
+    clinical = ", ".join(cohort.clinical.columns) or "none"
+    lines = [
+        f"cohort       {cohort.name}{' (simulated)' if cohort.simulated else ''}",
+        f"rows         {cohort.n_rows}",
+        f"excluded     {cohort.count('excluded')}",
+        f"quarantined  {cohort.count('quarantined')}",
+        f"used         {len(cohort.lesions)} lesions of {cohort.n_patients} patients",
+        f"outcome      {n_positive} {cohort.positive}, {len(cohort.lesions) - n_positive} not",
+        f"clinical     {clinical}",
+        f"data         {cohort.data_sha256}",
+    ]
+    counted = Counter((p.severity, p.code) for p in cohort.problems)
+    order = ("quarantined", "excluded", "warning", "normalised")
+    for severity, code in sorted(counted, key=lambda item: (order.index(item[0]), item[1])):
+        n = counted[severity, code]
+        lines.append(f"{severity:<12} {code} {CATALOGUE[code].title} ({n} x)")
+    return lines

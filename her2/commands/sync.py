@@ -1,0 +1,50 @@
+"""Run folders on their way into MLflow, where they could not go when they were finished."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from her2.core.settings import TrackingSettings
+from her2.tracking import run_folders, shown, sync_runs, tracking_uri
+
+LINES = {
+    "sent": "sent",
+    "there": "in the store",
+    "busy": "being written by another process",
+    "not sent": "not sent",
+    "unreadable": "its results.json or config.yaml cannot be read",
+}
+DOUBTFUL = ("busy", "not sent", "unreadable")
+
+
+def sync(
+    *,
+    run_dir: Path,
+    config: dict[str, Any],
+    tracking: TrackingSettings,
+    folder: str,
+    seed: int,
+    cache: str | None,
+) -> int:
+    """Send every run folder below `folder` that the store lacks; return the exit status."""
+    root = Path(folder)
+    run_folders(root)  # refused before a store is made
+    counts: Counter[str] = Counter()
+    for found in sync_runs(root, uri=tracking.uri, experiment=tracking.experiment):
+        counts[found.outcome] += 1
+        of_mlflow = f" ({found.run_id[:8]})" if found.run_id else ""
+        _say(f"{found.folder}: {LINES[found.outcome]}{of_mlflow}")
+    others = "".join(f", {counts[name]} {LINES[name]}" for name in DOUBTFUL if counts[name])
+    _say(
+        f"{counts['sent']} of {counts.total()} runs sent to {shown(tracking_uri(tracking.uri))}, "
+        f"{counts['there']} were there{others}"
+    )
+    return 1 if any(counts[name] for name in DOUBTFUL) else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,44 @@
+"""The MLflow pages of the project's runs, served on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from her2.core.settings import TrackingSettings
+from her2.tracking import runs_page, shown, tracking_uri, ui_command
+
+
+def ui(
+    *,
+    run_dir: Path,
+    config: dict[str, Any],
+    tracking: TrackingSettings,
+    port: int,
+    seed: int,
+    cache: str | None,
+) -> int:
+    """Serve the pages until interrupted."""
+    page = runs_page(tracking.uri, tracking.experiment)
+    address = tracking_uri(tracking.uri)
+    if address.startswith(("http://", "https://")):  # a server has its pages already
+        _say(f"{shown(address).rstrip('/')}{page}")
+        return 0
+    _say(f"http://127.0.0.1:{port}{page} (Ctrl-C ends it)")
+    # no background jobs: nobody asked for them, and they would outlive the server
+    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with subprocess.Popen(ui_command(tracking.uri, port), env=quiet) as server:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            server.terminate()  # not killed: it ends its own workers
+            server.wait()
+            return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

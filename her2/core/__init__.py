@@ -1,0 +1,1 @@
+"""What everything stands on: types, errors, settings, files, random streams, progress."""

@@ -1,0 +1,151 @@
+"""The folder of a run: what made it is recorded first, and a changed recipe is refused."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from her2 import __version__
+from her2.core.errors import BadConfig
+from her2.core.places import brought, project_root
+from her2.core.store import file_sha256, write_atomic, write_json
+
+logger = logging.getLogger(__name__)
+
+# settings that do not change a result, so a run may be resumed with others
+FREE_SETTINGS = ("compute", "tracking", "cache")
+# what lies in a folder before anything is learned; a command that is refused leaves no more
+_OPENING = {"config.yaml", "environment.json", "split.json"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder, opened for one recipe."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path, config: dict[str, Any]) -> RunFolder:
+        """Record config.yaml and environment.json; go on where the same recipe was stopped.
+
+        A folder in which another recipe was refused before it began is taken over.
+
+        Raises
+        ------
+        BadConfig
+            The folder holds a run of other settings.
+        """
+        folder = cls(path)
+        path.mkdir(parents=True, exist_ok=True)
+        recorded = folder.file("config.yaml")
+        if recorded.is_file():
+            changed = _changed(yaml.safe_load(recorded.read_text()) or {}, config)
+            if changed and folder._has_begun():
+                raise _of_another_run(changed, path)
+            if changed:
+                folder.file("split.json").unlink(missing_ok=True)  # drawn by the other recipe
+            logger.info("run: going on in %s", path)
+        text = yaml.safe_dump(_without_secrets(config), sort_keys=False, allow_unicode=True)
+        write_atomic(recorded, text.encode())
+        write_json(folder.file("environment.json"), environment())
+        return folder
+
+    def _has_begun(self) -> bool:
+        return any(path.name not in _OPENING for path in self.path.iterdir())
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the run."""
+        return self.path / name
+
+
+def environment() -> dict[str, Any]:
+    """Return what the run was made with: versions, commit, lock, machine; no time, no host."""
+    return {
+        "her2": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "git": git_state(),
+        "lock_sha256": lock_sha256(),
+        "packages": dict(_packages()),
+    }
+
+
+@lru_cache(maxsize=1)
+def _packages() -> tuple[tuple[str, str], ...]:
+    """Return names and versions of what is installed; a process does not see others later."""
+    return tuple(sorted({d.metadata["Name"]: d.version for d in distributions()}.items()))
+
+
+def git_state() -> dict[str, Any]:
+    """Return the commit of the checkout and whether files differ from it; None in a wheel."""
+    root = project_root()
+    commit = _git(root, "rev-parse", "HEAD")
+    status = _git(root, "status", "--porcelain")
+    return {"commit": commit or None, "dirty": None if commit is None else bool(status)}
+
+
+def lock_sha256() -> str | None:
+    """Return the hash of requirements.lock; None where there is none."""
+    lock = brought("requirements.lock")
+    return file_sha256(lock) if lock.is_file() else None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git on this machine, or no commit yet: recorded as unknown
+    return done.stdout.strip()
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return settings that differ and would change a result, in words."""
+    old, new = (_flat(_without_secrets(config)) for config in (before, now))
+    names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names]
+
+
+def _of_another_run(changed: list[str], path: Path) -> BadConfig:
+    shown = ", ".join(changed[:3])
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    return BadConfig(
+        f"expected the settings of the run in {path}, found others ({shown}{more}); "
+        "choose another run_dir, or give the settings of that run"
+    )
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if not prefix and key in FREE_SETTINGS:
+            continue
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _without_secrets(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config without the password that an address of a tracking server may hold."""
+    tracking = dict(config.get("tracking") or {})
+    uri = tracking.get("uri")
+    if not uri or "@" not in uri:
+        return config
+    scheme, _, rest = uri.partition("://")
+    tracking["uri"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+    return {**config, "tracking": tracking}

@@ -1,0 +1,1 @@
+"""What is fitted: splits, nested cross-validation, classifiers, fusion, negative controls."""

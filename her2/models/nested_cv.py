@@ -1,0 +1,362 @@
+"""The protocol: every arm is fitted on training patients, and every signature is out of fold.
+
+An arm is a feature table, a preparation and a set of candidates. For each outer fold the whole
+of it (preparation, grid search, refit) is repeated without the fold's patients; the final model
+is fitted the same way on all training patients. No function here is ever given a test outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import delayed
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from her2.core.parallel import run_jobs
+from her2.models.classifiers import TITLES, Candidate, Search, grid_search
+from her2.models.fusion import signature_regression
+from her2.models.imbalance import at_prevalence
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_ROUNDING = 1e-7  # spread of probabilities that are all one; some classifiers count in float32
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to predict: features of all lesions (index `Lesion.key`), and how to learn.
+
+    is_table: the preparation wants named columns (clinical variables), not an array;
+    auxiliary: names of columns that help the preparation and can never be selected (a second
+    reader's features, the scanner);
+    by_fold: features that were made without the outer fold of that number, with the same columns,
+    where a fold has its own (networks fine-tuned without it); then there is one repeat only.
+    """
+
+    name: str
+    features: pd.DataFrame
+    preparation: Pipeline
+    points: Sequence[Candidate]
+    is_table: bool = False
+    auxiliary: frozenset[str] = frozenset()
+    by_fold: tuple[pd.DataFrame, ...] = ()
+
+    def judging(self, k: int) -> Arm:
+        """Return the arm whose features were made without outer fold k of the first repeat."""
+        if not self.by_fold:
+            return self
+        return replace(self, features=self.by_fold[k], by_fold=())
+
+    def alone(self, keys: Sequence[str]) -> Arm:
+        """Return the arm with the rows of some lesions only: no other one can reach a worker."""
+        rows = list(keys)
+        by_fold = tuple(features.loc[rows] for features in self.by_fold)
+        return replace(self, features=self.features.loc[rows], by_fold=by_fold)
+
+    @property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """Which columns a selection may choose, (n_columns,)."""
+        return ~self.features.columns.isin(list(self.auxiliary))
+
+    def rows(self, keys: Sequence[str]) -> FloatArray:
+        """Return the features of some lesions, (n, p) float64; a frame where `is_table`."""
+        chosen = self.features.loc[list(keys)]
+        return chosen if self.is_table else chosen.to_numpy(np.float64)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Training rows in a fixed order: keys, outcomes (n,), units (n,), outer folds (n,).
+
+    more_folds: outer folds (n,) of further repeats of the cross-validation; the first repeat
+    makes the signatures, all of them make the primary estimate.
+    """
+
+    keys: tuple[str, ...]
+    y_true: IntArray
+    groups: IntArray
+    fold: IntArray
+    more_folds: tuple[IntArray, ...] = ()
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of repeats of the outer cross-validation."""
+        return 1 + len(self.more_folds)
+
+    def repeat(self, r: int) -> TrainingSet:
+        """Return the same rows with the outer folds of repeat r alone."""
+        return replace(self, fold=(self.fold, *self.more_folds)[r], more_folds=())
+
+    @property
+    def n_folds(self) -> int:
+        """Number of outer folds."""
+        return int(self.fold.max()) + 1
+
+    def from_fold(self, k: int, probability: FloatArray) -> FloatArray:
+        """Return probabilities of a model trained without fold k, at the common prevalence."""
+        without = float(self.y_true[self.fold != k].mean())
+        return at_prevalence(probability, before=without, after=float(self.y_true.mean()))
+
+    def to_fold(self, k: int, probability: FloatArray) -> FloatArray:
+        """Undo `from_fold`."""
+        without = float(self.y_true[self.fold != k].mean())
+        return at_prevalence(probability, before=float(self.y_true.mean()), after=without)
+
+
+@dataclass(frozen=True)
+class FoldFits:
+    """One outer cross-validation: a search without each fold's rows, and what they predict.
+
+    out_of_fold: (n_train,), each probability by the search that has not seen the row.
+    """
+
+    searches: tuple[Search, ...]
+    out_of_fold: FloatArray
+
+
+@dataclass(frozen=True)
+class FittedArm:
+    """An arm after training.
+
+    final: the search on all training rows; repeats: one outer cross-validation each;
+    in_sample: (n_train,) probabilities of the training rows by the final model.
+    """
+
+    name: str
+    final: Search
+    repeats: tuple[FoldFits, ...]
+    in_sample: FloatArray
+
+    @property
+    def by_fold(self) -> tuple[Search, ...]:
+        """Searches of the first repeat."""
+        return self.repeats[0].searches
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities of the training rows in the first repeat, (n_train,)."""
+        return self.repeats[0].out_of_fold
+
+    @property
+    def model(self) -> str:
+        """Title of the chosen classifier."""
+        return TITLES[self.final.best.classifier]
+
+
+@dataclass(frozen=True)
+class CombinedArm:
+    """Logistic regression of two arms' signatures, fitted on out-of-fold signatures alone.
+
+    repeats: (n_repeats, n_train) out-of-fold probabilities; in_sample: (n_train,).
+    """
+
+    members: tuple[str, ...]
+    regression: Pipeline
+    repeats: FloatArray
+    in_sample: FloatArray
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities of the training rows in the first repeat, (n_train,)."""
+        return np.asarray(self.repeats[0])
+
+    @property
+    def model(self) -> str:
+        """Title of the model."""
+        return f"Logistic regression of {' + '.join(self.members)}"
+
+
+def fit_arms(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    *,
+    n_folds: int,
+    seed: int,
+    scoring: str = "roc_auc",
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> dict[str, FittedArm]:
+    """Return every arm fitted with repeated, nested, grouped cross-validation.
+
+    Parameters
+    ----------
+    arms
+        What to fit; only the rows of `training` are read.
+    training
+        Training rows and the outer folds of every repeat.
+    n_folds, scoring
+        Folds of the inner grid search, and by what it chooses (`classifiers.SCORINGS`).
+    n_workers
+        Processes; the result does not depend on it.
+    advance
+        Called with the number of finished searches (arms x `n_searches`).
+    """
+    tasks = [(arm, task) for arm in arms for task in _tasks(training)]
+    inner = {"n_folds": n_folds, "seed": seed, "scoring": scoring}
+    jobs = (
+        delayed(_search)(i, arm.alone(training.keys), training, task, inner)
+        for i, (arm, task) in enumerate(tasks)
+    )
+    searches: dict[int, Search] = {}
+    for i, search in run_jobs(jobs, n_workers=n_workers):
+        searches[i] = search
+        advance(len(searches))
+    width = n_searches(training)
+    return {
+        arm.name: _assemble(arm, training, [searches[a * width + k] for k in range(width)])
+        for a, arm in enumerate(arms)
+    }
+
+
+def n_searches(training: TrainingSet) -> int:
+    """Return the number of grid searches an arm needs: one an outer fold, and the final one."""
+    return sum(training.repeat(r).n_folds for r in range(training.n_repeats)) + 1
+
+
+def combine(
+    fitted: Mapping[str, FittedArm], members: Sequence[str], training: TrainingSet
+) -> CombinedArm:
+    """Return the combined arm of some fitted arms.
+
+    In outer fold k the regression learns from signatures that the members' inner folds made
+    without fold k, so neither a signature nor a weight has seen the patients of fold k.
+    """
+    y = training.y_true
+    repeats = np.array(
+        [
+            _combine_folds([fitted[m].repeats[r] for m in members], training.repeat(r))
+            for r in range(training.n_repeats)
+        ]
+    )
+    signatures = np.column_stack([fitted[m].out_of_fold for m in members])
+    regression = signature_regression().fit(signatures, y)
+    seen = np.column_stack([fitted[m].in_sample for m in members])
+    in_sample = np.asarray(regression.predict_proba(seen)[:, 1])
+    return CombinedArm(tuple(members), regression, repeats, in_sample)
+
+
+def _combine_folds(members: Sequence[FoldFits], training: TrainingSet) -> FloatArray:
+    """Return out-of-fold probabilities (n_train,) of the combined arm in one repeat."""
+    y = training.y_true
+    out_of_fold = np.full(len(y), np.nan)
+    for k in range(training.n_folds):
+        train, judged = training.fold != k, training.fold == k
+        inner = np.column_stack([m.searches[k].out_of_fold for m in members])
+        outer = np.column_stack([training.to_fold(k, m.out_of_fold[judged]) for m in members])
+        regression = signature_regression().fit(inner, y[train])
+        out_of_fold[judged] = training.from_fold(k, regression.predict_proba(outer)[:, 1])
+    return out_of_fold
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What an arm says of every lesion, and with what.
+
+    repeats: (n_repeats, n_train) out-of-fold probabilities in the order of `TrainingSet.keys`;
+    in_sample: (n_train,); held_out: by lesion key, for lesions of the other roles.
+    """
+
+    arm: str
+    model: str
+    n_features: int
+    repeats: FloatArray
+    in_sample: FloatArray
+    held_out: Mapping[str, float]
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Probabilities of the training rows in the first repeat, (n_train,)."""
+        return np.asarray(self.repeats[0])
+
+
+def arm_signature(fitted: FittedArm, arm: Arm, held_out: Sequence[str]) -> Signature:
+    """Return the signature of a fitted arm; its features hold the rows of `held_out`."""
+    probability = fitted.final.predict(arm.rows(held_out)) if held_out else np.empty(0)
+    n_features = int(fitted.final.pipeline[-1].n_features_in_)
+    return Signature(
+        fitted.name, fitted.model, n_features,
+        np.array([r.out_of_fold for r in fitted.repeats]), fitted.in_sample,
+        dict(zip(held_out, probability.tolist(), strict=True)),
+    )  # fmt: skip
+
+
+def combined_signature(combined: CombinedArm, members: Mapping[str, Signature]) -> Signature:
+    """Return the signature of the combined arm from its members' signatures."""
+    keys = list(members[combined.members[0]].held_out)
+    columns = [[members[m].held_out[key] for key in keys] for m in combined.members]
+    probability = (
+        combined.regression.predict_proba(np.array(columns).T)[:, 1] if keys else np.empty(0)
+    )
+    return Signature(
+        "combined", combined.model, len(combined.members), combined.repeats,
+        combined.in_sample, dict(zip(keys, probability.tolist(), strict=True)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A grid search: on rows (n,) bool, with the name of its random numbers.
+
+    fold: the outer fold that it judges, None for the final one.
+    """
+
+    rows: NDArray[np.bool_]
+    name: str
+    fold: int | None = None
+
+
+def _tasks(training: TrainingSet) -> list[_Task]:
+    """Return the searches of one arm: the folds of every repeat in order, then the final one."""
+    tasks = []
+    for r in range(training.n_repeats):
+        one = training.repeat(r)
+        prefix = f"repeat {r} " if r else ""
+        tasks += [_Task(one.fold != k, f"{prefix}fold {k}", k) for k in range(one.n_folds)]
+    everybody = np.ones(len(training.keys), dtype=bool)
+    return [*tasks, _Task(everybody, f"fold {training.n_folds}")]
+
+
+def _search(
+    position: int, arm: Arm, training: TrainingSet, task: _Task, inner: Mapping[str, Any]
+) -> tuple[int, Search]:
+    """Return one search and where it belongs."""
+    arm = arm if task.fold is None else arm.judging(task.fold)
+    with threadpool_limits(1):
+        search = grid_search(
+            arm.rows(training.keys)[task.rows],
+            training.y_true[task.rows],
+            training.groups[task.rows],
+            preparation=arm.preparation,
+            points=arm.points,
+            name=task.name,
+            **inner,
+        )
+    return position, search
+
+
+def _assemble(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FittedArm:
+    *by_fold, final = searches
+    repeats, start = [], 0
+    for r in range(training.n_repeats):
+        one = training.repeat(r)
+        repeats.append(_out_of_fold(arm, one, by_fold[start : start + one.n_folds]))
+        start += one.n_folds
+    return FittedArm(arm.name, final, tuple(repeats), final.predict(arm.rows(training.keys)))
+
+
+def _out_of_fold(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FoldFits:
+    probability = np.full(len(training.keys), np.nan)
+    for k, search in enumerate(searches):
+        judged = training.fold == k
+        X = arm.judging(k).rows(training.keys)[judged]
+        probability[judged] = training.from_fold(k, search.predict(X))
+    if np.ptp(probability) < _ROUNDING:  # no model knows more than the prevalence
+        probability[:] = probability[0]
+    return FoldFits(tuple(searches), probability)

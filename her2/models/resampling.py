@@ -1,0 +1,321 @@
+"""How much a study's choices depend on who was in it, and whether its protocol leaks.
+
+Every refit here uses training patients only. Grids are not searched again: the model of an outer
+fold is the one that was chosen without that fold, so what is judged has still seen nobody it is
+judged on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import delayed
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from her2.core.errors import NotEstimable
+from her2.core.parallel import run_jobs
+from her2.core.seeds import generator
+from her2.models.classifiers import Candidate, fit_pipeline, grid_search, positive_probability
+from her2.models.nested_cv import Arm, FittedArm, TrainingSet
+from her2.selection import fit_chain
+from her2.stats import auc, optimism_corrected
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+POISON = 1e9
+
+
+def learning_curve(
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    *,
+    shares: Sequence[float],
+    seed: int,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> dict[tuple[str, float], FloatArray]:
+    """Return out-of-fold probabilities (n_train,) of arms that learned from fewer patients.
+
+    In every outer fold of the first repeat, `share` of the other folds' patients (drawn within
+    the outcome) fit the preparation and the model that was chosen without the fold.
+
+    Parameters
+    ----------
+    shares
+        Of the training patients of a fold, each in (0, 1).
+
+    Returns
+    -------
+    dict
+        (arm, share) -> probabilities in the order of `TrainingSet.keys`.
+    """
+    tasks = [(arm, share) for arm in arms for share in shares]
+    jobs = (
+        delayed(_learn_from_share)(
+            i, _alone(arm, training), fitted[arm.name], training, share, seed
+        )
+        for i, (arm, share) in enumerate(tasks)
+    )
+    found: dict[int, FloatArray] = {}
+    for i, probability in run_jobs(jobs, n_workers=n_workers):
+        found[i] = probability
+        advance(len(found))
+    return {(arm.name, share): found[i] for i, (arm, share) in enumerate(tasks)}
+
+
+def selected_in_resamples(
+    arm: Arm,
+    training: TrainingSet,
+    *,
+    n_resamples: int,
+    seed: int,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> BoolArray:
+    """Return which features an arm's selection keeps in resamples, (n_resamples, n_features).
+
+    A resample is a bootstrap of the training patients within each outcome, in which everybody
+    who was drawn counts once (about 63 % of them): the t-test would count a copy as another
+    patient.
+    """
+    jobs = (
+        delayed(_select_in_resample)(i, _alone(arm, training), training, seed)
+        for i in range(n_resamples)
+    )
+    kept = np.zeros((n_resamples, arm.features.shape[1]), dtype=bool)
+    for done, (i, support) in enumerate(run_jobs(jobs, n_workers=n_workers), start=1):
+        kept[i] = support
+        advance(done)
+    return kept
+
+
+def shuffled_aucs(
+    arm: Arm,
+    fitted: FittedArm,
+    training: TrainingSet,
+    *,
+    n_shuffles: int,
+    seed: int,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> FloatArray:
+    """Return out-of-fold AUCs (n_shuffles,) of an arm refitted to shuffled outcomes.
+
+    Patients swap outcomes, selection and model are refitted in every outer fold, and the result
+    is judged against the shuffled outcomes: about .5, unless the protocol leaks.
+    """
+    jobs = (
+        delayed(_shuffled_auc)(i, _alone(arm, training), fitted, training, seed)
+        for i in range(n_shuffles)
+    )
+    found = np.full(n_shuffles, np.nan)
+    for done, (i, area) in enumerate(run_jobs(jobs, n_workers=n_workers), start=1):
+        found[i] = area
+        advance(done)
+    return found
+
+
+def shuffled_outcomes(training: TrainingSet, rng: np.random.Generator) -> IntArray:
+    """Return outcomes (n_train,) after whole patients have swapped theirs within their fold.
+
+    Within the fold, because the folds were dealt by outcome and must keep their prevalence.
+    """
+    y = training.y_true.copy()
+    for k in range(training.n_folds):
+        groups = np.unique(training.groups[training.fold == k])
+        outcome = np.array([training.y_true[training.groups == g].max() for g in groups])
+        swapped = dict(zip(groups.tolist(), rng.permutation(outcome).tolist(), strict=True))
+        for i in np.flatnonzero(training.fold == k):
+            y[i] = swapped[int(training.groups[i])]
+    return y
+
+
+def optimism_of_pipelines(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    *,
+    n_resamples: int,
+    n_folds: int,
+    scoring: str,
+    seed: int,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> pd.DataFrame:
+    """Return Harrell's optimism of whole arms: preparation, grid search and refit.
+
+    Columns: arm, measure, apparent, optimism, corrected, n_resamples, note. Everything is
+    repeated in every bootstrap sample of patients, whose copies stay in one inner fold.
+
+    References
+    ----------
+    Harrell et al. (1996), Stat. Med. 15:361, section 5.
+    """
+    settings = {"n_folds": n_folds, "scoring": scoring, "seed": seed}
+    jobs = (
+        delayed(_optimism)(i, _alone(arm, training), training, n_resamples, settings)
+        for i, arm in enumerate(arms)
+    )
+    found: dict[int, pd.DataFrame] = {}
+    for i, table in run_jobs(jobs, n_workers=n_workers):
+        found[i] = table
+        advance(len(found))
+    frames = [found[i].assign(arm=arm.name) for i, arm in enumerate(arms)]
+    columns = ["arm", "measure", "apparent", "optimism", "corrected", "n_resamples", "note"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def unmoved_by_poison(
+    arm: Arm, fitted: FittedArm, training: TrainingSet, held_out: Sequence[str], *, seed: int
+) -> bool:
+    """Whether the final model stays the same to the last bit when held-out features are spoilt."""
+    features = arm.features.copy()
+    numeric = [c for c in features if pd.api.types.is_numeric_dtype(features[c])]
+    features.loc[list(held_out), numeric] = POISON
+    spoilt = replace(arm, features=features)
+    rows = np.ones(len(training.keys), dtype=bool)
+    model = _refit(spoilt, training, rows, fitted.final.best, training.y_true, seed)
+    probability = positive_probability(model, spoilt.rows(training.keys))
+    return bool(np.array_equal(probability, fitted.in_sample))
+
+
+def selected_features(pipeline: Pipeline, n_features: int) -> BoolArray:
+    """Return which of the n_features columns reach the end of a fitted chain of filters.
+
+    Steps that make new columns (components) end the trail: NotEstimable.
+    """
+    kept = np.arange(n_features)
+    for name, step in pipeline.steps:
+        if hasattr(step, "get_support"):
+            kept = kept[step.get_support()]
+        elif hasattr(step, "pca_") or hasattr(step, "levels_"):
+            raise NotEstimable(
+                f"the step {name} makes new columns, so a kept column is no input feature; look "
+                "at an arm without it"
+            )
+    support = np.zeros(n_features, dtype=bool)
+    support[kept] = True
+    return support
+
+
+def _alone(arm: Arm, training: TrainingSet) -> Arm:
+    """Return the arm with training rows only."""
+    return arm.alone(training.keys)
+
+
+def _refit(
+    arm: Arm, training: TrainingSet, rows: BoolArray, candidate: Candidate, y: IntArray, seed: int
+) -> Pipeline:
+    X = arm.rows(training.keys)[rows]
+    return fit_pipeline(
+        X, y[rows], training.groups[rows], preparation=arm.preparation, candidate=candidate,
+        seed=seed,
+    )  # fmt: skip
+
+
+def _out_of_fold(
+    arm: Arm,
+    fitted: FittedArm,
+    training: TrainingSet,
+    learners: Callable[[int], BoolArray],
+    y: IntArray,
+    seed: int,
+) -> FloatArray:
+    """Return out-of-fold probabilities of refits on the rows that `learners` names for a fold."""
+    probability = np.full(len(y), np.nan)
+    shuffled = replace(training, y_true=y)
+    for k, search in enumerate(fitted.by_fold):
+        own = arm.judging(k)
+        model = _refit(own, training, learners(k), search.best, y, seed)
+        judged = training.fold == k
+        X = own.rows(training.keys)[judged]
+        probability[judged] = shuffled.from_fold(k, positive_probability(model, X))
+    return probability
+
+
+def _learn_from_share(
+    position: int, arm: Arm, fitted: FittedArm, training: TrainingSet, share: float, seed: int
+) -> tuple[int, FloatArray]:
+    def learners(k: int) -> BoolArray:
+        rng = generator(seed, "learning curve", arm.name, f"{share:g}", k)
+        return _draw(training, training.fold != k, share, rng)
+
+    with threadpool_limits(1):
+        return position, _out_of_fold(arm, fitted, training, learners, training.y_true, seed)
+
+
+def _select_in_resample(
+    position: int, arm: Arm, training: TrainingSet, seed: int
+) -> tuple[int, BoolArray]:
+    rng = generator(seed, "stability", arm.name, position)
+    rows = _bootstrap_once(training, rng)
+    X = arm.rows(training.keys)[rows]
+    with threadpool_limits(1):
+        chain = fit_chain(arm.preparation, X, training.y_true[rows], training.groups[rows])
+    return position, selected_features(chain, X.shape[1])
+
+
+def _shuffled_auc(
+    position: int, arm: Arm, fitted: FittedArm, training: TrainingSet, seed: int
+) -> tuple[int, float]:
+    y = shuffled_outcomes(training, generator(seed, "shuffle", position))
+    with threadpool_limits(1):
+        probability = _out_of_fold(arm, fitted, training, lambda k: training.fold != k, y, seed)
+    return position, auc(y, probability)
+
+
+def _optimism(
+    position: int, arm: Arm, training: TrainingSet, n_resamples: int, settings: Mapping[str, Any]
+) -> tuple[int, pd.DataFrame]:
+    rows = arm.features.loc[list(training.keys)].set_axis(training.groups)
+
+    def fit(table: pd.DataFrame, y: IntArray) -> Callable[[pd.DataFrame], FloatArray]:
+        search = grid_search(
+            _as_input(arm, table), y, table.index.to_numpy(), preparation=arm.preparation,
+            points=arm.points, name="optimism", **settings,
+        )  # fmt: skip
+        return lambda others: search.predict(_as_input(arm, others))
+
+    with threadpool_limits(1):
+        return position, optimism_corrected(
+            fit, rows, training.y_true, groups=training.groups, n_resamples=n_resamples,
+            seed=generator(settings["seed"], "optimism", arm.name),
+        )  # fmt: skip
+
+
+def _as_input(arm: Arm, table: pd.DataFrame) -> Any:
+    return table.reset_index(drop=True) if arm.is_table else table.to_numpy(np.float64)
+
+
+def _units_by_outcome(training: TrainingSet, rows: BoolArray) -> list[IntArray]:
+    """Return the units (patients) of some rows, those without and those with the outcome."""
+    found = np.unique(training.groups[rows])
+    positive = np.array([training.y_true[training.groups == g].max() for g in found], dtype=bool)
+    return [found[~positive], found[positive]]
+
+
+def _draw(
+    training: TrainingSet, rows: BoolArray, share: float, rng: np.random.Generator
+) -> BoolArray:
+    """Return rows of a share of the patients, at least two of each outcome."""
+    chosen = [
+        rng.choice(units, size=min(len(units), max(2, round(share * len(units)))), replace=False)
+        for units in _units_by_outcome(training, rows)
+    ]
+    return rows & np.isin(training.groups, np.concatenate(chosen))
+
+
+def _bootstrap_once(training: TrainingSet, rng: np.random.Generator) -> BoolArray:
+    everybody = np.ones(len(training.keys), dtype=bool)
+    drawn = [
+        rng.choice(units, size=len(units)) for units in _units_by_outcome(training, everybody)
+    ]
+    return np.isin(training.groups, np.concatenate(drawn))

@@ -1,0 +1,204 @@
+"""How many cases a group has: every statement of it, and wholes against their parts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+from her2.paper_checks.claims import CountRow, PrintedStudy
+from her2.paper_checks.finding import Contradiction, Rule, listed
+
+MOST_MISSING = 12  # values whose every distribution over the groups is tried
+
+
+def size_statements(study: PrintedStudy, group: str) -> dict[int, list[str]]:
+    """Sizes of a group with the places that state or imply them, the most often stated first.
+
+    A row of counts without a missing value implies the size of each of its groups.
+
+    Examples
+    --------
+    >>> from her2.paper_checks.claims import Size
+    >>> row = CountRow("Table 1, ER", {"all": (59, 142)})
+    >>> study = PrintedStudy(sizes=(Size("Methods", "all", 201),), counts=(row,))
+    >>> size_statements(study, "all")
+    {201: ['Methods', 'Table 1, ER']}
+    """
+    places: dict[int, list[str]] = defaultdict(list)
+    for size in study.sizes:
+        if size.group == group:
+            places[size.n].append(size.where)
+    for row in study.counts:
+        if group in row.counts and row.missing == 0:
+            places[sum(row.counts[group])].append(row.where)
+    return dict(sorted(places.items(), key=lambda entry: -len(entry[1])))
+
+
+def agreed_size(study: PrintedStudy, group: str) -> int | None:
+    """Size of a group that most places state; None if no place does.
+
+    Examples
+    --------
+    >>> row = CountRow("Table 1, ER", {"all": (59, 142)})
+    >>> agreed_size(PrintedStudy(counts=(row,)), "all")
+    201
+    """
+    return next(iter(size_statements(study, group)), None)
+
+
+def known_cases(
+    study: PrintedStudy, groups: Sequence[str], *, missing: int = 0
+) -> list[tuple[int, ...]]:
+    """Possible numbers of cases with a value in each group, for every place of missing ones.
+
+    Parameters
+    ----------
+    study
+        Its sizes are used; missing cases need a partition that the groups belong to.
+    groups
+        Of which the numbers are asked.
+    missing
+        Cases of the whole without a value.
+
+    Returns
+    -------
+    list of tuple
+        One number a group; empty if a size is unknown, or with more than `MOST_MISSING` missing.
+
+    Examples
+    --------
+    >>> from her2.paper_checks.claims import Size
+    >>> sizes = Size("Table 1", "train", 140), Size("Table 1", "test", 61)
+    >>> study = PrintedStudy({"all": ("train", "test")}, sizes=sizes)
+    >>> known_cases(study, ["train", "test"], missing=2)
+    [(138, 61), (139, 60), (140, 59)]
+    """
+    parts = _parts_around(study, groups) if missing else groups
+    sizes = [agreed_size(study, part) for part in parts]
+    known = {part: n for part, n in zip(parts, sizes, strict=True) if n}
+    if len(known) < len(sizes) or not known or missing > MOST_MISSING:
+        return []
+    losses = (x for x in product(range(missing + 1), repeat=len(parts)) if sum(x) == missing)
+    left = [{p: known[p] - k for p, k in zip(parts, lost, strict=True)} for lost in losses]
+    return sorted({tuple(cases[g] for g in groups) for cases in left if min(cases.values()) >= 0})
+
+
+def stated_positives(study: PrintedStudy, group: str) -> dict[int, list[str]]:
+    """Numbers of positive cases of a group with the places that state them, as above.
+
+    Examples
+    --------
+    >>> from her2.paper_checks.claims import Size
+    >>> stated_positives(PrintedStudy(sizes=(Size("Methods", "test", 61, 15),)), "test")
+    {15: ['Methods']}
+    """
+    places: dict[int, list[str]] = defaultdict(list)
+    for size in study.sizes:
+        if size.group == group and size.n_positive is not None:
+            places[size.n_positive].append(size.where)
+    return dict(sorted(places.items(), key=lambda entry: -len(entry[1])))
+
+
+def check_sizes(study: PrintedStudy) -> list[Contradiction]:
+    """Statements of a group's size, or of its positives, that differ from what most say.
+
+    Examples
+    --------
+    >>> from her2.paper_checks.claims import Size
+    >>> rows = tuple(CountRow(f"Table 1, {x}", {"all": (59, 142)}) for x in ("ER", "PR"))
+    >>> study = PrintedStudy(sizes=(Size("Methods", "all", 210),), counts=rows)
+    >>> print(*check_sizes(study))  # doctest: +NORMALIZE_WHITESPACE
+    Methods: found 210 cases of all, expected 201 (Table 1, ER; Table 1, PR)
+    (every statement of a group's size agrees)
+    """
+    found: list[Contradiction] = []
+    for group in _groups(study):
+        found += _disagreements(size_statements(study, group), f"cases of {group}")
+        found += _disagreements(stated_positives(study, group), f"positive cases of {group}")
+    return [*found, *_negative_remainders(study), *_overfull_rows(study)]
+
+
+def check_parts(study: PrintedStudy) -> list[Contradiction]:
+    """Wholes that their parts do not add up to: sizes, positives, each level of each row, totals.
+
+    Examples
+    --------
+    >>> row = CountRow("Table 1, ER", {"all": (59, 142), "train": (44, 96), "test": (15, 45)})
+    >>> study = PrintedStudy(partition={"all": ("train", "test")}, counts=(row,))
+    >>> [x.found for x in check_parts(study)]
+    ['train + test = 200', 'level 2: 96 + 45 = 141']
+    """
+    found = [
+        x for whole, parts in study.partition.items() for x in _group_sums(study, whole, parts)
+    ]
+    found += [x for row in study.counts for x in _row_sums(row, study.partition)]
+    for total in study.totals:
+        if sum(total.parts.values()) != total.n:
+            summed = f"{' + '.join(total.parts)} = {sum(total.parts.values())}"
+            found.append(Contradiction(total.where, Rule.SUM_OF_PARTS, summed, str(total.n)))
+    return found
+
+
+def _parts_around(study: PrintedStudy, groups: Sequence[str]) -> Sequence[str]:
+    """Parts of the whole that the groups are parts of; none if they are of no whole."""
+    return next((x for x in study.partition.values() if set(groups) <= set(x)), ())
+
+
+def _groups(study: PrintedStudy) -> list[str]:
+    named = [size.group for size in study.sizes]
+    return list(dict.fromkeys([*named, *(g for row in study.counts for g in row.counts)]))
+
+
+def _disagreements(places: Mapping[int, list[str]], what: str) -> list[Contradiction]:
+    if len(places) < 2:
+        return []
+    (agreed, supporters), *others = places.items()
+    expected = f"{agreed} ({listed(supporters)})"
+    return [
+        Contradiction(listed(where), Rule.COHORT_SIZE, f"{n} {what}", expected)
+        for n, where in others
+    ]
+
+
+def _negative_remainders(study: PrintedStudy) -> Iterator[Contradiction]:
+    for size in study.sizes:
+        if size.n_positive is not None and not 0 <= size.n_positive <= size.n:
+            found = f"{size.n_positive} positive of {size.n}"
+            yield Contradiction(size.where, Rule.COHORT_SIZE, found, f"0 to {size.n}")
+
+
+def _overfull_rows(study: PrintedStudy) -> Iterator[Contradiction]:
+    """Rows with missing values: they cannot imply a size, but must fit into it."""
+    wholes = set(study.partition)
+    for row in study.counts:
+        for group in row.counts if row.missing else ():
+            n, known = agreed_size(study, group), sum(row.counts[group])
+            least = 0 if n is None else n - row.missing
+            if n is None or (known == least if group in wholes else least <= known <= n):
+                continue
+            expected = f"{n} less {row.missing} missing"
+            yield Contradiction(row.where, Rule.COHORT_SIZE, f"{known} of {group}", expected)
+
+
+def _group_sums(
+    study: PrintedStudy, whole: str, parts: tuple[str, ...]
+) -> Iterator[Contradiction]:
+    sizes = [agreed_size(study, group) for group in (whole, *parts)]
+    positives = [next(iter(stated_positives(study, g)), None) for g in (whole, *parts)]
+    for what, numbers in (("", sizes), ("positive cases: ", positives)):
+        known = [n for n in numbers if n is not None]
+        if len(known) == len(numbers) and known[0] != sum(known[1:]):
+            summed = f"{what}{' + '.join(parts)} = {sum(known[1:])}"
+            yield Contradiction(f"groups of {whole}", Rule.SUM_OF_PARTS, summed, str(known[0]))
+
+
+def _row_sums(row: CountRow, partition: Mapping[str, tuple[str, ...]]) -> Iterator[Contradiction]:
+    for whole, parts in partition.items():
+        if not {whole, *parts} <= set(row.counts):
+            continue
+        cells = zip(row.counts[whole], *(row.counts[part] for part in parts), strict=True)
+        for level, (total, *addends) in enumerate(cells, start=1):
+            if total != sum(addends):
+                summed = f"level {level}: {' + '.join(map(str, addends))} = {sum(addends)}"
+                yield Contradiction(row.where, Rule.SUM_OF_PARTS, summed, str(total))

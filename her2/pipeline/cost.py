@@ -1,0 +1,136 @@
+"""What a run costs: parameters of its network, seconds of fitting, and the most memory it held.
+
+The seconds of training add up in the run folder, because a training that was stopped goes on and
+does not train again what it had; those of a fit that begins anew do not.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from her2.core.run_folder import RunFolder
+from her2.core.store import write_json
+
+LEDGER = "cost.json"  # in the run folder
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+FORGET_PEAK = "5"  # what makes Linux forget a process's largest size, see proc(5)
+KIB_PER_MB = 1024
+MB = 1024**2
+
+
+def forget_peak() -> None:
+    """Count memory from here on, so that a job does not answer for those before it.
+
+    Where the system cannot forget (any but Linux), the peak is that of the process so far.
+    """
+    with suppress(OSError):
+        CLEAR.write_text(FORGET_PEAK)
+    if "lightning_modules" in sys.modules:  # nothing else uses a GPU
+        from lightning_modules.memory import forget_gpu_peak
+
+        forget_gpu_peak()
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process held resident, in MiB; not its workers'.
+
+    Examples
+    --------
+    >>> peak_memory_mb() > 1
+    True
+    """
+    if STATUS.is_file():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / KIB_PER_MB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / MB if sys.platform == "darwin" else peak / KIB_PER_MB
+
+
+@contextmanager
+def charged(folder: RunFolder) -> Iterator[Callable[[], None]]:
+    """Add the seconds of the block to the run's ledger, even if it is stopped.
+
+    Yields a function that writes what has passed so far: what a kill may take is what came after
+    its last call.
+    """
+    start = perf_counter()
+
+    def write() -> None:
+        nonlocal start
+        now = perf_counter()
+        _charge(folder, now - start)
+        start = now
+
+    try:
+        yield write
+    finally:
+        write()
+
+
+def cost_entry(
+    folder: RunFolder, config: Mapping[str, Any], timing: Mapping[str, float], *, has_network: bool
+) -> dict[str, float | int | None]:
+    """Return the entry `cost` of results.json.
+
+    Parameters
+    ----------
+    config
+        The run's settings; `backbone` names its network.
+    timing
+        Seconds by step, of which `fit` counts.
+    has_network
+        Whether the run uses the network.
+
+    Returns
+    -------
+    parameters (of the network without its head; None without one), seconds (of training and
+    fitting; images and features, which are cached, are not counted), peak_memory_mb (MiB that
+    the process held at most), and on a GPU peak_gpu_memory_mb (MiB that tensors took at most).
+    """
+    _charge(folder, 0.0)
+    spent = _ledger(folder)
+    entry: dict[str, float | int | None] = {
+        "parameters": _parameters(config["backbone"]) if has_network else None,
+        "seconds": round(spent.pop("train_seconds") + timing.get("fit", 0.0), 2),
+    }
+    return entry | {name: round(value, 1) for name, value in spent.items()}
+
+
+def _parameters(backbone: Mapping[str, Any]) -> int:
+    from lightning_modules.backbones import describe_backbone
+
+    return int(describe_backbone(backbone["name"], backbone["weights"])["n_parameters"])
+
+
+def _ledger(folder: RunFolder) -> dict[str, float]:
+    path = folder.file(LEDGER)
+    if not path.is_file():
+        return {"train_seconds": 0.0, "peak_memory_mb": 0.0}
+    read: dict[str, float] = json.loads(path.read_text())
+    return read
+
+
+def _charge(folder: RunFolder, seconds: float) -> None:
+    """Write down seconds of training, and the peaks if they are higher than before."""
+    before = _ledger(folder)
+    peaks = {"peak_memory_mb": peak_memory_mb(), **_gpu_peak()}
+    highest = {name: max(value, before.get(name, 0.0)) for name, value in peaks.items()}
+    spent = {"train_seconds": before["train_seconds"] + seconds}
+    write_json(folder.file(LEDGER), before | spent | highest)
+
+
+def _gpu_peak() -> dict[str, float]:
+    if "torch" not in sys.modules:  # nothing can have used a GPU
+        return {}
+    from lightning_modules.memory import gpu_peak_mb
+
+    peak = gpu_peak_mb()
+    return {} if peak is None else {"peak_gpu_memory_mb": peak}

@@ -1,0 +1,287 @@
+"""The figures of a run by name; everything they show has been computed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from her2 import plots
+from her2.cohort import CATALOGUE, load_lesion
+from her2.core.types import ARM_TITLES
+from her2.evaluation import role_rows
+from her2.pipeline.enhancement_figures import around
+from her2.pipeline.evaluate import Outcome
+from her2.pipeline.final_model import DrawnNomogram
+from her2.pipeline.grad_cam import Explanation
+from her2.pipeline.grad_cam_figures import grad_cam_figures
+from her2.pipeline.patient_tables import PatientTables
+from her2.pipeline.radiomic_features import adjusted_vendors, vendors
+from her2.pipeline.resampling_checks import Refits, frequency_table
+from her2.pipeline.run import OpenRun
+from her2.plots.text import interval, number
+from her2.report.headline import leading_arm
+
+Tables = Mapping[str, pd.DataFrame]
+Named = Iterator[tuple[str, Figure]]
+
+ROLE_TITLES = {"out_of_fold": "Training, out of fold", "test": "Test", "external": "External"}
+N_EXAMPLES = 4
+DICE_LIMIT = 0.75
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run has found, for its figures."""
+
+    run: OpenRun
+    outcome: Outcome
+    results: Mapping[str, Any]
+    tables: Tables
+    patients: PatientTables
+    refits: Refits
+    nomogram: DrawnNomogram | None
+    explained: Explanation | None = None
+
+
+def figures(of: Material) -> Named:
+    """Yield every figure that the run has the numbers for, with its name."""
+    parts = (
+        _patients, _selection, _performance, _by_role, _final_model, _training, _grad_cam,
+        _importance, _robustness,
+    )  # fmt: skip
+    for part in parts:
+        yield from part(of)
+
+
+def _patients(of: Material) -> Named:
+    titles = {code: entry.title for code, entry in CATALOGUE.items()}
+    yield "flow", plots.flow_figure(of.run.flow, titles)
+    if of.run.has_images:
+        yield "examples", plots.example_figure(_examples(of.run))
+    per_lesion = of.patients.readers.per_lesion
+    if not per_lesion.empty:
+        yield "agreement", plots.agreement_figure(per_lesion, dice_limit=DICE_LIMIT)
+    rows = _odds_ratio_rows(of.patients.odds_ratios)
+    if not rows.empty:
+        yield (
+            "odds_ratios",
+            plots.forest_figure(rows, reference=1.0, xlabel="Odds ratio (95 % CI)", log=True),
+        )
+
+
+def _selection(of: Material) -> Named:
+    if not of.tables["feature_counts"].empty:
+        yield "feature_shares", plots.feature_shares_figure(of.tables["feature_counts"])
+        yield "feature_counts", plots.feature_counts_figure(of.tables["feature_counts"])
+    harmonised = [h.harmonised for h in of.refits.histories.values() if h.harmonised is not None]
+    if harmonised:
+        groups = adjusted_vendors(vendors(of.run.cohort).loc[list(of.run.training.keys)])
+        yield "harmonisation", plots.harmonisation_figure(*harmonised[0], groups)
+    for arm, history in of.refits.histories.items():
+        if history.p_values is not None:
+            title = f"{ARM_TITLES[arm]}: p value of every feature"
+            figure = plots.p_value_figure(history.p_values, alpha=history.alpha, title=title)
+            yield f"selection_p_values_{arm}", figure
+        if history.correlation_before is not None and history.correlation_after is not None:
+            yield (
+                f"selection_correlation_{arm}",
+                plots.correlation_figure(
+                    history.correlation_before, history.correlation_after, limit=history.limit
+                ),
+            )
+        if history.lasso is not None:
+            yield (
+                f"selection_lasso_{arm}",
+                plots.lasso_figure(
+                    history.lasso.path, history.lasso.error, chosen=history.lasso.chosen
+                ),
+            )
+        if history.weights is not None and history.weights["weight"].notna().any():
+            title = f"{ARM_TITLES[arm]}: weights of the selected features"
+            yield f"selection_weights_{arm}", plots.weights_figure(history.weights, title=title)
+
+
+def _performance(of: Material) -> Named:
+    roles, arms = roles_in(of.results), of.results["arms"]
+    if not of.tables["repeats"].empty:
+        yield "repeats", plots.repeats_figure(of.tables["repeats"], of.tables["repeated_cv"])
+    youden = of.tables["operating_points"]
+    youden = youden[youden["rule"].eq("Youden")]
+    yield (
+        "roc",
+        plots.roc_panels(
+            {ROLE_TITLES[r]: (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles},
+            points={ROLE_TITLES[r]: _of_role(youden, r) for r in roles},
+        ),
+    )
+    yield (
+        "decision_curve",
+        plots.decision_curve_panels(
+            {ROLE_TITLES[r]: _of_role(of.tables["decision_curve"], r) for r in roles}
+        ),
+    )
+    yield "confusion", plots.confusion_figure(arms, roles=roles)
+    if of.results["comparisons"]:
+        yield "comparison", plots.comparison_figure(all_comparisons(of.results))
+
+
+def _by_role(of: Material) -> Named:
+    arms = of.results["arms"]
+    for role in roles_in(of.results):
+        groups = _of_role(of.tables["calibration"], role)
+        if not groups.empty:
+            yield f"calibration_{role}", _calibration(of, role, groups)
+        panels = {
+            ARM_TITLES[arm]: (
+                role_rows(of.outcome.predictions, arm, role),
+                content["roles"][role]["threshold"],
+            )
+            for arm, content in arms.items()
+            if role in content["roles"]
+        }
+        yield f"prediction_{role}", plots.prediction_panels(panels)
+        yield f"prediction_histogram_{role}", plots.prediction_histogram_panels(panels)
+        rows = _subgroup_rows(of, role)
+        if not rows.empty:
+            arm = leading_arm(of.results) or next(iter(arms))
+            yield f"subgroups_{role}", plots.forest_figure(
+                rows, reference=arms[arm]["roles"][role]["auc"] or 0.5,
+                xlabel="AUC (95 % CI); the line is the AUC of everybody",
+                title=f"{ARM_TITLES[arm]}, {ROLE_TITLES[role]}",
+            )  # fmt: skip
+
+
+def _final_model(of: Material) -> Named:
+    if of.nomogram is not None:
+        yield "nomogram", plots.nomogram_figure(
+            of.nomogram.points, of.nomogram.total_points,
+            probability_axis=of.nomogram.probability_axis, title="Combined model",
+        )  # fmt: skip
+
+
+def _grad_cam(of: Material) -> Named:
+    if of.explained is not None:
+        yield from grad_cam_figures(of.run, of.explained, of.results)
+
+
+def _importance(of: Material) -> Named:
+    for arm, table in of.refits.importance.items():
+        title = f"{ARM_TITLES[arm]}: what the models lose without a feature"
+        yield f"importance_{arm}", plots.importance_figure(table, title=title)
+    for arm, shap in of.refits.shap.items():
+        yield f"shap_{arm}", plots.shap_figure(
+            shap.features, shap.values, shap.positions,
+            title=f"{ARM_TITLES[arm]}: what a feature adds for each patient",
+            subtitle=f"{len(shap.values)} lesions, out of fold",
+        )  # fmt: skip
+
+
+def _robustness(of: Material) -> Named:
+    curve = of.tables["learning_curve"]
+    if not curve.empty:
+        yield "learning_curve", plots.learning_curve_figure(curve)
+    for arm in of.refits.supports:
+        frequencies = frequency_table(of.refits, arm)
+        if not frequencies.empty:
+            yield f"stability_{arm}", plots.stability_figure(
+                frequencies, nogueira_text=_stability_text(of, arm),
+                title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
+            )  # fmt: skip
+
+
+def _training(of: Material) -> Named:
+    history = of.tables["training"]
+    if not history.empty:
+        yield "training", plots.training_figure(history)
+
+
+def roles_in(results: Mapping[str, Any]) -> list[str]:
+    """Return the honest roles that any arm of the results has."""
+    arms = results["arms"].values()
+    return [role for role in ROLE_TITLES if any(role in arm["roles"] for arm in arms)]
+
+
+def all_comparisons(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the comparisons of the primary estimate, and those of every role."""
+    return [*results["repeated_comparisons"], *results["comparisons"]]
+
+
+def _calibration(of: Material, role: str, groups: pd.DataFrame) -> Figure:
+    arms = [arm for arm, content in of.results["arms"].items() if role in content["roles"]]
+    curve = _of_role(of.tables["calibration_curve"], role)
+    return plots.calibration_figure(
+        groups,
+        title=ROLE_TITLES[role],
+        curves={str(arm): rows for arm, rows in curve.groupby("arm")} if len(curve) else None,
+        predictions=pd.concat([role_rows(of.outcome.predictions, arm, role) for arm in arms]),
+        measures={arm: _calibration_text(of.results["arms"][arm]["roles"][role]) for arm in arms},
+    )
+
+
+def _calibration_text(p: Mapping[str, Any]) -> str:
+    slope, intercept = number(p["calibration_slope"], 2), number(p["calibration_intercept"], 2)
+    return f"slope {slope}, intercept {intercept}, ICI {number(p['ici'], 3)}"
+
+
+def _stability_text(of: Material, arm: str) -> str:
+    table = of.tables["stability"]
+    row = table[table["arm"].eq(arm)].to_dict("records")[0]
+    value = interval(row["nogueira"], row["low"], row["high"], 2)
+    return f"Nogueira's stability {value} in {row['n_resamples']} resamples"
+
+
+def _odds_ratio_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of the forest plot: each variable alone, and adjusted."""
+    if table.empty:
+        return pd.DataFrame()
+    named = table[table["variable"].ne("(intercept)")]
+    parts = []
+    for group, prefix in (("One variable at a time", ""), ("All in one model", "adjusted_")):
+        columns = {f"{prefix}odds_ratio": "value", f"{prefix}low": "low", f"{prefix}high": "high"}
+        part = named[["variable", "n", "n_events", "note", *columns]].rename(columns=columns)
+        part = part.rename(columns={"variable": "label", "n_events": "n_positive"})
+        note = part["note"].where(part["value"].isna(), "")
+        parts.append(part.assign(group=group, note=note))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _subgroup_rows(of: Material, role: str) -> pd.DataFrame:
+    table, arm = of.tables["subgroups"], leading_arm(of.results) or ""
+    rows = table[table["role"].eq(role) & table["arm"].eq(arm)]
+    columns = {"variable": "group", "level": "label", "auc": "value"}
+    return rows.rename(columns=columns)
+
+
+def _of_role(points: pd.DataFrame, role: str) -> pd.DataFrame:
+    return points[points["role"].eq(role)] if "role" in points else points
+
+
+def _areas(
+    arms: Mapping[str, Any], role: str
+) -> dict[str, tuple[float | None, float | None, float | None]]:
+    return {
+        arm: tuple(content["roles"][role][name] for name in ("auc", "auc_low", "auc_high"))
+        for arm, content in arms.items()
+        if role in content["roles"]
+    }
+
+
+def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
+    """Return the first training lesions of each outcome, cut out of their images.
+
+    No title names a patient, and the banner of an image, which often does, lies outside the cut.
+    """
+    trained = set(run.split.train)
+    chosen = []
+    for outcome in (1, 0):
+        lesions = [x for x in run.cohort.lesions if x.key in trained and x.outcome == outcome]
+        title = run.cohort.positive if outcome else f"not {run.cohort.positive}"
+        for lesion in lesions[: N_EXAMPLES // 2]:
+            image = load_lesion(lesion)
+            cut = around(image.mask)
+            chosen.append((image.pixels[cut], image.mask[cut], title))
+    return chosen

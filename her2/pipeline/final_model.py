@@ -1,0 +1,175 @@
+"""The combined model as a reader can use it: nomogram, optimism, and what the sample supports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from her2 import stats
+from her2.core.errors import NotEstimable
+from her2.core.types import ARM_TITLES
+from her2.models.fusion import signature_logit, signature_regression
+from her2.models.nested_cv import Arm, CombinedArm, FittedArm, TrainingSet
+from her2.selection.pca import CompressDeepFeatures
+
+FloatArray = NDArray[np.float64]
+PROBABILITY_TICKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+SIZE_COLUMNS = [
+    "arm", "criterion", "meaning", "n_required", "n_supplied", "supported", "n_predictors",
+    "n_supported",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DrawnNomogram:
+    """Tables of a nomogram, as `her2.stats.Nomogram` has them, in probabilities of signatures."""
+
+    points: pd.DataFrame
+    total_points: pd.DataFrame
+    probability_axis: pd.DataFrame
+
+
+def combined_nomogram(
+    combined: CombinedArm, fitted: Mapping[str, FittedArm], training: TrainingSet
+) -> DrawnNomogram:
+    """Return the nomogram of the combined model, of out-of-fold signatures of training patients.
+
+    The model is linear in the log odds of its signatures; the axes show their probabilities.
+
+    Raises
+    ------
+    NotEstimable
+        The signatures separate the outcomes, or none of them moves the prediction.
+    """
+    table = _signature_table(combined, fitted)
+    model = stats.fit_logistic_model(
+        table, training.y_true, list(table.columns), separation="not estimable"
+    )
+    drawn = stats.nomogram(model, table)
+    axes = [_signature_axis(drawn, table, name) for name in table.columns]
+    return DrawnNomogram(pd.concat(axes), drawn.total_points, _probability_axis(drawn))
+
+
+def combined_optimism(
+    combined: CombinedArm,
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Return Harrell's optimism of the combined regression, as `optimism_of_pipelines` has it.
+
+    Its inputs are out-of-fold signatures, so this is the optimism of the last step alone; the
+    repeated cross-validation covers all of them.
+    """
+    signatures = np.column_stack([fitted[m].out_of_fold for m in combined.members])
+
+    def fit(X: FloatArray, y: NDArray[np.int64]) -> Callable[[FloatArray], FloatArray]:
+        regression = signature_regression().fit(X, y)
+        return lambda rows: np.asarray(regression.predict_proba(rows)[:, 1])
+
+    table = stats.optimism_corrected(
+        fit, signatures, training.y_true, groups=training.groups, n_resamples=n_resamples,
+        seed=seed,
+    )  # fmt: skip
+    return table.assign(arm="combined")
+
+
+def optimism_table(last_step: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """Return scope, measure, apparent, optimism, corrected, n_bootstraps, note of both tables."""
+    parts = [
+        table.assign(scope=[f"{ARM_TITLES[arm]}, {what}" for arm in table["arm"]])
+        for table, what in ((whole, "whole pipeline"), (last_step, "regression of signatures"))
+        if not table.empty
+    ]
+    if not parts:
+        return pd.DataFrame()
+    joined = pd.concat(parts, ignore_index=True).rename(columns={"n_resamples": "n_bootstraps"})
+    columns = ["scope", "measure", "apparent", "optimism", "corrected", "n_bootstraps", "note"]
+    return joined[columns]
+
+
+def sample_size_table(
+    arms: Sequence[Arm], training: TrainingSet, results: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return what each arm would need and has, by the criteria of Riley et al. (`SIZE_COLUMNS`).
+
+    Candidates are all columns that an arm starts from, before any selection; the performance
+    expected is the arm's own cross-validated AUC. n_supported: predictors that the training
+    patients support at that AUC. An arm not better than chance is left out.
+    """
+    rows = [row for arm in arms for row in _sizes(arm.name, _candidates(arm), training, results)]
+    members = results["arms"].get("combined")
+    if members is not None:
+        rows += list(_sizes("combined", members["n_features"], training, results))
+    return pd.DataFrame(rows, columns=SIZE_COLUMNS)
+
+
+def _signature_table(combined: CombinedArm, fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            f"{ARM_TITLES[m]} signature": signature_logit(fitted[m].out_of_fold)
+            for m in combined.members
+        }
+    )
+
+
+def _probability_axis(drawn: stats.Nomogram) -> pd.DataFrame:
+    """Return round probabilities and where they stand, within the total points that are drawn."""
+    at = (logit(np.array(PROBABILITY_TICKS)) - drawn.lp_at_zero) * drawn.points_per_unit
+    axis = pd.DataFrame({"probability": PROBABILITY_TICKS, "total_points": at})
+    totals = drawn.total_points["total_points"]
+    return axis[axis["total_points"].between(totals.min(), totals.max())]
+
+
+def _signature_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -> pd.DataFrame:
+    """Return the points of round probabilities within the range of a signature."""
+    slope = drawn.model.coefficients[variable] * drawn.points_per_unit
+    known = drawn.points[drawn.points["variable"].eq(variable)].iloc[0]
+    low, high = table[variable].min(), table[variable].max()
+    ticks = [p for p in PROBABILITY_TICKS if low <= logit(p) <= high]
+    points = [known["points"] + slope * (float(logit(p)) - known["value"]) for p in ticks]
+    values = [f"{p:g}" for p in ticks]
+    return pd.DataFrame({"variable": variable, "value": values, "points": points})
+
+
+def _candidates(arm: Arm) -> int:
+    """Return the coefficients an arm may give: a category counts its levels but one.
+
+    Deep features that are compressed count as the components they become.
+    """
+    if not arm.is_table:
+        compressing = [s for _, s in arm.preparation.steps if isinstance(s, CompressDeepFeatures)]
+        lost = sum(max(s.n_deep - s.n_components, 0) for s in compressing)
+        return int(arm.is_candidate.sum()) - lost
+    return sum(
+        1 if pd.api.types.is_numeric_dtype(values) else max(values.nunique() - 1, 1)
+        for _, values in arm.features.items()
+    )
+
+
+def _sizes(
+    arm: str, n_parameters: int, training: TrainingSet, results: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    area = results["arms"][arm]["repeated_cv"]["auc"]
+    if area is None or not 0.5 < area < 1:
+        return
+    n, prevalence = len(training.y_true), float(training.y_true.mean())
+    try:
+        table = stats.sample_size_for_prediction(
+            n_parameters, prevalence, c_statistic=area, n_supplied=n
+        )
+        n_events = int(training.y_true.sum())
+        n_supported = stats.largest_n_parameters(n, n_events, c_statistic=area)
+    except NotEstimable:
+        return  # no sample supports this AUC at this prevalence
+    for row in table.to_dict("records"):
+        named = {str(key): value for key, value in row.items()}
+        yield {"arm": arm, "n_supported": n_supported, **named}

@@ -1,0 +1,351 @@
+"""The refits of a study beside its models: learning curve, stability, leakage audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from joblib import delayed
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from her2 import stats
+from her2.core.errors import NotEstimable
+from her2.core.parallel import run_jobs
+from her2.core.progress import progress
+from her2.core.settings import EvaluationSettings
+from her2.explain.importance import (
+    COLUMNS,
+    SHAP_COLUMNS,
+    ShapValues,
+    permutation_importance,
+    shap_values,
+)
+from her2.models.nested_cv import Arm, FittedArm, TrainingSet
+from her2.models.resampling import (
+    learning_curve,
+    optimism_of_pipelines,
+    selected_in_resamples,
+    shuffled_aucs,
+    unmoved_by_poison,
+)
+from her2.pipeline.run import OpenRun
+from her2.selection import SupervisedFilter
+from her2.selection.history import SelectionHistory, selection_history
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+AUDITED = ("dlr", "radiomics", "deep_learning", "clinical")  # the longest protocol first
+
+
+@dataclass(frozen=True)
+class Refits:
+    """What the refits gave.
+
+    learning: out-of-fold probabilities (n_train,) by arm and share of the training patients;
+    supports: selected features (n_resamples, n_features) by arm; names: of those features;
+    shuffled: AUCs of `audited` with shuffled outcomes; unmoved: whether an arm's final model
+    ignores spoilt held-out rows; histories: what the final selections did; optimism: Harrell's,
+    of whole arms; importance, shap: what an arm's models look at; unexplained: why an arm has
+    none.
+    """
+
+    learning: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
+    supports: dict[str, BoolArray] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    audited: str | None = None
+    shuffled: FloatArray = field(default_factory=lambda: np.empty(0))
+    unmoved: dict[str, bool] = field(default_factory=dict)
+    histories: dict[str, SelectionHistory] = field(default_factory=dict)
+    optimism: pd.DataFrame = field(default_factory=pd.DataFrame)
+    importance: dict[str, pd.DataFrame] = field(default_factory=dict)
+    shap: dict[str, ShapValues] = field(default_factory=dict)
+    unexplained: list[str] = field(default_factory=list)
+
+
+def refit_run(
+    run: OpenRun,
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    *,
+    evaluation: EvaluationSettings,
+    seed: int,
+    n_workers: int,
+) -> Refits:
+    """Return every refit that the settings ask for; all of them on training patients."""
+    with run.watch.step("refits"):
+        by_name = {arm.name: arm for arm in arms}
+        audited = next((name for name in AUDITED if name in by_name), None)
+        selecting = [arm for arm in arms if selects_inputs(arm)]
+        jobs = {"seed": seed, "n_workers": n_workers}
+        importance, shap, unexplained = _looked_at(arms, fitted, run.training, evaluation, jobs)
+        return Refits(
+            learning=_learning(arms, fitted, run.training, evaluation, jobs),
+            supports=_supports(selecting, run.training, evaluation, jobs),
+            names={
+                arm.name: [str(c) for c in arm.features.columns[arm.is_candidate]]
+                for arm in selecting
+            },
+            audited=audited,
+            shuffled=_shuffled(by_name.get(audited or ""), fitted, run.training, evaluation, jobs),
+            unmoved=_unmoved(arms, fitted, run, jobs),
+            histories={
+                arm.name: _history(arm, fitted[arm.name], run.training)
+                for arm in arms
+                if _selects(arm)
+            },
+            optimism=_optimism(arms, run.training, evaluation, jobs),
+            importance=importance,
+            shap=shap,
+            unexplained=unexplained,
+        )
+
+
+def selects_inputs(arm: Arm) -> bool:
+    """Whether an arm's selection chooses among its own columns, so that they can be counted."""
+    return _selects(arm) and not any(
+        step for name, step in arm.preparation.steps if name == "compressdeepfeatures"
+    )
+
+
+def _selects(arm: Arm) -> bool:
+    return any(isinstance(step, SupervisedFilter) for _, step in arm.preparation.steps)
+
+
+def _learning(
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> dict[tuple[str, float], FloatArray]:
+    shares = sorted(evaluation.learning_curve)
+    with progress("learning curve", len(arms) * len(shares), "refits") as advance:
+        return learning_curve(
+            arms, fitted, training, shares=shares, seed=jobs["seed"],
+            n_workers=jobs["n_workers"], advance=advance,
+        )  # fmt: skip
+
+
+def _supports(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> dict[str, BoolArray]:
+    found = {}
+    for arm in arms if evaluation.n_stability else ():
+        with progress(f"stability, {arm.name}", evaluation.n_stability, "resamples") as advance:
+            kept = selected_in_resamples(
+                arm, training, n_resamples=evaluation.n_stability, seed=jobs["seed"],
+                n_workers=jobs["n_workers"], advance=advance,
+            )  # fmt: skip
+            found[arm.name] = kept[:, arm.is_candidate]
+    return found
+
+
+def _shuffled(
+    arm: Arm | None,
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> FloatArray:
+    if arm is None or not evaluation.n_shuffles:
+        return np.empty(0)
+    with progress("leakage audit", evaluation.n_shuffles, "shuffles") as advance:
+        return shuffled_aucs(
+            arm, fitted[arm.name], training, n_shuffles=evaluation.n_shuffles,
+            seed=jobs["seed"], n_workers=jobs["n_workers"], advance=advance,
+        )  # fmt: skip
+
+
+def _optimism(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> pd.DataFrame:
+    # networks that have seen a patient would make the optimism of their features look small
+    arms = [arm for arm in arms if not arm.by_fold]
+    if not evaluation.n_optimism or not arms:
+        return pd.DataFrame()
+    with progress("optimism", len(arms), "arms") as advance:
+        return optimism_of_pipelines(
+            arms, training, n_resamples=evaluation.n_optimism,
+            n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=jobs["seed"],
+            n_workers=jobs["n_workers"], advance=advance,
+        )  # fmt: skip
+
+
+def _looked_at(
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    training: TrainingSet,
+    evaluation: EvaluationSettings,
+    jobs: dict[str, int],
+) -> tuple[dict[str, pd.DataFrame], dict[str, ShapValues], list[str]]:
+    """Return importance and SHAP values by arm, and why an arm lacks one of them."""
+    looked = {}
+    if evaluation.n_importance:
+        calls = (
+            delayed(_look_at)(
+                arm, fitted[arm.name], training, evaluation.n_importance, jobs["seed"]
+            )
+            for arm in arms
+        )
+        looked = dict(run_jobs(calls, n_workers=jobs["n_workers"]))
+    named = [(arm.name, looked[arm.name]) for arm in arms if arm.name in looked]
+    return (
+        {name: found.importance for name, found in named if found.importance is not None},
+        {name: found.shap for name, found in named if found.shap is not None},
+        [f"{name}: {found.reason}." for name, found in named if found.reason is not None],
+    )
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What an arm's models look at, and why something of it is absent."""
+
+    importance: pd.DataFrame | None = None
+    shap: ShapValues | None = None
+    reason: str | None = None
+
+
+def _look_at(
+    arm: Arm, fitted: FittedArm, training: TrainingSet, n_permutations: int, seed: int
+) -> tuple[str, _Looked]:
+    importance = None
+    try:
+        importance = permutation_importance(
+            arm, fitted, training, n_permutations=n_permutations, seed=seed
+        )
+        shap = shap_values(arm, fitted, training, seed=seed)
+    except NotEstimable as reason:
+        return arm.name, _Looked(importance, reason=str(reason))
+    return arm.name, _Looked(importance, shap)
+
+
+def _unmoved(
+    arms: Sequence[Arm], fitted: Mapping[str, FittedArm], run: OpenRun, jobs: dict[str, int]
+) -> dict[str, bool]:
+    calls = (
+        delayed(_poisoned)(arm, fitted[arm.name], run.training, run.held_out, jobs["seed"])
+        for arm in arms
+    )
+    found = dict(run_jobs(calls, n_workers=jobs["n_workers"]))
+    return {arm.name: found[arm.name] for arm in arms}
+
+
+def _poisoned(
+    arm: Arm, fitted: FittedArm, training: TrainingSet, held_out: Sequence[str], seed: int
+) -> tuple[str, bool]:
+    return arm.name, unmoved_by_poison(arm, fitted, training, held_out, seed=seed)
+
+
+def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHistory:
+    chain = Pipeline(fitted.final.pipeline.steps[:-1])
+    names = [str(column) for column in arm.features.columns]
+    return selection_history(chain, arm.rows(training.keys), training.y_true, names)
+
+
+def learning_table(
+    refits: Refits,
+    training: TrainingSet,
+    repeated: pd.DataFrame,
+    patients: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Return arm, n_patients, share, auc, auc_low, auc_high; share 1 is the primary estimate.
+
+    repeated: the table `repeated_cv`. n_patients: who a fold's model learned from, on average.
+    patients: (n_train,) whose mean probability is judged; None judges every row.
+    """
+    learned_from = len(np.unique(training.groups)) * (1 - 1 / training.n_folds)
+    rows = []
+    for (arm, share), probability in refits.learning.items():
+        try:
+            found = stats.auc_interval(*_judged_rows(training.y_true, probability, patients))
+        except NotEstimable:
+            continue  # a constant model: the point is missing from the curve
+        rows.append((arm, round(share * learned_from), share, found.auc, found.low, found.high))
+    for arm in {arm for arm, _ in refits.learning}:
+        full = repeated[repeated["arm"].eq(arm)].iloc[0]
+        rows.append((arm, round(learned_from), 1.0, full.auc, full.auc_low, full.auc_high))
+    columns = ["arm", "n_patients", "share", "auc", "auc_low", "auc_high"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(["arm", "share"], ignore_index=True)
+
+
+def _judged_rows(
+    y_true: NDArray[np.int64], probability: FloatArray, patients: Sequence[str] | None
+) -> tuple[NDArray[np.int64], FloatArray]:
+    if patients is None:
+        return y_true, probability
+    rows = pd.DataFrame({"y_true": y_true, "y_prob": probability})
+    means = rows.groupby(list(patients), sort=False).mean()
+    return means["y_true"].to_numpy(np.int64), means["y_prob"].to_numpy(np.float64)
+
+
+def selection_tables(refits: Refits) -> dict[str, pd.DataFrame]:
+    """Return selection_steps, selected_features and stability."""
+    steps = [h.steps.assign(arm=arm) for arm, h in refits.histories.items()]
+    chosen = [
+        h.weights.assign(arm=arm, frequency=_frequencies(refits, arm, h.weights["feature"]))
+        for arm, h in refits.histories.items()
+        if h.weights is not None
+    ]
+    return {
+        "selection_steps": _stacked(steps, ["arm", "step", "n_before", "n_after", "rule"]),
+        "selected_features": _stacked(chosen, ["arm", "feature", "weight", "frequency"]),
+        "stability": _stability(refits),
+    }
+
+
+def importance_tables(refits: Refits) -> dict[str, pd.DataFrame]:
+    """Return importance and shap: every feature that a model of an outer fold reads."""
+    shap = [values.table(arm) for arm, values in refits.shap.items()]
+    return {
+        "importance": _stacked(list(refits.importance.values()), COLUMNS),
+        "shap": _stacked(shap, SHAP_COLUMNS),
+    }
+
+
+def frequency_table(refits: Refits, arm: str) -> pd.DataFrame:
+    """Return feature and frequency of an arm's features that any resample selects."""
+    share = stats.selection_frequency(refits.supports[arm])
+    table = pd.DataFrame({"feature": refits.names[arm], "frequency": share})
+    kept = table[table["frequency"] > 0]
+    return kept.sort_values("frequency", ascending=False, kind="stable", ignore_index=True)
+
+
+def _frequencies(refits: Refits, arm: str, features: pd.Series) -> pd.Series:
+    if arm not in refits.supports:
+        return pd.Series(np.nan, index=features.index)
+    share = dict(
+        zip(refits.names[arm], stats.selection_frequency(refits.supports[arm]), strict=True)
+    )
+    return features.map(share)
+
+
+def _stability(refits: Refits) -> pd.DataFrame:
+    rows = []
+    for arm, supports in refits.supports.items():
+        size = {"arm": arm, "n_resamples": len(supports), "n_features": supports.shape[1]}
+        size |= {"n_selected_mean": float(supports.sum(axis=1).mean())}
+        try:
+            found = stats.nogueira_stability(supports)
+        except NotEstimable:
+            rows.append(size | dict.fromkeys(("nogueira", "low", "high")))
+            continue
+        rows.append(size | {"nogueira": found.value, "low": found.low, "high": found.high})
+    columns = ["arm", "n_resamples", "n_features", "n_selected_mean", "nogueira", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _stacked(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True)[columns]

@@ -1,0 +1,285 @@
+"""Trials of a search: training patients alone, judged by cross-validation among them.
+
+Everything here begins with `open_training`, which returns a run that holds the training patients
+and nobody else: their lesions, features and outcomes. What a trial computes cannot depend on a
+test patient, because there is none in the run that it is given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from her2.core.errors import BadCohort, BadConfig, NotEstimable
+from her2.core.run_folder import RunFolder
+from her2.core.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
+from her2.core.types import Cohort, split_groups
+from her2.models.classifiers import rank_auc
+from her2.models.nested_cv import TrainingSet
+from her2.models.splits import Split, grouped_folds
+from her2.pipeline.load_cohort import attention, frozen_split, open_cohort, record_cohort
+from her2.pipeline.run import OpenRun, Stopwatch, check_evaluation
+from her2.stats import brier_score, integrated_calibration_index
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+METRICS = ("auc", "log_loss", "brier", "calibration")
+BY_FOLD = ("auc", "log_loss", "brier")  # the others need more patients than a fold has
+_MOST_REMEMBERED = 128
+
+# told the number of a fold, its value, and the mean so far; True: the trial may stop
+Report = Callable[[int, float, float], bool]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a trial is asked for.
+
+    metrics: among `METRICS`, the first one is reported by fold; report: None where nothing may
+    stop the trial; facts: hashes that the search began with; is_rehearsal: check settings and
+    data, and fit nothing.
+    """
+
+    metrics: tuple[str, ...]
+    report: Report | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    is_rehearsal: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.metrics if name not in METRICS]
+        if unknown:
+            raise BadConfig(
+                f"expected hydra.sweeper.metrics among {', '.join(METRICS)}, found "
+                f"{', '.join(unknown)}"
+            )
+        if self.report is not None and self.metrics[0] not in BY_FOLD:
+            raise BadConfig(
+                f"expected a metric among {', '.join(BY_FOLD)} for a pruner, which sees it fold "
+                f"by fold, found {self.metrics[0]}; use hydra.sweeper.pruner=none"
+            )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a trial has found.
+
+    state: complete, pruned or ready (a rehearsal); values: one a metric; folds: values by metric
+    and fold; facts: hashes of the data and the split.
+    """
+
+    state: str
+    values: tuple[float, ...] = ()
+    folds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Probabilities of one fold by a model that has not seen it.
+
+    rows: numbers of training rows (n_fold,); probability: (n_fold,), at the prevalence of all
+    training rows.
+    """
+
+    rows: IntArray
+    probability: FloatArray
+
+
+def cross_validate(folds: Iterable[Judged], training: TrainingSet, request: Request) -> Answer:
+    """Return what models of all folds are worth; fewer where the search stops the trial.
+
+    Every fold is reported, and the last one stops nothing: all is known then.
+
+    Parameters
+    ----------
+    folds
+        Fold by fold, the folds of a repeat together; made only when it is asked for.
+    training
+        Training rows, their outcomes and the folds of every repeat.
+
+    Raises
+    ------
+    NotEstimable
+        A fold, or a repeat, does not determine a metric.
+    """
+    y_true, n_folds = training.y_true, training.n_folds
+    n_steps = sum(training.repeat(r).n_folds for r in range(training.n_repeats))
+    judged: list[Judged] = []
+    scores: dict[str, list[float]] = {name: [] for name in request.metrics if name in BY_FOLD}
+    for step, fold in enumerate(folds):
+        judged.append(fold)
+        for name, found in scores.items():
+            found.append(metric(name, y_true[fold.rows], fold.probability))
+        if request.report is not None:
+            first = scores[request.metrics[0]]
+            is_stopped = request.report(step, first[-1], float(np.mean(first)))
+            if is_stopped and step + 1 < n_steps:
+                return Answer("pruned", folds={k: tuple(v) for k, v in scores.items()})
+    values = tuple(
+        float(np.mean(scores[name])) if name in scores
+        else float(np.mean([_pooled(name, y_true, r) for r in _repeats(judged, n_folds)]))
+        for name in request.metrics
+    )  # fmt: skip
+    return Answer("complete", values, {k: tuple(v) for k, v in scores.items()})
+
+
+def metric(name: str, y_true: IntArray, probability: FloatArray) -> float:
+    """Return a metric of probabilities (n,) of outcomes (n,).
+
+    auc, .5 where all probabilities are equal; log_loss and brier, per patient; calibration: the
+    mean distance of the predictions from a smooth curve of the outcome (ICI).
+
+    Raises
+    ------
+    NotEstimable
+        There is one outcome only, or the curve cannot be fitted.
+
+    Examples
+    --------
+    >>> metric("auc", np.array([0, 1, 1]), np.array([0.2, 0.3, 0.9]))
+    1.0
+    """
+    if len(np.unique(y_true)) < 2:
+        raise NotEstimable(
+            f"expected both outcomes among the {len(y_true)} patients of a fold, found one; use "
+            "fewer folds"
+        )
+    if name == "auc":
+        return rank_auc(y_true, probability)
+    if name == "brier":
+        return float(brier_score(y_true, probability))
+    if name == "calibration":
+        return float(integrated_calibration_index(y_true, probability))
+    eps = np.finfo(np.float64).eps
+    inside = np.clip(probability.astype(np.float64), eps, 1 - eps)
+    return float(-np.mean(np.log(np.where(y_true == 1, inside, 1 - inside))))
+
+
+def open_training(
+    folder: Path,
+    config: dict[str, Any],
+    *,
+    cohort: CohortSettings,
+    split: SplitSettings,
+    evaluation: EvaluationSettings,
+    compute: ComputeSettings,
+    seed: int,
+    cache: str | None,
+) -> OpenRun:
+    """Return a run of the training patients alone, with folds of its own.
+
+    The cohort is read and verified as a whole and split as the study splits it; then everybody
+    else is left out. The folds are not those on which the winner is reported.
+
+    Raises
+    ------
+    BadConfig, BadCohort, MissingInput, LeakageError
+        With the sentence for the user.
+    """
+    check_evaluation(evaluation)
+    place = RunFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    everybody = open_cohort(cohort, compute=compute, cache=cache)
+    frozen = frozen_split(place, everybody, test_size=split.test_size, seed=seed)
+    flow = record_cohort(place, everybody, frozen)
+    warning = attention(everybody, cohort)
+    patients = only_training(everybody, frozen)
+    training = search_folds(patients, evaluation, seed)
+    alone = replace(frozen, test=(), external=())
+    return OpenRun(place, config, patients, alone, training, flow, Stopwatch(), warning)
+
+
+def only_training(cohort: Cohort, split: Split) -> Cohort:
+    """Return a cohort without the lesions of the other roles: no row, no image, no outcome."""
+    chosen = set(split.train)
+    lesions = tuple(lesion for lesion in cohort.lesions if lesion.key in chosen)
+    keys = [lesion.key for lesion in lesions]
+    seen = cohort.acquisition
+    return replace(
+        cohort,
+        lesions=lesions,
+        clinical=cohort.clinical.loc[keys],
+        features=None if cohort.features is None else cohort.features.loc[keys],
+        acquisition=seen.loc[keys] if len(seen) else seen,
+        thumbnails=None,
+    )
+
+
+def search_folds(cohort: Cohort, evaluation: EvaluationSettings, seed: int) -> TrainingSet:
+    """Return the training rows with the folds of a search, a draw of their own a repeat."""
+    groups, y_true = split_groups(cohort.lesions), cohort.y_true
+    first, *more = (
+        grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=seed, name=f"search {r}")
+        for r in range(evaluation.n_repeats)
+    )
+    keys = tuple(lesion.key for lesion in cohort.lesions)
+    return TrainingSet(keys, y_true, groups, first, tuple(more))
+
+
+def facts_of(run: OpenRun) -> dict[str, str]:
+    """Return what tells one search's data from another's; the split's hash is of who trains."""
+    return {
+        "data_sha256": run.cohort.data_sha256,
+        "training_sha256": run.split.sha256,
+        "n_train": str(len(run.training.keys)),
+        "simulated": str(run.cohort.simulated),
+    }
+
+
+def check_facts(facts: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Refuse data that are not those of the study.
+
+    Raises
+    ------
+    BadCohort
+        The cohort was changed while the search went on.
+    """
+    changed = [name for name, value in expected.items() if facts.get(name) != value]
+    if changed:
+        raise BadCohort(
+            f"expected the data with which the search began, found another {changed[0]} "
+            f"({expected[changed[0]][:12]} -> {facts.get(changed[0], 'none')[:12]}); give another "
+            "hydra.sweeper.study_name for changed data"
+        )
+
+
+class Remembered:
+    """What this process has made already, by the settings that it was made from.
+
+    Trials of a search differ in few settings; cohort, features and selected columns are the same.
+    """
+
+    def __init__(self, most: int = _MOST_REMEMBERED) -> None:
+        self.most = most
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, parts: Sequence[object], make: Callable[[], Any]) -> Any:
+        """Return what was made from equal parts before, else what `make` returns."""
+        key = json.dumps([_plain(part) for part in parts], sort_keys=True, default=str)
+        if key not in self._kept:
+            self._kept[key] = make()
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+def _plain(part: object) -> object:
+    return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
+
+
+def _repeats(judged: Sequence[Judged], n_folds: int) -> list[list[Judged]]:
+    return [list(judged[i : i + n_folds]) for i in range(0, len(judged), n_folds)]
+
+
+def _pooled(name: str, y_true: IntArray, folds: Sequence[Judged]) -> float:
+    rows = np.concatenate([fold.rows for fold in folds])
+    return metric(name, y_true[rows], np.concatenate([fold.probability for fold in folds]))

@@ -1,0 +1,424 @@
+"""How every modelling run ends: results.json, figures, tables, report, tracking, exit status."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from her2 import plots
+from her2.cohort import CATALOGUE
+from her2.core.errors import NotEstimable
+from her2.core.run_folder import environment
+from her2.core.settings import EvaluationSettings, TrackingSettings
+from her2.core.store import file_sha256, write_json
+from her2.core.types import ARM_TITLES
+from her2.models.nested_cv import Arm
+from her2.paper_checks import check
+from her2.pipeline import final_model
+from her2.pipeline.cost import cost_entry
+from her2.pipeline.enhance import Enhancement
+from her2.pipeline.enhancement_figures import enhancement_figures
+from her2.pipeline.evaluate import Outcome, results_document
+from her2.pipeline.figures import Material, all_comparisons, figures
+from her2.pipeline.fit_arms import Fitted
+from her2.pipeline.grad_cam import Explanation
+from her2.pipeline.leakage_checks import audit_notes, audit_table
+from her2.pipeline.patient_tables import PatientTables, patient_tables, write_adjudication
+from her2.pipeline.radiomic_features import RadiomicInputs
+from her2.pipeline.resampling_checks import (
+    Refits,
+    importance_tables,
+    learning_table,
+    selection_tables,
+)
+from her2.pipeline.run import OpenRun
+from her2.pipeline.subgroup_table import subgroup_table
+from her2.report import ReportInput, write_report, write_tables
+from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
+from her2.report.differences_from_paper import differences
+from her2.report.own_numbers import coherence_table, printed_study
+from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
+
+logger = logging.getLogger(__name__)
+
+Tables = dict[str, pd.DataFrame]
+MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What was fitted in a run: its arms, and what came of them; empty for a network alone.
+
+    radiomic: the features, with the agreement of readers and the robustness where asked for;
+    enhancement: how the images were enhanced; explained: the maps of the network, where there is
+    one; history: losses of fine-tuned networks, see `plots.training_figure`.
+    """
+
+    arms: Sequence[Arm] = ()
+    fitted: Fitted | None = None
+    refits: Refits = field(default_factory=Refits)
+    model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
+    radiomic: RadiomicInputs | None = None
+    enhancement: Enhancement = field(default_factory=Enhancement)
+    explained: Explanation | None = None
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def finish(
+    run: OpenRun,
+    outcome: Outcome,
+    fits: Fits,
+    *,
+    evaluation: EvaluationSettings,
+    tracking: TrackingSettings,
+    seed: int,
+    n_workers: int = 1,
+) -> int:
+    """Write everything that a run leaves behind, and return its exit status."""
+    results = results_document(run, outcome)
+    if fits.enhancement.summary:
+        results["enhancement"] = dict(fits.enhancement.summary)
+    with run.watch.step("report"):
+        doubts = _write_pages(run, outcome, results, fits, evaluation, seed, n_workers)
+    results["timing"] = dict(run.watch.seconds)
+    results["status"] = 1 if run.warning or doubts else 0
+    results["made_by"] = made_by()
+    has_network = "deep_learning" in results["arms"]
+    if has_network:
+        results["network"] = network_entry(run.config["backbone"])
+    results["cost"] = cost_entry(
+        run.folder, run.config, run.watch.seconds, has_network=has_network
+    )
+    # complete before any server is asked for anything
+    write_json(run.folder.file("results.json"), results)
+    if tracking.enabled:
+        _track(run, results, tracking)
+    else:
+        results["notes"].append(NOT_WANTED)
+    write_json(run.folder.file("results.json"), results)
+    _say_headline(run, results, doubts)
+    return int(results["status"])
+
+
+def made_by() -> dict[str, Any]:
+    """Return the code that makes a run, as results.json keeps it."""
+    made = environment()
+    return {"her2": made["her2"], **made["git"], "lock_sha256": made["lock_sha256"]}
+
+
+def network_entry(backbone: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the network of a run and the weights that it began with, as results.json keeps them.
+
+    A name on the hub is no promise of the bytes behind it: the SHA-256 is.
+    """
+    from lightning_modules.backbones import describe_backbone
+
+    described = describe_backbone(backbone["name"], backbone["weights"])
+    return {key: described[key] for key in ("name", "timm_name", "weights", "weights_sha256")}
+
+
+def finished_before(run: OpenRun) -> int | None:
+    """Return the exit status of the same run if it lies finished in the folder, else None.
+
+    The same settings are given (`RunFolder.open` has refused others); it is the same run if data,
+    split and code are those of its results too.
+    """
+    path = run.folder.file("results.json")
+    if not path.is_file():
+        return None
+    results = json.loads(path.read_text())
+    now = made_by()
+    same = {
+        "data_sha256": run.cohort.data_sha256,
+        "split_sha256": run.split.sha256,
+    }.items() <= results["cohort"].items()
+    if not same or results.get("made_by") != now or now["dirty"]:
+        return None
+    logger.info("run: finished before, and kept; a new run_dir repeats it")
+    _say_headline(run, results, ())
+    return int(results["status"])
+
+
+def _write_pages(
+    run: OpenRun,
+    outcome: Outcome,
+    results: dict[str, Any],
+    fits: Fits,
+    evaluation: EvaluationSettings,
+    seed: int,
+    n_workers: int,
+) -> list[str]:
+    """Write tables, figures and report; return what makes the result doubtful."""
+    notes: list[str] = results["notes"]
+    patients = patient_tables(run, stepwise=evaluation.stepwise, notes=notes, unit=evaluation.unit)
+    nomogram = _nomogram(run, fits, notes)
+    tables = _tables(run, outcome, results, fits, patients)
+    tables |= _final_model_tables(run, fits, results, nomogram, evaluation, seed, notes)
+    tables["coherence"] = coherence_table(check(printed_study(results, tables)))
+    notes.extend(fits.refits.unexplained)
+    notes.extend(fits.explained.notes if fits.explained else ())
+    doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
+    notes.extend(doubts)
+    material = Material(
+        run, outcome, results, tables, patients, fits.refits, nomogram, fits.explained
+    )
+    pictures = plots.save_figures(
+        chain(figures(material), enhancement_figures(fits.enhancement).items()),
+        run.folder.file("figures"),
+        n_workers=n_workers,
+    )
+    tables |= _checklists(run, results, tables, set(pictures))
+    results["metrics_score"] = asdict(metrics_score(tables["metrics"]))
+    write_tables(run.folder.file("tables"), {k: v for k, v in tables.items() if len(v.columns)})
+    write_adjudication(run, patients.readers)
+    write_report(run.folder.file("report.html"), _report(run, results, tables, fits, pictures))
+    return doubts
+
+
+def _report(
+    run: OpenRun,
+    results: Mapping[str, Any],
+    tables: Tables,
+    fits: Fits,
+    pictures: Mapping[str, Any],
+) -> ReportInput:
+    positive = run.cohort.positive
+    apart = ("baseline", "model_selection", "performance")
+    return ReportInput(
+        title=f"{positive[:1].upper()}{positive[1:]} breast lesions: {run.cohort.name}",
+        simulated=run.cohort.simulated,
+        results=results,
+        flow=run.flow,
+        baseline=tables["baseline"],
+        model_selection=fits.model_selection,
+        problems=_problems(run),
+        figures=pictures,
+        differences=differences(run.config),
+        provenance=_provenance(run),
+        tables={k: v for k, v in tables.items() if k not in apart and not v.empty},
+    )
+
+
+def _tables(
+    run: OpenRun,
+    outcome: Outcome,
+    results: Mapping[str, Any],
+    fits: Fits,
+    patients: PatientTables,
+) -> Tables:
+    found = outcome.evaluation.tables
+    return {
+        "baseline": patients.baseline,
+        "baseline_outcome": patients.baseline_outcome,
+        "odds_ratios": patients.odds_ratios,
+        "agreement": _agreement(patients, fits),
+        "adjudication": _nameless(patients.readers.adjudication),
+        "feature_counts": outcome.feature_counts,
+        "robustness": pd.DataFrame() if fits.radiomic is None else fits.radiomic.robustness,
+        "super_resolution": fits.enhancement.evidence,
+        "super_resolution_history": fits.enhancement.history,
+        **selection_tables(fits.refits),
+        "performance": _performance_table(results),
+        "comparisons": pd.DataFrame(all_comparisons(results)),
+        "model_selection": fits.model_selection,
+        **found,
+        "learning_curve": learning_table(
+            fits.refits, run.training, found["repeated_cv"], _patients_judged(run, outcome)
+        ),
+        **importance_tables(fits.refits),
+        "grad_cam": _grad_cam(fits, results),
+        "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
+        "audit": audit_table(run, fits.refits, fits.arms),
+        "training": fits.history,
+    }
+
+
+def _patients_judged(run: OpenRun, outcome: Outcome) -> list[str] | None:
+    """Return the patient of every training row, if patients are judged."""
+    if outcome.unit == "lesion":
+        return None
+    patient_of = {lesion.key: lesion.patient_id for lesion in run.cohort.lesions}
+    return [patient_of[key] for key in run.training.keys]
+
+
+def _grad_cam(fits: Fits, results: Mapping[str, Any]) -> pd.DataFrame:
+    if fits.explained is None:
+        return pd.DataFrame()
+    return fits.explained.table(results["arms"]["deep_learning"]["roles"]["train"]["threshold"])
+
+
+def _agreement(patients: PatientTables, fits: Fits) -> pd.DataFrame:
+    """Return the agreement of the readers on outlines and, if measured, on features."""
+    if fits.radiomic is None or fits.radiomic.agreement is None:
+        return patients.readers.summary
+    both = [patients.readers.summary, fits.radiomic.agreement.summary]
+    return pd.concat(both, ignore_index=True)
+
+
+def _final_model_tables(
+    run: OpenRun,
+    fits: Fits,
+    results: Mapping[str, Any],
+    nomogram: final_model.DrawnNomogram | None,
+    evaluation: EvaluationSettings,
+    seed: int,
+    notes: list[str],
+) -> Tables:
+    tables = {"sample_size": final_model.sample_size_table(fits.arms, run.training, results)}
+    if nomogram is not None:
+        tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
+    last_step = _last_step_optimism(run, fits, evaluation, seed, notes)
+    tables["optimism"] = final_model.optimism_table(last_step, fits.refits.optimism)
+    return tables
+
+
+def _last_step_optimism(
+    run: OpenRun, fits: Fits, evaluation: EvaluationSettings, seed: int, notes: list[str]
+) -> pd.DataFrame:
+    if fits.fitted is None or fits.fitted.combined is None or not evaluation.n_resamples:
+        return pd.DataFrame()
+    try:
+        return final_model.combined_optimism(
+            fits.fitted.combined, fits.fitted.arms, run.training,
+            n_resamples=min(evaluation.n_resamples, MOST_BOOTSTRAPS), seed=seed,
+        )  # fmt: skip
+    except NotEstimable as reason:
+        notes.append(f"The optimism of the combined model is not estimable: {reason}")
+        return pd.DataFrame()
+
+
+def _nomogram(run: OpenRun, fits: Fits, notes: list[str]) -> final_model.DrawnNomogram | None:
+    if fits.fitted is None or fits.fitted.combined is None:
+        return None
+    try:
+        return final_model.combined_nomogram(fits.fitted.combined, fits.fitted.arms, run.training)
+    except NotEstimable as reason:
+        notes.append(f"The nomogram of the combined model is not estimable: {reason}")
+        return None
+
+
+def _nameless(adjudication: pd.DataFrame) -> pd.DataFrame:
+    """Return the list with row numbers of adjudication.csv in place of identifiers."""
+    named = adjudication.drop(columns=["patient_id", "lesion_id"], errors="ignore")
+    named.insert(0, "row", range(1, len(named) + 1))
+    return named
+
+
+def _contradictions(table: pd.DataFrame) -> list[str]:
+    return [
+        f"The report contradicts itself: {row.where}, {row.rule}: {row.found}."
+        for row in table.itertuples()
+    ]
+
+
+def _checklists(
+    run: OpenRun, results: Mapping[str, Any], tables: Tables, pictures: set[str]
+) -> Tables:
+    """Return the filled checklists; they may name every file that the run will hold."""
+    present = {
+        path.relative_to(run.folder.path).as_posix()
+        for path in run.folder.path.rglob("*")
+        if path.is_file()
+    }
+    written = {f"tables/{name}.csv" for name, table in tables.items() if len(table.columns)}
+    return fill_checklists(
+        StudyFacts(
+            results=results,
+            config=run.config,
+            tables=tables,
+            figures=frozenset(pictures),
+            files=frozenset(present | written | {"results.json", "report.html"}),
+            flow=run.flow,
+            environment=environment(),
+        )
+    )
+
+
+def _performance_table(results: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for arm, content in results["arms"].items():
+        for role, p in content["roles"].items():
+            fit = p["hosmer_lemeshow"]
+            flat = {k: v for k, v in p.items() if k != "hosmer_lemeshow"}
+            fit = {f"hosmer_lemeshow_{k}": v for k, v in fit.items()}
+            rows.append({"arm": arm, "model": content["model"], "role": role, **flat, **fit})
+    return pd.DataFrame(rows)
+
+
+def _problems(run: OpenRun) -> pd.DataFrame:
+    counted = Counter((p.severity, p.code) for p in run.cohort.problems)
+    rows = [
+        {"code": code, "severity": severity, "title": CATALOGUE[code].title, "n": n}
+        for (severity, code), n in sorted(counted.items())
+    ]
+    return pd.DataFrame(rows, columns=["code", "severity", "title", "n"])
+
+
+def _provenance(run: OpenRun) -> dict[str, str]:
+    made = environment()
+    packages = made["packages"]
+    named = (
+        "pyradiomics-bhklab",
+        "scikit-learn",
+        "torch",
+        "numpy",
+        "scipy",
+        "xgboost",
+        "lightgbm",
+    )
+    return {
+        "data (SHA-256)": run.cohort.data_sha256,
+        "split (SHA-256)": run.split.sha256,
+        "predictions (SHA-256)": file_sha256(run.folder.file("predictions.parquet")),
+        "commit": f"{made['git']['commit']}{' with local changes' * bool(made['git']['dirty'])}",
+        "lock (SHA-256)": str(made["lock_sha256"]),
+        "her2": made["her2"],
+        "python": made["python"],
+        **{name: packages.get(name, "absent") for name in named},
+        "settings": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
+    }
+
+
+def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) -> None:
+    """Write the study down in MLflow; results.json then says where."""
+    tracked = track_study(
+        run.folder.path, results, run.config, environment(),
+        uri=tracking.uri, experiment=tracking.experiment,
+    )  # fmt: skip
+    if tracked is None:
+        results["notes"].append(NOT_SENT)
+        return
+    results["mlflow"] = {
+        "tracking_uri": tracked.tracking_uri,
+        "experiment": tracked.experiment,
+        "run_id": tracked.run_id,
+    }
+    write_json(run.folder.file("results.json"), results)
+    upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
+
+
+def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:
+    """Print the AUC of every arm, and where to look."""
+    lines = [f"{'arm':<24} {'cross-validated':<26} test"]
+    for arm, content in results["arms"].items():
+        cells = [_interval(content["repeated_cv"]), _interval(content["roles"].get("test"))]
+        lines.append(f"{ARM_TITLES[arm]:<24} {cells[0]:<26} {cells[1]}")
+    lines.append(f"report: {run.folder.file('report.html')}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    for sentence in [*([run.warning] if run.warning else []), *doubts]:
+        sys.stderr.write(f"her2: {sentence}\n")
+
+
+def _interval(p: Mapping[str, Any] | None) -> str:
+    if p is None or p["auc"] is None:
+        return "not estimable"
+    return f"{p['auc']:.3f} ({p['auc_low']:.3f} to {p['auc_high']:.3f})"

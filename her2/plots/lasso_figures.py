@@ -1,0 +1,177 @@
+"""LASSO: coefficients against the penalty, and the cross-validated error that chose it.
+
+References
+----------
+.. [1] Tibshirani R. Regression shrinkage and selection via the lasso. J R Stat Soc B
+   1996;58:267-288. doi:10.1111/j.2517-6161.1996.tb02080.x
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from her2.plots.placing import spread
+from her2.plots.plotted_tables import required
+from her2.plots.style import (
+    INK,
+    NEGATIVE,
+    PAGE_WIDTH,
+    POSITIVE,
+    new_figure,
+    say_in,
+    styled,
+)
+from her2.plots.text import NOT_ESTIMABLE, Number, count, feature_title, is_missing
+
+MAX_LABELS = 12
+RASTER_ABOVE = 20_000  # points of all paths together
+LABEL_GAP = 0.066  # of the height of the axes: one line of small text
+X_LABEL = "log₁₀ of the penalty α (weaker to the right)"
+
+
+@styled
+def lasso_figure(path: pd.DataFrame, error: pd.DataFrame, *, chosen: Number) -> Figure:
+    """Coefficient paths with the strongest features named, beside the cross-validated error.
+
+    Parameters
+    ----------
+    path
+        Columns alpha (above 0), feature and coefficient (of z-scored features).
+    error
+        Columns alpha, mse_mean and mse_sd (over the folds; NaN leaves a gap).
+    chosen
+        The penalty that was used; None or NaN draws no line.
+
+    Raises
+    ------
+    BadArgument
+        A table is empty or lacks a column.
+
+    Examples
+    --------
+    >>> path = pd.DataFrame({"alpha": [0.1, 0.01], "feature": "a_b_c", "coefficient": [0, 0.2]})
+    >>> error = pd.DataFrame({"alpha": [0.1, 0.01], "mse_mean": [0.2, 0.1], "mse_sd": 0.01})
+    >>> [axes.get_ylabel() for axes in lasso_figure(path, error, chosen=0.01).axes]
+    ['Coefficient', 'Mean squared error (cross-validated)']
+    """
+    required(path, ["alpha", "feature", "coefficient"], name="the LASSO path")
+    required(error, ["alpha", "mse_mean", "mse_sd"], name="the LASSO error")
+    figure = new_figure(PAGE_WIDTH, 3.7)
+    left, right = figure.subplots(1, 2, width_ratios=[1.1, 1.0])
+    lines = path.pivot_table(index="alpha", columns="feature", values="coefficient")
+    _draw_paths(left, lines.sort_index(), chosen)
+    _draw_error(right, error.sort_values("alpha"), chosen)
+    for axes in (left, right):
+        axes.set_xlabel(X_LABEL)
+        axes.locator_params(axis="x", nbins=5)
+        _mark_chosen(axes, chosen)
+    return figure
+
+
+def _log(alpha: pd.Series | pd.Index) -> NDArray[np.float64]:
+    return np.log10(alpha.to_numpy(dtype=np.float64))
+
+
+def _draw_paths(axes: Axes, lines: pd.DataFrame, chosen: Number) -> None:
+    at_chosen = _coefficients_at(lines, chosen)
+    axes.set_title(_path_title(at_chosen, chosen))
+    axes.set_ylabel("Coefficient")
+    if lines.empty:
+        say_in(axes, f"coefficients {NOT_ESTIMABLE}")
+        axes.tick_params(labelbottom=False, labelleft=False)
+        return
+    x, named = _log(lines.index), _strongest(lines, at_chosen)
+    axes.add_collection(
+        LineCollection(
+            [np.column_stack([x, lines[feature]]) for feature in lines.columns],
+            colors=[_line_colour(at_chosen[f], is_named=f in named) for f in lines.columns],
+            linewidths=[1.3 if feature in named else 0.7 for feature in lines.columns],
+            rasterized=lines.size > RASTER_ABOVE,
+        )
+    )
+    low, high = min(float(lines.min().min()), 0.0), max(float(lines.max().max()), 0.0)
+    margin = 0.06 * (high - low) or 0.1
+    axes.set(
+        xlim=(x.max(), x.min() if len(x) > 1 else x.min() - 1), ylim=(low - margin, high + margin)
+    )
+    _label_paths(axes, lines[named].iloc[0], at_chosen)
+
+
+def _path_title(at_chosen: pd.Series, chosen: Number) -> str:
+    if chosen is None or is_missing(chosen):
+        return f"Coefficients; chosen α {NOT_ESTIMABLE}"
+    n_kept, n_all = int((at_chosen != 0).sum()), at_chosen.size
+    return f"α = {chosen:.3g} (dashed) keeps {count(n_kept)} of {count(n_all)} features"
+
+
+def _coefficients_at(lines: pd.DataFrame, chosen: Number) -> pd.Series:
+    """Coefficients at the penalty nearest to the chosen one; at the weakest if none is."""
+    if lines.empty:
+        return pd.Series(0.0, index=lines.columns)
+    row = 0
+    if chosen is not None and not is_missing(chosen):
+        row = int(np.argmin(np.abs(_log(lines.index) - np.log10(chosen))))
+    return lines.iloc[row]
+
+
+def _strongest(lines: pd.DataFrame, at_chosen: pd.Series) -> list[str]:
+    kept = at_chosen[at_chosen != 0].abs().sort_values(ascending=False, kind="stable")
+    return [str(feature) for feature in kept.index[:MAX_LABELS]]
+
+
+def _line_colour(coefficient: float, *, is_named: bool) -> str:
+    if not is_named:
+        return "#c4c4c4"
+    return POSITIVE if coefficient > 0 else NEGATIVE
+
+
+def _label_paths(axes: Axes, ends: pd.Series, at_chosen: pd.Series) -> None:
+    """Names to the right of the axes, each led to the end of its path."""
+    low, high = axes.get_ylim()
+    heights = (ends.to_numpy(dtype=np.float64) - low) / (high - low)
+    for feature, height, placed in zip(
+        ends.index, heights, spread(heights, LABEL_GAP, low=0.0, high=0.96), strict=True
+    ):
+        colour = _line_colour(at_chosen[feature], is_named=True)
+        axes.annotate(
+            feature_title(str(feature), 34),
+            xy=(1.0, height),
+            xytext=(1.055, placed),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            va="center",
+            size=7,
+            color=INK,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0.0, 0.5),
+            },
+        )
+
+
+def _draw_error(axes: Axes, error: pd.DataFrame, chosen: Number) -> None:
+    axes.set_title("Error over the folds (mean ± SD)")
+    axes.set_ylabel("Mean squared error (cross-validated)")
+    x, mean, sd = _log(error["alpha"]), error["mse_mean"], error["mse_sd"]
+    if not mean.notna().any():
+        say_in(axes, f"error {NOT_ESTIMABLE}")
+        axes.tick_params(labelbottom=False, labelleft=False)
+        return
+    axes.fill_between(x, mean - sd, mean + sd, color=NEGATIVE, alpha=0.18, linewidth=0)
+    axes.plot(x, mean, color=NEGATIVE)
+    axes.set_xlim(x.max(), x.min() if len(x) > 1 else x.min() - 1)
+
+
+def _mark_chosen(axes: Axes, chosen: Number) -> None:
+    if chosen is None or is_missing(chosen):
+        return
+    axes.axvline(np.log10(chosen), color=INK, linewidth=1.0, linestyle=(0, (4, 2)))

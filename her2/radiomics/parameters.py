@@ -1,0 +1,187 @@
+"""Which features a preset holds, name by name, independent of what the environment can compute.
+
+pyradiomics drops a whole family with one log line when a package is missing; the names listed
+here are what its output is held against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from her2.core.errors import BadConfig
+
+SHAPE = (
+    "Elongation", "Flatness", "LeastAxisLength", "MajorAxisLength", "Maximum2DDiameterColumn",
+    "Maximum2DDiameterRow", "Maximum2DDiameterSlice", "Maximum3DDiameter", "MeshVolume",
+    "MinorAxisLength", "Sphericity", "SurfaceArea", "SurfaceVolumeRatio", "VoxelVolume",
+)  # fmt: skip
+FIRST_ORDER = (
+    "10Percentile", "90Percentile", "Energy", "Entropy", "InterquartileRange", "Kurtosis",
+    "Maximum", "MeanAbsoluteDeviation", "Mean", "Median", "Minimum", "Range",
+    "RobustMeanAbsoluteDeviation", "RootMeanSquared", "Skewness", "TotalEnergy", "Uniformity",
+    "Variance",
+)  # fmt: skip
+GLCM = (
+    "Autocorrelation", "JointAverage", "ClusterProminence", "ClusterShade", "ClusterTendency",
+    "Contrast", "Correlation", "DifferenceAverage", "DifferenceEntropy", "DifferenceVariance",
+    "JointEnergy", "JointEntropy", "Imc1", "Imc2", "Idm", "Idmn", "Id", "Idn",
+    "InverseVariance", "MaximumProbability", "SumEntropy", "SumSquares",
+)  # fmt: skip
+GLRLM = (
+    "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "GrayLevelVariance",
+    "HighGrayLevelRunEmphasis", "LongRunEmphasis", "LongRunHighGrayLevelEmphasis",
+    "LongRunLowGrayLevelEmphasis", "LowGrayLevelRunEmphasis", "RunEntropy",
+    "RunLengthNonUniformity", "RunLengthNonUniformityNormalized", "RunPercentage",
+    "RunVariance", "ShortRunEmphasis", "ShortRunHighGrayLevelEmphasis",
+    "ShortRunLowGrayLevelEmphasis",
+)  # fmt: skip
+GLSZM = (
+    "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "GrayLevelVariance",
+    "HighGrayLevelZoneEmphasis", "LargeAreaEmphasis", "LargeAreaHighGrayLevelEmphasis",
+    "LargeAreaLowGrayLevelEmphasis", "LowGrayLevelZoneEmphasis", "SizeZoneNonUniformity",
+    "SizeZoneNonUniformityNormalized", "SmallAreaEmphasis", "SmallAreaHighGrayLevelEmphasis",
+    "SmallAreaLowGrayLevelEmphasis", "ZoneEntropy", "ZonePercentage", "ZoneVariance",
+)  # fmt: skip
+GLDM = (
+    "DependenceEntropy", "DependenceNonUniformity", "DependenceNonUniformityNormalized",
+    "DependenceVariance", "GrayLevelNonUniformity", "GrayLevelVariance",
+    "HighGrayLevelEmphasis", "LargeDependenceEmphasis", "LargeDependenceHighGrayLevelEmphasis",
+    "LargeDependenceLowGrayLevelEmphasis", "LowGrayLevelEmphasis", "SmallDependenceEmphasis",
+    "SmallDependenceHighGrayLevelEmphasis", "SmallDependenceLowGrayLevelEmphasis",
+)  # fmt: skip
+NGTDM = ("Busyness", "Coarseness", "Complexity", "Contrast", "Strength")
+
+IMAGE_TYPES = (
+    "original", "wavelet-LLH", "wavelet-LHL", "wavelet-LHH", "wavelet-HLL", "wavelet-HLH",
+    "wavelet-HHL", "wavelet-HHH", "wavelet-LLL", "square", "squareroot", "logarithm",
+    "exponential", "gradient", "lbp-3D-m1", "lbp-3D-m2", "lbp-3D-k",
+)  # fmt: skip
+PLANE_SHAPE = (
+    "Elongation", "MajorAxisLength", "MaximumDiameter", "MeshSurface", "MinorAxisLength",
+    "Perimeter", "PerimeterSurfaceRatio", "PixelSurface", "Sphericity",
+)  # fmt: skip
+LOG_SIGMAS_MM = (1.0, 2.0, 3.0)
+LOG_TYPES = tuple(f"log-sigma-{sigma:.0f}-0-mm-3D" for sigma in LOG_SIGMAS_MM)
+STACK_IMAGE_TYPES = (*IMAGE_TYPES[:9], *LOG_TYPES, *IMAGE_TYPES[9:])
+PLANE_IMAGE_TYPES = (
+    "original", "wavelet-LH", "wavelet-HL", "wavelet-HH", "wavelet-LL", *LOG_TYPES,
+    "square", "squareroot", "logarithm", "exponential", "gradient", "lbp-2D",
+)  # fmt: skip
+FAMILIES = {
+    "firstorder": FIRST_ORDER,
+    "glcm": GLCM,
+    "glrlm": GLRLM,
+    "glszm": GLSZM,
+    "gldm": GLDM,
+    "ngtdm": NGTDM,
+}
+BIN_WIDTH = 25
+_POINT_FILTERS = ("Square", "SquareRoot", "Logarithm", "Exponential", "Gradient")
+# uniform patterns are 0 to 9: one bin of the usual width would hold them all
+_PATTERN_BIN_WIDTH = 1
+
+Engine = Literal["volume", "plane", "pyradiomics"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named configuration: what pyradiomics is told and the names it must answer with.
+
+    engine: which code measures: this package's kernels for a slice as a ``volume`` one slice
+    thick or as a ``plane``, or ``pyradiomics`` itself; n_dimensions: of the images, 2 or 3.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    feature_names: tuple[str, ...]
+    engine: Engine = "pyradiomics"
+    n_dimensions: int = 2
+
+    def bin_width(self, image_type: str) -> float:
+        """Return the bin width of grey values of an image type."""
+        own = self.parameters["imageType"].get("LBP2D", {}) if image_type == "lbp-2D" else {}
+        return float(own.get("binWidth", self.parameters["setting"]["binWidth"]))
+
+
+def paper_1561() -> Preset:
+    """Return the paper's set on one slice: 14 shape + 17 image types x 91 = 1,561 features."""
+    filters: dict[str, dict[str, Any]] = {
+        name: {} for name in ("Original", "Wavelet", *_POINT_FILTERS, "LBP3D")
+    }
+    names = _names("shape", SHAPE, IMAGE_TYPES)
+    return Preset("paper_1561", _parameters("shape", filters), names, "volume")
+
+
+def volume_1834() -> Preset:
+    """Return the paper's set with LoG, for stacks: 14 shape + 20 image types x 91 = 1,834."""
+    filters: dict[str, dict[str, Any]] = {
+        "Original": {},
+        "Wavelet": {},
+        "LoG": {"sigma": list(LOG_SIGMAS_MM)},
+        **{name: {} for name in _POINT_FILTERS},
+        "LBP3D": {},
+    }
+    names = _names("shape", SHAPE, STACK_IMAGE_TYPES)
+    return Preset("volume_1834", _parameters("shape", filters), names, n_dimensions=3)
+
+
+def us2d() -> Preset:
+    """Return a set for a slice as a plane: 9 shape + 14 image types x 91 = 1,283 features.
+
+    Four wavelet bands, LoG, and local patterns on a circle: no filter looks for a third dimension
+    that is not there. ``parameters`` are for a two-dimensional image; pyradiomics' force2D on a
+    volume one slice thick gives the same values, without LoG.
+    """
+    filters: dict[str, dict[str, Any]] = {
+        "Original": {},
+        "Wavelet": {},
+        "LoG": {"sigma": list(LOG_SIGMAS_MM)},
+        **{name: {} for name in _POINT_FILTERS},
+        "LBP2D": {"binWidth": _PATTERN_BIN_WIDTH},
+    }
+    names = _names("shape2D", PLANE_SHAPE, PLANE_IMAGE_TYPES)
+    return Preset("us2d", _parameters("shape2D", filters), names, "plane")
+
+
+def _parameters(shape: str, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return new parameters in pyradiomics' schema."""
+    feature_class: dict[str, list[str]] = {shape: []}
+    feature_class |= {family: list(names) for family, names in FAMILIES.items()}
+    return {
+        "imageType": filters,
+        "featureClass": feature_class,
+        "setting": {"binWidth": BIN_WIDTH, "label": 1},
+    }
+
+
+def _names(shape: str, members: tuple[str, ...], image_types: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"original_{shape}_{name}" for name in members) + tuple(
+        f"{image_type}_{family}_{name}"
+        for image_type in image_types
+        for family, names in FAMILIES.items()
+        for name in names
+    )
+
+
+PRESETS = {"paper_1561": paper_1561, "us2d": us2d, "volume_1834": volume_1834}
+
+
+def find_preset(name: str) -> Preset:
+    """Return a preset by name; an unknown one is refused with the known ones.
+
+    Examples
+    --------
+    >>> len(find_preset("paper_1561").feature_names)
+    1561
+    """
+    if name not in PRESETS:
+        raise BadConfig(
+            f"expected radiomics.preset to be one of {', '.join(PRESETS)}, found {name!r}"
+        )
+    return PRESETS[name]()
+
+
+def family_of(feature_name: str) -> str:
+    """Return the family of a feature by its name, for example ``glcm``."""
+    return feature_name.split("_")[1]

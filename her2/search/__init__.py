@@ -1,0 +1,1 @@
+"""Searches of settings: Optuna behind Hydra's multirun; spaces lie in sweeps/."""

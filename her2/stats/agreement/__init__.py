@@ -1,0 +1,1 @@
+"""Agreement of readers, scanners and images: ICC, outlines, ComBat, image quality."""

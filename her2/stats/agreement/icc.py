@@ -1,0 +1,319 @@
+"""Intraclass correlation of values that several readers measured on the same subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import f as f_distribution
+
+from her2.core.errors import BadArgument, NotEstimable
+from her2.stats import validation
+from her2.stats.agreement.mean_squares import IccForm, error_term, icc_limits, mean_squares
+from her2.stats.validation import BoolArray, FloatArray
+
+IntArray = NDArray[np.intp]
+_COLUMNS = ["value", "low", "high"]
+
+
+@dataclass(frozen=True)
+class Icc:
+    """Intraclass correlation and its confidence limits; each at most 1, and may be negative."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class IccTest:
+    """F test of an intraclass correlation of 0: between subjects over error."""
+
+    statistic: float
+    dof_between: int
+    dof_error: int
+    p_value: float
+
+
+def icc(ratings: ArrayLike, *, form: IccForm = "ICC(2,1)", level: float = 0.95) -> Icc:
+    """Intraclass correlation of one table of ratings, as R's `psych::ICC(lmer = FALSE)`.
+
+    Parameters
+    ----------
+    ratings
+        Shape (n_subjects, n_raters), both at least 2, no missing value.
+    form
+        "ICC(1,1)" one-way, "ICC(2,1)" two-way random (absolute agreement), "ICC(3,1)" two-way
+        mixed (consistency), of one rating; "ICC(1,k)" and so on of the mean of the k ratings.
+    level
+        Confidence level in (0, 1).
+
+    Returns
+    -------
+    Icc
+        1 with limits 1 for raters who agree perfectly on subjects who differ.
+
+    Raises
+    ------
+    NotEstimable
+        If all ratings are equal, a rating is missing, the table has fewer than two subjects or
+        raters, or a mean over k ratings has subjects who do not differ at all.
+    BadArgument
+        If the form is unknown, the level is not in (0, 1), or the table is not two-dimensional.
+
+    References
+    ----------
+    Shrout & Fleiss (1979), Psychol. Bull. 86:420, doi:10.1037/0033-2909.86.2.420.
+    McGraw & Wong (1996), Psychol. Methods 1:30, doi:10.1037/1082-989X.1.1.30.
+
+    Examples
+    --------
+    >>> first_subjects = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8]]
+    >>> result = icc([*first_subjects, [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
+    >>> round(result.value, 3), round(result.low, 3), round(result.high, 3)
+    (0.29, 0.019, 0.761)
+    """
+    row = icc_per_feature(_one_table(ratings, form), form=form, level=level).iloc[0]
+    if row["note"]:
+        raise NotEstimable(row["note"])
+    return Icc(float(row["value"]), float(row["low"]), float(row["high"]))
+
+
+def icc_per_feature(
+    ratings: ArrayLike, *, form: IccForm = "ICC(2,1)", level: float = 0.95
+) -> pd.DataFrame:
+    """Intraclass correlation of many features at once.
+
+    Parameters
+    ----------
+    ratings
+        Shape (n_features, n_subjects, n_raters), at least 2 subjects and 2 raters.
+    form, level
+        As in `icc`.
+
+    Returns
+    -------
+    DataFrame
+        One row a feature: value, low, high, note. A feature that is not estimable has the reason
+        in `note` and missing values; otherwise `note` is empty.
+
+    Raises
+    ------
+    NotEstimable
+        If there are fewer than two subjects or raters.
+    BadArgument
+        If the form is unknown, the level is not in (0, 1), or the array is not three-dimensional.
+
+    References
+    ----------
+    McGraw & Wong (1996), Psychol. Methods 1:30, doi:10.1037/1082-989X.1.1.30.
+
+    Examples
+    --------
+    >>> icc_per_feature([[[1, 1], [2, 2], [4, 4]], [[5, 5], [5, 5], [5, 5]]])["value"].tolist()
+    [1.0, nan]
+    """
+    tables = _checked_ratings(ratings, form, level)
+    notes = _reasons(tables)
+    usable = notes == ""
+    limits = np.full((len(tables), 3), np.nan)
+    if usable.any():
+        with np.errstate(invalid="ignore"):
+            found = icc_limits(mean_squares(tables[usable]), form, level)
+        limits[usable] = np.column_stack(found)
+    # subjects who do not differ: minus infinity for a mean of k ratings, 0 / 0 for consistency
+    notes[usable & ~np.isfinite(limits).all(axis=1)] = (
+        "an ICC needs subjects that differ, found equal means; drop this feature"
+    )
+    limits[notes != ""] = np.nan
+    return pd.DataFrame(limits, columns=_COLUMNS).assign(note=notes)
+
+
+def icc_test(ratings: ArrayLike, *, form: IccForm = "ICC(2,1)") -> IccTest:
+    """F test that subjects differ at all (ICC = 0), one-sided, as R's `psych::ICC`.
+
+    Parameters
+    ----------
+    ratings, form
+        As in `icc`. The mean over k ratings has the same test as one rating.
+
+    Returns
+    -------
+    IccTest
+        Mean square between subjects over the error mean square of the form.
+
+    Raises
+    ------
+    NotEstimable
+        If there is no ICC (see `icc`), or the error is 0: then the ratio is infinite.
+    BadArgument
+        If the form is unknown or the table is not two-dimensional.
+
+    References
+    ----------
+    Shrout & Fleiss (1979), Psychol. Bull. 86:420, doi:10.1037/0033-2909.86.2.420.
+
+    Examples
+    --------
+    >>> test = icc_test([[9, 2], [6, 1], [8, 4], [7, 1]], form="ICC(3,1)")
+    >>> round(test.statistic, 2), test.dof_between, test.dof_error, round(test.p_value, 3)
+    (3.4, 3, 3, 0.171)
+    """
+    tables = _one_table(ratings, form)
+    note = str(_reasons(tables)[0])
+    if note:
+        raise NotEstimable(note)
+    ms = mean_squares(tables)
+    error, dof = error_term(ms, form)
+    if error[0] == 0.0:
+        raise NotEstimable(
+            "an F ratio needs ratings that differ within subjects, found perfect agreement; "
+            "report the ICC alone"
+        )
+    ratio = float(ms.between_subjects[0] / error[0])
+    p_value = float(f_distribution.sf(ratio, ms.n - 1, dof))
+    return IccTest(ratio, ms.n - 1, dof, p_value)
+
+
+def icc_of_pairs(
+    first: ArrayLike,
+    second: ArrayLike,
+    *more: ArrayLike,
+    form: IccForm = "ICC(2,1)",
+    level: float = 0.95,
+    min_pairs: int = 2,
+) -> pd.DataFrame:
+    """Intraclass correlation of each feature of two readers, over the subjects both measured.
+
+    Of more readers than two (or of changed masks in their place), over those all measured.
+
+    Parameters
+    ----------
+    first, second, *more
+        Shape (n_subjects, n_features), the same subjects and features; NaN or infinite where a
+        reader has no value.
+    form, level
+        As in `icc`.
+    min_pairs
+        Fewest subjects with all values that a feature needs, at least 2.
+
+    Returns
+    -------
+    DataFrame
+        One row a feature: value, low, high, note, n_pairs. A feature that is not estimable has
+        the reason in `note` and missing values.
+
+    Raises
+    ------
+    BadArgument
+        If the shapes differ or are not two-dimensional, the form is unknown, the level is not in
+        (0, 1), or `min_pairs` is below 2.
+
+    References
+    ----------
+    McGraw & Wong (1996), Psychol. Methods 1:30, doi:10.1037/1082-989X.1.1.30.
+
+    Examples
+    --------
+    >>> second = [[1.0, 1.0], [2.0, 5.0], [4.0, float("nan")]]
+    >>> found = icc_of_pairs([[1.0, 2.0], [2.0, 4.0], [4.0, 3.0]], second, min_pairs=3)
+    >>> found["value"].tolist(), found["n_pairs"].tolist()
+    ([1.0, nan], [3, 2])
+    """
+    pairs = _checked_pairs([first, second, *more], form, level, min_pairs)
+    complete: BoolArray = np.asarray(np.isfinite(pairs).all(axis=2))
+    n_pairs = complete.sum(axis=1)
+    limits = np.full((len(pairs), len(_COLUMNS)), np.nan)
+    notes = np.array([_too_few(int(n), min_pairs) for n in n_pairs], dtype=object)
+    for rows, features in _same_subjects(complete, n_pairs >= min_pairs):
+        part = icc_per_feature(pairs[np.ix_(features, rows)], form=form, level=level)
+        limits[features], notes[features] = part[_COLUMNS], part["note"]
+    return pd.DataFrame(limits, columns=_COLUMNS).assign(note=notes, n_pairs=n_pairs)
+
+
+def _one_table(ratings: ArrayLike, form: str) -> FloatArray:
+    """Ratings of shape (1, n_subjects, n_raters)."""
+    table = np.asarray(ratings, dtype=np.float64)
+    if table.ndim != 2:
+        raise BadArgument(
+            f"ratings must have shape (n_subjects, n_raters), found {table.shape}; "
+            "use icc_per_feature for several tables"
+        )
+    return _checked_ratings(table[None], form, 0.95)
+
+
+def _checked_pairs(
+    readers: Sequence[ArrayLike], form: str, level: float, min_pairs: int
+) -> FloatArray:
+    """Values of shape (n_features, n_subjects, n_readers)."""
+    validation.check_level(level)
+    _check_form(form)
+    tables = [np.asarray(values, dtype=np.float64) for values in readers]
+    if tables[0].ndim != 2 or len({table.shape for table in tables}) > 1:
+        raise BadArgument(
+            "the readers' values must have one shape (n_subjects, n_features), found "
+            f"{' and '.join(str(table.shape) for table in tables)}; align them by lesion and "
+            "feature"
+        )
+    if min_pairs < 2:
+        raise BadArgument(f"min_pairs must be at least 2, found {min_pairs}; 10 is usual")
+    return np.stack([table.T for table in tables], axis=2)
+
+
+def _too_few(n_pairs: int, min_pairs: int) -> str:
+    if n_pairs >= min_pairs:
+        return ""
+    return (
+        f"an ICC needs {min_pairs} subjects that both readers measured, found {n_pairs}; have "
+        "the second reader measure more"
+    )
+
+
+def _same_subjects(complete: BoolArray, enough: BoolArray) -> Iterator[tuple[IntArray, IntArray]]:
+    """Rows of subjects, and features that have both values exactly there.
+
+    complete: (p, n). Missing values come by whole lesions, so these groups are few.
+    """
+    features = np.flatnonzero(enough)
+    if not features.size:
+        return
+    patterns, group = np.unique(complete[features], axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        yield np.flatnonzero(pattern), features[group.ravel() == i]
+
+
+def _checked_ratings(ratings: ArrayLike, form: str, level: float) -> FloatArray:
+    validation.check_level(level)
+    _check_form(form)
+    tables = np.asarray(ratings, dtype=np.float64)
+    if tables.ndim != 3:
+        raise BadArgument(
+            f"ratings must have shape (n_features, n_subjects, n_raters), found {tables.shape}"
+        )
+    if min(tables.shape[1:]) < 2:
+        raise NotEstimable(
+            f"an ICC needs 2 subjects and 2 raters, found {tables.shape[1]} and "
+            f"{tables.shape[2]}; have a second reader rate more cases"
+        )
+    return tables
+
+
+def _check_form(form: str) -> None:
+    if form not in get_args(IccForm):
+        raise BadArgument(f"form must be one of {', '.join(get_args(IccForm))}, found {form!r}")
+
+
+def _reasons(tables: FloatArray) -> np.ndarray:
+    """Why each table has no ICC, empty where it has one; shape (m,)."""
+    notes = np.full(len(tables), "", dtype=object)
+    finite = np.isfinite(tables).all(axis=(1, 2))
+    notes[~finite] = (
+        "an ICC needs complete ratings, found a missing or infinite one; leave that subject out"
+    )
+    constant = tables.max(axis=(1, 2)) == tables.min(axis=(1, 2))
+    notes[constant] = "an ICC needs ratings that differ, found one value; drop this feature"
+    return notes

@@ -1,0 +1,1 @@
+"""Variables and the outcome: Table 1, odds ratios, logistic regression, nomogram, imputation."""

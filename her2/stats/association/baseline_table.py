@@ -1,0 +1,273 @@
+"""Table 1: what the patients are like, and whether groups of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from her2.core.errors import BadArgument, NotEstimable
+from her2.core.types import ROLES
+from her2.stats import validation
+from her2.stats.association.baseline_cells import NOTHING, digits, mean_sd, median_iqr, share
+from her2.stats.association.count_tests import chi_square, fisher_exact
+from her2.stats.association.design import label, levels
+from her2.stats.association.group_tests import t_test
+from her2.stats.association.standardised_difference import (
+    standardised_difference,
+    standardised_difference_of_shares,
+)
+
+_TESTED = ("missing", "p_value", "test_name", "smd")
+COLUMNS = ("variable", "level", "all", "train", "test", *_TESTED)
+OUTCOME_COLUMNS = ("variable", "level", "all", "negative", "positive", *_TESTED)
+
+
+class _Comparison(NamedTuple):
+    p_value: float | None
+    test_name: str
+    smd: float | None = None
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Which group each row is in, in the order shown, and which two are compared."""
+
+    group: pd.Series
+    shown: tuple[str, ...]
+    compared: tuple[str, str]
+
+    def parts(self, values: pd.Series) -> Iterator[tuple[str, pd.Series]]:
+        """Values of all cases and of each group, under the name of the column they go to."""
+        yield "all", values
+        for name in self.shown:
+            yield name, values[self.group == name]
+
+    def pair(self, values: pd.Series) -> tuple[pd.Series, pd.Series]:
+        """Values of the two groups that are compared."""
+        first, second = (values[self.group == name] for name in self.compared)
+        return first, second
+
+
+def baseline_table(
+    table: pd.DataFrame, groups: ArrayLike, *, y_true: ArrayLike | None = None
+) -> pd.DataFrame:
+    """Characteristics of all, training and test cases, compared between training and test.
+
+    Parameters
+    ----------
+    table
+        One row a case, one column a characteristic. A numeric column with more than two values
+        is described by mean ± SD and median [quartiles] and compared by Welch's t; any other by
+        counts and compared by chi-square (2x2: with Yates' correction, or Fisher's exact test if
+        an expected count is below 5). Percentages and tests leave missing values out.
+    groups
+        Shape (n,), "train", "test" or "external" for each row.
+    y_true
+        Shape (n,), 0 or 1: adds the outcome as first characteristic.
+
+    Returns
+    -------
+    DataFrame
+        Columns variable, level, all, train, test, missing, p_value, test_name, smd: text, but for
+        missing (count), p_value and smd (float or None), which stand on a variable's first row.
+        smd is the standardised difference: of the means, training - test; of the shares, at least
+        0. External cases, if any, have a column after test and are part of "all", but are not
+        compared.
+
+    Raises
+    ------
+    BadArgument
+        If a group is none of the three, the lengths differ, or y_true is not 0/1.
+    NotEstimable
+        If there is no row.
+
+    References
+    ----------
+    Welch (1947), Biometrika 34:28, doi:10.1093/biomet/34.1-2.28.
+    Yates (1934), Suppl. J. R. Stat. Soc. 1:217, doi:10.2307/2983604.
+    Austin (2009), Stat. Med. 28:3083, doi:10.1002/sim.3697 (standardised difference).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"er": ["-", "+", "+", "-", "+", "+"]})
+    >>> result = baseline_table(table, ["train", "train", "train", "test", "test", "test"])
+    >>> result[["variable", "level", "train", "test", "test_name"]].values.tolist()[1]
+    ['er', '+', '2 (66.7%)', '2 (66.7%)', 'Fisher exact']
+    """
+    role = _roles(groups, len(table))
+    described = table.reset_index(drop=True)
+    if y_true is not None:
+        y = validation.outcome(y_true, both_classes=False).astype(int)
+        _check_length(y.size, len(table), "y_true")
+        described.insert(0, "outcome", y, allow_duplicates=True)
+    shown = ROLES if (role == "external").any() else ROLES[:2]
+    return _describe(described, _Groups(role, shown, ("train", "test")))
+
+
+def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
+    """Characteristics of all, negative and positive cases, compared between the two.
+
+    Parameters
+    ----------
+    table
+        One row a case, one column a characteristic, as in `baseline_table`.
+    y_true
+        Shape (n,), 0 or 1.
+
+    Returns
+    -------
+    DataFrame
+        Columns variable, level, all, negative, positive, missing, p_value, test_name, smd, as in
+        `baseline_table`; smd of means is positive - negative.
+
+    Raises
+    ------
+    BadArgument
+        If the lengths differ or y_true is not 0/1.
+    NotEstimable
+        If there is no row.
+
+    References
+    ----------
+    Austin (2009), Stat. Med. 28:3083, doi:10.1002/sim.3697 (standardised differences).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"age": [40, 50, 60, 50, 60, 70]})
+    >>> row = baseline_by_outcome(table, [0, 0, 0, 1, 1, 1]).iloc[1]
+    >>> row["negative"], row["positive"], row["test_name"], row["smd"]
+    ('50.0 ± 10.0', '60.0 ± 10.0', 'Welch t', 1.0)
+    """
+    positive = validation.outcome(y_true, both_classes=False)
+    _check_length(positive.size, len(table), "y_true")
+    group = pd.Series(np.where(positive, "positive", "negative"))
+    groups = _Groups(group, ("negative", "positive"), ("positive", "negative"))
+    return _describe(table.reset_index(drop=True), groups)
+
+
+def _roles(groups: ArrayLike, n: int) -> pd.Series:
+    role = pd.Series(np.asarray(groups, dtype=object))
+    _check_length(role.size, n, "groups")
+    validation.outcome(np.zeros(n), both_classes=False)  # an empty table has nothing to describe
+    odd = role[~role.isin(ROLES)]
+    if len(odd):
+        raise BadArgument(f"groups must be one of {', '.join(ROLES)}, found {odd.iloc[0]!r}")
+    return role
+
+
+def _check_length(found: int, expected: int, name: str) -> None:
+    if found != expected:
+        raise BadArgument(f"{name} must have one value for each of {expected} rows, found {found}")
+
+
+def _describe(table: pd.DataFrame, groups: _Groups) -> pd.DataFrame:
+    counts = {name: str(len(part)) for name, part in groups.parts(groups.group)}
+    rows = [_row("n", "", counts, 0, _Comparison(None, ""))]
+    for i, name in enumerate(table.columns):
+        rows += _variable_rows(str(name), table.iloc[:, i], groups)
+    frame = pd.DataFrame(rows, columns=["variable", "level", "all", *groups.shown, *_TESTED])
+    for name in ("missing", "p_value", "smd"):  # None stays None, whole numbers stay whole
+        frame[name] = pd.Series([row[name] for row in rows], dtype=object)
+    described = ["all", *groups.shown]
+    frame[described] = frame[described].fillna(NOTHING)
+    return frame
+
+
+def _variable_rows(name: str, values: pd.Series, groups: _Groups) -> list[dict[str, object]]:
+    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if is_number and values.nunique() > 2:
+        return _numeric_rows(name, values.astype(np.float64), groups)
+    return _categorical_rows(name, values, groups)
+
+
+def _numeric_rows(name: str, values: pd.Series, groups: _Groups) -> list[dict[str, object]]:
+    comparison = _compare_means(*(part.dropna() for part in groups.pair(values)))
+    missing = int(values.isna().sum())
+    shown = digits(float(values[np.isfinite(values)].std()))
+    parts = [(part, v.dropna()) for part, v in groups.parts(values)]
+    means = {part: mean_sd(v, shown) for part, v in parts}
+    medians = {part: median_iqr(v, shown) for part, v in parts}
+    return [
+        _row(name, "mean ± SD", means, missing, comparison),
+        _row(name, "median [Q1, Q3]", medians),
+    ]
+
+
+def _categorical_rows(name: str, values: pd.Series, groups: _Groups) -> list[dict[str, object]]:
+    known = levels(values)
+    comparison = _compare_proportions(*groups.pair(values), known)
+    missing = int(values.isna().sum())
+    if not known:
+        return [_row(name, "", {}, missing, comparison)]
+    rows = [
+        _row(name, label(level), {part: share(v, level) for part, v in groups.parts(values)})
+        for level in known
+    ]
+    rows[0] |= {"missing": missing, **comparison._asdict()}
+    return rows
+
+
+def _compare_means(first: pd.Series, second: pd.Series) -> _Comparison:
+    reason = _no_comparison(first, second)
+    if reason:
+        return _Comparison(None, f"not estimable: {reason}")
+    x, y = first.to_numpy(), second.to_numpy()
+    return _Comparison(t_test(x, y).p_value, "Welch t", _or_none(standardised_difference, x, y))
+
+
+def _no_comparison(first: pd.Series, second: pd.Series) -> str:
+    if min(len(first), len(second)) < 2:
+        return "fewer than 2 values in a group"
+    if not np.isfinite([*first, *second]).all():
+        return "an infinite value"
+    if first.nunique() == 1 and second.nunique() == 1:
+        return "values do not vary within the groups"
+    return ""
+
+
+def _compare_proportions(first: pd.Series, second: pd.Series, known: list[object]) -> _Comparison:
+    parts = (first, second)
+    counts = np.array([[int((part == level).sum()) for level in known] for part in parts])
+    counts = counts[:, counts.sum(axis=0) > 0] if counts.size else counts.reshape(2, 0)
+    try:
+        p_value, test_name = _test_of_counts(counts)
+    except NotEstimable as error:
+        return _Comparison(None, f"not estimable: {error}")
+    smd = _or_none(standardised_difference_of_shares, counts[0], counts[1])
+    return _Comparison(p_value, test_name, smd)
+
+
+def _test_of_counts(counts: NDArray[np.int64]) -> tuple[float, str]:
+    result = chi_square(counts)  # corrects 2x2 tables only
+    is_sparse = result.smallest_expected < 5
+    if counts.shape == (2, 2) and is_sparse:
+        return fisher_exact(counts).p_value, "Fisher exact"
+    if counts.shape == (2, 2):
+        return result.p_value, "chi-square (Yates)"
+    name = "chi-square (an expected count below 5)" if is_sparse else "chi-square"
+    return result.p_value, name
+
+
+def _or_none(
+    measure: Callable[[ArrayLike, ArrayLike], float], first: ArrayLike, second: ArrayLike
+) -> float | None:
+    try:
+        return measure(first, second)
+    except NotEstimable:  # infinite: groups without a level in common
+        return None
+
+
+def _row(
+    variable: str,
+    level: str,
+    cells: dict[str, str],
+    missing: int | None = None,
+    comparison: _Comparison | None = None,
+) -> dict[str, object]:
+    tested = comparison or _Comparison(None, "")
+    return {"variable": variable, "level": level, **cells, "missing": missing, **tested._asdict()}

@@ -1,0 +1,1 @@
+"""How well a score ranks patients: AUC, ROC, DeLong, thresholds, net benefit, resampling."""

@@ -1,0 +1,137 @@
+"""Placements: how many cases of the other class each case beats, of which the AUC is the mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from her2.core.errors import NotEstimable
+from her2.stats.validation import BoolArray, FloatArray
+
+Counts = FloatArray | NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Placements:
+    """For each positive, the negatives it beats; for each negative, the positives that beat it.
+
+    Counts, a tie counting one half, so they are exact multiples of 0.5 in floating point.
+    of_positives: (n_positive,), 0 to n_negative; of_negatives: (n_negative,), 0 to n_positive;
+    both in the order of the cases.
+    """
+
+    of_positives: FloatArray
+    of_negatives: FloatArray
+
+    @property
+    def auc(self) -> float:
+        """Share of (positive, negative) pairs that are ordered correctly."""
+        n_pairs = self.of_positives.size * self.of_negatives.size
+        return float(self.of_positives.sum() / n_pairs)
+
+    @property
+    def variance(self) -> float:
+        """DeLong variance of the AUC; not estimable with fewer than two cases in a class."""
+        return placement_variance(self.of_positives, self.of_negatives)
+
+
+def placements(positive: BoolArray, scores: FloatArray) -> Placements:
+    """Placements of all cases from a single sort, in O(n log n).
+
+    Parameters
+    ----------
+    positive
+        Shape (n,), both values present.
+    scores
+        Shape (n,), finite.
+
+    Returns
+    -------
+    Placements
+        In the order of the cases.
+
+    References
+    ----------
+    Sun & Xu (2014), IEEE Signal Process. Lett. 21:1389, doi:10.1109/LSP.2014.2337313, eq. 9-10.
+
+    Examples
+    --------
+    >>> placed = placements(np.array([False, True, False, True]), np.array([1.0, 2.0, 2.0, 3.0]))
+    >>> placed.of_positives.tolist(), placed.of_negatives.tolist()
+    ([1.5, 2.0], [2.0, 1.5])
+    """
+    order = np.argsort(scores)
+    is_positive, ascending = positive[order], scores[order]
+    is_first = np.concatenate([[True], ascending[1:] != ascending[:-1]])  # of its ties
+    positives_below, negatives_below = _below(is_positive, is_first)
+    above = np.where(is_positive, negatives_below, np.int32(positive.sum()) - positives_below)
+    placed = np.empty_like(above)
+    placed[order] = above
+    # by index: several times as fast as by mask
+    of_positives, of_negatives = (
+        placed[np.flatnonzero(positive)],
+        placed[np.flatnonzero(~positive)],
+    )
+    return Placements(of_positives.astype(np.float64), of_negatives.astype(np.float64))
+
+
+def _below(is_positive: BoolArray, is_first: BoolArray) -> tuple[Counts, Counts]:
+    """Positives and negatives below each case of ascending score, (n,) each, a tie one half."""
+    n = is_positive.size
+    positives = np.cumsum(is_positive, dtype=np.int32)  # half as much memory to move
+    if is_first.all():  # no ties: the usual case
+        return positives, np.arange(1, n + 1, dtype=np.int32) - positives
+    starts = np.flatnonzero(is_first)
+    ends = np.append(starts[1:], n)
+    up_to = np.concatenate([[0], positives])
+    positives_below = (up_to[starts] + up_to[ends]) / 2.0
+    negatives_below = (starts + ends) / 2.0 - positives_below
+    sizes = ends - starts
+    return np.repeat(positives_below, sizes), np.repeat(negatives_below, sizes)
+
+
+def placement_variance(of_positives: FloatArray, of_negatives: FloatArray) -> float:
+    """DeLong variance of an AUC, or of a difference if given differences of placements.
+
+    of_positives: (m,), of_negatives: (n,), both as counts. It is taken on the counts, which are
+    exact, so that placements that all agree give exactly 0.
+
+    Raises
+    ------
+    NotEstimable
+        If a class has fewer than two cases.
+    """
+    m, n = _class_sizes(of_positives, of_negatives)
+    between_positives = float(np.var(of_positives, ddof=1)) / n**2 / m
+    between_negatives = float(np.var(of_negatives, ddof=1)) / m**2 / n
+    return between_positives + between_negatives
+
+
+def placement_covariance(first: Placements, second: Placements) -> float:
+    """DeLong covariance of the AUCs of two scores of the same cases.
+
+    Raises
+    ------
+    NotEstimable
+        If a class has fewer than two cases.
+    """
+    m, n = _class_sizes(first.of_positives, first.of_negatives)
+    between_positives = _covariance(first.of_positives, second.of_positives) / n**2 / m
+    between_negatives = _covariance(first.of_negatives, second.of_negatives) / m**2 / n
+    return between_positives + between_negatives
+
+
+def _covariance(first: FloatArray, second: FloatArray) -> float:
+    return float((first - first.mean()) @ (second - second.mean())) / (first.size - 1)
+
+
+def _class_sizes(of_positives: FloatArray, of_negatives: FloatArray) -> tuple[int, int]:
+    m, n = of_positives.size, of_negatives.size
+    if min(m, n) < 2:
+        raise NotEstimable(
+            f"the DeLong variance needs 2 cases in each class, found {m} positive and "
+            f"{n} negative; report the AUC without an interval or collect more cases"
+        )
+    return m, n

@@ -1,0 +1,1 @@
+"""Whether predicted probabilities are true: line, curve, tests, proper scores."""

@@ -1,0 +1,310 @@
+"""The calibration line: outcome on logit(p), ideally with intercept 0 and slope 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from scipy.stats import norm
+
+from her2.core.errors import NotEstimable
+from her2.stats import validation
+from her2.stats.association.logistic_fit import fit_logistic
+from her2.stats.validation import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class CalibrationLine:
+    """Line of the outcome on logit(p), with Wald standard errors and limits.
+
+    n: predictions other than 0 and 1, which it is fitted to.
+    """
+
+    intercept: float
+    slope: float
+    intercept_standard_error: float
+    slope_standard_error: float
+    intercept_low: float
+    intercept_high: float
+    slope_low: float
+    slope_high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class CalibrationInTheLarge:
+    """Intercept with the slope held at 1, with Wald limits; and observed against expected.
+
+    observed_minus_expected: prevalence minus mean prediction; observed_over_expected: their
+    ratio. Both are of all cases, the intercept of predictions other than 0 and 1.
+    """
+
+    intercept: float
+    standard_error: float
+    low: float
+    high: float
+    observed_minus_expected: float
+    observed_over_expected: float
+
+
+def calibration_line(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[float, float]:
+    """Intercept and slope of the logistic regression of the outcome on logit(p).
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1]. Predictions of exactly 0 or 1 have no logit and are left out, as
+        R's `val.prob` leaves them out: any clip would be an arbitrary, hugely influential value.
+
+    Returns
+    -------
+    tuple of float
+        (intercept, slope), ideally (0, 1); slope below 1: predictions too extreme.
+
+    Raises
+    ------
+    NotEstimable
+        If the predictions separate the classes perfectly (the slope is infinite) or are constant,
+        or if a class is absent or a prediction missing.
+    BadArgument
+        If the shapes differ or a prediction is outside [0, 1].
+
+    References
+    ----------
+    Cox (1958), Biometrika 45:562, doi:10.1093/biomet/45.3-4.562.
+
+    Examples
+    --------
+    >>> intercept, slope = calibration_line([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.5, 0.6, 0.7])
+    >>> round(intercept, 3), round(slope, 3)
+    (0.798, 1.639)
+    """
+    _, _, intercept, slope = _line(y_true, y_prob)
+    return intercept, slope
+
+
+def calibration_slope(y_true: ArrayLike, y_prob: ArrayLike) -> float:
+    """Slope of `calibration_line` alone, as a measure to bootstrap.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1].
+
+    Returns
+    -------
+    float
+        Ideally 1; below 1: predictions too extreme.
+
+    Raises
+    ------
+    NotEstimable
+        As `calibration_line`.
+    BadArgument
+        If the shapes differ or a prediction is outside [0, 1].
+
+    References
+    ----------
+    Cox (1958), Biometrika 45:562, doi:10.1093/biomet/45.3-4.562.
+
+    Examples
+    --------
+    >>> round(calibration_slope([0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.5, 0.6, 0.7]), 3)
+    1.639
+    """
+    return calibration_line(y_true, y_prob)[1]
+
+
+def calibration_line_interval(
+    y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95
+) -> CalibrationLine:
+    """Intercept and slope of `calibration_line` with standard errors and Wald intervals.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1]; exactly 0 or 1 is left out, as in `calibration_line`.
+    level
+        Confidence level in (0, 1).
+
+    Returns
+    -------
+    CalibrationLine
+        See its fields.
+
+    Raises
+    ------
+    NotEstimable
+        As `calibration_line`.
+    BadArgument
+        If the shapes differ, a prediction is outside [0, 1] or the level is not in (0, 1).
+
+    References
+    ----------
+    Cox (1958), Biometrika 45:562, doi:10.1093/biomet/45.3-4.562.
+
+    Examples
+    --------
+    >>> y, p = [0, 0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.5, 0.6, 0.7]
+    >>> line = calibration_line_interval(y, p)
+    >>> round(line.slope, 3), round(line.slope_low, 3), round(line.slope_high, 3)
+    (1.639, -0.809, 4.088)
+    """
+    validation.check_level(level)
+    positive, linear_predictor, intercept, slope = _line(y_true, y_prob)
+    design = np.column_stack([np.ones(positive.size), linear_predictor])
+    fitted = expit(intercept + slope * linear_predictor)
+    information = (design * (fitted * (1.0 - fitted))[:, None]).T @ design
+    errors = np.sqrt(np.diag(np.linalg.inv(information)))
+    z = float(norm.isf((1.0 - level) / 2.0))
+    return CalibrationLine(
+        intercept=intercept,
+        slope=slope,
+        intercept_standard_error=float(errors[0]),
+        slope_standard_error=float(errors[1]),
+        intercept_low=intercept - z * float(errors[0]),
+        intercept_high=intercept + z * float(errors[0]),
+        slope_low=slope - z * float(errors[1]),
+        slope_high=slope + z * float(errors[1]),
+        n=positive.size,
+    )
+
+
+def calibration_in_the_large(y_true: ArrayLike, y_prob: ArrayLike) -> float:
+    """Intercept of a logistic regression with offset logit(p): average over- or under-prediction.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1]; exactly 0 or 1 is left out, as in `calibration_line`.
+
+    Returns
+    -------
+    float
+        0 if predictions are right on average, positive if they are too low.
+
+    Raises
+    ------
+    NotEstimable
+        If a class is absent or a prediction is missing.
+    BadArgument
+        If the shapes differ or a prediction is outside [0, 1].
+
+    References
+    ----------
+    Steyerberg et al. (2010), Epidemiology 21:128, doi:10.1097/EDE.0b013e3181c30fb2.
+
+    Examples
+    --------
+    >>> round(calibration_in_the_large([0, 1, 1, 1], [0.5, 0.5, 0.5, 0.5]), 3)  # log(3)
+    1.099
+    """
+    return _offset(*_with_logit(*_checked(y_true, y_prob)))
+
+
+def calibration_in_the_large_interval(
+    y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95
+) -> CalibrationInTheLarge:
+    """Calibration in the large with its Wald interval, and observed against expected.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1].
+    level
+        Confidence level in (0, 1).
+
+    Returns
+    -------
+    CalibrationInTheLarge
+        See its fields.
+
+    Raises
+    ------
+    NotEstimable
+        As `calibration_in_the_large`.
+    BadArgument
+        If the shapes differ, a prediction is outside [0, 1] or the level is not in (0, 1).
+
+    References
+    ----------
+    Steyerberg et al. (2010), Epidemiology 21:128, doi:10.1097/EDE.0b013e3181c30fb2.
+
+    Examples
+    --------
+    >>> result = calibration_in_the_large_interval([0, 1, 1, 1], [0.5, 0.5, 0.5, 0.5])
+    >>> round(result.intercept, 3), round(result.low, 3), round(result.high, 3)
+    (1.099, -1.165, 3.362)
+    >>> result.observed_minus_expected, result.observed_over_expected
+    (0.25, 1.5)
+    """
+    validation.check_level(level)
+    positive, p = _checked(y_true, y_prob)
+    inside, linear_predictor = _with_logit(positive, p)
+    intercept = _offset(inside, linear_predictor)
+    fitted = expit(linear_predictor + intercept)
+    error = 1.0 / sqrt(float(np.sum(fitted * (1.0 - fitted))))
+    half_width = float(norm.isf((1.0 - level) / 2.0)) * error
+    return CalibrationInTheLarge(
+        intercept=intercept,
+        standard_error=error,
+        low=intercept - half_width,
+        high=intercept + half_width,
+        observed_minus_expected=float(positive.mean() - p.mean()),
+        observed_over_expected=float(positive.mean() / p.mean()),
+    )
+
+
+def _line(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray, float, float]:
+    """Outcome and logit of the predictions that have one, and the line's intercept and slope."""
+    positive, linear_predictor = _with_logit(*_checked(y_true, y_prob))
+    if linear_predictor.min() == linear_predictor.max():
+        raise NotEstimable(
+            "the calibration slope needs predictions that differ, found one value; "
+            "report calibration in the large only"
+        )
+    fit = fit_logistic(positive, linear_predictor[:, None], ["logit(p)"])
+    return positive, linear_predictor, fit.intercept, float(fit.coefficients[0])
+
+
+def _offset(positive: BoolArray, linear_predictor: FloatArray) -> float:
+    prevalence = positive.mean()
+
+    def excess(intercept: float) -> float:
+        return float(expit(linear_predictor + intercept).mean() - prevalence)
+
+    # the score equation is monotone, and its root lies between these two
+    low = float(logit(prevalence) - linear_predictor.max())
+    high = float(logit(prevalence) - linear_predictor.min())
+    return float(brentq(excess, low - 1.0, high + 1.0, xtol=1e-14, rtol=1e-14))
+
+
+def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    positive = validation.outcome(y_true)
+    return positive, validation.probability(y_prob, positive.size)
+
+
+def _with_logit(positive: BoolArray, p: FloatArray) -> tuple[BoolArray, FloatArray]:
+    """Outcome and logit of the predictions that have one, both classes present."""
+    inside = (p > 0.0) & (p < 1.0)
+    kept = positive[inside]
+    if not 0 < kept.sum() < kept.size:
+        raise NotEstimable(
+            f"calibration needs both classes among predictions other than 0 and 1, found "
+            f"{int(kept.sum())} positive of {kept.size}; report the Brier score instead"
+        )
+    return kept, np.asarray(logit(p[inside]), dtype=np.float64)

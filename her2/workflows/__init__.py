@@ -1,1 +1,0 @@
-"""What the commands do: one public function a file, plain arguments, exit status back."""

@@ -1,0 +1,131 @@
+"""The folder of a run: the recipe is recorded without secrets, and another one is refused."""
+
+import json
+
+import pytest
+import yaml
+
+from her2.core import run_folder
+from her2.core.errors import BadConfig
+from her2.core.places import project_store
+from her2.core.run_folder import RunFolder, environment, git_state, lock_sha256
+
+RECIPE = {
+    "command": "study",
+    "seed": 0,
+    "cache": None,
+    "split": {"test_size": 0.3},
+    "cohort": {"clinical": ["age", "er"]},
+    "compute": {"n_workers": 0},
+    "tracking": {"uri": None, "experiment": "her2"},
+}
+
+
+def other(**sections):
+    return {**RECIPE, **sections}
+
+
+def begun(path):
+    """Folder of a run that has read its cohort."""
+    RunFolder.open(path, RECIPE).file("cohort.json").write_text("{}")
+
+
+def recorded(path):
+    return yaml.safe_load((path / "config.yaml").read_text())
+
+
+def test_a_new_folder_holds_recipe_and_environment(tmp_path):
+    folder = RunFolder.open(tmp_path / "a" / "b", RECIPE)
+    assert recorded(folder.path) == RECIPE
+    assert json.loads(folder.file("environment.json").read_text())["her2"]
+
+
+def test_the_same_recipe_goes_on(tmp_path):
+    RunFolder.open(tmp_path, RECIPE)
+    before = (tmp_path / "config.yaml").read_bytes()
+    RunFolder.open(tmp_path, RECIPE)
+    assert (tmp_path / "config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "free",
+    [
+        {"compute": {"n_workers": 2}},
+        {"tracking": {"uri": "sqlite:///a.db", "experiment": "b"}},
+        {"cache": "/elsewhere"},
+    ],
+)
+def test_what_changes_no_result_may_change(tmp_path, free):
+    RunFolder.open(tmp_path, RECIPE)
+    RunFolder.open(tmp_path, other(**free))
+    assert recorded(tmp_path) == other(**free)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"seed": 1}, "seed: 0 -> 1"),
+        ({"split": {"test_size": 0.2}}, "split.test_size: 0.3 -> 0.2"),
+        ({"cohort": {"clinical": ["age"]}}, "cohort.clinical: ['age', 'er'] -> ['age']"),
+        ({"command": "train"}, "command: study -> train"),
+        ({"fusion": {"n": 1}}, "fusion.n: None -> 1"),
+    ],
+)
+def test_another_recipe_is_refused_with_what_differs(tmp_path, changed, named):
+    begun(tmp_path)
+    with pytest.raises(BadConfig) as refused:
+        RunFolder.open(tmp_path, other(**changed))
+    assert named in str(refused.value)
+    assert recorded(tmp_path) == RECIPE
+
+
+def test_a_folder_in_which_a_recipe_was_refused_takes_the_corrected_one(tmp_path):
+    RunFolder.open(tmp_path, RECIPE).file("split.json").write_text("{}")
+    RunFolder.open(tmp_path, RECIPE)
+    assert (tmp_path / "split.json").is_file()
+    RunFolder.open(tmp_path, other(seed=1))
+    assert recorded(tmp_path)["seed"] == 1
+    assert not (tmp_path / "split.json").exists()
+
+
+def test_many_differences_are_counted(tmp_path):
+    begun(tmp_path)
+    many = {f"key{i}": i for i in range(5)}
+    with pytest.raises(BadConfig, match="and 2 more"):
+        RunFolder.open(tmp_path, other(**many))
+
+
+def test_no_password_is_written(tmp_path):
+    tracking = {"uri": "https://user:pa@ss@server/path", "experiment": "her2"}
+    RunFolder.open(tmp_path, other(tracking=tracking))
+    assert recorded(tmp_path)["tracking"]["uri"] == "https://***@server/path"
+    assert "pa@ss" not in (tmp_path / "config.yaml").read_text()
+    RunFolder.open(tmp_path, other(tracking=tracking))
+
+
+def test_the_environment_names_no_machine_and_no_time():
+    first, second = environment(), environment()
+    assert first == second
+    assert first["packages"]["numpy"]
+    assert set(first) == {
+        "her2", "python", "platform", "cores", "git", "lock_sha256", "packages",
+    }  # fmt: skip
+
+
+def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "_project_root", lambda: tmp_path)
+    assert git_state() == {"commit": None, "dirty": None}
+    (tmp_path / ".git").mkdir()  # a broken repository
+    assert git_state() == {"commit": None, "dirty": None}
+
+
+def test_the_lock_is_hashed_where_there_is_one(tmp_path, monkeypatch):
+    assert len(lock_sha256() or "") == 64
+    monkeypatch.setattr(run_folder, "_project_root", lambda: tmp_path)
+    assert lock_sha256() is None
+
+
+def test_an_installed_package_keeps_its_store_where_it_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "_project_root", lambda: tmp_path / "site-packages")
+    monkeypatch.chdir(tmp_path)
+    assert project_store() == tmp_path / "mlruns"

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from her2.core.errors import BadArgument, NotEstimable
+from her2.stats import (
+    clopper_pearson_interval,
+    operating_point,
+    wilson_interval,
+)
+
+
+def test_counts_by_hand():
+    point = operating_point([0, 0, 0, 1, 1], [0.2, 0.5, 0.9, 0.5, 0.4], 0.5)
+    assert (point.tp, point.fp, point.tn, point.fn, point.n) == (1, 2, 1, 1, 5)
+    assert point.sensitivity == 0.5
+    assert point.specificity == pytest.approx(1 / 3)
+    assert point.ppv == pytest.approx(1 / 3)
+    assert point.npv == 0.5
+    assert point.accuracy == 0.4
+    assert point.f1 == pytest.approx(0.4)
+
+
+def test_what_has_no_denominator_is_none():
+    nobody = operating_point([0, 1], [0.1, 0.2], 0.9)
+    assert nobody.ppv is None
+    assert nobody.interval("ppv") is None
+    assert nobody.f1 == 0.0
+    everybody = operating_point([0, 1], [0.1, 0.2], 0.0)
+    assert everybody.npv is None
+    only_negatives = operating_point([0, 0], [0.1, 0.2], 0.9)
+    assert only_negatives.sensitivity is None
+    assert only_negatives.f1 is None
+    assert only_negatives.specificity == 1.0
+
+
+def test_intervals_belong_to_their_proportion():
+    point = operating_point([0] * 10 + [1] * 10, np.arange(20) / 20, 0.6)
+    assert point.interval("sensitivity") == wilson_interval(8, 10)
+    assert point.interval("specificity") == wilson_interval(10, 10)
+    assert point.interval("ppv") == wilson_interval(8, 8)
+    assert point.interval("npv") == wilson_interval(10, 12)
+    assert point.interval("accuracy", level=0.9) == wilson_interval(18, 20, level=0.9)
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "threshold", "error", "reason"),
+    [
+        ([], [], 0.5, NotEstimable, "at least one case"),
+        ([0, 1], [0.1, np.nan], 0.5, NotEstimable, "missing"),
+        ([0, 1], [0.1], 0.5, BadArgument, "found 1"),
+        ([0, 1], [0.1, 0.2], np.nan, BadArgument, "threshold"),
+    ],
+)
+def test_bad_input(y, p, threshold, error, reason):
+    with pytest.raises(error, match=reason):
+        operating_point(y, p, threshold)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (1, 20), (8, 10), (13, 13), (500, 1000)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_wilson_against_scipy(k, n, level):
+    expected = binomtest(k, n).proportion_ci(level, method="wilson")
+    np.testing.assert_allclose(wilson_interval(k, n, level=level), expected, atol=1e-12)
+
+
+def test_wilson_touches_the_ends_exactly_and_mirrors():
+    assert wilson_interval(0, 10)[0] == 0.0
+    assert wilson_interval(10, 10)[1] == 1.0
+    low, high = wilson_interval(3, 10)
+    assert wilson_interval(7, 10) == pytest.approx((1 - high, 1 - low))
+
+
+def test_wilson_refuses_impossible_counts():
+    with pytest.raises(NotEstimable, match="at least one"):
+        wilson_interval(0, 0)
+    with pytest.raises(BadArgument, match="found 4"):
+        wilson_interval(4, 3)
+    with pytest.raises(BadArgument, match="found -1"):
+        wilson_interval(-1, 3)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (3, 10), (55, 60)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_clopper_pearson_is_scipys(k, n, level):
+    expected = binomtest(k, n).proportion_ci(level, method="exact")
+    assert clopper_pearson_interval(k, n, level=level) == pytest.approx(tuple(expected))
+
+
+def test_clopper_pearson_refuses_impossible_counts():
+    with pytest.raises(NotEstimable, match="found 0"):
+        clopper_pearson_interval(0, 0)
+    with pytest.raises(BadArgument, match="successes"):
+        clopper_pearson_interval(3, 2)
+    with pytest.raises(BadArgument, match="level"):
+        clopper_pearson_interval(1, 2, level=95)
+
+
+def test_f1_interval_is_that_of_its_proportion():
+    point = operating_point([0] * 10 + [1] * 10, np.arange(20) / 20, 0.55)
+    low, high = point.f1_interval()
+    assert 0 < low < point.f1 < high <= 1
+    j_low, j_high = wilson_interval(point.tp, point.tp + point.fp + point.fn)
+    assert (low, high) == pytest.approx((2 * j_low / (1 + j_low), 2 * j_high / (1 + j_high)))
+    assert operating_point([0, 0], [0.1, 0.2], 0.9).f1_interval() is None
+
+
+def test_f1_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(4)
+    p = np.array([0.25, 0.1, 0.1, 0.55])  # tp, fp, fn, tn
+    truth = 2 * p[0] / (2 * p[0] + p[1] + p[2])
+    covered = []
+    for tp, fp, fn, tn in rng.multinomial(60, p, size=400):
+        y = np.repeat([1, 0, 1, 0], [tp, fp, fn, tn])
+        called = np.repeat([0.9, 0.9, 0.1, 0.1], [tp, fp, fn, tn])
+        low, high = operating_point(y, called, 0.5).f1_interval()
+        covered.append(low <= truth <= high)
+    assert 0.92 < np.mean(covered) < 0.98

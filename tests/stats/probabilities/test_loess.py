@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from statsmodels.nonparametric.smoothers_lowess import lowess
+
+from her2.core.errors import NotEstimable
+from her2.stats.probabilities.loess import loess_band, loess_curve, lowess_curve
+
+
+def noisy(seed: int, n: int = 90, digits: int = 8):
+    rng = np.random.default_rng(seed)
+    x = rng.random(n).round(digits)
+    return x, np.sin(4 * x) + 0.3 * rng.normal(size=n)
+
+
+def direct_loess(x, y, at):
+    """Cleveland's definition: a parabola, weighted over the nearest three quarters."""
+    q = int(0.75 * len(x))
+    fitted = []
+    for centre in at:
+        distance = np.abs(x - centre)
+        weight = np.clip(1 - (distance / np.sort(distance)[q - 1]) ** 3, 0, None) ** 1.5
+        design = np.vander(x - centre, 3) * weight[:, None]
+        fitted.append(np.linalg.lstsq(design, y * weight, rcond=None)[0][2])
+    return np.array(fitted)
+
+
+def test_direct_surface_is_the_definition():
+    x, y = noisy(0)
+    expected = direct_loess(x, y, x)
+    np.testing.assert_allclose(loess_curve(x, y, surface="direct"), expected, atol=1e-9)
+    np.testing.assert_allclose(loess_curve(x, y), expected, atol=0.05)
+
+
+def test_band_is_centred_on_the_smooth_and_widens_with_the_level():
+    x, y = noisy(1)
+    at = np.sort(x)[5:-5]
+    fit, low, high = loess_band(x, y, at)
+    order = np.argsort(x)[5:-5]
+    np.testing.assert_allclose(fit, loess_curve(x, y)[order], atol=1e-9)
+    np.testing.assert_allclose(fit - low, high - fit)
+    assert (high - low).min() > 0
+    _, low99, high99 = loess_band(x, y, at, level=0.99)
+    assert ((low99 < low) & (high99 > high)).all()
+
+
+def test_band_covers_the_truth_as_often_as_it_says():
+    at = np.linspace(0.1, 0.9, 9)
+    covered = []
+    for seed in range(200):
+        x, y = noisy(seed)
+        _, low, high = loess_band(x, y, at)
+        covered.append((low <= np.sin(4 * at)) & (np.sin(4 * at) <= high))
+    assert 0.85 < np.mean(covered) < 0.98  # a little bias of the smooth itself
+
+
+@pytest.mark.parametrize("digits", [1, 2, 8])
+@pytest.mark.parametrize("span", [0.3, 2 / 3, 1.0])
+def test_lowess_is_that_of_statsmodels(digits, span):
+    x, y = noisy(2, digits=digits)
+    expected = lowess(y, x, frac=span, it=0, delta=0.0, return_sorted=False)
+    np.testing.assert_allclose(lowess_curve(x, y, span=span, delta=0.0), expected, atol=1e-6)
+
+
+def test_lowess_reproduces_lines_and_interpolates_between_near_points():
+    x, y = noisy(3)
+    np.testing.assert_allclose(lowess_curve(x, 2 - 3 * x), 2 - 3 * x, atol=1e-12)
+    exact, fast = lowess_curve(x, y, delta=0.0), lowess_curve(x, y)
+    assert 0 < np.abs(exact - fast).max() < 0.01
+
+
+def test_lowess_of_a_window_that_is_one_value_is_its_mean():
+    x = np.array([0.5] * 40 + [0.1, 0.9])
+    y = np.tile([0.0, 1.0], 21)
+    smooth = lowess_curve(x, y)
+    assert np.isfinite(smooth).all()
+    assert smooth[0] == pytest.approx(0.5)
+    assert (smooth[:40] == smooth[0]).all()
+
+
+def test_a_failure_leaves_no_trace():
+    x, y = noisy(4)
+    before = loess_curve(x, y)
+    with pytest.raises(NotEstimable, match="loess needs enough distinct values, found 1 in 20"):
+        loess_curve(np.full(20, 0.5), y[:20])
+    with pytest.raises(NotEstimable, match="loess"):
+        loess_band(np.full(20, 0.5), y[:20], np.array([0.5]))
+    np.testing.assert_array_equal(loess_curve(x, y), before)
