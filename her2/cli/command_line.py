@@ -196,7 +196,7 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
     """Return what a trial of a search has found; what it refuses is its answer."""
     from omegaconf import OmegaConf, open_dict
 
-    from her2.search.reporting import run_trial
+    from her2.search.trial_job import run_trial
 
     if command not in SEARCHED:
         raise BadConfig(
