@@ -59,10 +59,12 @@ class ComposedOnce:
             raise AttributeError(name)
         return getattr(self.inner, name)
 
-    def load_sweep_config(self, master_config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    def load_sweep_config(
+        self, master_config: DictConfig, sweep_overrides: Sequence[str]
+    ) -> DictConfig:
         """Return the config of a job."""
-        shared = tuple(x for x in overrides if key_of(x) not in self.values)
-        own = [x for x in overrides if key_of(x) in self.values]
+        shared = tuple(x for x in sweep_overrides if key_of(x) not in self.values)
+        own = [x for x in sweep_overrides if key_of(x) in self.values]
         if shared not in self.composed:
             self.composed[shared] = self.inner.load_sweep_config(master_config, list(shared))
         config = copy.deepcopy(self.composed[shared])
@@ -103,8 +105,9 @@ class HydraJobs:
         named = settings.space or (None if swept else default_space(self.groups))
         self.space = with_overrides(read_space(named) if named else None, swept)
         values = [p.name for p in self.space.parameters if p.name not in self.groups]
-        self.loader: Any = ComposedOnce(context.config_loader, [*values, f"{KEY}.number"])
-        self.context = HydraContext(config_loader=self.loader, callbacks=context.callbacks)
+        loader: Any = ComposedOnce(context.config_loader, [*values, f"{KEY}.number"])
+        self.loader = loader
+        self.context = HydraContext(config_loader=loader, callbacks=context.callbacks)
         # what all trials share
         self.base = self.loader.load_sweep_config(config, [*self.given, *self.space.fixed])
         self._check_keys()
@@ -236,7 +239,7 @@ class HydraJobs:
         except _lost_worker_errors() as error:
             reason = f"the launcher lost a worker: {_first_line(error)}"
             return [Result("failed", reason=reason)] * len(jobs)
-        return [_result(lambda done=done: _returned(done)) for done in returned]  # type: ignore[misc]
+        return [_result(lambda done=done: _returned(done)) for done in returned]
 
 
 def _lost_worker_errors() -> tuple[type[Exception], ...]:
@@ -271,8 +274,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _plain(section: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = OmegaConf.to_container(section, resolve=True)
-    return plain
+    plain: Any = OmegaConf.to_container(section, resolve=True)
+    return dict(plain)
 
 
 def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

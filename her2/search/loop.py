@@ -10,11 +10,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from textwrap import shorten
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from her2.core.errors import BadConfig, MissingInput, StoppedEarly
@@ -93,7 +92,8 @@ def _open_study(jobs: HydraJobs, settings: SearchSettings, storage: Storage) -> 
     parts = (jobs.command, jobs.space.title, jobs.cohort)  # the same for the same command
     name = settings.study_name or "-".join(re.sub(r"[^\w.]+", "_", x) for x in parts if x)
     study = optuna.create_study(
-        storage=storage, study_name=name, load_if_exists=True, directions=settings.better,
+        storage=storage, study_name=name, load_if_exists=True,
+        directions=[StudyDirection[direction.upper()] for direction in settings.better],
         pruner=make_pruner(settings.pruner),
     )  # fmt: skip
     found = [direction.name.lower() for direction in study.directions]
@@ -129,8 +129,7 @@ def _check_identity(
         return
     before, now = flat(known), flat(json.loads(json.dumps(identity)))
     found = [
-        f"{key}: {shorten(before.get(key, 'nothing'), 60)} -> "
-        f"{shorten(now.get(key, 'nothing'), 60)}"
+        f"{key}: {_short(before.get(key, 'nothing'))} -> {_short(now.get(key, 'nothing'))}"
         for key in sorted({*before, *now}) if before.get(key) != now.get(key)
     ]  # fmt: skip
     if found:
@@ -140,6 +139,10 @@ def _check_identity(
             f"({'; '.join(found[:_SHOWN])}{more}); give another hydra.sweeper.study_name, or the "
             "settings and data of that search"
         )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 66 else f"{text[:63]}..."
 
 
 class Work:

@@ -20,6 +20,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from numpy.typing import NDArray
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization.matplotlib import (
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from her2.search.loop import Work
 
 logger = logging.getLogger(__name__)
+
+FloatArray = NDArray[np.float64]
 
 TRIALS, SUMMARY, PAGE, MARKDOWN = "trials.csv", "search.json", "summary.html", "summary.md"
 MAP = "cividis"  # the same order of brightness for every reader
@@ -187,7 +190,7 @@ def search_figures(work: Work, trials: pd.DataFrame, best: FrozenTrial) -> dict[
     metrics, names = work.settings.metrics, work.tracked.names
     complete = trials[trials["state"] == "complete"]
     parameters = {names[p.name]: p for p in work.jobs.space.parameters}
-    figures = {}
+    figures: dict[str, Figure] = {}
     for i, metric in enumerate(metrics):
         end = f"_{metric}" if len(metrics) > 1 else ""
         study = _of_one_metric(work.study, i, names)
@@ -289,7 +292,8 @@ def _front(study: optuna.Study, best: FrozenTrial, metrics: Sequence[str]) -> Fi
         target_names=metrics[:2],
         targets=lambda trial: trial.values[:2],
     )
-    axes.scatter(*best.values[:2], s=90, facecolor="none", edgecolor=POSITIVE, linewidth=2,
+    x, y = best.values[:2]
+    axes.scatter(x, y, s=90, facecolor="none", edgecolor=POSITIVE, linewidth=2,
                  label="Winner")  # fmt: skip
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -357,12 +361,12 @@ def _slices(complete: pd.DataFrame, parameters: Mapping[str, Parameter], metric:
     return figure
 
 
-def _positions(parameter: Parameter, values: pd.Series) -> pd.Series:
+def _positions(parameter: Parameter, values: pd.Series) -> FloatArray:
     """Return values of a setting on 0 to 1, NaN where it did not matter."""
-    if parameter.choices:
-        places = values.map(parameter.choices.index, na_action="ignore")
-        return places / max(len(parameter.choices) - 1, 1)
-    ends = np.array([parameter.low, parameter.high], dtype=np.float64)
-    low, high = np.log(ends) if parameter.log else ends
-    numbers = pd.to_numeric(values).astype(np.float64)
-    return ((np.log(numbers) if parameter.log else numbers) - low) / ((high - low) or 1.0)
+    low, high = float(parameter.low), float(parameter.high)
+    if texts := parameter.choices:
+        values, low, high = values.map(texts.index, na_action="ignore"), 0.0, len(texts) - 1.0
+    places = pd.to_numeric(values).to_numpy(np.float64)
+    if parameter.log:
+        places, low, high = np.log(places), math.log(low), math.log(high)
+    return np.asarray((places - low) / ((high - low) or 1.0))

@@ -282,7 +282,9 @@ def _parameter(name: str, given: Any) -> Parameter:
                if given.get(key) is not None}  # fmt: skip
     if missing := sorted({"low", "high"} - set(numbers)):
         raise BadConfig(f"expected {name} with low and high, found no {' and '.join(missing)}")
-    return Parameter(name, kind, **numbers, log=bool(given.get("log", False)), when=when)
+    low, high = numbers["low"], numbers["high"]
+    log = bool(given.get("log", False))
+    return Parameter(name, kind, low, high, step=numbers.get("step"), log=log, when=when)
 
 
 def _number(name: str, key: str, given: Any) -> float:

@@ -1,6 +1,7 @@
 """Whose trials run, whose are lost, and who takes them over."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -137,3 +138,21 @@ def test_signs_of_life_come_from_another_thread(ledger, study):
             signs.add(study.user_attrs[f"{LEASE}{book.owner}"])
             time.sleep(0.01)
     assert len(signs) >= 3
+
+
+def test_optuna_and_hydra_are_used_by_public_names():
+    from her2.core.places import PACKAGE
+
+    private = re.compile(
+        r"(?:hydra|optuna)[\w.]*\._\w+|\._(?:storage|study_id|trial_id|return_value|backend)\b"
+    )
+    folder = PACKAGE / "search"
+    found = {path.name: private.findall(path.read_text()) for path in folder.glob("*.py")}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_optuna_keeps_given_values_where_the_ledger_writes_them(study):
+    """The one name of Optuna that has no public reader: where `enqueue_trial` puts values."""
+    study.enqueue_trial({"x": 0.25})
+    assert study.trials[0].system_attrs == {"fixed_params": {"x": 0.25}}
+    assert study.ask().suggest_float("x", 0, 1) == 0.25
