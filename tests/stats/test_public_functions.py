@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from her2 import stats
-from her2.stats import coherence
+from her2 import paper_checks, stats
 
 FOLDER = Path(stats.__file__).parent
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (stats, coherence)
+    for module in (stats, paper_checks)
     for name in module.__all__
     if inspect.isfunction(getattr(module, name))
 }
