@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from her2.core.errors import BadArgument
 from her2.core.store import write_json
+from her2.core.types import ARM_TITLES
 
 FILE = "results.json"
 _STRICT = ConfigDict(extra="forbid")
@@ -273,10 +274,27 @@ class Results:
                 "run the command again with this version"
             ) from error
 
+    def _repr_html_(self) -> str:
+        """Show the AUC of every arm in a notebook."""
+        rows = "".join(
+            f"<tr><td>{ARM_TITLES[arm]}</td><td>{_interval(found.repeated_cv)}</td>"
+            f"<td>{_interval(found.roles.get('test'))}</td></tr>"
+            for arm, found in self.arms.items()
+        )
+        simulated = "<p>Simulated patients.</p>" if self.cohort.simulated else ""
+        head = "<tr><th>arm</th><th>AUC, cross-validated</th><th>AUC, test</th></tr>"
+        return f"{simulated}<table>{head}{rows}</table>"
+
     def document(self) -> dict[str, Any]:
         """Return the results as results.json holds them; what there is not is left out."""
         optional = {x.name for x in fields(self) if x.default is not MISSING}
         return {k: v for k, v in asdict(self).items() if v is not None or k not in optional}
+
+
+def _interval(of: RepeatedCv | Performance | None) -> str:
+    if of is None or of.auc is None:
+        return "not estimable"
+    return f"{of.auc:.3f} ({of.auc_low:.3f} to {of.auc_high:.3f})"
 
 
 def write_results(folder: Path, document: Mapping[str, Any]) -> Results:

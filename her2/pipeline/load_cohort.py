@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections import Counter
 from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
@@ -117,13 +116,7 @@ def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) ->
 
 def patient_flow(cohort: Cohort, split: Split | None = None) -> dict[str, object]:
     """Return the counts of the flow diagram; rows in equal rows used, excluded and quarantined."""
-    flow: dict[str, object] = {
-        "n_rows": cohort.n_rows,
-        "excluded": _by_code(cohort, "excluded"),
-        "quarantined": _by_code(cohort, "quarantined"),
-        "n_lesions": len(cohort.lesions),
-        "n_patients": cohort.n_patients,
-    }
+    flow: dict[str, object] = dict(cohort.flow)
     if split is None:
         return flow
     roles = split.roles()
@@ -144,7 +137,7 @@ def attention(cohort: Cohort, max_quarantine: float) -> str | None:
     if share <= max_quarantine:
         return None
     enough = math.ceil(100 * share) / 100  # rounded up, so that the loss is accepted
-    codes = _by_code(cohort, "quarantined")
+    codes = cohort.by_code("quarantined")
     named = ", ".join(f"{n} x {code} {CATALOGUE[code].title}" for code, n in codes.items())
     return (
         f"{lost} of {lost + len(cohort.lesions)} eligible lesions were left out ({named}); see "
@@ -186,15 +179,6 @@ def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
     return read_folder_cohort(
         root, clinical=settings.clinical_names, name="phantom", n_workers=workers
     )
-
-
-def _by_code(cohort: Cohort, severity: str) -> dict[str, int]:
-    """Return lesions by the first code that left each of them out."""
-    first: dict[tuple[str, str], str] = {}
-    for problem in cohort.problems:
-        if problem.severity == severity:
-            first.setdefault((problem.patient_id, problem.lesion_id), problem.code)
-    return dict(sorted(Counter(first.values()).items()))
 
 
 def report_cache(title: str, table: FeatureTable) -> None:
