@@ -120,8 +120,8 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
 
     words = with_names(command, words)
     typed = read_typed(command, words)
-    if typed.problems:
-        composed_settings(command, words)  # says what else is wrong
+    if typed.problems or not typed.is_multirun:
+        composed_settings(command, words)  # refuses before a folder is made
     import hydra
 
     statuses = JobStatuses()

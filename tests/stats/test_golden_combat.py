@@ -6,7 +6,7 @@ import pytest
 from golden import FOLDER, entries, needs_golden
 
 from her2.stats import fit_combat
-from her2.stats.agreement.reader_masks import combat
+from her2.stats.agreement import combat
 
 ARGUMENTS = {
     "combat_parametric": {},

@@ -4,8 +4,8 @@ import pytest
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import fit_combat
+from her2.stats.agreement import combat
 from her2.stats.agreement.batch_effects import shrunken_effects
-from her2.stats.agreement.reader_masks import combat
 
 
 def scanners(seed: int, n: int = 60, p: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

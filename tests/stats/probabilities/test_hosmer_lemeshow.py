@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.probabilities.calibration_measures import hosmer_lemeshow
+from her2.stats.probabilities import hosmer_lemeshow
 from her2.stats.probabilities.grouping import equal_count_groups, quantile_groups
 
 
