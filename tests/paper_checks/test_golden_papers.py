@@ -4,18 +4,9 @@ import pandas as pd
 import pytest
 from golden import FOLDER, close, entries, needs_golden
 
-from her2.paper_checks import (
-    CountRow,
-    MeanRow,
-    OddsRatio,
-    Printed,
-    PrintedStudy,
-    Rule,
-    Size,
-    Statistic,
-    check,
-    count_p_values,
-)
+from her2.paper_checks import Printed, PrintedStudy, Rule, check
+from her2.paper_checks.baseline_rows import count_p_values
+from her2.paper_checks.claims import CountRow, MeanRow, OddsRatio, Size, Statistic
 
 pytestmark = needs_golden
 TWO_SIDES = 0.05  # a p-value is printed to three decimals, and moved by this to be wrong

@@ -42,15 +42,6 @@ def complete_chain(
     ----------
     van Buuren (2018), Flexible Imputation of Missing Data, 2nd ed., algorithms 3.1 and 3.3,
     doi:10.1201/9780429492259.
-
-    Examples
-    --------
-    >>> values = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, np.nan]])
-    >>> filled, donors = complete_chain(
-    ...     values, (np.array([0]), np.array([1])), np.random.default_rng(0), 2
-    ... )
-    >>> bool(np.isnan(filled).any()), sorted(donors[1])
-    (False, [2])
     """
     gaps: list[BoolArray] = [np.asarray(np.isnan(values[:, b]).any(axis=1)) for b in blocks]
     donors: list[dict[int, int]] = [{} for _ in blocks]

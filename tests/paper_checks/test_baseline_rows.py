@@ -3,16 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency, ttest_ind
 
-from her2.paper_checks import (
-    CountRow,
-    MeanRow,
-    Printed,
-    PrintedStudy,
-    Rule,
-    Size,
-    check,
-    count_p_values,
-)
+from her2.paper_checks import Printed, PrintedStudy, Rule, check
+from her2.paper_checks.baseline_rows import count_p_values
+from her2.paper_checks.claims import CountRow, MeanRow, Size
 
 SIZES = (Size("a", "train", 140), Size("b", "test", 61))
 PARTITION = {"all": ("train", "test")}

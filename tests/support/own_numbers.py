@@ -1,4 +1,4 @@
-"""The report's own numbers as a reader sees them, ready to be checked against each other.
+"""Numbers of a finished study as its report prints them, read back as claims.
 
 Nothing is computed: numbers are rounded as the report rounds them and become the claims of
 `her2.paper_checks`, whose `check` must find no contradiction between them.
@@ -6,21 +6,23 @@ Nothing is computed: numbers are rounded as the report rounds them and become th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
 
-from her2.paper_checks import (
+from her2.paper_checks import Printed, PrintedStudy
+from her2.paper_checks.claims import (
     Area,
     AreaComparison,
     Brier,
     ConfusionMatrix,
-    Contradiction,
+    CountRow,
     HolmFamily,
-    Printed,
-    PrintedStudy,
+    MeanRow,
+    OddsRatio,
     Proportion,
     Rate,
     Size,
@@ -28,10 +30,8 @@ from her2.paper_checks import (
     Total,
 )
 from her2.plots.text import arm_title, number, p_value, role_title, signed
-from her2.report.formats import is_unknown
-from her2.report.own_tables import Row, baseline_claims, odds_ratio_claims, printed
+from her2.report.formats import is_unknown, ratio
 
-COLUMNS = ("where", "rule", "found")
 MEASURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 COUNTS = ("tp", "fp", "tn", "fn")
 IN_TRAINING = "out_of_fold"  # a role of the training patients; Youden's threshold is from it
@@ -40,6 +40,13 @@ _BY_ROLE = {"all": "all", "train": "train", "test": "test", "external": "externa
 # the table by outcome may describe other patients than the table by role
 _BY_OUTCOME = {"all": "all, by outcome", "negative": "negative", "positive": "positive"}
 
+MAXIMUM_LIKELIHOOD = "maximum likelihood"
+OUTCOME_LEVELS = ("0", "1")
+_COUNT = re.compile(r"(?P<n>\d+) \((?P<share>[\d.]+) ?%\)")
+_MEAN = re.compile(r"(?P<mean>\S+) ± (?P<sd>[\d.]+)")
+
+Row: TypeAlias = Mapping[Any, Any]
+Groups: TypeAlias = Mapping[str, str]
 Claim = TypeVar("Claim")
 
 
@@ -53,14 +60,6 @@ def printed_study(results: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
     tables
         The study's tables by name; baseline, baseline_outcome, odds_ratios, operating_points and
         comparisons are read where they are present.
-
-    Examples
-    --------
-    >>> from her2.paper_checks import check
-    >>> cohort = {"n_patients": 201, "n_train": 140, "n_test": 60}
-    >>> study = printed_study({"cohort": cohort, "arms": {}, "comparisons": []}, {})
-    >>> [x.found for x in check(study)]
-    ['training + test = 200']
     """
     performances = list(_performances(results))
     matrices = [*performances, *_operating_points(tables)]
@@ -86,20 +85,6 @@ def printed_study(results: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
         briers=_flat(_brier, performances),
         totals=tuple(_totals(results["cohort"])),
     )
-
-
-def coherence_table(contradictions: Iterable[Contradiction]) -> pd.DataFrame:
-    """Contradictions as a table with the columns where, rule, found; without a repetition.
-
-    Examples
-    --------
-    >>> from her2.paper_checks import Rule
-    >>> found = Contradiction("Table 1, er", Rule.SUM_OF_PARTS, "96 + 45 = 141", "142")
-    >>> coherence_table([found, found]).iloc[0].tolist()
-    ['Table 1, er', 'parts add up to the whole', '96 + 45 = 141, expected 142']
-    """
-    rows = [(x.where, str(x.rule), f"{x.found}, expected {x.expected}") for x in contradictions]
-    return pd.DataFrame(list(dict.fromkeys(rows)), columns=list(COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -186,10 +171,8 @@ def _totals(cohort: Mapping[str, Any]) -> Iterator[Total]:
 
 def _rates(entry: _Entry) -> Iterator[Rate]:
     sensitivity, specificity = entry.shown("sensitivity"), entry.shown("specificity")
-    if sensitivity is not None:
-        yield Rate(entry.where, entry.group, "sensitivity", sensitivity)
-    if specificity is not None:
-        yield Rate(entry.where, entry.group, "specificity", specificity)
+    if sensitivity is not None or specificity is not None:
+        yield Rate(entry.where, entry.group, sensitivity, specificity)
 
 
 def _matrix(entry: _Entry) -> Iterator[ConfusionMatrix]:
@@ -228,7 +211,7 @@ def _area(entry: _Entry) -> Iterator[Area]:
             high,
             is_wald=True,
             group=entry.group,
-            matrix=next(_matrix(entry), None),
+            matrix=entry.where if entry.counts else "",
             curve="youden" if entry.role == IN_TRAINING else "any",
         )
 
@@ -298,3 +281,163 @@ def _holm_families(tests: Iterable[Row]) -> Iterator[HolmFamily]:
             families.setdefault(test["role"], []).append((_pair(test), p, adjusted))
     for members in families.values():
         yield HolmFamily(tuple(members))
+
+
+@dataclass(frozen=True)
+class BaselineClaims:
+    """What a baseline table claims; partition: its whole -> the parts it has columns for."""
+
+    partition: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: tuple[Size, ...] = ()
+    counts: tuple[CountRow, ...] = ()
+    means: tuple[MeanRow, ...] = ()
+
+
+def printed(value: Any, show: Callable[[float], str] = number) -> Printed | None:
+    """Read a value as the report prints it; None if there is none, or a reason in its place."""
+    if is_unknown(value) or isinstance(value, str):
+        return None
+    return Printed.read(show(float(value)))
+
+
+def baseline_claims(
+    table: pd.DataFrame | None, where: str, groups: Groups, compared: tuple[str, str]
+) -> BaselineClaims:
+    """Sizes, counts and means of a baseline table; medians make no claim.
+
+    Parameters
+    ----------
+    table
+        Columns variable, level, missing, p_value, test_name, and one of text a group; None if
+        the study has no such table.
+    where
+        Its name.
+    groups
+        Column -> group, the whole first; columns that the table lacks are passed over.
+    compared
+        Groups that its p-values compare.
+    """
+    if table is None or table.empty:
+        return BaselineClaims()
+    rows = table.astype(object).to_dict("records")
+    known = {column: group for column, group in groups.items() if _is_filled(table, column)}
+    whole, *parts = known.values()
+    blocks = [_Block(where, block, known, compared) for block in _blocks(rows)]
+    return BaselineClaims(
+        partition={whole: tuple(parts)} if len(parts) > 1 else {},
+        sizes=tuple(size for block in blocks for size in block.sizes()),
+        counts=tuple(row for block in blocks for row in block.counts()),
+        means=tuple(row for block in blocks for row in block.means()),
+    )
+
+
+def odds_ratio_claims(rows: Iterable[Row]) -> Iterator[OddsRatio]:
+    """Odds ratios alone and adjusted, as far as they were estimable.
+
+    Maximum-likelihood rows have Wald intervals; Firth's have profile ones, which need not be
+    symmetric.
+    """
+    for row in rows:
+        is_wald = row.get("method") == MAXIMUM_LIKELIHOOD
+        for prefix, suffix in (("", ""), ("adjusted_", ", adjusted")):
+            names = ("odds_ratio", "low", "high")
+            found = [printed(row.get(f"{prefix}{name}"), ratio) for name in names]
+            value, low, high = found
+            if value is None or low is None or high is None:
+                continue
+            p = printed(row.get(f"{prefix}p_value"), p_value)
+            where = f"Table 2, {row['variable']}{suffix}"
+            yield OddsRatio(where, value, low, high, p, is_wald=is_wald)
+
+
+def _is_filled(table: pd.DataFrame, column: str) -> bool:
+    """Whether a column of text has a number: an absent group's is empty or holds dashes."""
+    return column in table and bool(table[column].astype(str).str.contains(r"\d").any())
+
+
+def _blocks(rows: Iterable[Row]) -> list[list[Row]]:
+    """Neighbouring rows of one variable."""
+    blocks: list[list[Row]] = []
+    for row in rows:
+        is_same = bool(blocks) and blocks[-1][0]["variable"] == row["variable"]
+        blocks[-1].append(row) if is_same else blocks.append([row])
+    return blocks
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The rows of one variable; groups: column -> group."""
+
+    table: str
+    rows: list[Row]
+    groups: Groups
+    compared: tuple[str, str]
+
+    @property
+    def where(self) -> str:
+        """Name of the place."""
+        return f"{self.table}, {self.rows[0]['variable']}"
+
+    @property
+    def missing(self) -> int:
+        """Cases without a value, which the first row says."""
+        value = self.rows[0].get("missing")
+        return 0 if value is None or is_unknown(value) else int(value)
+
+    @property
+    def p_value(self) -> Printed | None:
+        """P-value, which the first row says."""
+        return printed(self.rows[0].get("p_value"), p_value)
+
+    @property
+    def test(self) -> str:
+        """Name of the test; a word no test has where there is none."""
+        name = self.rows[0].get("test_name")
+        return "none" if is_unknown(name) or not name else str(name)
+
+    def sizes(self) -> Iterator[Size]:
+        """Sizes that the row n states, or the positives that the row of the outcome does."""
+        if self.rows[0]["variable"] == "n":
+            for column, group in self.groups.items():
+                yield Size(self.where, group, int(self.rows[0][column]))
+        levels = tuple(str(row["level"]) for row in self.rows)
+        if self.rows[0]["variable"] == "outcome" and levels == OUTCOME_LEVELS:
+            for row in self.counts():
+                for group, (negative, positive) in row.counts.items():
+                    yield Size(self.where, group, negative + positive, positive)
+
+    def counts(self) -> Iterator[CountRow]:
+        """Count the levels in every group whose cells all are counts."""
+        found = {
+            group: [_COUNT.fullmatch(str(row[column])) for row in self.rows]
+            for column, group in self.groups.items()
+        }
+        cells = {g: [m for m in matches if m] for g, matches in found.items() if all(matches)}
+        if cells:
+            yield CountRow(
+                self.where,
+                {g: tuple(int(m["n"]) for m in matches) for g, matches in cells.items()},
+                {g: tuple(Printed.read(f"{m['share']}%") for m in ms) for g, ms in cells.items()},
+                missing=self.missing,
+                p_value=self.p_value,
+                test=self.test,
+                compared=self.compared,
+            )
+
+    def means(self) -> Iterator[MeanRow]:
+        """Mean and standard deviation, of the groups that have both."""
+        found = {g: _MEAN.fullmatch(str(self.rows[0][c])) for c, g in self.groups.items()}
+        summaries = {
+            group: (Printed.read(match["mean"]), Printed.read(match["sd"]))
+            for group, match in found.items()
+            if match
+        }
+        if summaries:
+            yield MeanRow(
+                self.where,
+                summaries,
+                missing=self.missing,
+                p_value=self.p_value,
+                test=self.test,
+                compared=self.compared,
+            )
