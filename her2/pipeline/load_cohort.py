@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from her2.cohort.phantom import write_phantom
 from her2.cohort.verified_files import keep_decoded
 from her2.compute import DaskCluster, Engine, LocalPool
 from her2.core.errors import BadConfig
+from her2.core.machine import n_cores
 from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
 from her2.core.seeds import integer_seed
@@ -54,7 +54,7 @@ def n_workers(compute: ComputeSettings) -> int:
         )
     if compute.n_workers < 0:
         raise BadConfig(f"expected compute.n_workers of at least 0, found {compute.n_workers}")
-    return compute.n_workers or len(os.sched_getaffinity(0))
+    return compute.n_workers or n_cores()
 
 
 def engine(compute: ComputeSettings) -> Engine:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from her2.core.machine import exclusive_lock
 from her2.tracking.address import check_database, client, database_file
 from her2.tracking.processes import mark_stale
 
@@ -69,6 +69,5 @@ def _one_at_a_time(file: Path | None) -> Iterator[None]:
     if file is None:
         yield
         return
-    with file.with_name(f"{file.name}.lock").open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with exclusive_lock(file.with_name(f"{file.name}.lock")):
         yield
