@@ -27,9 +27,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader found: one draft a row, and the table its clinical variables come from.
+    """The content of a cohort's files before it is verified.
 
-    clinical: columns by row number, names as the study will use them; table: name of the file.
+    Attributes
+    ----------
+    name, positive
+        Of the cohort and of its positive outcome, as results say them.
+    root
+        Folder of the cohort.
+    table
+        Name of the table's file.
+    drafts
+        One a row.
+    clinical
+        Columns of the table by row number, with the names that the study uses.
+    notes
+        On the table as a whole.
     """
 
     name: str
@@ -49,7 +62,7 @@ def assemble(
     largest: bool = False,
     n_workers: int,
 ) -> Cohort:
-    """Return the verified cohort of a reader's drafts; `largest` as `verify_lesions` has it.
+    """Return the verified cohort of a source; `largest` as in `verify_lesions`.
 
     Raises
     ------

@@ -16,9 +16,8 @@ import pandas as pd
 from her2.cohort.assemble import Source, assemble
 from her2.cohort.clinical_columns import refuse_leaks
 from her2.cohort.cohort_table import read_table, require_columns
-from her2.cohort.folder import beside, cohort_folder, parse_spacing
+from her2.cohort.folder import beside, cohort_folder, existing_paths, parse_spacing
 from her2.cohort.outcome import binary_outcome, listed
-from her2.cohort.paths import existing_paths
 from her2.cohort.problems import Note, leaves_out, stop
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, MissingInput

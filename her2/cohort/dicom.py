@@ -19,9 +19,8 @@ from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from her2.cohort.files import check_size, decoding
+from her2.cohort.files import check_frame, check_size, decoding
 from her2.cohort.problems import Note, refuse, stop
-from her2.cohort.stacks import check_frame
 
 _REQUIRED = {
     "Rows": "D09", "Columns": "D10", "BitsAllocated": "D11", "PhotometricInterpretation": "D12",
@@ -43,10 +42,20 @@ Spacing = tuple[float, float]
 
 @dataclass(frozen=True)
 class Frame:
-    """pixels: (H, W) or (H, W, 3) as stored, inverted and coloured as the header says.
+    """An image as its file stores it.
 
-    simulated: whether the file says of itself that it was computed; vendor: who made the
-    scanner, None where the file does not say.
+    Attributes
+    ----------
+    pixels
+        (H, W) or (H, W, 3), inverted and coloured as the header says.
+    spacing_mm
+        (row, column); None where the file does not say.
+    notes
+        What was changed or is doubtful.
+    simulated
+        Whether the file says that it was computed.
+    vendor
+        Of the scanner; None where the file does not say.
     """
 
     pixels: NDArray[np.generic]

@@ -15,7 +15,7 @@ from scipy import ndimage
 from her2.cohort.files import file_kind
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
 from her2.cohort.problems import Note, refuse
-from her2.cohort.verified_files import kept
+from her2.cohort.verified_files import cache_decoded
 
 MINIMUM_PIXELS = 64
 _LOSSY_SHARE = 0.005  # intermediate values that JPEG compression may leave
@@ -62,7 +62,7 @@ def read_mask(
 def largest_frame(paths: Sequence[Path]) -> int:
     """Return the number, from 1, of the slice with the largest lesion; the first of equals.
 
-    paths: masks of one lesion, at least one of them a stack; a single slice lies on all.
+    `paths` are masks of one lesion, at least one of them a stack; a single slice belongs to all.
 
     Raises
     ------
@@ -97,11 +97,7 @@ def dice(first: Mask, second: Mask) -> float:
     return float(2 * np.sum(first & second) / (np.sum(first) + np.sum(second)))
 
 
-def _pixels(found: tuple[Mask, list[Note]]) -> tuple[Mask]:
-    return found[:1]
-
-
-@kept(_pixels)
+@cache_decoded
 def _read_one(path: Path, frame: int | None = None) -> tuple[Mask, list[Note]]:
     kind = file_kind(path)
     notes: list[Note] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
@@ -243,9 +244,8 @@ def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
         except (BadConfig, OSError):
             if not made.is_file():  # else another job was faster: the folder appears complete
                 raise
-    return read_folder_cohort(
-        root, clinical=settings.clinical or (), name="phantom", n_workers=workers
-    )
+    cohort = read_folder_cohort(root, clinical=settings.clinical, n_workers=workers)
+    return replace(cohort, name="phantom")
 
 
 def _by_code(cohort: Cohort, severity: str) -> dict[str, int]:

@@ -19,11 +19,8 @@ from scipy.stats import mannwhitneyu
 from her2.cohort.phantom import her2_positive, simulate_lesion, simulate_table, write_phantom
 from her2.cohort.phantom import write as write_module
 from her2.cohort.phantom.appearance import draw_appearance
-from her2.cohort.phantom.bmode import receive
-from her2.cohort.phantom.patient_table import ASSOCIATIONS, PREVALENCE
-from her2.cohort.phantom.scanner import SCANNERS, VENDORS
-from her2.cohort.phantom.streams import stream
-from her2.cohort.phantom.tissue import smooth_field
+from her2.cohort.phantom.bmode import SCANNERS, receive, smooth_field
+from her2.cohort.phantom.patient_table import ASSOCIATIONS, PREVALENCE, VENDORS, stream
 from her2.core.errors import BadConfig
 
 SMALL = {"n_patients": 4, "image_shape": (130, 161)}  # an odd number of pixels: DICOM pads one

@@ -8,6 +8,7 @@ alone is exact in the limit, and the number of positives is exact in every cohor
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 
-from her2.cohort.phantom.scanner import VENDORS
-from her2.cohort.phantom.streams import stream
 from her2.core.errors import BadConfig
 
+VENDORS = ("SIMULATED A", "SIMULATED B", "SIMULATED C", "SIMULATED D")
 PREVALENCE = 58 / 201
 AGE_MEAN, AGE_SD, AGE_RANGE = 54.0, 11.04, (24, 88)
 KI67_MEAN, KI67_SD, KI67_RANGE = 38.78, 23.31, (1.0, 95.0)
@@ -125,6 +125,30 @@ def her2_positive(table: pd.DataFrame) -> NDArray[np.int64]:
     amplified = (table["her2_ihc"] == "2+") & (table["her2_fish"] == "positive")
     positive = (table["her2_ihc"] == "3+") | amplified
     return np.asarray(positive, dtype=np.int64)
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """Return the generator of these names, for example ``("image", "SIM-0001")``, and this seed.
+
+    By name, so that adding a patient or a step shifts no other stream.
+
+    Raises
+    ------
+    BadConfig
+        If the seed is negative.
+
+    Examples
+    --------
+    >>> float(stream(0, "age").random()) == float(stream(0, "age").random())
+    True
+    """
+    if seed < 0:
+        raise BadConfig(
+            f"the seed must be 0 or more, found {seed}: set a seed that is not negative"
+        )
+    digest = hashlib.sha256("\x1f".join(names).encode()).digest()
+    words = np.frombuffer(digest, dtype="<u4").astype(int).tolist()
+    return np.random.default_rng(np.random.SeedSequence([seed, *words]))
 
 
 def _draw_outcome(n_patients: int, rng: np.random.Generator) -> NDArray[np.int64]:
