@@ -25,13 +25,12 @@ Spacing = tuple[float, float]
 
 REGIONS = ("lesion", "ring", "both")
 RING_MM = 3.0
-RING_PREFIX = "ring_"
 _ROUNDING = 1e-9  # 30 pixels of 0.1 mm are 3 mm
 
 
 @dataclass(frozen=True)
 class Length:
-    """A length in millimetres, or in pixels where `px` is given: then it is the same for all.
+    """A length in millimetres, or in pixels of any image where `px` is given.
 
     Examples
     --------
