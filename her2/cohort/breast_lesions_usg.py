@@ -63,7 +63,9 @@ def read_breast_lesions_usg(
     """
     folder = cohort_folder(root)
     refuse_leaks(clinical, LEAKS)
-    table = _read_published(folder)
+    path = _workbook(folder)
+    table = read_table(path)
+    require_columns(table, _COLUMNS, why="as published")
     unknown = [name for name in clinical if name not in CLINICAL]
     if unknown:
         raise stop(
@@ -72,7 +74,6 @@ def read_breast_lesions_usg(
         )  # fmt: skip
     drafts = tuple(_drafts(table, folder))
     variables = table.rename(columns=str.casefold)
-    path = _workbook(folder)
     source = Source("breast_lesions_usg", folder, path.name, POSITIVE, drafts, variables)
     brought = None if features is None else beside(folder, features)
     return assemble(source, clinical=clinical, features=brought, n_workers=n_workers)
@@ -96,12 +97,6 @@ def _workbook(folder: Path) -> Path:
             "cohort.root to the folder of the unpacked data set"
         )
     return found[0]
-
-
-def _read_published(folder: Path) -> pd.DataFrame:
-    table = read_table(_workbook(folder))
-    require_columns(table, _COLUMNS, why="as published")
-    return table
 
 
 def _drafts(table: pd.DataFrame, folder: Path) -> list[Draft]:

@@ -93,8 +93,14 @@ def read_dicom(path: Path, frame: int | None = None) -> Frame:
         vendor = str(dataset.get("Manufacturer", "") or "").strip() or None
     data = decoding("D31", "the pixel data cannot be decoded", _EXPORT_AGAIN)
     with data, disable_value_validation():
-        _check_length(dataset)
-        _check_decoder(dataset)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if not syntax.is_compressed:
+            _check_length(dataset)
+        elif not (decoder := get_decoder(syntax)).is_available:
+            raise stop(
+                "D32", f"expected a decoder for {syntax.name}, found none; install one of "
+                f"{', '.join(decoder.missing_dependencies)}",
+            )  # fmt: skip
         pixels, notes = _pixels(dataset, index)
     return Frame(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
 
@@ -148,27 +154,13 @@ def _check_header(dataset: Dataset, frame: int | None) -> int:
 
 
 def _check_length(dataset: FileDataset) -> None:
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        return
+    """Refuse uncompressed pixel data of another length than the header announces."""
     expected, found = get_expected_length(dataset), len(dataset.PixelData)
     what = f"{found} bytes of pixel data, the header announces {expected}"
     if found < expected:
         raise refuse("D06", what, _EXPORT_AGAIN)
     if found > expected + 1:
         raise refuse("D07", what, "Rows or Columns are wrong; export the image again")
-
-
-def _check_decoder(dataset: FileDataset) -> None:
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed:
-        return
-    decoder = get_decoder(syntax)
-    if not decoder.is_available:
-        raise stop(
-            "D32",
-            f"expected a decoder for {syntax.name}, found none; install one of "
-            f"{', '.join(decoder.missing_dependencies)}",
-        )
 
 
 def _pixels(dataset: FileDataset, index: int) -> tuple[NDArray[np.generic], list[Note]]:

@@ -184,7 +184,7 @@ def _check_region(mask: Mask, *, n_files: int) -> list[Note]:
     area = int(mask.sum())
     if mask.all():
         raise refuse("M07", "the mask covers the whole image", _DRAW_AGAIN)
-    if area < MINIMUM_PIXELS or min(_extent(mask)) < 2:
+    if area < MINIMUM_PIXELS or min(mask.any(axis=0).sum(), mask.any(axis=1).sum()) < 2:
         what = f"the lesion has {area} pixels, expected at least {MINIMUM_PIXELS} in several rows"
         raise refuse("M15", what, _DRAW_AGAIN)
     edge = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
@@ -204,24 +204,15 @@ def _check_region(mask: Mask, *, n_files: int) -> list[Note]:
     return notes
 
 
-def _extent(mask: Mask) -> Shape:
-    return int(mask.any(axis=1).sum()), int(mask.any(axis=0).sum())
-
-
 def _box(mask: Mask) -> Mask:
     """Bounding box of a mask that is not empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _filled_area(box: Mask) -> int:
-    """Pixels of a mask with its holes: all but the background that reaches the outside."""
-    labels, _ = ndimage.label(~np.pad(box, 1))
-    return int(np.sum(labels[1:-1, 1:-1] != labels[0, 0]))
-
-
 def _hole_notes(mask: Mask, area: int) -> list[Note]:
-    filled = _filled_area(_box(mask))
+    labels, _ = ndimage.label(~np.pad(_box(mask), 1))
+    filled = int(np.sum(labels[1:-1, 1:-1] != labels[0, 0]))  # all but what reaches the outside
     if filled > _CONTOUR_RATIO * area:
         raise refuse("M21", "the mask is a contour, not a filled lesion", "fill the contour")
     if filled > area:

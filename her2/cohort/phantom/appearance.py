@@ -65,16 +65,9 @@ class Appearance:
 def draw_appearance(
     outcome: int, *, has_calcification: bool, rng: np.random.Generator
 ) -> Appearance:
-    """Draw the traits of a lesion.
+    """Draw the traits of a HER2-positive (outcome 1) or HER2-negative (0) lesion.
 
-    Parameters
-    ----------
-    outcome
-        1 for HER2-positive, 0 for HER2-negative.
-    has_calcification
-        As the clinical table says; ultrasound misses some, and shows a few that are none.
-    rng
-        The patient's stream for traits.
+    Ultrasound misses some calcifications of the clinical table, and shows a few that are none.
     """
     severity = rng.normal() + SEPARATION * (outcome - 0.5)
 
@@ -161,16 +154,8 @@ def read_contour(
 ) -> NDArray[np.float64]:
     """Return the contour as a reader draws it, shape (N_ANGLES + 1,).
 
-    Parameters
-    ----------
-    contour
-        The true radius by angle.
-    error
-        Standard deviation of the radius that the reader adds, as a share of the ellipse.
-    smoothing
-        Width in angles (of 720) over which the hand averages.
-    rng
-        The reader's own stream.
+    The reader adds an `error` to the radius (standard deviation, share of the ellipse), and the
+    hand averages over `smoothing` of the 720 angles.
     """
     kernel = np.hanning(smoothing + 2)[1:-1]
     closed = np.concatenate([contour[-smoothing - 1 : -1], contour, contour[1 : smoothing + 1]])

@@ -89,18 +89,8 @@ def receive(
 ) -> NDArray[np.float32]:
     """Return the envelope that the scanner receives, shape (H, W), > 0, about 1 in gland.
 
-    Parameters
-    ----------
-    echo_db
-        Level of diffuse scattering, dB against gland, shape (H, W).
-    points
-        Amplitude of single bright scatterers, shape (H, W).
-    scanner
-        Point-spread function, compounding and noise.
-    spacing_mm
-        Millimetres per pixel.
-    rng
-        The patient's stream for speckle.
+    `echo_db` (H, W) is the level of diffuse scattering against gland, `points` (H, W) the
+    amplitude of single bright scatterers.
     """
     amplitude = np.exp(echo_db * NEPER_PER_DB)
     power = np.zeros(echo_db.shape, dtype=np.float32)
@@ -188,16 +178,7 @@ def backscatter_db(
 ) -> FloatImage:
     """Return the echo level of layers, lesion and its shadow, shape (H, W), dB against gland.
 
-    Parameters
-    ----------
-    appearance
-        Traits of the lesion.
-    mask
-        The true lesion, shape (H, W).
-    spacing_mm
-        Millimetres per pixel.
-    rng
-        The patient's stream for tissue.
+    `mask` (H, W) is the true lesion.
     """
     layers = _layers_db(mask.shape, rng)
     inside = gaussian_filter(mask.astype(np.float32), appearance.edge_mm / spacing_mm)
@@ -223,14 +204,7 @@ def smooth_field(
 ) -> FloatImage:
     """Return a Gaussian random field of unit variance, shape (H, W).
 
-    Parameters
-    ----------
-    shape
-        Rows and columns.
-    scale
-        Standard deviation of the kernel along rows and columns, in pixels.
-    rng
-        Source of the coefficients.
+    `scale` is the standard deviation of its kernel along rows and columns, in pixels.
     """
     rows, columns = _bumps(shape[0], scale[0]), _bumps(shape[1], scale[1])
     size = (columns.shape[1], rows.shape[1])

@@ -56,20 +56,15 @@ def simulate_lesion(
     seed: int = 0,
     image_shape: tuple[int, int] = (400, 500),
 ) -> SimulatedLesion:
-    """Return a lesion that depends on these arguments and on nothing else.
+    """Return a HER2-positive (outcome 1) or HER2-negative (0) lesion; same arguments, same bytes.
 
     Parameters
     ----------
-    patient_id
-        Name of the random streams, with `seed`.
-    outcome
-        1 for HER2-positive, 0 for HER2-negative.
-    has_calcification
-        As the clinical table says.
-    vendor
-        One of `her2.cohort.phantom.patient_table.VENDORS`.
-    seed
-        Root seed, >= 0.
+    patient_id, seed
+        Names of the random streams.
+    outcome, has_calcification, vendor
+        As the clinical table says; `vendor` is one of
+        `her2.cohort.phantom.patient_table.VENDORS`.
     image_shape
         Rows and columns, each at least 128. The lesion takes 13 to 25 % of the columns.
 

@@ -69,19 +69,10 @@ CEA_USUAL, CEA_DISSEMINATED, CEA_DISSEMINATED_SHARE = (1.98, 2.09), (284.0, 242.
 def simulate_table(n_patients: int, seed: int = 0) -> pd.DataFrame:
     """Return the simulated clinical table, one row a patient, in an order without meaning.
 
-    Parameters
-    ----------
-    n_patients
-        Number of patients, >= 2; ``round(n_patients * 58 / 201)`` of them are HER2-positive.
-    seed
-        Root seed, >= 0.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``patient_id, lesion_id, her2_ihc, her2_fish, vendor, age, ki67, cea, ca125,
-        ca199, ca153, er, pr, lymph_node_metastasis, calcification, menopause, family_history``.
-        `her2_fish` is "" where the immunohistochemistry needs none; `ca199` has missing values.
+    ``round(n_patients * 58 / 201)`` patients are HER2-positive. Columns: ``patient_id, lesion_id,
+    her2_ihc, her2_fish, vendor, age, ki67, cea, ca125, ca199, ca153, er, pr,
+    lymph_node_metastasis, calcification, menopause, family_history``. `her2_fish` is "" where the
+    immunohistochemistry needs none; `ca199` has missing values.
 
     Raises
     ------

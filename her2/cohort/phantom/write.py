@@ -156,18 +156,7 @@ def encode_dicom(
     patient_id: str,
     manufacturer: str,
 ) -> bytes:
-    """Return a DICOM ultrasound image, marked as simulated in every field that can say so.
-
-    Parameters
-    ----------
-    pixels
-        Grey levels, shape (H, W).
-    spacing_mm
-        (row, column) millimetres per pixel.
-    patient_id
-        Also the patient's name.
-    manufacturer
-        Name of the simulated vendor.
+    """Return a DICOM ultrasound image (H, W), marked as simulated in every field that can say so.
 
     References
     ----------
@@ -182,7 +171,10 @@ def encode_dicom(
     dataset.PixelSpacing = [f"{spacing:.6g}" for spacing in spacing_mm]
     dataset.SequenceOfUltrasoundRegions = [_region(pixels.shape, spacing_mm)]
     dataset.set_pixel_data(pixels, "MONOCHROME2", 8, generate_instance_uid=False)
-    dataset.file_meta = _file_meta(dataset)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
@@ -245,11 +237,3 @@ def _region(shape: tuple[int, ...], spacing_mm: tuple[float, float]) -> Dataset:
     region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = CENTIMETRE
     region.PhysicalDeltaX, region.PhysicalDeltaY = spacing_mm[1] / 10, spacing_mm[0] / 10
     return region
-
-
-def _file_meta(dataset: Dataset) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return meta
