@@ -121,7 +121,7 @@ def _verify(
 
 
 def _check_roles(drafts: Sequence[Draft], lesions: Sequence[Lesion]) -> None:
-    """Refuse a brought split that cuts through a patient, a group or a shared image."""
+    """Refuse a split of the table that divides a patient, a group or a shared image."""
     unit_of = split_groups(lesions)
     for unit in np.unique(unit_of):
         members = np.flatnonzero(unit_of == unit).tolist()

@@ -159,7 +159,7 @@ def _histogram(values: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _from_jpeg(values: NDArray[np.generic]) -> tuple[Mask, list[Note]]:
-    # JPEG ringing stays near the two levels; what lies clearly between is a blurred contour.
+    # JPEG ringing stays near the two levels; what is clearly between is a blurred contour.
     levels = values.astype(np.int64)
     between = float(np.mean((levels > 32) & (levels < 223)))
     what = f"{between:.2%} of a JPEG mask lies between black and white"

@@ -27,7 +27,15 @@ LEFT_OUT: tuple[Severity, ...] = ("quarantined", "excluded")
 
 @dataclass(frozen=True)
 class Entry:
-    """Severity and title of a code; `stop` ends the study before anything is fitted."""
+    """What a code means.
+
+    Attributes
+    ----------
+    severity
+        Of `SEVERITIES`, or ``stop``, which ends the study before anything is fitted.
+    title
+        In a few words.
+    """
 
     severity: Severity | Literal["stop"]
     title: str
@@ -107,7 +115,7 @@ CATALOGUE: dict[str, Entry] = {
     # table
     "C01": Entry("warning", "repeated row"),
     "C02": Entry("stop", "two rows for one lesion that disagree"),
-    "C03": Entry("stop", "patient or group on both sides of the brought split"),
+    "C03": Entry("stop", "patient or group on both sides of the given split"),
     "C04": Entry("quarantined", "no image or no features for a row"),
     "C05": Entry("warning", "identifiers that a spreadsheet may have changed"),
     "C06": Entry("stop", "table cannot be read"),

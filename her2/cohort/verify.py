@@ -265,7 +265,7 @@ def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:
 
 
 def _in_one_group(drafts: list[Draft], members: Sequence[int]) -> list[Draft]:
-    """Drafts in which the members, and whoever shares a group with them, have one group."""
+    """Return drafts in which the members, and all that share a group with them, have one group."""
     lesions = [draft.lesion for draft in drafts]
     joined = {lesion.group for i in members if (lesion := lesions[i]) and lesion.group}
     first = min(lesion.key for i in members if (lesion := lesions[i]))

@@ -64,7 +64,15 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """A call whose process died (``killed``) or did not end in time (``hung``), twice."""
+    """A call without a value, after two attempts.
+
+    Attributes
+    ----------
+    position
+        Its place among the calls.
+    reason
+        ``killed`` if its process died, ``hung`` if it did not end in time.
+    """
 
     position: int
     reason: Reason
@@ -271,7 +279,7 @@ def pack_call(function: Callable[..., Any], arguments: Arguments) -> bytes:
 
 
 def read_outcome(position: int, answer: bytes | Reason) -> Finished | Lost:
-    """Return what became of a call; an error that it raised is raised."""
+    """Return the outcome of a call; an error that it raised is raised."""
     if isinstance(answer, str):
         return Lost(position, answer)
     error, value = pickle.loads(answer)  # noqa: S301  (written by our own child)

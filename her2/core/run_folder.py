@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # settings that do not change a result, so a run may be resumed with others
 FREE_SETTINGS = ("compute", "tracking", "cache")
-# what lies in a folder before anything is learned; a command that is refused leaves no more
+# files that are written before anything is fitted; a command that is refused writes no others
 _WRITTEN_FIRST = {"config.yaml", "environment.json", "split.json"}
 
 

@@ -75,7 +75,7 @@ def local_patterns(lesion: SliceLesion) -> Iterator[tuple[str, FloatArray]]:
 
 @lru_cache(maxsize=1)
 def _sphere() -> _Sphere:
-    # here and not at the top: an environment without it is told of by name
+    # here and not at the top: check_packages names it where it is missing
     from trimesh.creation import icosphere
 
     vertices = np.array(icosphere(1, 1).vertices)
@@ -210,7 +210,7 @@ def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:
 
     Where the image is 0 far around (an anechoic cyst) the samples, or their fourth powers,
     vanish, and SciPy answers NaN or infinity. pyradiomics measures such an image unless an
-    infinity is there or NaN comes first; `_NO_SPREAD` then stands for all of them.
+    infinity is there or NaN comes first; all of them then are `_NO_SPREAD`.
     """
     sphere = _sphere()
     n_pixels, n_offsets = len(lesion.values), len(sphere.offsets)

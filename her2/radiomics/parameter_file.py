@@ -32,7 +32,7 @@ def read_parameter_file(path: str | Path) -> Preset:
     MissingInput
         There is no such file.
     BadConfig
-        The file is not in pyradiomics' schema, asks for what a slice does not have, or for a
+        The file is not in pyradiomics' schema, needs what a slice does not have, or has a
         filter that this environment lacks a package for.
 
     References

@@ -205,7 +205,7 @@ def image_type_and_family(name: str) -> tuple[str, str]:
     """Return (image type, family) of a feature's name.
 
     Names are those of pyradiomics, with ``ring_`` in front for the ring around the lesion; a
-    component of deep features is ``deep_pc_<number>``; anything else was brought and belongs to
+    component of deep features is ``deep_pc_<number>``; anything else belongs to
     the family ``other``.
 
     Examples

@@ -166,7 +166,7 @@ def wave_contour(
 
 
 def _signed_distance(mask: BoolArray, spacing: tuple[float, float]) -> FloatArray:
-    """Return how deep in a mask each pixel lies, (H, W); negative outside."""
+    """Return the depth of each pixel in a mask, (H, W); negative outside."""
     inside = ndimage.distance_transform_edt(mask, sampling=spacing)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
     half_a_pixel = 0.5 * min(spacing)  # the edge runs between the centres

@@ -27,7 +27,15 @@ from her2.radiomics.roi import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class Need:
-    """What a filter imports, and the package and its versions that have it."""
+    """What a filter imports.
+
+    Attributes
+    ----------
+    module, attribute
+        As in ``from module import attribute``.
+    package, versions
+        That have it.
+    """
 
     module: str
     attribute: str
@@ -112,7 +120,7 @@ def features_of_values(
 
 
 def _as_problem(error: Exception) -> InputProblem:
-    """Return the problem that stands for an error of pyradiomics."""
+    """Return an error of pyradiomics as a problem of the lesion."""
     text = " ".join(str(error).split())
     code = "M15" if text.lower().startswith(("mask", "size of the roi")) else "D48"
     return InputProblem(

@@ -34,7 +34,7 @@ def feature_robustness(
     """Return the intraclass correlation of every feature between a lesion and its versions.
 
     The versions of a lesion take the place of raters: as it is, and after each perturbation.
-    Changes of the mask and of the image are judged apart. Outcomes take no part; to choose
+    Changes of the mask and of the image are separate rows. Outcomes are not used; to choose
     features, give training lesions only.
 
     Parameters

@@ -46,7 +46,15 @@ DIGITS = 12  # of the data's SHA-256, which the tag data_sha256 has in full
 
 @dataclass(frozen=True)
 class TrackedStudy:
-    """The run of MLflow that holds a study."""
+    """The run of MLflow that holds a study.
+
+    Attributes
+    ----------
+    tracking_uri
+        Address of the store, without a password.
+    experiment, run_id
+        As MLflow names them.
+    """
 
     tracking_uri: str
     experiment: str

@@ -1,4 +1,4 @@
-"""MLflow's store: where it is, opening it, and a warning instead of an error where it is silent.
+"""MLflow's store: where it is, how it is opened, and a warning where it does not answer.
 
 Two processes that make the tables of one database break each other: a lock lets one at a time.
 """
@@ -178,7 +178,15 @@ def quiet() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class OpenStore:
-    """A store that answers, and the id of one experiment of it."""
+    """A store that answers.
+
+    Attributes
+    ----------
+    uri
+        Its address.
+    experiment_id
+        Of one of its experiments.
+    """
 
     uri: str
     experiment_id: str

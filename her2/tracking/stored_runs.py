@@ -44,7 +44,15 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run of the store: its name, its settings and its results."""
+    """A run of the store.
+
+    Attributes
+    ----------
+    run_id, name
+        As MLflow shows them.
+    tags, params, metrics
+        By name; of a metric, the last value.
+    """
 
     run_id: str
     name: str
@@ -80,7 +88,7 @@ def find_runs(ids: Sequence[str], *, uri: str | None) -> list[FoundRun]:
 
 
 def fetch(run_id: str, artifact_path: str, folder: Path, *, uri: str | None) -> Path:
-    """Return a file of a run, brought from the store into `folder`.
+    """Return a file of a run, downloaded from the store into `folder`.
 
     Raises
     ------

@@ -30,7 +30,15 @@ MISSING_CA199 = 0.02
 
 @dataclass(frozen=True)
 class Association:
-    """A binary variable: how common it is, and its odds ratio with HER2 positivity."""
+    """A binary variable.
+
+    Attributes
+    ----------
+    prevalence
+        Share of the patients, 0 to 1.
+    odds_ratio
+        With HER2 positivity.
+    """
 
     prevalence: float
     odds_ratio: float
@@ -163,7 +171,7 @@ def _draw_assays(
 def _draw_age_and_menopause(
     outcome: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Draw ages, and whether each lies beyond the patient's own age at menopause."""
+    """Draw ages, and whether each is above the patient's own age at menopause."""
     age = np.clip(rng.normal(AGE_MEAN, AGE_SD, outcome.size), *AGE_RANGE)
     jitter = np.clip(rng.normal(size=outcome.size), -2, 2) * MENOPAUSE_AGE_SD
     share = np.array(ASSOCIATIONS["menopause"].given_outcome())[outcome]
