@@ -6,7 +6,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from her2.core.errors import BadArgument, MissingInput
-from her2.tracking import close_parent, fetch, find_runs, open_parent, record_child
+from her2.tracking import RunContent, close_parent, fetch, find_runs, open_parent, record_child
 
 AWAY = "sqlite:////dev/null/none/mlflow.db"
 
@@ -25,7 +25,9 @@ def opened(folder, uri, name="a search"):
 
 def child(parent, key="trial 1", **changed):
     numbers = {"metrics": {"auc": 0.75}, "params": {"C": "1"}, "tags": {"arm": "radiomics"}}
-    return record_child(parent, "trial 1", key=key, **{**numbers, **changed})
+    status = changed.pop("status", "FINISHED")
+    content = RunContent(**{**numbers, **changed})
+    return record_child(parent, "trial 1", content, key=key, status=status)
 
 
 def test_a_parent_is_found_again_by_its_folder(uri, tmp_path):
@@ -46,7 +48,7 @@ def test_a_parent_of_another_store_is_made_anew(uri, new_store, tmp_path):
 
 def test_a_child_is_written_once(uri, tmp_path):
     parent = opened(tmp_path, uri)
-    run_id = child(parent, steps={"fold_auc": [0.5, float("nan"), 1.0]})
+    run_id = child(parent, curves={"fold_auc": [0.5, float("nan"), 1.0]})
     assert child(parent, metrics={"auc": 0.9}) == run_id
     client = MlflowClient(uri)
     run = client.get_run(run_id)
@@ -67,7 +69,7 @@ def test_a_child_that_was_cut_short_is_completed(uri, tmp_path, monkeypatch, mar
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("her2.tracking.parent_runs.write_batch", cut)
+        patch.setattr("her2.tracking.live_runs.RunContent.write", cut)
         with pytest.raises(KeyboardInterrupt):
             child(parent)
     if marked:
@@ -93,7 +95,7 @@ def test_more_numbers_than_a_batch_holds_all_arrive(uri, tmp_path):
     params = {f"p{i}": str(i) for i in range(150)}
     steps = {"loss": [float(i) for i in range(1500)]}
     client = MlflowClient(uri)
-    run_id = child(parent, params=params, steps=steps)
+    run_id = child(parent, params=params, curves=steps)
     assert client.get_run(run_id).data.params == params
     assert len(client.get_metric_history(run_id, "loss")) == 1500
 
@@ -104,7 +106,7 @@ def test_the_end_brings_the_note_and_the_files(uri, tmp_path):
     (tmp_path / "figures" / "roc.png").write_text("picture")
     (tmp_path / "comparison.html").write_text("page")
     close_parent(
-        parent, tmp_path, metrics={"best_auc": 0.8}, params={"n": "3"}, tags={"winner": "a"},
+        parent, RunContent({"best_auc": 0.8}, {"n": "3"}, {"winner": "a"}),
         note="# Best: a", files=[tmp_path / "figures", tmp_path / "comparison.html"],
     )  # fmt: skip
     client = MlflowClient(uri)

@@ -1,19 +1,25 @@
-"""Where MLflow's store is, who talks to it, and what is said when it does not answer."""
+"""MLflow's store: where it is, how it is opened, and a warning where it does not answer.
+
+Two processes that make the tables of one database break each other: a lock lets one at a time.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from her2.core.errors import MissingInput
+from her2.core.machine import exclusive_lock
 from her2.core.places import project_store
+from her2.tracking.processes import mark_stale
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -37,6 +43,8 @@ OWN_WARNINGS = (
 LONGEST_REASON = 160  # characters
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SQLITE = "sqlite:///"
+# MLflow's pages then show training runs first, not traces of language models
+EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def tracking_uri(named: str | None) -> str:
@@ -120,9 +128,9 @@ def _has_no_connection(error: BaseException | None) -> bool:
 
 
 def spared(uri: str, sentence: str) -> AbstractContextManager[None, bool]:
-    """Turn a store that does not answer into one warning; what follows the block goes on.
+    """Turn a store that does not answer into one warning, and go on after the block.
 
-    sentence: with ``{reason}`` where the reason stands.
+    `sentence` has ``{reason}`` where the reason belongs.
     """
     return _spared(uri, sentence)  # type: ignore[return-value]  # it does swallow what it names
 
@@ -137,8 +145,21 @@ def _spared(uri: str, sentence: str) -> Iterator[None]:
 
 
 @contextmanager
+def require_store(uri: str) -> Iterator[None]:
+    """Turn a store that does not answer into `MissingInput`."""
+    try:
+        with quiet():
+            yield
+    except store_errors() as error:
+        raise MissingInput(
+            f"expected an MLflow store that answers at {shown(uri)}, found {reason(error, uri)}; "
+            "start it, or set tracking.uri=ADDRESS"
+        ) from error
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the store says of migrations and of its attempts off the user's screen."""
+    """Keep messages of the store on migrations and retries off the user's screen."""
     import mlflow  # noqa: F401  # it sets the level of its logger when it is imported
 
     noisy = [logging.getLogger(name) for name in ("alembic", "mlflow", "urllib3")]
@@ -155,10 +176,54 @@ def quiet() -> Iterator[None]:
             log.setLevel(level)
 
 
-def ui_command(uri: str | None, port: int) -> list[str]:
-    """Return the command that serves the store's pages on 127.0.0.1."""
-    address = tracking_uri(uri)
-    return [
-        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address,
-        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
+@dataclass(frozen=True)
+class OpenStore:
+    """A store that answers.
+
+    Attributes
+    ----------
+    uri
+        Its address.
+    experiment_id
+        Of one of its experiments.
+    """
+
+    uri: str
+    experiment_id: str
+
+    @property
+    def client(self) -> Any:
+        """MLflow's client of the store."""
+        return client(self.uri)
+
+
+def open_store(uri: str, experiment: str) -> OpenStore:
+    """Return the store with its experiment; runs that a dead process left open are ended.
+
+    Raises
+    ------
+    MlflowException, SQLAlchemyError, OSError, ImportError
+        The store does not answer; see `spared`.
+    """
+    check_database(uri)
+    file = database_file(uri)
+    with exclusive_lock(file.with_name(f"{file.name}.lock")) if file else nullcontext():
+        store = OpenStore(uri, _find_or_make_experiment(client(uri), file, experiment))
+    mark_stale(store.client)
+    return store
+
+
+def _find_or_make_experiment(client: Any, file: Path | None, name: str) -> str:
+    """Return the experiment's id; a new one of an SQLite file keeps its files beside it."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = (file.resolve().parent / "artifacts" / name).as_uri() if file else None
+    try:
+        return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return str(client.get_experiment_by_name(name).experiment_id)  # another process's

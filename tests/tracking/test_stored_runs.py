@@ -6,7 +6,7 @@ from mlflow.tracking import MlflowClient
 from tracked_runs import CONFIG, ENVIRONMENT, RESULTS, write_run
 
 from her2.tracking import runs_page, track_study
-from her2.tracking.run_columns import TAG
+from her2.tracking.stored_runs import TAG
 
 
 def test_the_page_of_the_experiment_shows_the_columns(new_store, tmp_path):
