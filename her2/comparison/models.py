@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -48,11 +48,15 @@ def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Mod
     if unknown := sorted(set(arms) - {arm for run in runs for arm in run.arms}):
         found = ", ".join(dict.fromkeys(arm for run in runs for arm in run.arms))
         raise BadConfig(f"expected arms among {found}, found {', '.join(unknown)}")
-    models = [model for run in runs for model in _models(run, arms)]
-    if without := [run.name for run in runs if run.name not in {m.run.name for m in models}]:
-        raise BadConfig(
-            f"expected a run of {', '.join(arms)}, found none in {without[0]}; name other arms"
-        )
+    models = []
+    for run in runs:
+        chosen = [arm for arm in run.arms if not arms or arm in arms]
+        if not chosen:
+            raise BadConfig(
+                f"expected a run of {', '.join(arms)}, found none in {run.name}; name other arms"
+            )
+        named = {arm: run.name if len(chosen) == 1 else f"{run.name}/{arm}" for arm in chosen}
+        models += [Model(name, run, arm) for arm, name in named.items()]
     if len(models) > MOST_MODELS:
         raise BadConfig(
             f"expected at most {MOST_MODELS} models to compare, found {len(models)} in "
@@ -61,25 +65,17 @@ def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Mod
     return models
 
 
-def _models(run: FinishedRun, arms: Sequence[str]) -> Iterable[Model]:
-    chosen = [arm for arm in run.arms if not arms or arm in arms]
-    for arm in chosen:
-        yield Model(run.name if len(chosen) == 1 else f"{run.name}/{arm}", run, arm)
-
-
 def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
     """Return the models of a multirun, as many as can be shown, and a note if some are not.
 
     Where there are too many, every run is shown by one arm, the last that all of them have; of
     more runs still, those with the highest out-of-fold AUC.
     """
-    if sum(len(run.arms) for run in runs) <= MOST_MODELS:
-        return models_of(runs), ""
     shared = [arm for arm in ARMS if all(arm in run.arms for run in runs)]
-    if not shared:
-        return models_of(runs), ""  # which refuses
+    if sum(len(run.arms) for run in runs) <= MOST_MODELS or not shared:
+        return models_of(runs), ""
     last = shared[-1]
-    best = sorted(runs, key=lambda run: -(_area(run, last) or 0.0))[:MOST_MODELS]
+    best = sorted(runs, key=lambda run: -(_out_of_fold_auc(run, last) or 0.0))[:MOST_MODELS]
     kept = [run for run in runs if run in best]
     n_left = len(runs) - len(kept)
     left = f", and {n_left} runs with a lower out-of-fold AUC are left out" if n_left else ""
@@ -90,10 +86,10 @@ def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
     return [Model(run.name, run, last) for run in kept], note
 
 
-def _area(run: FinishedRun, arm: str) -> float | None:
+def _out_of_fold_auc(run: FinishedRun, arm: str) -> float | None:
     roles = run.results["arms"][arm]["roles"]
-    area: float | None = (roles.get("out_of_fold") or {}).get("auc")
-    return area
+    auc: float | None = (roles.get("out_of_fold") or {}).get("auc")
+    return auc
 
 
 def joined(models: Sequence[Model]) -> pd.DataFrame:

@@ -7,14 +7,15 @@ the study; a model is chosen by its out-of-fold AUC, never by the test role.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from her2.evaluation import arm_comparisons, curves
+from her2.evaluation.arm_comparisons import TESTED, comparisons
+from her2.evaluation.curves import curve_tables
 from her2.evaluation.performance import performance, training_threshold
-from her2.evaluation.roles import HONEST_ROLES, outcome_and_probability
+from her2.evaluation.prediction_rows import HONEST_ROLES, predicted
 
 PERFORMANCE = (
     "n", "n_positive", "auc", "auc_low", "auc_high", "threshold", "sensitivity", "specificity",
@@ -24,30 +25,35 @@ CALIBRATION = (
     "n", "n_positive", "brier", "brier_scaled", "calibration_intercept", "calibration_slope",
     "calibration_in_the_large", "ici",
 )  # fmt: skip
-DIFFERENCES = (
-    "role", "first", "second", "auc_difference", "low", "high", "z", "p_value", "p_holm",
-    "n_looks",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ComparedModels:
-    """Numbers of a comparison; models in the order of their out-of-fold AUC, best first.
+    """Numbers of a comparison.
 
-    performance: model, role and `PERFORMANCE`; calibration: model, role and `CALIBRATION`;
-    differences: `DIFFERENCES`, DeLong's paired tests, Holm-adjusted over the pairs of a role;
-    roc, calibration_curve, decision_curve: points of the curves, with role and arm (the model);
-    notes: why a number is absent.
+    Attributes
+    ----------
+    models
+        Names in the order of their out-of-fold AUC, best first.
+    performance
+        Columns model, role and `PERFORMANCE`.
+    calibration
+        Columns model, role and `CALIBRATION`.
+    differences
+        Columns role, first, second and `arm_comparisons.TESTED`: DeLong's paired tests,
+        Holm-adjusted over the pairs of a role.
+    curves
+        Those of `curve_tables`; the arm is the model.
+    notes
+        Why a number is absent.
     """
 
     models: tuple[str, ...]
     performance: pd.DataFrame
     calibration: pd.DataFrame
     differences: pd.DataFrame
-    roc: pd.DataFrame
-    calibration_curve: pd.DataFrame
-    decision_curve: pd.DataFrame
-    notes: list[str] = field(default_factory=list)
+    curves: dict[str, pd.DataFrame]
+    notes: list[str]
 
     @property
     def roles(self) -> list[str]:
@@ -63,46 +69,44 @@ class ComparedModels:
 
 
 def compare_models(predictions: pd.DataFrame, models: Sequence[str]) -> ComparedModels:
-    """Return everything that a comparison of models says.
+    """Return all numbers of a comparison of models.
 
     Parameters
     ----------
     predictions
         Rows of predictions.parquet of all models, whose names stand in the column arm; every
-        model has the same lesions in a role. In-sample rows are not looked at.
+        model has the same lesions in a role. In-sample rows are ignored.
     models
         Names, at least one.
     """
     honest = predictions[predictions["kind"].ne("in_sample")]
     notes: list[str] = []
     judged = pd.DataFrame(
-        [row for model in models for row in _judged(honest, model, notes)],
+        [row for model in models for row in _performance_by_role(honest, model, notes)],
         columns=["model", "role", *dict.fromkeys((*PERFORMANCE, *CALIBRATION))],
     )
     ranked = _ranked(judged, models)
     judged = judged.set_index("model").loc[list(ranked)].reset_index()
-    tests = arm_comparisons.comparisons(honest, pd.DataFrame({"repeat": []}), ranked, notes)
+    tests = comparisons(honest, pd.DataFrame(), ranked, notes)
     return ComparedModels(
         models=ranked,
         performance=judged[["model", "role", *PERFORMANCE]],
         calibration=judged[["model", "role", *CALIBRATION]],
-        differences=pd.DataFrame(tests, columns=list(DIFFERENCES)),
-        roc=curves.roc_curves(honest, ranked),
-        calibration_curve=curves.calibration_curves(honest, ranked),
-        decision_curve=curves.decision_curves(honest, ranked, n_resamples=0, seed=0),
+        differences=pd.DataFrame(tests, columns=["role", "first", "second", *TESTED]),
+        curves=curve_tables(honest, ranked),
         notes=notes,
     )
 
 
-def _judged(predictions: pd.DataFrame, model: str, notes: list[str]) -> list[dict[str, Any]]:
+def _performance_by_role(
+    predictions: pd.DataFrame, model: str, notes: list[str]
+) -> list[dict[str, Any]]:
     threshold = training_threshold(predictions, model)
     rows = []
-    for role in HONEST_ROLES:
-        y_true, y_prob = outcome_and_probability(predictions, model, role)
-        if len(y_true):
-            found, reasons = performance(y_true, y_prob, threshold, f"{model}, {role}")
-            notes.extend(reasons)
-            rows.append({"model": model, "role": role, **found})
+    for role, _, y_true, y_prob in predicted(predictions, [model], HONEST_ROLES):
+        found, reasons = performance(y_true, y_prob, threshold, f"{model}, {role}")
+        notes.extend(reasons)
+        rows.append({"model": model, "role": role, **found})
     return rows
 
 
