@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from her2.comparison.models import models_of
-from her2.comparison.outputs import compared, publish
+from her2.comparison.models import compared, models_of
+from her2.comparison.outputs import publish
 from her2.comparison.runs import check_comparable, open_runs, with_names
 from her2.core.errors import BadConfig
 from her2.core.run_folder import RunFolder

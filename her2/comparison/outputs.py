@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from her2 import plots
-from her2.comparison.models import Model, joined, most_models
-from her2.comparison.runs import FinishedRun, check_comparable, read_run, run_notes, with_names
+from her2.comparison.models import Comparison, compared, most_models
+from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
-from her2.evaluation.compared_models import ComparedModels, compare_models
 from her2.plots.text import ROLE_TITLES, count, is_missing, number, p_statement, shortened
 from her2.report import write_tables
-from her2.report.comparison_page import comparison_sections
 from her2.report.document import write_sections
 from her2.report.formats import interval_text
+from her2.report.sections import comparison_sections
 from her2.tracking import LiveRun, close_parent, open_parent, shown
 from her2.tracking.address import client, spared
 
@@ -43,46 +41,6 @@ PARENT, TAG = "mlflow.parentRunId", "comparison"
 SENT = ("comparison.html", "comparison.json", "figures", "tables")
 _START = re.compile(r".*[\s_=,/.-]")  # as far as a place to break
 _FORBIDDEN = re.compile(r"[^\w\-. /]")  # in the name of a metric
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is compared, and what was found.
-
-    Attributes
-    ----------
-    runs, models
-        That take part.
-    found
-        Their numbers.
-    missing
-        Reason by name of runs that could not take part.
-    notes
-        Of the runs, and on what differs between them.
-    """
-
-    runs: Sequence[FinishedRun]
-    models: Sequence[Model]
-    found: ComparedModels
-    missing: Mapping[str, str]
-    notes: Sequence[str]
-
-    @property
-    def cohort(self) -> Mapping[str, Any]:
-        """The entry `cohort` that all runs share."""
-        return self.runs[0].cohort
-
-
-def compared(
-    runs: Sequence[FinishedRun],
-    models: Sequence[Model],
-    *,
-    missing: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
-) -> Comparison:
-    """Return the comparison of models of these runs."""
-    found = compare_models(joined(models), [model.name for model in models])
-    return Comparison(runs, models, found, missing or {}, [*notes, *run_notes(runs)])
 
 
 def compare_folders(
@@ -134,14 +92,13 @@ def publish(
 
     With `nests` the compared runs lie below the comparison in MLflow.
     """
-    found = made.found
     page = write_comparison(folder, made)
     if tracking.enabled:
         _track(folder, made, tracking=tracking, name=name, nests=nests)
-    width = min(max(len(model) for model in found.models), WIDTH)
+    width = min(max(len(model) for model in made.names), WIDTH)
     lines = [
-        f"{model:<{width}} " + " ".join(f"{area:<26}" for area in _areas_of(found, model)).rstrip()
-        for model in found.models
+        f"{model:<{width}} " + " ".join(f"{area:<26}" for area in _areas_of(made, model)).rstrip()
+        for model in made.names
     ]
     sys.stdout.write("\n".join([*lines, f"comparison: {page}"]) + "\n")
     return page
@@ -161,17 +118,16 @@ def write_comparison(folder: Path, made: Comparison) -> Path:
         simulated=bool(made.cohort["simulated"]),
         sentences=_sentences(made),
         alarms=_alarms(made),
-        sections=comparison_sections(drawn, tables, [*made.notes, *made.found.notes]),
+        sections=comparison_sections(drawn, tables, list(made.notes)),
     )
 
 
 def comparison_tables(made: Comparison) -> dict[str, pd.DataFrame]:
     """Return the tables by name: performance, differences, calibration, cost, missing."""
-    found = made.found
     tables = {
-        "performance": found.performance,
-        "differences": found.differences,
-        "calibration": found.calibration,
+        "performance": made.performance,
+        "differences": made.differences,
+        "calibration": made.calibration,
         "cost": _costs(made),
     }
     if made.missing:
@@ -181,8 +137,7 @@ def comparison_tables(made: Comparison) -> dict[str, pd.DataFrame]:
 
 def _costs(made: Comparison) -> pd.DataFrame:
     """Return run, `COSTS` and parameters in millions, in the order of the runs' best models."""
-    by_name = {model.name: model.run for model in made.models}
-    runs = {by_name[name].name: by_name[name] for name in made.found.models}
+    runs = {model.run.name: model.run for model in made.models}
     rows = [{"run": name, **(run.results.get("cost") or {})} for name, run in runs.items()]
     table = pd.DataFrame(rows).reindex(columns=["run", *COSTS])
     table[list(COSTS)] = numbers = table[list(COSTS)].astype(float)
@@ -193,20 +148,19 @@ def _costs(made: Comparison) -> pd.DataFrame:
 
 def comparison_document(made: Comparison, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return comparison.json, schema 1; it names no patient and no place."""
-    by_name = {model.name: model for model in made.models}
     models = [
         {"name": m.name, "run": m.run.name, "run_id": m.run.run_id, "arm": m.arm,
          "model": m.trained}
-        for m in (by_name[name] for name in made.found.models)
+        for m in made.models
     ]  # fmt: skip
     return {
         "schema": 1,
         "cohort": dict(made.cohort),
         "models": models,
-        "headline": comparison_headline(made.found),
+        "headline": comparison_headline(made),
         **{name: _records(table) for name, table in tables.items() if name != "missing"},
         "missing": dict(made.missing),
-        "notes": [*made.notes, *made.found.notes],
+        "notes": list(made.notes),
     }
 
 
@@ -219,31 +173,31 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _sentences(made: Comparison) -> list[str]:
-    found, table = made.found, made.found.performance
-    sizes = {role: int(table[table["role"].eq(role)]["n"].max()) for role in found.roles}
+    table = made.performance
+    sizes = {role: int(table[table["role"].eq(role)]["n"].max()) for role in made.roles}
     titles = IN_WORDS | {"test": "to test"}
     judged = ", ".join(f"{count(n)} {titles[role]}" for role, n in sizes.items())
-    n_models = count(len(found.models))
+    n_models = count(len(made.names))
     first = (
         f"{n_models} models predicted the same lesions of the cohort {made.cohort['name']} by the "
         f"same split ({judged})."
     )
-    return [first, comparison_headline(found), CHOOSE.format(k=n_models)]
+    return [first, comparison_headline(made), CHOOSE.format(k=n_models)]
 
 
-def comparison_headline(found: ComparedModels) -> str:
+def comparison_headline(made: Comparison) -> str:
     """Say which model ranks first out of fold, and from how many others it can be told."""
-    best = found.models[0]
-    p = found.of(best, "out_of_fold")
+    best = made.names[0]
+    p = made.of(best, "out_of_fold")
     if p is None or is_missing(p["auc"]):
         return "No model has an out-of-fold AUC that can be estimated; see the notes."
-    test = found.of(best, "test")
+    test = made.of(best, "test")
     also = f", on test {_area(test)}" if test else ""
-    return f"Out of fold {best} ranks first, with an AUC of {_area(p)}{also}. {_rivals(found)}"
+    return f"Out of fold {best} ranks first, with an AUC of {_area(p)}{also}. {_rivals(made)}"
 
 
-def _rivals(found: ComparedModels) -> str:
-    tests, best = found.differences, found.models[0]
+def _rivals(made: Comparison) -> str:
+    tests, best = made.differences, made.names[0]
     of_best = tests["first"].eq(best) | tests["second"].eq(best)
     adjusted = tests[tests["role"].eq("out_of_fold") & of_best]["p_holm"].astype(float).dropna()
     if adjusted.empty:
@@ -266,13 +220,13 @@ def _area(p: Mapping[str, Any]) -> str:
     return interval_text(p["auc"], p["auc_low"], p["auc_high"])
 
 
-def _areas_of(found: ComparedModels, model: str) -> list[str]:
-    return [_area(p) if (p := found.of(model, role)) else "" for role in found.roles]
+def _areas_of(made: Comparison, model: str) -> list[str]:
+    return [_area(p) if (p := made.of(model, role)) else "" for role in made.roles]
 
 
 def _alarms(made: Comparison) -> list[str]:
     texts = [f"{name} is not compared: {reason}" for name, reason in made.missing.items()]
-    best = made.found.of(made.found.models[0], "out_of_fold")
+    best = made.of(made.names[0], "out_of_fold")
     if best is not None and not is_missing(best["auc_low"]) and best["auc_low"] <= CHANCE:
         texts.append(
             "The interval of the best model includes an AUC of 0.5: none is shown to be better "
@@ -281,16 +235,16 @@ def _alarms(made: Comparison) -> list[str]:
     return texts
 
 
-def ranking(found: ComparedModels) -> str:
+def ranking(made: Comparison) -> str:
     """Return the ranking as Markdown, for a note."""
-    heads = [IN_WORDS[role] for role in found.roles]
+    heads = [IN_WORDS[role] for role in made.roles]
     rows = [
-        f"| {model.replace('|', '/')} | {' | '.join(_areas_of(found, model))} |"
-        for model in found.models
+        f"| {model.replace('|', '/')} | {' | '.join(_areas_of(made, model))} |"
+        for model in made.names
     ]
     return "\n".join([
-        comparison_headline(found), "", f"| model | {' | '.join(heads)} |",
-        "| --- " * (len(heads) + 1) + "|", *rows, "", CHOOSE.format(k=count(len(found.models))),
+        comparison_headline(made), "", f"| model | {' | '.join(heads)} |",
+        "| --- " * (len(heads) + 1) + "|", *rows, "", CHOOSE.format(k=count(len(made.names))),
     ])  # fmt: skip
 
 
@@ -299,10 +253,9 @@ def ranking(found: ComparedModels) -> str:
 
 def comparison_figures(made: Comparison, costs: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures by name, models in the same colours in all of them."""
-    found = made.found
-    short = short_names(found.models, NAME[len(found.roles) > 2])
+    short = short_names(made.names, NAME[len(made.roles) > 2])
     with plots.looks_of(short.values()):
-        drawn = dict(_figures(found, short))
+        drawn = dict(_figures(made, short))
     if costs.drop(columns="run").notna().any(axis=None):
         names = short_names(costs["run"].astype(str).tolist(), NAME[0])
         drawn["cost"] = plots.cost_figure(costs.assign(run=costs["run"].astype(str).map(names)))
@@ -332,29 +285,29 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
     return short
 
 
-def _figures(found: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
-    titles = {role: ROLE_TITLES[role] for role in found.roles}
+def _figures(made: Comparison, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
+    titles = {role: ROLE_TITLES[role] for role in made.roles}
 
     def points(curve: str) -> dict[str, pd.DataFrame]:
-        return {title: _points(found.curves[curve], r, short) for r, title in titles.items()}
+        return {title: _points(made.curves[curve], r, short) for r, title in titles.items()}
 
-    rows = _forest_rows(found)
+    rows = _forest_rows(made)
     yield "auc", plots.forest_figure(rows, reference=CHANCE, xlabel="AUC (95 % CI)")
-    areas = {title: _areas(found, role, short) for role, title in titles.items()}
+    areas = {title: _areas(made, role, short) for role, title in titles.items()}
     yield "roc", plots.roc_panels({t: (roc, areas[t]) for t, roc in points("roc").items()})
-    tests = found.differences.assign(
-        first=found.differences["first"].map(short), second=found.differences["second"].map(short)
+    tests = made.differences.assign(
+        first=made.differences["first"].map(short), second=made.differences["second"].map(short)
     )
     yield "comparison", plots.comparison_figure(_records(tests))
-    slopes = {title: _slopes(found, role, short) for role, title in titles.items()}
+    slopes = {title: _slopes(made, role, short) for role, title in titles.items()}
     lines = points("calibration_curve")
     yield "calibration", plots.calibration_overlay(lines, measures=slopes)
     yield "decision_curve", plots.decision_curve_panels(points("decision_curve"))
 
 
-def _forest_rows(found: ComparedModels) -> pd.DataFrame:
-    table = found.performance
-    rows = [table[table["role"].eq(role)].assign(group=ROLE_TITLES[role]) for role in found.roles]
+def _forest_rows(made: Comparison) -> pd.DataFrame:
+    table = made.performance
+    rows = [table[table["role"].eq(role)].assign(group=ROLE_TITLES[role]) for role in made.roles]
     columns = {"model": "label", "auc": "value", "auc_low": "low", "auc_high": "high"}
     named = pd.concat(rows).rename(columns=columns).assign(note="")
     return named.astype(dict.fromkeys(("value", "low", "high"), float)).reset_index(drop=True)
@@ -368,14 +321,14 @@ def _points(curves: pd.DataFrame, role: str, short: Mapping[str, str]) -> pd.Dat
 
 
 def _areas(
-    found: ComparedModels, role: str, short: Mapping[str, str]
+    made: Comparison, role: str, short: Mapping[str, str]
 ) -> dict[str, tuple[float | None, float | None, float | None]]:
-    judged = {short[model]: found.of(model, role) for model in found.models}
+    judged = {short[model]: made.of(model, role) for model in made.names}
     return {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in judged.items() if p}
 
 
-def _slopes(found: ComparedModels, role: str, short: Mapping[str, str]) -> dict[str, str]:
-    rows = found.calibration[found.calibration["role"].eq(role)]
+def _slopes(made: Comparison, role: str, short: Mapping[str, str]) -> dict[str, str]:
+    rows = made.calibration[made.calibration["role"].eq(role)]
     measures = rows[["model", "calibration_slope", "ici"]].itertuples(index=False)
     return {
         short[model]: f"slope {number(slope, 2)}, ICI {number(ici, 3)}"
@@ -390,7 +343,7 @@ def _track(
     folder: Path, made: Comparison, *, tracking: TrackingSettings, name: str, nests: bool
 ) -> None:
     """Write a comparison down as a parent run; without the store there is one warning."""
-    cohort, found = made.cohort, made.found
+    cohort = made.cohort
     hashes = {key: str(cohort[key]) for key in ("data_sha256", "split_sha256")}
     tags = {"command": "compare", "cohort": str(cohort["name"]), **hashes}
     parent = open_parent(
@@ -406,17 +359,17 @@ def _track(
     _tag_runs(parent, made.runs, nests=nests)
     close_parent(
         parent, folder, metrics=_metrics(made), params={},
-        tags={"models": ", ".join(found.models), "best": found.models[0]},
-        note=ranking(found), files=[folder / sent for sent in SENT],
+        tags={"models": ", ".join(made.names), "best": made.names[0]},
+        note=ranking(made), files=[folder / sent for sent in SENT],
     )  # fmt: skip
 
 
 def _metrics(made: Comparison) -> dict[str, float]:
     """Return the AUC with its interval of every model and role, and what each run cost."""
     values: dict[str, Any] = {}
-    for model in made.found.models:
-        for role in made.found.roles:
-            judged = made.found.of(model, role) or {}
+    for model in made.names:
+        for role in made.roles:
+            judged = made.of(model, role) or {}
             for measure in ("auc", "auc_low", "auc_high"):
                 values[f"{model}/{role}/{measure}"] = judged.get(measure)
     for run in made.runs:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -64,6 +64,9 @@ class FinishedRun:
     def arms(self) -> list[str]:
         """Its arms, in the order of the study."""
         return [arm for arm in ARMS if arm in set(self.predictions["arm"])]
+
+
+Describe: TypeAlias = Callable[[FinishedRun], Any]
 
 
 def read_run(folder: Path, *, name: str = "") -> FinishedRun:
@@ -223,43 +226,16 @@ def check_comparable(runs: Sequence[FinishedRun]) -> None:
                 raise BadConfig(
                     f"expected different runs, found the run {other.name} twice; name each once"
                 )
-    _check_same(runs, "data", lambda run: str(run.cohort["data_sha256"]), _data)
-    _check_same(runs, "split", lambda run: str(run.cohort["split_sha256"]), _split)
-    known = [run for run in runs if run.cases is not None]
-    _check_same(known, "lesions", lambda run: str(run.cases), _lesions)
-    _check_same(runs, "lesions and outcomes", _outcomes, _lesions)
-
-
-def _check_same(
-    runs: Sequence[FinishedRun],
-    what: str,
-    measure: Callable[[FinishedRun], str],
-    describe: Callable[[FinishedRun], str],
-) -> None:
-    others = [run for run in runs if measure(run) != measure(runs[0])]
-    if others:
-        raise BadConfig(
-            f"expected runs of the same {what}, found {describe(runs[0])} in {runs[0].name} and "
-            f"{describe(others[0])} in {others[0].name}; compare runs that share them"
-        )
-
-
-def _data(run: FinishedRun) -> str:
-    return f"{run.cohort['name']} (SHA-256 {run.cohort['data_sha256'][:SHOWN]})"
-
-
-def _split(run: FinishedRun) -> str:
-    cohort = run.cohort
-    return (
-        f"{cohort['n_train']} patients to train and {cohort['n_test']} to test (SHA-256 "
-        f"{cohort['split_sha256'][:SHOWN]})"
-    )
-
-
-def _lesions(run: FinishedRun) -> str:
-    cases = run.predictions.drop_duplicates("case")
-    digest = (run.cases or _outcomes(run))[:SHOWN]
-    return f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive (SHA-256 {digest})"
+    for what, (digest, describe) in _MUST_AGREE.items():
+        known = [(run, found) for run in runs if (found := digest(run))]
+        for run, found in known:
+            first, expected = known[0]
+            if found != expected:
+                raise BadConfig(
+                    f"expected runs of the same {what}, found {describe(first)} (SHA-256 "
+                    f"{expected[:SHOWN]}) in {first.name} and {describe(run)} (SHA-256 "
+                    f"{found[:SHOWN]}) in {run.name}; compare runs that share them"
+                )
 
 
 def _outcomes(run: FinishedRun) -> str:
@@ -267,6 +243,24 @@ def _outcomes(run: FinishedRun) -> str:
     rows = run.predictions[["case", "role", "y_true"]].drop_duplicates()
     ordered = rows.sort_values(["role", "case", "y_true"])
     return content_key([ordered.astype({"case": int, "y_true": int}).to_numpy().tolist()])
+
+
+def _lesions(run: FinishedRun) -> str:
+    cases = run.predictions.drop_duplicates("case")
+    return f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive"
+
+
+def _split(run: FinishedRun) -> str:
+    return f"{run.cohort['n_train']} patients to train and {run.cohort['n_test']} to test"
+
+
+# what runs must share -> its hash (None: not known), and its description
+_MUST_AGREE: Mapping[str, tuple[Describe, Describe]] = {
+    "data": (lambda run: run.cohort["data_sha256"], lambda run: run.cohort["name"]),
+    "split": (lambda run: run.cohort["split_sha256"], _split),
+    "lesions": (lambda run: run.cases, _lesions),
+    "lesions and outcomes": (_outcomes, _lesions),
+}
 
 
 def run_notes(runs: Sequence[FinishedRun]) -> list[str]:

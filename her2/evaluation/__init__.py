@@ -16,7 +16,11 @@ import pandas as pd
 from her2.core.types import ARMS
 from her2.evaluation import arm_comparisons, repeated_cv
 from her2.evaluation.curves import curve_tables
-from her2.evaluation.performance import arm_performance, operating_points
+from her2.evaluation.performance import (
+    operating_points,
+    performance_by_role,
+    training_threshold,
+)
 from her2.evaluation.prediction_rows import (
     HONEST_ROLES,
     REPEATED,
@@ -82,11 +86,16 @@ def evaluate(
     notes: list[str] = []
     names = [arm for arm in ARMS if arm in set(predictions["arm"])]
     summary, repeats = repeated_cv.repeated_cross_validation(repeated, names, notes)
-    arms = {
-        arm: arm_performance(predictions, arm, n_features[arm], notes)
-        | {"repeated_cv": repeated_cv.summary_of(summary, arm)}
-        for arm in names
-    }
+    arms = {}
+    for arm in names:
+        if training_threshold(predictions, arm) is None:
+            notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
+        arms[arm] = {
+            "model": predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0],
+            "n_features": n_features[arm],
+            "roles": performance_by_role(predictions, arm, notes),
+            "repeated_cv": repeated_cv.summary_of(summary, arm),
+        }
     compare = partial(arm_comparisons.comparisons, predictions, repeated, names, notes)
     compared, repeated_compared = compare(), compare(roles=[REPEATED])
     tables = {

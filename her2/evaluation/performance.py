@@ -162,16 +162,13 @@ def _operating_point(
     return values
 
 
-def arm_performance(
-    predictions: pd.DataFrame, arm: str, n_features: int, notes: list[str]
-) -> dict[str, Any]:
-    """Return an arm's entry of results.json; `notes` says why a number is absent."""
+def performance_by_role(
+    predictions: pd.DataFrame, arm: str, notes: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return an arm's performance in every role; `notes` says why a number is absent."""
     threshold = training_threshold(predictions, arm)
-    if threshold is None:
-        notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
     roles = {}
-    for name, _, y_true, y_prob in predicted(predictions, [arm], PERFORMANCE_ROLES):
-        roles[name], reasons = performance(y_true, y_prob, threshold, f"{arm}, {name}")
+    for role, _, y_true, y_prob in predicted(predictions, [arm], PERFORMANCE_ROLES):
+        roles[role], reasons = performance(y_true, y_prob, threshold, f"{arm}, {role}")
         notes.extend(reasons)
-    model = predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0]
-    return {"model": model, "n_features": n_features, "roles": roles}
+    return roles

@@ -1,4 +1,4 @@
-"""Sections of the report: what `texts/sections.yaml` plans, as far as a study has it."""
+"""Sections of the report, as `texts/sections.yaml` plans them, and of a comparison of models."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from her2.plots.text import arm_title, count
 from her2.report.narrative import narrative
 from her2.report.page_parts import Block, Gallery, Heading, Section, Table
-from her2.report.pictures import FURTHER, PlacedPicture, pictures
+from her2.report.pictures import FURTHER, PlacedPicture, captioned, pictures
 from her2.report.report_tables import ReportInput
-from her2.report.table_columns import table_formats
+from her2.report.table_columns import comparison_formats, table_formats
 from her2.report.tabulate import plain_format, tabulate
 from her2.report.texts import load_text
 
@@ -126,7 +127,7 @@ def _section(
         return _further(plan, tables, drawn)
     if plan.anchor == "notes":
         notes = tuple(str(note) for note in report.results["notes"])
-        return Section("notes", plan.title, no_notes(notes), items=notes)
+        return Section("notes", plan.title, _no_notes(notes), items=notes)
     blocks: list[Block] = []
     empty: list[str] = []
     for part in plan.parts:
@@ -152,7 +153,7 @@ def _section(
     return Section(plan.anchor, plan.title, tuple(paragraphs), tuple(blocks), term=plan.term)
 
 
-def no_notes(notes: Sequence[Any]) -> tuple[str, ...]:
+def _no_notes(notes: Sequence[Any]) -> tuple[str, ...]:
     """Return the sentence of a section without notes; none if there are some."""
     return () if notes else ("There is nothing to note.",)
 
@@ -199,3 +200,22 @@ def _further(
     if not unknown and not drawn[FURTHER]:
         return None
     return Section(plan.anchor, plan.title, (), (*_gallery(drawn[FURTHER]), *unknown))
+
+
+def comparison_sections(
+    figures: Mapping[str, Figure], tables: Mapping[str, pd.DataFrame], notes: Sequence[str]
+) -> list[Section]:
+    """Sections of a comparison of models, as `texts/comparison.yaml` plans them, and its notes."""
+    texts, formats = load_text("comparison"), comparison_formats()
+    found: list[Section] = []
+    for plan in texts["sections"]:
+        drawn = {name: figures[name] for name in plan["figures"] if name in figures}
+        blocks: list[Block] = [
+            Gallery((captioned(figure, texts["captions"][name]),))
+            for name, figure in drawn.items()
+        ]
+        blocks += [tabulate(tables[n], formats[n]) for n in plan["tables"] if n in tables]
+        if blocks:
+            found.append(Section(plan["anchor"], plan["title"], (), tuple(blocks)))
+    items = tuple(notes) or _no_notes(notes)
+    return [*found, Section("notes", "Notes", items=items)]

@@ -14,10 +14,9 @@ from drawn import assert_readable
 from PIL import Image
 
 from her2 import stats
-from her2.comparison.models import MOST_MODELS, models_of, most_models
+from her2.comparison.models import MOST_MODELS, compared, models_of, most_models
 from her2.comparison.outputs import (
     compare_folders,
-    compared,
     comparison_figures,
     comparison_tables,
     ranking,
@@ -123,7 +122,7 @@ def test_delong_by_hand_between_two_runs(tmp_path):
         table = simulated(1, n_train=8, n_test=0).assign(y_true=y_true)
         table["y_prob"] = np.array(score) / 10
         folders.append(write_run(tmp_path / f"r{i}", table.sample(frac=1, random_state=i)))
-    row = comparison(folders).found.differences.iloc[0]
+    row = comparison(folders).differences.iloc[0]
     assert row["auc_difference"] == pytest.approx(14 / 16 - 12 / 16)
     placed = stats.delong_test(y_true, *scores)
     assert (row["z"], row["p_value"]) == (placed.z, placed.p_value)
@@ -271,9 +270,9 @@ def test_a_model_without_an_area_is_last_and_the_notes_say_why(tmp_path):
     flat = write_run(tmp_path / "flat", simulated(3).assign(y_prob=0.5))
     good = write_run(tmp_path / "good", simulated(4))
     made = comparison([flat, good])
-    assert made.found.models == ("good", "flat")
-    assert made.found.differences["p_value"].isna().all()
-    assert any("flat, out_of_fold: AUC is not estimable" in note for note in made.found.notes)
+    assert made.names == ["good", "flat"]
+    assert made.differences["p_value"].isna().all()
+    assert any("flat, out_of_fold: AUC is not estimable" in note for note in made.notes)
     figures = comparison_figures(made, comparison_tables(made)["cost"])
     for figure in figures.values():
         assert_readable(figure)
@@ -290,9 +289,9 @@ def test_runs_without_cost_have_no_figure_of_it(tmp_path):
 
 
 def test_the_note_is_a_table_in_the_order_of_the_ranking(three):
-    found = comparison(three).found
-    lines = [line for line in ranking(found).splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == list(found.models)
+    made = comparison(three)
+    lines = [line for line in ranking(made).splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == made.names
 
 
 def test_runs_are_found_in_mlflow_by_the_beginning_of_their_ids(

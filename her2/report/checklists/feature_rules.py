@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from her2.radiomics.parameters import PRESETS
-from her2.report.checklists.facts import (
+from her2.report.checklists.study_facts import (
     Answer,
     Found,
     StudyFacts,
