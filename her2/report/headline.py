@@ -146,7 +146,7 @@ def _spoken(value: Any, low: Any, high: Any) -> str:
 def _certainty_sentence(results: Mapping[str, Any], arm: str) -> str:
     _, low, high = auc_of(results, arm, "test")
     if is_missing(low) or is_missing(high):
-        return "How certain the test result is cannot be said; the notes give the reason."
+        return "The certainty of the test result is not estimable; the notes give the reason."
     width = f"The test interval is {number(high - low, 2)} wide"
     if low <= 0.5 <= high:
         return f"{width} and includes 0.5: the model may be no better than chance."

@@ -1,4 +1,4 @@
-"""Rules about results: on whom, by which measures, how certain, against what, in which groups."""
+"""Rules about results: patients, measures, uncertainty, comparisons, subgroups."""
 
 from __future__ import annotations
 

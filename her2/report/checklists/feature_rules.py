@@ -1,4 +1,4 @@
-"""Rules about images and features: how they were made, and which were kept."""
+"""Rules about images and features: processing, extraction, selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about patients: how many, how they were split, what is known of them, how they differ."""
+"""Rules about patients: number, split, missing values, readers, characteristics."""
 
 from __future__ import annotations
 

@@ -11,5 +11,5 @@ import yaml
 
 @cache
 def load_text(name: str) -> Any:
-    """Return the content of ``<name>.yaml`` in this folder, which nobody may change."""
+    """Return the content of ``<name>.yaml`` in this folder, which no caller may change."""
     return yaml.safe_load(files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
