@@ -133,7 +133,7 @@ def comparison_figures(of: Comparison, costs: pd.DataFrame) -> dict[str, Figure]
     """Return the figures by name, models in the same colours in all of them."""
     found = of.found
     short = short_names(found.models, NAME[len(found.roles) > 2])
-    with plots.looks_of(short.values()):
+    with plots.distinct_styles(short.values()):
         drawn = dict(_figures(found, short))
     known = costs.drop(columns="run").notna().any(axis=None)
     if known:

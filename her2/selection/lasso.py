@@ -117,11 +117,7 @@ class LassoCurves:
 
 
 def lasso_curves(
-    X: FloatArray,
-    y: NDArray[np.int64],
-    fitted: LassoFilter,
-    *,
-    names: Sequence[str] | None = None,
+    X: FloatArray, y: NDArray[np.int64], fitted: LassoFilter, *, names: Sequence[str] | None = None
 ) -> LassoCurves:
     """Return the coefficient path of a fitted filter and its cross-validation error.
 
