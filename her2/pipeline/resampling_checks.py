@@ -23,6 +23,7 @@ from her2.explain.importance import (
     permutation_importance,
     shap_values,
 )
+from her2.models.classifiers import SearchPlan
 from her2.models.nested_cv import Arm, FittedArm, TrainingSet
 from her2.models.resampling import (
     learning_curve,
@@ -176,7 +177,7 @@ def _optimism(
     with progress("optimism", len(arms), "arms") as advance:
         return optimism_of_pipelines(
             arms, training, n_resamples=evaluation.n_optimism,
-            n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=jobs["seed"],
+            plan=SearchPlan(evaluation.n_inner_folds, jobs["seed"], evaluation.scoring),
             n_workers=jobs["n_workers"], advance=advance,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from her2.core.errors import BadCohort
 from her2.core.seeds import generator
 from her2.selection import HarmoniseFeatures
-from her2.stats.agreement.reader_masks import combat
+from her2.stats import combat
 
 
 def scanners(seed: int = 0, n: int = 60, p: int = 12) -> np.ndarray:
