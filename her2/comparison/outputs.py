@@ -253,7 +253,7 @@ def ranking(made: Comparison) -> str:
 def comparison_figures(made: Comparison, costs: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures by name, models in the same colours in all of them."""
     short = short_names(made.names, NAME[len(made.roles) > 2])
-    with plots.looks_of(short.values()):
+    with plots.distinct_styles(short.values()):
         drawn = dict(_figures(made, short))
     if costs.drop(columns="run").notna().any(axis=None):
         names = short_names(costs["run"].astype(str).tolist(), NAME[0])

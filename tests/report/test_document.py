@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from her2.plots import prediction_figure
+from her2.plots import prediction_panels
 from her2.report import render_report, write_report
 from her2.report.table_columns import table_formats
 
@@ -348,9 +348,8 @@ def _with_text(report, text):
         "mlflow": {"tracking_uri": text, "experiment": text, "run_id": text},
     }
     table = pd.DataFrame({"column": [text], text: [text]})
-    figure = prediction_figure(
-        pd.DataFrame({"y_true": [0, 1], "y_prob": [0.2, 0.8]}), 0.5, title=text
-    )
+    predictions = pd.DataFrame({"y_true": [0, 1], "y_prob": [0.2, 0.8]})
+    figure = prediction_panels({text: (predictions, 0.5)})
     return dataclasses.replace(
         report,
         title=text,

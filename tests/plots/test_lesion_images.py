@@ -1,4 +1,4 @@
-"""The Grad-CAM figure shows what it was given: image, outline, map, words; and can be read."""
+"""The Grad-CAM figure of lesion images shows what it was given, and can be read."""
 
 import base64
 import io

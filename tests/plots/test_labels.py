@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from her2.plots.placing import levels, spread, text_width
+from her2.plots.lasso_figures import spread
+from her2.plots.nomogram import label_levels
+from her2.plots.style import text_width
 
 
 def test_spread_leaves_alone_what_is_far_enough_apart():
@@ -35,7 +37,7 @@ def test_spread_of_one_or_none(wanted, placed):
 def test_levels_of_one_row_keep_their_distance():
     rng = np.random.default_rng(0)
     centres, widths = rng.uniform(0, 3, 20), rng.uniform(0.1, 0.6, 20)
-    chosen = np.array(levels(list(centres), list(widths), gap=0.05))
+    chosen = np.array(label_levels(list(centres), list(widths), gap=0.05))
     for level in range(chosen.max() + 1):
         order = np.argsort(centres[chosen == level])
         left = (centres - widths / 2)[chosen == level][order]

@@ -7,7 +7,7 @@ from drawn import texts
 
 from her2.core.errors import BadArgument
 from her2.plots import importance_figure, shap_figure
-from her2.plots.importance_bars import LOW_TO_HIGH
+from her2.plots.feature_importance import LOW_TO_HIGH
 
 
 def table(n: int) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 
 from her2.core.errors import BadArgument, BadCohort
-from her2.models.clinical import (
+from her2.models.clinical_imputation import (
     ClinicalEncoder,
     clinical_preparation,
     clinical_table,

@@ -1,15 +1,14 @@
-"""Features on which readers, or changed versions of a lesion, agree; learned from training."""
+"""Features on which readers, or changed lesions, agree by the intraclass correlation (ICC)."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from her2.core.errors import BadArgument, BadCohort
+from her2.core.errors import BadArgument
 from her2.selection.filters import Filter, FloatArray
 from her2.stats import IccForm, icc_of_pairs
 
@@ -25,8 +24,6 @@ class ReaderAgreementFilter(Filter):
 
     Parameters
     ----------
-    n_features
-        Features of one reader. None takes an equal share of what `fit` gets.
     limit
         Smallest intraclass correlation of a kept feature.
     form
@@ -34,10 +31,8 @@ class ReaderAgreementFilter(Filter):
     by
         What must reach the limit: the ``low`` end of the 95 % interval, or the ``value``.
     min_pairs
-        Fewest lesions that both readers measured; a feature with fewer is not kept.
-    few_pairs
-        Where no feature has enough lesions of both readers: ``refuse``, or ``keep`` all features
-        unjudged (in a small part of the training patients, for which the rest cannot be refused).
+        Fewest lesions that both readers measured; a feature with fewer is not kept. Where no
+        feature has so many (in a small part of the training patients), all are kept unjudged.
     n_before
         Columns in front of the first reader's that are not judged.
     n_versions
@@ -61,27 +56,21 @@ class ReaderAgreementFilter(Filter):
     .75 begins "good".
     """
 
-    _compared = "a second reader's mask"
-
     def __init__(
         self,
-        n_features: int | None = None,
         limit: float = 0.75,
         form: IccForm = "ICC(2,1)",
         by: Literal["low", "value"] = "low",
         min_pairs: int = 10,
         n_before: int = 0,
-        few_pairs: Literal["refuse", "keep"] = "refuse",
         n_versions: int = 1,
         n_passed: int = 0,
     ) -> None:
-        self.n_features = n_features
         self.limit = limit
         self.form = form
         self.by = by
         self.min_pairs = min_pairs
         self.n_before = n_before
-        self.few_pairs = few_pairs
         self.n_versions = n_versions
         self.n_passed = n_passed
 
@@ -92,20 +81,13 @@ class ReaderAgreementFilter(Filter):
 
         Raises
         ------
-        BadCohort
-            No feature has an intraclass correlation: too few lesions with a second mask.
         BadArgument
-            The columns are not these blocks, `by` is neither ``low`` nor ``value``, or `few_pairs`
-            neither ``refuse`` nor ``keep``.
+            The columns are not these blocks, or `by` is neither ``low`` nor ``value``.
         """
         X = validate_data(
-            self,
-            X,
-            dtype=np.float64,
-            ensure_all_finite=False,
-            ensure_min_samples=2,
+            self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2,
             ensure_min_features=2,
-        )
+        )  # fmt: skip
         X = X[:, self.n_before :]
         width = self._width(X.shape[1])
         versions = [
@@ -114,7 +96,6 @@ class ReaderAgreementFilter(Filter):
         ]
         found = icc_of_pairs(X[:, :width], *versions, form=self.form, min_pairs=self.min_pairs)
         self.is_judged_ = bool(found["value"].notna().any())
-        self._check_estimable(found)
         self.icc_, self.icc_low_, self.icc_high_ = found[["value", "low", "high"]].to_numpy().T
         judged = np.nan_to_num(self.icc_low_ if self.by == "low" else self.icc_, nan=-np.inf)
         self.support_ = judged >= self.limit
@@ -129,26 +110,14 @@ class ReaderAgreementFilter(Filter):
         """Return the features of one reader."""
         if self.by not in ("low", "value"):
             raise BadArgument(f"by must be low or value, found {self.by!r}")
-        if self.few_pairs not in ("refuse", "keep"):
-            raise BadArgument(f"few_pairs must be refuse or keep, found {self.few_pairs!r}")
         n_blocks = 1 + self.n_passed + self.n_versions
-        width = n_columns // n_blocks if self.n_features is None else self.n_features
+        width = n_columns // n_blocks
         if n_columns != n_blocks * width or not width:
             raise BadArgument(
                 f"expected the features of {n_blocks} readers side by side, {n_blocks} x "
                 f"{width or 1} columns, found {n_columns}; give all readers the same features"
             )
         return width
-
-    def _check_estimable(self, found: pd.DataFrame) -> None:
-        if self.is_judged_ or self.few_pairs == "keep":
-            return
-        most = int(found["n_pairs"].max())
-        raise BadCohort(
-            f"expected at least {self.min_pairs} training lesions with {self._compared} and "
-            f"features that differ between them, found {most} lesions; bring more of them or "
-            "leave the agreement filter out"
-        )
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         of_first = super()._get_support_mask()
@@ -164,7 +133,7 @@ class ReaderAgreementFilter(Filter):
 
 
 class RobustnessFilter(ReaderAgreementFilter):
-    """Keep features that stay the same when mask or image of a lesion are changed a little.
+    """Keep features that hardly change when a lesion's mask or image is changed a little.
 
     As `ReaderAgreementFilter`, with the features of the changed lesions (`n_versions` of each) in
     the place of further readers'. Whether an outcome is positive takes no part.
@@ -173,5 +142,3 @@ class RobustnessFilter(ReaderAgreementFilter):
     ----------
     Zwanenburg et al. (2019), Sci. Rep. 9:614, doi:10.1038/s41598-018-36938-4.
     """
-
-    _compared = "changed masks"

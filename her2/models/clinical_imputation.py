@@ -1,4 +1,4 @@
-"""How clinical variables become numbers, learned inside the training fold."""
+"""How clinical variables become numbers and gaps are filled, learned inside the training fold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from her2.core.errors import BadArgument
 from her2.selection import UsableFeatures
-from her2.selection.usable import nothing_varies
+from her2.selection.filters import nothing_varies
 from her2.stats.association.imputation import (
     Blocks,
     complete_chain,
