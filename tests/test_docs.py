@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from her2.cli.command_line import COMMANDS
 from her2.cohort.problems import CATALOGUE
+from her2.core.settings import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
