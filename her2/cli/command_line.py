@@ -17,8 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2 import __version__
 from her2.core.errors import BadConfig, Her2Error, StoppedEarly
+from her2.core.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -203,7 +203,7 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
 
     from her2.core.settings import COMMANDS
     from her2.core.settings.composition import settings_of
-    from her2.search.reporting import run_trial
+    from her2.search.trial_job import run_trial
 
     searched = [name for name, known in COMMANDS.items() if known.is_searched]
     if command not in searched:
