@@ -11,8 +11,7 @@ from her2.comparison.runs import FinishedRun
 from her2.comparison.words import ranking
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
-from her2.tracking import LiveRun, close_parent, open_parent, shown
-from her2.tracking.address import client, spared
+from her2.tracking import LiveRun, RunContent, client, close_parent, open_parent, shown, spared
 
 PARENT, TAG = "mlflow.parentRunId", "comparison"
 MEASURES = ("auc", "auc_low", "auc_high")
@@ -40,10 +39,10 @@ def track_comparison(
     document["mlflow"] = {**place, "run_id": parent.run_id}
     write_json(folder / "comparison.json", document)
     _join(parent, of.runs, nests=nests)
+    tags = {"models": ", ".join(of.found.models), "best": of.found.models[0]}
     close_parent(
-        parent, folder, metrics=comparison_metrics(of), params={},
-        tags={"models": ", ".join(of.found.models), "best": of.found.models[0]},
-        note=ranking(of.found), files=[folder / sent for sent in SENT],
+        parent, RunContent(comparison_metrics(of), tags=tags), note=ranking(of.found),
+        files=[folder / sent for sent in SENT],
     )  # fmt: skip
 
 

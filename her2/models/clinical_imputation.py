@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from her2.core.errors import BadArgument
 from her2.selection import UsableFeatures
 from her2.selection.filters import nothing_varies
-from her2.stats.association.chained_regressions import (
+from her2.stats.association.imputation import (
     Blocks,
     complete_chain,
     draw_regressions,

@@ -56,7 +56,6 @@ TABLES: dict[str, TableSpec] = {
     "subgroups": specs_models.SUBGROUPS,
     "model_selection": specs_models.MODEL_SELECTION,
     "audit": specs_accounts.AUDIT,
-    "coherence": specs_accounts.COHERENCE,
     "clear": specs_accounts.CLEAR,
     "metrics": specs_accounts.METRICS,
     "tripod_ai": specs_accounts.TRIPOD_AI,
@@ -336,7 +335,7 @@ SECTIONS: tuple[SectionPlan, ...] = (
         ),
     ),
     SectionPlan("model-selection", "Model selection", (Shows("model_selection"),)),
-    SectionPlan("audit", "Leakage audit and coherence", (Shows("audit"), Shows("coherence"))),
+    SectionPlan("audit", "Leakage audit", (Shows("audit"),)),
     SectionPlan(
         "checklists",
         "Checklists",

@@ -30,12 +30,11 @@ def write_report(path: Path, report: ReportInput) -> Path:
 def render_report(report: ReportInput) -> str:
     """HTML of the report; every string of the input is escaped."""
     tables = frames(report)
-    contradictions = tables.get("coherence", ())
     return render_sections(
         title=report.title,
         simulated=report.simulated,
         sentences=sentences(report.results),
-        alarms=alarms(report.results, failed_checks(tables), len(contradictions)),
+        alarms=alarms(report.results, failed_checks(tables)),
         sections=sections(report, tables),
         headline_columns=headline_columns(report.results),
         arms=headline_arms(report.results),

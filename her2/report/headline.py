@@ -172,9 +172,7 @@ def comparison_sentence(results: Mapping[str, Any]) -> str:
     )
 
 
-def alarms(
-    results: Mapping[str, Any], failed: Sequence[str] = (), n_contradictions: int = 0
-) -> list[str]:
+def alarms(results: Mapping[str, Any], failed: Sequence[str] = ()) -> list[str]:
     """Results that a reader should doubt before believing.
 
     Parameters
@@ -183,17 +181,10 @@ def alarms(
         Content of `results.json`.
     failed
         Names of the checks of the protocol that failed.
-    n_contradictions
-        Numbers that contradict each other.
     """
     texts = [_too_good(results)]
     if failed:
         texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
-    if n_contradictions:
-        texts.append(
-            f"{count(n_contradictions)} of the numbers contradict another one; the section on "
-            "coherence names them."
-        )
     return [text for text in texts if text]
 
 

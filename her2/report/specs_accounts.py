@@ -35,12 +35,6 @@ AUDIT_ARMS = TableSpec(
     is_folded=False,
 )
 
-COHERENCE = TableSpec(
-    "Numbers that contradict each other",
-    (words("Where", "where"), words("Rule", "rule"), words("Found", "found")),
-    empty="No number of this report contradicts another one.",
-)
-
 
 def _checklist(caption: str) -> TableSpec:
     return TableSpec(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from her2.core.errors import BadConfig, Her2Error
+from her2.core.machine import n_cores
 from her2.core.run_folder import FREE_SETTINGS
 from her2.search.composing import RememberingLoader, key_of
 from her2.search.hydra_text import hydra_text
@@ -286,7 +286,7 @@ def _n_at_once(config: DictConfig) -> int:
     n_jobs = config.hydra.launcher.get("n_jobs")
     if n_jobs is None:
         return 1
-    return int(n_jobs) if int(n_jobs) > 0 else len(os.sched_getaffinity(0))
+    return int(n_jobs) if int(n_jobs) > 0 else n_cores()
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

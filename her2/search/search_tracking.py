@@ -57,18 +57,20 @@ class TrackedSearch:
         """Write down a trial that is finished, as one nested run."""
         if self.run is None:
             return
-        from her2.tracking import record_child
+        from her2.tracking import RunContent, record_child
 
         trial = self._trial(number)
         reason = trial.user_attrs.get(REASON)
-        record_child(
-            self.run, f"trial {number}", key=f"trial {number}",
+        content = RunContent(
             metrics=self._values(trial),
             params={self.names.get(k, k): str(v) for k, v in trial.params.items()},
             tags={"kind": "trial", "trial": str(number), "state": trial.state.name.lower()}
             | ({"reason": str(reason)} if reason else {}),
+            curves=self._steps(trial),
+        )
+        record_child(
+            self.run, f"trial {number}", content, key=f"trial {number}",
             status="FAILED" if trial.state.name == "FAIL" else "FINISHED",
-            steps=self._steps(trial),
         )  # fmt: skip
 
     def _complete(self) -> None:
@@ -87,10 +89,10 @@ class TrackedSearch:
         """Write what the search came to."""
         if self.run is None:
             return
-        from her2.tracking import close_parent
+        from her2.tracking import RunContent, close_parent
 
         close_parent(
-            self.run, folder, metrics=metrics, params={}, tags=tags, note=note, files=files,
+            self.run, RunContent(metrics, tags=tags), note=note, files=files,
             status="FINISHED" if is_finished else "FAILED",
         )  # fmt: skip
 
@@ -105,9 +107,9 @@ class TrackedSearch:
         values = dict(zip(self.metrics, found or (), strict=False))
         return {**values, "seconds": seconds}
 
-    def _steps(self, trial: FrozenTrial) -> dict[str, list[float]] | None:
+    def _steps(self, trial: FrozenTrial) -> dict[str, list[float]]:
         steps = {f"fold/{name}": list(v) for name, v in trial.user_attrs.get("folds", {}).items()}
         if not steps and trial.intermediate_values:
             ordered = sorted(trial.intermediate_values.items())
             steps = {"fold/reported": [value for _, value in ordered]}
-        return steps or None
+        return steps

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from her2.core.errors import BadConfig, MissingInput
-from her2.core.places import brought
+from her2.core.places import packaged_path
 from her2.search.space import Parameter, Space, parse_space
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-SPACES = brought("sweeps") / "spaces"
+SPACES = packaged_path("sweeps") / "spaces"
 
 
 def known_spaces() -> list[str]:

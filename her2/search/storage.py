@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock  # the package does not name it
 
 from her2.core.errors import BadConfig, MissingInput
+from her2.core.machine import exclusive_lock
 from her2.core.places import project_store
 
 if TYPE_CHECKING:
@@ -167,21 +167,16 @@ class FileLock(BaseJournalFileLock):
     """Lock of a journal that the system gives back when its process is killed."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._handle: int | None = None
+        self._lock = exclusive_lock(path)
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        self._handle = handle
+        self._lock.acquire()
         return True
 
     def release(self) -> None:
         """Give it back."""
-        handle, self._handle = self._handle, None
-        assert handle is not None
-        os.close(handle)
+        self._lock.release()
 
 
 def _open_journal(path: Path) -> JournalStorage:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from her2.radiomics.names import image_type_and_family
+from her2.radiomics.parameters import image_type_and_family
 from her2.selection import (
     BorutaFilter,
     CorrelationFilter,

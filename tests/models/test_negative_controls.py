@@ -8,7 +8,12 @@ import pytest
 from small_study import LR, study
 
 from her2.commands.audit import protocol_checks
-from her2.core.settings import EvaluationSettings, TrialSettings
+from her2.core.settings import (
+    ControlSettings,
+    EvaluationSettings,
+    FusionSettings,
+    StudySettings,
+)
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
     Control,
@@ -30,9 +35,13 @@ from her2.selection import no_selection, paper_chain
 
 SEED = 0
 N_FEATURES = 200
-FEW = TrialSettings(n_noise=3, n_planted=3, n_control=3)
-MEMBERS = ("clinical", "radiomics")
-PROTOCOL = StudyProtocol(MEMBERS, EvaluationSettings(n_inner_folds=2), SEED)
+SETTINGS = StudySettings(
+    controls=ControlSettings(n_noise=3, n_planted=3, n_leaking=3),
+    evaluation=EvaluationSettings(n_inner_folds=2, n_shuffles=3),
+    fusion=FusionSettings(members=["clinical", "radiomics"]),
+    seed=SEED,
+)
+PROTOCOL = StudyProtocol(SETTINGS)
 _known = {}
 
 
@@ -66,9 +75,13 @@ def control():
     return material()
 
 
+def with_shuffles(n):
+    return replace(SETTINGS, evaluation=replace(SETTINGS.evaluation, n_shuffles=n))
+
+
 def failed(protocol, control, n_shuffles=3):
     """Return the checks that fail, as one text."""
-    found = protocol_checks(protocol, control, n_shuffles=n_shuffles, trials=FEW, members=MEMBERS)
+    found = protocol_checks(protocol, control, settings=with_shuffles(n_shuffles))
     assert len(found.rows) == 10
     return "\n".join(check for check, _, _, passed in found.rows if not passed)
 
@@ -239,6 +252,6 @@ def test_a_trial_without_a_selection_still_has_its_control(control):
     plain = replace(
         control, arms=(control.arms[0], replace(control.arms[1], preparation=no_selection()))
     )
-    found = protocol_checks(honest, plain, n_shuffles=2, trials=FEW, members=MEMBERS)
+    found = protocol_checks(honest, plain, settings=with_shuffles(2))
     control = next(row for row in found.rows if row[0].startswith("Control that leaks: selection"))
     assert "500 columns" in control[0] and control[3]

@@ -5,7 +5,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from small_study import N_DEEP, study
 
-from her2.radiomics.names import family_counts, image_type_and_family
+from her2.radiomics.parameters import family_counts, image_type_and_family
 from her2.selection import (
     HarmoniseFeatures,
     ReaderAgreementFilter,
