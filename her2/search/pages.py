@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from her2.core.store import write_atomic
-from her2.report.catalogue import FURTHER
-from her2.report.columns import tabulate, unknown_spec
-from her2.report.document import render_sections
+from her2.report.document import write_sections
 from her2.report.page_parts import Gallery, Section
-from her2.report.pictures import pictures
+from her2.report.pictures import FURTHER, pictures
+from her2.report.tabulate import plain_format, tabulate
 
 HONESTY = (
     "Every trial was judged by cross-validation among training patients; no test patient was "
@@ -69,27 +66,26 @@ def write_search_page(
     path: Path, found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]
 ) -> None:
     """Write the page: sentences, figures, all trials."""
-    placed = pictures(figures)[FURTHER]
-    shown = [replace(x.picture, label=str(number)) for number, x in enumerate(placed, 1)]
-    sections = [Section("figures", "Figures", blocks=(Gallery(tuple(shown)),))] if shown else []
+    drawn = tuple(placed.picture for placed in pictures(figures)[FURTHER])
+    sections = [Section("figures", "Figures", blocks=(Gallery(drawn),))] if drawn else []
     tables = [("Trials", _readable(trials))]
     if found["failures"]:
         failed = pd.DataFrame(
             {"trials": list(found["failures"].values()), "reason": list(found["failures"])}
         )
         tables.append(("Failed trials", failed))
-    for number, (title, frame) in enumerate(tables, 1):
-        table = replace(tabulate(frame, unknown_spec(title)), label=str(number))
+    for title, frame in tables:
+        table = tabulate(frame, plain_format(title))
         sections.append(Section(title.lower().replace(" ", "-"), title, (), (table,)))
     alarms = [] if found["is_finished"] else ["The search was stopped: too many trials failed."]
-    text = render_sections(
+    write_sections(
+        path,
         title=f"Search {found['study']}",
         simulated=found["data"].get("simulated") == "True",
         sentences=sentences(found),
         alarms=alarms,
         sections=sections,
     )
-    write_atomic(path, text.encode())
 
 
 def _readable(trials: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Rules about results: on whom, with which measures, how certain, compared with what."""
+"""Rules about results: patients, measures, uncertainty, comparisons, subgroups."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from typing import Any
 import pandas as pd
 
 from her2.plots.text import p_statement
-from her2.report.checklists.facts import Answer, Found, StudyFacts, met, needs_author, not_met
-from her2.report.checklists.rules.feature_rules import fine_tuned
+from her2.report.checklists.feature_rules import fine_tuned
+from her2.report.checklists.study_facts import (
+    Answer,
+    Found,
+    StudyFacts,
+    met,
+    needs_author,
+    not_met,
+)
 
 EXPLAINING = ("nomogram", "grad_cam", "selection_weights", "selection_lasso", "odds_ratios")
 CONFUSION = ("tp", "fp", "tn", "fn")
+# parts of a variable's name
+ACQUISITION = ("vendor", "scanner", "manufacturer", "device", "machine", "probe")
+PLACES = ("centre", "center", "site", "hospital", "institution", "country", "region")
 
 
 def testing(facts: StudyFacts) -> Answer:
@@ -33,7 +43,7 @@ def internal_test(facts: StudyFacts) -> Answer:
 
 
 def external_test(facts: StudyFacts) -> Answer:
-    """Whether patients of another source were judged; where they come from is human."""
+    """Whether patients of another source were judged; where they come from is the author's."""
     n, auc = _size(facts, "external"), _role_result(facts, "external", "auc")
     if n is None or auc is None:
         return not_met("no external patients were judged (results.json)")
@@ -58,9 +68,9 @@ def measures_used(facts: StudyFacts) -> Answer:
 
 
 def appropriate_measures(facts: StudyFacts) -> Answer:
-    """Whether the AUC comes with the confusion matrix, and a trained network with its losses."""
+    """Whether the AUC comes with the confusion matrix, and a trained network with its loss."""
     if fine_tuned(facts) is not None and not any(f.startswith("training") for f in facts.figures):
-        return not_met("the network's losses are not drawn (figures)")
+        return not_met("the network's training loss is not drawn (figures)")
     auc, counts = facts.performance("auc"), [facts.performance(name) for name in CONFUSION]
     if auc is None or any(count is None for count in counts):
         return not_met("AUC or confusion matrix is missing (results.json)")
@@ -253,3 +263,63 @@ def analysis_sizes(facts: StudyFacts) -> Answer:
     if not pairs or any(value is None for value in chain.from_iterable(pairs)):
         return not_met("lesions and events of the analyses are not counted (results.json)")
     return met(*[f"{role}: {n}, events {m}" for role, (n, m) in zip(roles, pairs, strict=True)])
+
+
+def confounders(facts: StudyFacts) -> Answer:
+    """Whether performance was compared between scanners or places."""
+    if facts.column("subgroups", "auc").empty:
+        return not_met("no subgroup was examined (tables/subgroups.csv)")
+    tested = _subgroup_variables(facts, "interaction_p")
+    relevant = [name for name in tested if _is_one_of(name, (*ACQUISITION, *PLACES))]
+    if not relevant:
+        return needs_author(
+            f"performance was tested for interaction with {', '.join(tested) or 'no variable'} "
+            "(tables/subgroups.csv): say how scanner and centre were dealt with"
+        )
+    return met(f"interaction with {', '.join(relevant)} was tested (tables/subgroups.csv)")
+
+
+def clusters(facts: StudyFacts) -> Answer:
+    """Whether performance was estimated by centre."""
+    places = [
+        name for name in _subgroup_variables(facts, "auc")
+        if _is_one_of(name, PLACES) and _n_levels(facts, name) > 1
+    ]  # fmt: skip
+    if not places:
+        return needs_author(
+            "no centre is among the subgroups (tables/subgroups.csv): say that there was a single "
+            "centre, or how differences between centres were handled"
+        )
+    levels = facts.table("subgroups")
+    auc = levels.loc[levels["variable"].isin(places), "auc"].dropna()
+    return met(
+        f"AUC {auc.min():.3f} to {auc.max():.3f} by {', '.join(places)} (tables/subgroups.csv)"
+    )
+
+
+def fairness(facts: StudyFacts) -> Answer:
+    """Whether performance was examined in groups of people; what follows is the author's."""
+    variables = _subgroup_variables(facts, "auc")
+    if not variables:
+        return not_met("no subgroup was examined (tables/subgroups.csv)")
+    return needs_author(
+        f"performance is reported by {', '.join(variables)} (tables/subgroups.csv): say which of "
+        "these matter for fairness, and why"
+    )
+
+
+def _subgroup_variables(facts: StudyFacts, column: str) -> list[str]:
+    table = facts.table("subgroups")
+    if table.empty or column not in table:
+        return []
+    return [str(name) for name in table.loc[table[column].notna(), "variable"].unique()]
+
+
+def _n_levels(facts: StudyFacts, variable: str) -> int:
+    table = facts.table("subgroups")
+    known = table[table["variable"].eq(variable) & table["auc"].notna()]
+    return int(known["level"].nunique())
+
+
+def _is_one_of(variable: str, words: tuple[str, ...]) -> bool:
+    return any(word in variable.lower() for word in words)

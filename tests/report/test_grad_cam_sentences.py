@@ -7,7 +7,7 @@ from report_samples import build_tables
 
 from her2.explain import saliency
 from her2.explain.saliency import CORRELATIONS, DELETION_GAIN, INSERTION_GAIN
-from her2.report.explained import looked_at
+from her2.report.grad_cam_sentences import grad_cam_sentences
 from her2.report.narrative import narrative
 
 
@@ -30,13 +30,13 @@ def test_the_place_is_said_of_the_larger_role_without_a_warning(table):
     text = said(table)
     assert "In 147 training (out of fold) lesions 62 % of the map lay inside the lesion" in text
     assert "which fills 46 % of the crop: an enrichment of 1.326 (1.235 to 1.418)" in text
-    assert "inside the lesion in 69 %; the crop's centre, without looking, in 98 %." in text
+    assert "inside the lesion in 69 %; the crop's centre does in 98 %." in text
     assert "counts more for the probability than random places" in text
     assert "Warning" not in text
 
 
-def test_a_network_that_looks_outside_is_warned_of(table):
-    assert "looks outside the lesion more than inside" in said(table, ENRICHMENT=(0.7, 0.5, 0.9))
+def test_maps_outside_the_lesion_are_warned_of(table):
+    assert "lies outside the lesion more than inside" in said(table, ENRICHMENT=(0.7, 0.5, 0.9))
     assert "no more than a map without any knowledge" in said(table, ENRICHMENT=(1.1, 0.9, 1.3))
 
 
@@ -60,7 +60,7 @@ def test_empty_maps_are_counted(table):
 
 
 def test_what_is_not_known_is_not_said(table):
-    assert looked_at([]) == []
+    assert grad_cam_sentences([]) == []
     assert narrative("grad-cam", {}, {}) == ()
     unknown = table.assign(value=np.nan, low=np.nan, high=np.nan)
     assert narrative("grad-cam", {}, {"grad_cam": unknown}) == ()

@@ -1,4 +1,4 @@
-"""Sentences about the maps of a network, and the warnings that they call for."""
+"""Sentences about the Grad-CAM maps of a network, and warnings where they mislead."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SAME_MAP = 0.5  # rank correlation from which a map with random weights counts a
 IN_WORDS = {"test": "test", "external": "external", "out_of_fold": "training (out of fold)"}
 
 
-def looked_at(rows: Sequence[Record]) -> list[str]:
-    """Sentences on where a network looked, and whether its maps can be trusted.
+def grad_cam_sentences(rows: Sequence[Record]) -> list[str]:
+    """Sentences on where the maps of a network lie, and whether they can be trusted.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ def looked_at(rows: Sequence[Record]) -> list[str]:
 def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
     share, enriched = found[role, SHARE_INSIDE], found[role, ENRICHMENT]
     hits, empty = found.get((role, POINTING)), found.get((role, FLAT))
+    centre = found.get((role, CENTRE))
     lesions = f"{count(share['n'])} {IN_WORDS[role]} lesions"
     texts = [
         f"In {lesions} {_percent(share['value'])} of the map lay inside the lesion, which fills "
@@ -49,35 +50,30 @@ def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
     ]
     texts.append(_outside(enriched))
     if hits:
-        texts.append(f"{_pointed(hits, found.get((role, CENTRE)))}.")
+        by_chance = f"; the crop's centre does in {_percent(centre['value'])}" if centre else ""
+        text = f"The map's largest value lay inside the lesion in {_percent(hits['value'])}"
+        texts.append(f"{text}{by_chance}.")
     if empty and empty["value"]:
         texts.append(
             f"Warning: {_percent(empty['value'])} of the lesions have an empty map: nothing in "
-            "the image speaks for the outcome that they are called."
+            "the image speaks for the predicted outcome."
         )
     return texts
 
 
-def _pointed(hits: Record, centre: Record | None) -> str:
-    text = f"The map's largest value lay inside the lesion in {_percent(hits['value'])}"
-    if centre is None:
-        return text
-    return f"{text}; the crop's centre, without looking, in {_percent(centre['value'])}"
-
-
 def _outside(enriched: Record) -> str:
-    """Return the warning that the network looks outside the lesion, where it does."""
+    """Return the warning that the map does not lie inside the lesion; nothing where it does."""
     if is_unknown(enriched["low"]):
         return ""
     if enriched["high"] < 1:
         return (
-            "Warning: the network looks outside the lesion more than inside it; what it uses may "
-            "be the surroundings, the scanner or writing in the image."
+            "Warning: the map lies outside the lesion more than inside it; the network may use "
+            "the surroundings, the scanner or text in the image."
         )
     if enriched["low"] <= 1:
         return (
             "Warning: the map lies inside the lesion no more than a map without any knowledge of "
-            "it would; nothing shows that the network looks at the lesion."
+            "it would; nothing shows that the network uses the lesion."
         )
     return ""
 
@@ -88,8 +84,8 @@ def _trust(found: Mapping[tuple[Any, Any], Record]) -> list[str]:
     texts = []
     if gains and not any(row["low"] > 0 for row in gains):
         texts.append(
-            f"Warning: in {count(gains[0]['n'])} lesions, taking away or bringing back what the "
-            "map marks changed the probability no more than random places did; the maps are not "
+            f"Warning: in {count(gains[0]['n'])} lesions, removing or restoring what the map "
+            "marks changed the probability no more than random places did; the maps are not "
             "shown to mark what the network uses."
         )
     elif gains:

@@ -1,4 +1,4 @@
-"""Rules about patients: how many, how they were split, what is known of them, how they differ."""
+"""Rules about patients: number, split, missing values, readers, characteristics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from her2.report.checklists.facts import (
+from her2.report.checklists.feature_rules import fine_tuned
+from her2.report.checklists.study_facts import (
     Answer,
     Found,
     StudyFacts,
@@ -16,7 +17,6 @@ from her2.report.checklists.facts import (
     not_applicable,
     not_met,
 )
-from her2.report.checklists.rules.feature_rules import fine_tuned
 
 # rows of the baseline table that are no characteristics
 COUNTS = ("n", "outcome")

@@ -1,4 +1,4 @@
-"""Rules about images and features: how they were made, and which were kept."""
+"""Rules about images and features: processing, extraction, selection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from her2.radiomics.parameters import PRESETS
-from her2.report.checklists.facts import (
+from her2.report.checklists.study_facts import (
     Answer,
     Found,
     StudyFacts,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.roles import HONEST_ROLES, outcome_and_probability, patients, repeats_of
+from her2.evaluation.prediction_rows import HONEST_ROLES, patients, predicted, repeats_of
 
 SUMMARY = ("auc", "auc_low", "auc_high", "sd_between_repeats", "min", "max")
 
@@ -52,18 +52,14 @@ def permutation_tests(
 ) -> pd.DataFrame:
     """Return arm, role, auc, n_permutations, p_value of outcomes permuted among patients."""
     rows = []
-    for role in HONEST_ROLES if n_permutations else ():
-        for arm in arms:
-            y_true, y_prob = outcome_and_probability(predictions, arm, role)
-            if not len(y_true):
-                continue
-            try:
-                p_value = stats.permutation_p_value(
-                    y_true, y_prob, groups=patients(predictions, arm, role),
-                    n_permutations=n_permutations, seed=seed,
-                )  # fmt: skip
-            except NotEstimable:
-                continue  # so is the AUC, and the performance table says why
-            auc = stats.auc(y_true, y_prob)
-            rows.append((arm, role, auc, n_permutations, p_value))
+    roles = HONEST_ROLES if n_permutations else ()
+    for role, arm, y_true, y_prob in predicted(predictions, arms, roles):
+        try:
+            p_value = stats.permutation_p_value(
+                y_true, y_prob, groups=patients(predictions, arm, role),
+                n_permutations=n_permutations, seed=seed,
+            )  # fmt: skip
+        except NotEstimable:
+            continue  # so is the AUC, and the performance table says why
+        rows.append((arm, role, stats.auc(y_true, y_prob), n_permutations, p_value))
     return pd.DataFrame(rows, columns=["arm", "role", "auc", "n_permutations", "p_value"])

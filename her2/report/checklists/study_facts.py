@@ -1,4 +1,4 @@
-"""What a finished run can testify to, and how each piece of evidence names its source."""
+"""What a finished run is evidence of, and how each piece of evidence names its source."""
 
 from __future__ import annotations
 
@@ -37,35 +37,17 @@ def met(*evidence: object) -> Answer:
 
 
 def not_met(*evidence: object) -> Answer:
-    """Answer ``not met``: what was looked for and not found, or what speaks against it.
-
-    Examples
-    --------
-    >>> not_met("no external patients").status
-    'not met'
-    """
+    """Answer ``not met``: what was not found, or what is evidence against it."""
     return Answer("not met", _joined(evidence))
 
 
 def not_applicable(*evidence: object) -> Answer:
-    """Answer ``not applicable`` with the reason.
-
-    Examples
-    --------
-    >>> not_applicable("no network was fine-tuned").status
-    'not applicable'
-    """
+    """Answer ``not applicable`` with the reason."""
     return Answer("not applicable", _joined(evidence))
 
 
 def needs_author(*evidence: object) -> Answer:
-    """Answer ``needs author``: what the run has, and what only a person can add.
-
-    Examples
-    --------
-    >>> needs_author("name the ethics committee").status
-    'needs author'
-    """
+    """Answer ``needs author``: what the run has, and what only a person can add."""
     return Answer("needs author", _joined(evidence))
 
 
@@ -92,9 +74,9 @@ class Found:
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """Everything a rule may look at; whatever is absent is no evidence.
+    """Everything that a rule may read; whatever is absent is no evidence.
 
-    Parameters
+    Attributes
     ----------
     results
         `results.json`.

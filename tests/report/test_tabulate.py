@@ -4,23 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.report.catalogue import ACCOUNTS, FIGURES, SECTIONS, TABLES, Draws, Shows, figure_key
-from her2.report.columns import (
+from her2.report.formats import interval_cell, is_unknown, ratio, text_cell
+from her2.report.pictures import figure_key
+from her2.report.sections import glossary, section_plans
+from her2.report.table_columns import comparison_formats, table_formats
+from her2.report.tabulate import (
     FOLDED_FROM,
     INTERVAL,
-    TableSpec,
+    TableFormat,
     arm,
     decimal,
     estimate,
     p,
+    plain_format,
     tabulate,
-    unknown_spec,
     words,
 )
-from her2.report.formats import interval_cell, is_unknown, ratio, text_cell
-from her2.report.terms import TERMS
+from her2.report.texts import load_text
 
-AREAS = TableSpec("Areas", (arm(), estimate("AUC", "auc", stem="auc_"), p("p", "p_value")))
+AREAS = TableFormat("Areas", (arm(), estimate("AUC", "auc", stem="auc_"), p("p", "p_value")))
 
 
 def texts(table):
@@ -69,11 +71,11 @@ def test_a_repeated_first_cell_is_kept_but_marked():
 
 
 def test_blocks_follow_their_column_and_show_some_values_once():
-    spec = TableSpec(
+    how = TableFormat(
         "T", (words("Variable", "v"), words("Level", "l"), decimal("p", "p").once()), blocks_by="v"
     )
     frame = pd.DataFrame({"v": list("aab"), "l": list("xyx"), "p": [0.1, 0.1, 0.2]})
-    table = tabulate(frame, spec)
+    table = tabulate(frame, how)
     assert [len(block) for block in table.blocks] == [2, 1]
     assert texts(table) == [["a", "x", "0.100"], ["a", "y", ""], ["b", "x", "0.200"]]
 
@@ -88,28 +90,28 @@ def test_an_unknown_column_is_shown_and_an_identifier_never():
 
 def test_an_unknown_table_shows_p_values_as_such():
     frame = pd.DataFrame({"p_value": [0.00001, np.nan], "x": [0.25, np.nan]})
-    assert texts(tabulate(frame, unknown_spec("t"))) == [
+    assert texts(tabulate(frame, plain_format("t"))) == [
         ["<.001", "0.250"],
         ["not estimable", ""],
     ]
 
 
 def test_a_table_without_rows_or_columns_is_a_table():
-    assert tabulate(pd.DataFrame(), unknown_spec("t")).blocks == ()
-    assert tabulate(pd.DataFrame({"a": []}), unknown_spec("t")).n_rows == 0
+    assert tabulate(pd.DataFrame(), plain_format("t")).blocks == ()
+    assert tabulate(pd.DataFrame({"a": []}), plain_format("t")).n_rows == 0
 
 
 def test_long_tables_are_folded():
     long = pd.DataFrame({"n": range(FOLDED_FROM)})
-    assert tabulate(long, unknown_spec("t")).is_folded
-    assert not tabulate(long.head(5), unknown_spec("t")).is_folded
-    assert not tabulate(long.assign(arm="dlr"), TABLES["performance"]).is_folded
+    assert tabulate(long, plain_format("t")).is_folded
+    assert not tabulate(long.head(5), plain_format("t")).is_folded
+    assert not tabulate(long.assign(arm="dlr"), table_formats()["performance"]).is_folded
 
 
 def test_a_title_promises_no_interval_that_is_not_there():
     frame = pd.DataFrame({"first": ["dlr"], "auc_difference": [0.1]})
-    assert tabulate(frame, TABLES["comparisons"]).columns[1].title == "Difference"
-    full = tabulate(frame.assign(low=0.0, high=0.2), TABLES["comparisons"])
+    assert tabulate(frame, table_formats()["comparisons"]).columns[1].title == "Difference"
+    full = tabulate(frame.assign(low=0.0, high=0.2), table_formats()["comparisons"])
     assert full.columns[1].title == f"Difference{INTERVAL}"
 
 
@@ -125,13 +127,14 @@ def test_large_ratios_lose_decimals_that_say_nothing():
     ]  # fmt: skip
 
 
-def test_every_table_figure_and_term_of_the_catalogue_has_its_place():
-    parts = [part for plan in (*SECTIONS, *ACCOUNTS) for part in plan.parts]
-    assert {part.table for part in parts if isinstance(part, Shows)} == set(TABLES)
-    drawn = {key for part in parts if isinstance(part, Draws) for key in part.figures}
-    assert drawn == set(FIGURES)
-    terms = {shown.term for spec in TABLES.values() for shown in spec.shown}
-    assert terms - {""} <= set(TERMS)
+def test_every_table_figure_and_term_has_its_place():
+    parts = [part for plan in section_plans() for part in plan.parts]
+    assert {part.table for part in parts} == {*table_formats(), ""} - {"audit_arms"}
+    assert {key for part in parts for key in part.figures} == set(load_text("captions"))
+    formats = [*table_formats().values(), *comparison_formats().values()]
+    terms = {column.term for how in formats for column in how.columns}
+    terms |= {part.term for part in parts} | {plan.term for plan in section_plans()}
+    assert terms - {""} <= set(glossary())
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,86 @@
-"""All tables of the report by name: those that a study brings, and those in its results."""
+"""What goes into the report, and its tables by name: of the study and of its results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from her2.plots.style import arms_in_order
 from her2.plots.text import role_title
-from her2.report.catalogue import POINTS
-from her2.report.content import ReportInput
 
 ROLE_ORDER = ("out_of_fold", "test", "external", "train")
 SEVERITY_ORDER = ("excluded", "quarantined", "warning", "normalised")
 CANDIDATES_SHOWN = 5
+# Points of curves and single repeats: the figures show them, the files hold them.
+POINTS = frozenset(
+    {"roc", "calibration", "calibration_curve", "decision_curve", "repeats", "training"}
+)
 _EMPTY_TEST = {"statistic": None, "dof": None, "p_value": None}
 
 
-def frames(report: ReportInput) -> dict[str, pd.DataFrame]:
-    """Table by name; what the results say stands above a table of the same name.
+@dataclass(frozen=True)
+class ReportInput:
+    """Everything that the report shows; it computes no result itself.
+
+    Attributes
+    ----------
+    title
+        Title of the study.
+    simulated
+        Whether the patients are simulated: said in a banner on top.
+    results
+        Content of `results.json` (schema 1); an arm may also carry `repeated_cv`.
+    flow
+        n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, train,
+        test, external ``{n_patients, n_positive}``.
+    baseline
+        Table 1 by role: variable, level, all, train, test, external, missing, p_value,
+        test_name, smd.
+    model_selection
+        arm, classifier, parameters, cv_auc_mean, cv_auc_sd, cv_log_loss_mean, chosen.
+    problems
+        code, severity, title, n.
+    figures
+        Name -> figure; the name (``roc``, ``calibration_test``, ``flow``, ...) places it, an
+        unknown name goes to the further results.
+    differences
+        (what the paper says, what this study does, why).
+    provenance
+        What made the result: hashes, versions, configuration.
+    tables
+        Name -> table, as `her2.report.table_columns.COLUMNS` names them; an unknown name goes to
+        the further results. Columns ``patient_id`` and ``lesion_id`` are never shown.
+    """
+
+    title: str
+    simulated: bool
+    results: Mapping[str, Any]
+    flow: Mapping[str, Any]
+    baseline: pd.DataFrame
+    model_selection: pd.DataFrame
+    problems: pd.DataFrame
+    figures: Mapping[str, Figure]
+    differences: Sequence[tuple[str, str, str]]
+    provenance: Mapping[str, str]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def all_tables(report: ReportInput) -> dict[str, pd.DataFrame]:
+    """Table by name; those of the results replace a table of the same name.
 
     The tables of `results.json` are named ``arms``, ``performance``, ``calibration_measures``,
     ``confusion_counts`` and ``comparisons`` (unless a table brings more columns of it).
     """
-    performance = performance_frame(report.results)
+    performance = performance_table(report.results)
     given = {name: table for name, table in report.tables.items() if name not in POINTS}
     return {
         "comparisons": pd.DataFrame(report.results["comparisons"]),
         **given,
-        "flow_counts": flow_frame(report.flow),
+        "flow_counts": flow_table(report.flow),
         "problems": _problems(report.problems),
         "baseline": report.baseline,
         "arms": _arms(report.results),
@@ -40,11 +91,11 @@ def frames(report: ReportInput) -> dict[str, pd.DataFrame]:
         "differences": pd.DataFrame(list(report.differences), columns=["paper", "study", "why"]),
         "provenance": _provenance(report),
         "timing": _pairs(report.results["timing"], "step", "seconds"),
-        **_pivoted(given),
+        **_wide_counts(given.get("feature_counts")),
     }
 
 
-def performance_frame(results: Mapping[str, Any]) -> pd.DataFrame:
+def performance_table(results: Mapping[str, Any]) -> pd.DataFrame:
     """One row an arm and role, honest roles first; a count that is missing stays missing."""
     rows = []
     for arm in arms_in_order(results["arms"]):
@@ -63,14 +114,12 @@ def _flat(p: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _arms(results: Mapping[str, Any]) -> pd.DataFrame:
-    rows = [
-        {"arm": arm, "model": content["model"], "n_features": content["n_features"]}
-        for arm, content in ((arm, results["arms"][arm]) for arm in arms_in_order(results["arms"]))
-    ]
+    arms = results["arms"]
+    rows = [(arm, arms[arm]["model"], arms[arm]["n_features"]) for arm in arms_in_order(arms)]
     return pd.DataFrame(rows, columns=["arm", "model", "n_features"], dtype=object)
 
 
-def flow_frame(flow: Mapping[str, Any]) -> pd.DataFrame:
+def flow_table(flow: Mapping[str, Any]) -> pd.DataFrame:
     """Numbers of the flow diagram, one row a step."""
     rows: list[tuple[str, int, int | None]] = [
         ("Rows of the patient table", flow["n_rows"], None),
@@ -121,9 +170,8 @@ def _pairs(facts: Mapping[str, Any], key: str, value: str) -> pd.DataFrame:
     return pd.DataFrame(list(facts.items()), columns=[key, value])
 
 
-def _pivoted(given: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _wide_counts(counts: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     """Return the counts of features with a column for each family, which is easier to read."""
-    counts = given.get("feature_counts")
     if counts is None or counts.empty or not {"image_type", "family", "n"} <= set(counts):
         return {}
     wide = counts.pivot_table(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from her2.report.checklists.facts import (
+from her2.report.checklists.feature_rules import fine_tuned, not_tabular
+from her2.report.checklists.patient_rules import audit_passed, sample_size_enough
+from her2.report.checklists.study_facts import (
     Answer,
     StudyFacts,
     met,
@@ -10,8 +12,6 @@ from her2.report.checklists.facts import (
     not_applicable,
     not_met,
 )
-from her2.report.checklists.rules.feature_rules import fine_tuned, not_tabular
-from her2.report.checklists.rules.patient_rules import audit_passed, sample_size_enough
 
 LIBRARIES = ("scikit-learn", "xgboost", "lightgbm", "torch")
 DISTURBANCES = ("perturb", "disturb", "reader", "mask", "stability")

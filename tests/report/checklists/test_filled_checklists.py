@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from her2.report.checklists import (
+    SOURCES,
     STATUSES,
     StudyFacts,
     checklist_items,
     fill_checklists,
     metrics_score,
 )
-from her2.report.checklists.registry import RULES
 
 DOCUMENT = re.compile(r"(results\.json|config\.yaml|environment\.json|cohort\.json): ([\w.\-]+)")
 TABLE = re.compile(r"tables/(\w+)\.csv")
@@ -145,7 +145,7 @@ NOT_MET_WITH_EVERYTHING = {
     ("tripod_ai", "22"): "needs author",
     ("tripod_ai", "24"): "not applicable",
 }
-RULED = [(name, number) for name, rules in RULES.items() for number in rules]
+RULED = [(name, i.number) for name in SOURCES for i in checklist_items(name) if i.rule]
 
 
 def test_shape_and_words(facts):
@@ -190,9 +190,9 @@ def test_explanations_fall_with_the_last_figure(facts):
 
 
 def test_items_without_a_rule_are_the_authors(facts):
-    for name, rules in RULES.items():
+    for name in SOURCES:
         for number, answer in answers(facts, name).items():
-            assert number in rules or answer == "needs author", (name, number)
+            assert (name, number) in RULED or answer == "needs author", (name, number)
 
 
 @pytest.mark.parametrize("which", ["facts", "simulated", "fine_tuned"])
