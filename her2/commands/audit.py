@@ -12,21 +12,9 @@ import numpy as np
 import pandas as pd
 
 from her2.cohort.duplicates import NearDuplicate
-from her2.commands.study import check_groups, study_arms
-from her2.core.errors import BadConfig
+from her2.commands.study import check_study, study_arms
 from her2.core.progress import progress
-from her2.core.settings import (
-    BackboneSettings,
-    CohortSettings,
-    ComputeSettings,
-    EnhanceSettings,
-    EvaluationSettings,
-    FusionSettings,
-    RadiomicsSettings,
-    SelectionSettings,
-    SplitSettings,
-    TrialSettings,
-)
+from her2.core.settings import StudySettings
 from her2.core.store import write_atomic, write_json
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
@@ -45,7 +33,6 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
-from her2.pipeline import arm_definitions
 from her2.pipeline.fit_arms import StudyProtocol
 from her2.pipeline.leakage_checks import (
     Row,
@@ -54,7 +41,6 @@ from her2.pipeline.leakage_checks import (
     copies,
     design_rows,
 )
-from her2.pipeline.load_cohort import n_workers
 from her2.pipeline.protocol_checks import (
     control_row,
     mean_areas,
@@ -72,46 +58,15 @@ N_CONTROL_FEATURES = 500  # of a cohort without features to select among
 Groups = Mapping[str, Sequence[Judged]]
 
 
-def audit(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    split: SplitSettings,
-    enhance: EnhanceSettings,
-    radiomics: RadiomicsSettings,
-    selection: SelectionSettings,
-    classifier: Mapping[str, Any],
-    backbone: BackboneSettings,
-    fusion: FusionSettings,
-    evaluation: EvaluationSettings,
-    trials: TrialSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> int:
+def audit(settings: StudySettings, run_dir: Path) -> int:
     """Try the protocol, write what was found, and return the exit status (1: a check failed)."""
-    check_groups(enhance, fusion)
-    if evaluation.n_shuffles < 1:
-        raise BadConfig(
-            f"expected evaluation.n_shuffles of at least 1, found {evaluation.n_shuffles}; 20 is "
-            "usual"
-        )
-    arm_definitions.check_recipe(classifier, selection, seed)
-    run = open_run(
-        run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
-        seed=seed, cache=cache,
-    )  # fmt: skip
-    run, arms = study_arms(
-        run, enhance=enhance, radiomics=radiomics, backbone=backbone, classifier=classifier,
-        selection=selection, fusion=fusion, imputation=evaluation.imputation, cohort=cohort,
-        compute=compute, seed=seed, cache=cache,
-    )  # fmt: skip
-    protocol = StudyProtocol(tuple(fusion.members), evaluation, seed)
-    with run.watch.step("trials"):
+    check_study(settings)
+    run = open_run("audit", settings.untracked(), run_dir)
+    run, arms = study_arms(run)
+    with run.watch.step("controls"):
         checks = protocol_checks(
-            protocol, study_trial(run, arms, seed), n_shuffles=evaluation.n_shuffles,
-            trials=trials, members=fusion.members, n_workers=n_workers(compute),
+            StudyProtocol(settings), study_trial(run, arms, run.seed), settings=settings,
+            n_workers=run.n_workers,
         )  # fmt: skip
     table = as_table([*design_rows(run, arms), *checks.rows])
     _write(run, table, checks.areas)
@@ -139,23 +94,21 @@ def protocol_checks(
     protocol: Protocol,
     trial: Trial,
     *,
-    n_shuffles: int,
-    trials: TrialSettings,
-    members: Sequence[str],
+    settings: StudySettings,
     n_workers: int = 1,
 ) -> Checks:
-    """Return what the protocol makes of every trial, as rows of the audit.
+    """Return what the protocol makes of every control, as rows of the audit.
 
-    members: whose in-sample signatures the second control fuses, where the trial has them.
+    The second leaking control fuses in-sample signatures of the members of the combined arm.
     """
     control = _control_trial(trial)
-    done = _run(protocol, trial, control, n_shuffles, trials, n_workers)
+    done = _run(protocol, trial, control, settings, n_workers)
     areas = {
         name: mean_areas(name, judged, is_null=name not in _FOUND)
         for name, judged in done.items()
         if name not in _SINGLE
     }
-    fused = [arm.name for arm in trial.arms if arm.name in members]
+    fused = [arm.name for arm in trial.arms if arm.name in settings.fusion.members]
     rows = [
         *null_rows("shuffled outcomes", areas["shuffled"]),
         *null_rows("noise", areas["noise"]),
@@ -176,8 +129,7 @@ def _run(
     protocol: Protocol,
     trial: Trial,
     control: Trial,
-    n_shuffles: int,
-    trials: TrialSettings,
+    settings: StudySettings,
     workers: int,
 ) -> dict[str, list[Judged]]:
     """Return what came of each trial by its name."""
@@ -185,15 +137,15 @@ def _run(
         ("unchanged", unchanged), ("poisoned", poisoned), ("rearranged", rearranged),
     ]  # fmt: skip
     plan = [(name, protocol, change, 0) for name, change in once]
-    plan += [("shuffled", protocol, shuffled, i) for i in range(n_shuffles)]
-    plan += [("noise", protocol, noise, i) for i in range(trials.n_noise)]
-    plan += [("planted", protocol, planted, i) for i in range(trials.n_planted)]
+    plan += [("shuffled", protocol, shuffled, i) for i in range(settings.evaluation.n_shuffles)]
+    plan += [("noise", protocol, noise, i) for i in range(settings.controls.n_noise)]
+    plan += [("planted", protocol, planted, i) for i in range(settings.controls.n_planted)]
     done: dict[str, list[Judged]] = {}
     leaks = selected_before_split(protocol)
     beside = [
         (name, how, noise, i)
         for name, how in (("control", protocol), ("control_leaks", leaks))
-        for i in range(trials.n_control)
+        for i in range(settings.controls.n_leaking)
     ]
     with progress("audit", len(plan) + len(beside), "trials") as advance:
         for of, tasks, before in ((trial, plan, 0), (control, beside, len(plan))):

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from her2.comparison.models import Model, joined, models_of, most_models
 from her2.comparison.notes import comparison_notes
@@ -25,7 +24,7 @@ from her2.comparison.tracking import track_comparison
 from her2.comparison.words import row_line
 from her2.core.errors import BadConfig, MissingInput
 from her2.core.run_folder import RunFolder
-from her2.core.settings import TrackingSettings
+from her2.core.settings import CompareSettings, TrackingSettings
 from her2.evaluation.judged_models import compare_models
 from her2.tracking import FoundRun, fetch, find_runs
 
@@ -36,27 +35,18 @@ KEPT = "evaluation/predictions.parquet"  # what MLflow keeps of the predictions,
 WIDTH = 40  # characters of a model's name on a terminal
 
 
-def compare(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    tracking: TrackingSettings,
-    runs: list[str],
-    arms: list[str],
-    names: list[str],
-    seed: int,
-    cache: str | None,
-) -> int:
+def compare(settings: CompareSettings, run_dir: Path) -> int:
     """Compare finished runs, named by folder or MLflow id, and return the exit status."""
+    tracking, runs = settings.tracking, settings.runs
     if len(runs) < 2:
         raise BadConfig(
             f"expected at least two runs to compare, found {len(runs)}; name their folders or "
             "MLflow ids: her2 compare RUN RUN"
         )
-    opened = with_names(open_runs(runs, uri=tracking.uri), names)
+    opened = with_names(open_runs(runs, uri=tracking.uri), settings.names)
     check_comparable(opened)
-    models = models_of(opened, arms)
-    folder = RunFolder.open(run_dir, config)
+    models = models_of(opened, settings.arms)
+    folder = RunFolder.open(run_dir, settings.record())
     compare_models_of(opened, models, folder.path, tracking=tracking)
     return 0
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,33 @@ class Cohort:
     notes: tuple[str, ...] = field(default=())
     acquisition: pd.DataFrame = field(default_factory=pd.DataFrame)
     thumbnails: NDArray[np.float32] | None = None
+
+    @property
+    def flow(self) -> dict[str, Any]:
+        """Rows of the table that were used, excluded and quarantined, the latter two by code."""
+        return {
+            "n_rows": self.n_rows,
+            "excluded": self.by_code("excluded"),
+            "quarantined": self.by_code("quarantined"),
+            "n_lesions": len(self.lesions),
+            "n_patients": self.n_patients,
+        }
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a lesion: patient_id, lesion_id, outcome, and the clinical variables."""
+        ids = [(x.patient_id, x.lesion_id, x.outcome) for x in self.lesions]
+        columns = ["patient_id", "lesion_id", "outcome"]
+        named = pd.DataFrame(ids, columns=columns, index=self.clinical.index)
+        return pd.concat([named, self.clinical], axis=1)
+
+    def by_code(self, severity: str) -> dict[str, int]:
+        """Lesions with this severity by the first code that each of them has."""
+        first: dict[tuple[str, str], str] = {}
+        for problem in self.problems:
+            if problem.severity == severity:
+                first.setdefault((problem.patient_id, problem.lesion_id), problem.code)
+        return dict(sorted(Counter(first.values()).items()))
 
     def count(self, severity: str) -> int:
         """Lesions with this severity, each counted once; a problem of the table has no lesion."""

@@ -1,8 +1,8 @@
-"""A trial inside its job: the workflow is called, folds are reported, errors are answers."""
+"""A trial inside its job: its function is called, folds are reported, errors are answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def run_trial(
-    workflow: Callable[..., Answer], arguments: Mapping[str, Any], content: Any
+    trial: Callable[..., Answer], settings: Callable[[], Any], content: Any
 ) -> dict[str, Any]:
     """Return the answer of a trial; a rehearsal raises what it refuses.
 
-    content: the ticket, as `her2.search.ticket.Ticket.document` has it.
+    settings: makes the settings of the trial; content: the ticket, as
+    `her2.search.ticket.Ticket.document` has it.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def run_trial(
     report = _report(ticket) if ticket.pruner != "none" else None
     request = Request(ticket.metrics, report, ticket.facts, is_rehearsal)
     try:
-        return asdict(workflow(**arguments, run_dir=folder, request=request))
+        return asdict(trial(settings(), run_dir=folder, request=request))
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:
