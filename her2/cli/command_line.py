@@ -84,9 +84,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run_guarded(command: str, words: Sequence[str]) -> int:
+    from her2.core.machine import check_system
     from her2.core.settings.composition import is_fault_of_config, one_sentence
 
     try:
+        check_system()
         return _compose_and_run(command, words)
     except BrokenPipeError:
         raise
@@ -218,6 +220,7 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
 
 def _function(name: str, package: str = "commands") -> Callable[..., Any]:
     """Return the function of a command, from the module of its name."""
+    name = name.replace("-", "_")
     found: Callable[..., Any] = getattr(import_module(f"her2.{package}.{name}"), name)
     return found
 
