@@ -24,7 +24,6 @@ PERFORMANCE_ROLES = {
 }
 HONEST_ROLES = ("out_of_fold", "test", "external")
 REPEATED = "repeated_cv"
-UNITS = ("lesion", "patient")
 
 
 def role_rows(predictions: pd.DataFrame, arm: str, name: str) -> pd.DataFrame:
