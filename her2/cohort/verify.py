@@ -29,7 +29,19 @@ _LESIONS_A_PROCESS = 500  # fewer are decoded by threads before another process 
 
 @dataclass(frozen=True)
 class Draft:
-    """A row on its way into the cohort; `lesion` is None where the outcome is not known."""
+    """A row of the table before it is verified.
+
+    Attributes
+    ----------
+    row
+        Its number in the file.
+    patient_id, lesion_id
+        As in `Lesion`.
+    lesion
+        None where outcome or files are not known.
+    notes
+        Problems so far.
+    """
 
     row: int
     patient_id: str
@@ -49,11 +61,22 @@ class Draft:
 
 @dataclass(frozen=True)
 class Verified:
-    """What decoding a lesion showed: hashes of the arrays ("" where there is none).
+    """What is known of a lesion when its files are decoded.
 
-    frame: of a stack, the one that is analysed; diameter_mm: of the circle with the mask's area,
-    None without a pixel size; thumbnails: small pictures by which copies are found, None where
-    image or mask cannot be used.
+    Attributes
+    ----------
+    notes
+        Problems, each with the path of its file.
+    frame
+        The analysed image of a stack.
+    image_sha256, mask_sha256, reader2_sha256
+        Hashes of the arrays; empty where there is none.
+    spacing_mm, simulated, vendor
+        As of `her2.cohort.images.DecodedImage`.
+    diameter_mm
+        Of the circle with the mask's area; None without a pixel size.
+    thumbnails
+        Small pictures by which copies are found; None where image or mask cannot be used.
     """
 
     notes: tuple[Note, ...]
@@ -71,9 +94,9 @@ class Verified:
 def verify_lesions(
     lesions: Sequence[Lesion], root: Path, *, largest: bool = False, n_workers: int = 1
 ) -> list[Verified]:
-    """Return the findings on every lesion, in order, whatever the number of processes.
+    """Return what decoding shows of every lesion, in order.
 
-    largest: whether of stacks without a frame the one is analysed in which the mask is largest.
+    `largest` analyses, of stacks without a frame, the image in which the mask is largest.
 
     Raises
     ------
@@ -242,7 +265,7 @@ def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:
 
 
 def _in_one_group(drafts: list[Draft], members: Sequence[int]) -> list[Draft]:
-    """Drafts in which the members, and whoever shares a group with them, have one group."""
+    """Return drafts in which the members, and all that share a group with them, have one group."""
     lesions = [draft.lesion for draft in drafts]
     joined = {lesion.group for i in members if (lesion := lesions[i]) and lesion.group}
     first = min(lesion.key for i in members if (lesion := lesions[i]))

@@ -22,8 +22,7 @@ from her2.report import write_tables
 from her2.report.document import write_sections
 from her2.report.formats import interval_text
 from her2.report.sections import comparison_sections
-from her2.tracking import LiveRun, close_parent, open_parent, shown
-from her2.tracking.address import client, spared
+from her2.tracking import LiveRun, RunContent, client, close_parent, open_parent, shown, spared
 
 COSTS = ("parameters", "seconds", "peak_memory_mb", "peak_gpu_memory_mb")
 NAME = (26, 15)  # characters of a model's name beside two panels, and beside more
@@ -256,7 +255,7 @@ def ranking(made: ComparedModels) -> str:
 def comparison_figures(made: ComparedModels, costs: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures by name, models in the same colours in all of them."""
     short = short_names(made.names, NAME[len(made.roles) > 2])
-    with plots.looks_of(short.values()):
+    with plots.distinct_styles(short.values()):
         drawn = dict(_figures(made, short))
     if costs.drop(columns="run").notna().any(axis=None):
         names = short_names(costs["run"].astype(str).tolist(), NAME[0])
@@ -359,10 +358,10 @@ def _track(
     document["mlflow"] = {**place, "run_id": parent.run_id}
     write_json(folder / "comparison.json", document)
     _tag_runs(parent, made.runs, nests=nests)
+    tags = {"models": ", ".join(made.names), "best": made.names[0]}
     close_parent(
-        parent, folder, metrics=_metrics(made), params={},
-        tags={"models": ", ".join(made.names), "best": made.names[0]},
-        note=ranking(made), files=[folder / sent for sent in SENT],
+        parent, RunContent(_metrics(made), tags=tags), note=ranking(made),
+        files=[folder / sent for sent in SENT],
     )  # fmt: skip
 
 

@@ -36,13 +36,12 @@ def write_report(path: Path, report: ReportInput) -> Path:
 def render_report(report: ReportInput) -> str:
     """HTML of the report: same input, same bytes; every string of the input is escaped."""
     tables = all_tables(report)
-    contradictions = tables.get("coherence", ())
     failed = failed_checks(tables)
     return _render(
         title=report.title,
         simulated=report.simulated,
         sentences=headline_sentences(report.results),
-        alarms=headline_alarms(report.results, failed, len(contradictions)),
+        alarms=headline_alarms(report.results, failed),
         sections=sections(report, tables),
         headline_columns=headline_columns(report.results),
         arms=headline_arms(report.results),

@@ -172,18 +172,11 @@ def comparison_sentence(results: Mapping[str, Any]) -> str:
     )
 
 
-def headline_alarms(
-    results: Mapping[str, Any], failed: Sequence[str] = (), n_contradictions: int = 0
-) -> list[str]:
-    """Results to doubt: an AUC too good to be true, failed checks, contradicting numbers."""
+def headline_alarms(results: Mapping[str, Any], failed: Sequence[str] = ()) -> list[str]:
+    """Results to doubt: an AUC too good to be true, checks of the protocol that `failed`."""
     texts = [_too_good(results)]
     if failed:
         texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
-    if n_contradictions:
-        texts.append(
-            f"{count(n_contradictions)} of the numbers contradict another one; the section on "
-            "coherence names them."
-        )
     return [text for text in texts if text]
 
 

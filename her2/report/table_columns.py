@@ -344,7 +344,6 @@ COLUMNS: Mapping[str, Columns] = {
         decimal("Lower limit", "low"),
         decimal("Upper limit", "high"),
     ),
-    "coherence": (words("Where", "where"), words("Rule", "rule"), words("Found", "found")),
     "clear": ITEMS,
     "metrics": ITEMS,
     "tripod_ai": ITEMS,
