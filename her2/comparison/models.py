@@ -162,7 +162,7 @@ class ComparedModels:
         return {str(k): None if v != v else v for k, v in rows[0].items()} if rows else None
 
 
-def compared(
+def compare_models(
     runs: Sequence[FinishedRun],
     models: Sequence[Model],
     *,

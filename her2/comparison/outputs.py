@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from her2 import plots
-from her2.comparison.models import ComparedModels, compared, most_models
+from her2.comparison.models import ComparedModels, compare_models, most_models
 from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
@@ -75,7 +75,7 @@ def compare_folders(
     runs = with_names([read_run(f, name=n) for f, n in zip(folders, names, strict=True)])
     check_comparable(runs)
     models, note = most_models(runs)
-    made = compared(runs, models, missing=missing, notes=[note] if note else [])
+    made = compare_models(runs, models, missing=missing, notes=[note] if note else [])
     return publish(run_dir, made, tracking=tracking, name=name, nests=True)
 
 
