@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -32,11 +32,10 @@ from optuna.visualization.matplotlib import (
 from her2.core.store import write_atomic, write_json
 from her2.plots.export import save_figure
 from her2.plots.style import GRID, INK, MUTED, PAGE_WIDTH, POSITIVE, new_figure, styled
-from her2.report.catalogue import FURTHER
-from her2.report.columns import tabulate, unknown_spec
-from her2.report.document import render_sections
+from her2.report.document import write_sections
 from her2.report.page_parts import Gallery, Section
-from her2.report.pictures import pictures
+from her2.report.pictures import FURTHER, pictures
+from her2.report.tabulate import plain_format, tabulate
 from her2.search.ledger import REASON, point_of, state_of
 from her2.search.search_results import best_trial, judge_winner, trials_table
 from her2.search.space import Parameter
@@ -75,7 +74,7 @@ def close_search(work: Work, *, is_finished: bool) -> None:
     note = summary_markdown(found)
     write_json(folder / SUMMARY, found)
     write_atomic(folder / MARKDOWN, note.encode())
-    write_atomic(folder / PAGE, _page(found, trials, figures).encode())
+    _write_page(folder / PAGE, found, trials, figures)
     sys.stdout.write("\n".join([*sentences(found)[:2], f"summary: {folder / PAGE}"]) + "\n")
     files = [folder / name for name in (TRIALS, SUMMARY, PAGE, "figures")]
     work.tracked.close(found, note, files)
@@ -149,20 +148,23 @@ def summary_markdown(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _page(found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]) -> str:
-    """Return a page that opens offline: sentences, figures, all trials."""
+def _write_page(
+    path: Path, found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]
+) -> None:
+    """Write a page that opens offline: sentences, figures, all trials."""
     placed = pictures(figures)[FURTHER]
-    shown = [replace(x.picture, label=str(number)) for number, x in enumerate(placed, 1)]
+    shown = [x.picture for x in placed]
     sections = [Section("figures", "Figures", blocks=(Gallery(tuple(shown)),))] if shown else []
     filled = [name for name in trials if trials[name].replace("", None).notna().any()]
     tables = {"Trials": trials[filled]}
     if found["failures"]:
         failed = [(n, reason) for reason, n in found["failures"].items()]
         tables["Failed trials"] = pd.DataFrame(failed, columns=["trials", "reason"])
-    for number, (title, frame) in enumerate(tables.items(), 1):
-        table = replace(tabulate(frame, unknown_spec(title)), label=str(number))
+    for title, frame in tables.items():
+        table = tabulate(frame, plain_format(title))
         sections.append(Section(title.lower().replace(" ", "-"), title, (), (table,)))
-    return render_sections(
+    write_sections(
+        path,
         title=f"Search {found['study']}",
         simulated=found["data"].get("simulated") == "True",
         sentences=sentences(found),

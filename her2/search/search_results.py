@@ -171,7 +171,7 @@ class TrackedSearch:
         """Write down a trial that is finished, as one nested run."""
         if self.run is None:
             return
-        from her2.tracking import record_child
+        from her2.tracking import RunContent, record_child
 
         trial = self.study.get_trials(deepcopy=False)[number]
         # the value of a pruned trial is of some folds only
@@ -181,14 +181,16 @@ class TrackedSearch:
         steps = {f"fold/{name}": list(v) for name, v in noted.get("folds", {}).items()}
         if not steps and trial.intermediate_values:
             steps = {"fold/reported": [v for _, v in sorted(trial.intermediate_values.items())]}
-        record_child(
-            self.run, f"trial {number}", key=f"trial {number}",
+        content = RunContent(
             metrics=dict(zip(self.metrics, values, strict=False)) | {"seconds": seconds},
             params={self.names.get(k, k): str(v) for k, v in trial.params.items()},
             tags={"kind": "trial", "trial": str(number), "state": trial.state.name.lower()}
             | ({"reason": str(noted[REASON])} if noted.get(REASON) else {}),
+            curves=steps,
+        )
+        record_child(
+            self.run, f"trial {number}", content, key=f"trial {number}",
             status="FAILED" if trial.state == TrialState.FAIL else "FINISHED",
-            steps=steps or None,
         )  # fmt: skip
 
     def close(self, found: Mapping[str, Any], note: str, files: Sequence[Path]) -> None:
@@ -198,7 +200,7 @@ class TrackedSearch:
         """
         if self.run is None:
             return
-        from her2.tracking import close_parent
+        from her2.tracking import RunContent, close_parent
 
         best, winner = found["best"] or {"values": {}}, found["winner"] or {"arms": {}}
         metrics = {f"trials/{name}": float(n) for name, n in found["n_trials"].items()}
@@ -212,6 +214,6 @@ class TrackedSearch:
         named = {"best_trial": best.get("trial"), "winner_run_id": winner.get("run_id")}
         tags |= {name: str(value) for name, value in named.items() if value is not None}
         close_parent(
-            self.run, self.folder, metrics=metrics, params={}, tags=tags, note=note, files=files,
+            self.run, RunContent(metrics, tags=tags), note=note, files=files,
             status="FINISHED" if found["is_finished"] else "FAILED",
         )  # fmt: skip

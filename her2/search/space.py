@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from her2.core.errors import BadConfig, MissingInput
-from her2.core.places import brought
+from her2.core.places import packaged_path
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from optuna.trial import Trial
 
 Value = float | int | str
-SPACES = brought("sweeps") / "spaces"
+SPACES = packaged_path("sweeps") / "spaces"
 MOST_POINTS = 100_000  # of a space that is counted
 _RANGE = {"type", "low", "high", "step", "log", "when"}
 _KEYS = {"float": _RANGE, "int": _RANGE, "choice": {"type", "values", "when"}}

@@ -54,11 +54,12 @@ class Result(Answer):
 
 
 def run_trial(
-    workflow: Callable[..., Answer], arguments: Mapping[str, Any], content: Any
+    trial: Callable[..., Answer], settings: Callable[[], Any], content: Any
 ) -> dict[str, Any]:
     """Return the answer of a trial; a rehearsal raises what it refuses.
 
-    content: the ticket, as a job's config holds it.
+    `settings` makes the settings of the trial; `content` is the ticket, as a job's config holds
+    it.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def run_trial(
     report = _report(ticket) if ticket.pruner != "none" else None
     request = Request(tuple(ticket.metrics), report, ticket.facts, is_rehearsal)
     try:
-        return asdict(workflow(**arguments, run_dir=folder, request=request))
+        return asdict(trial(settings(), run_dir=folder, request=request))
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:

@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from her2.core.places import brought
+from her2.core.places import packaged_path
 from her2.search.search_settings import SearchSettings
 
 
@@ -36,7 +36,7 @@ class SearchFiles(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add sweeps/ behind everything else."""
-        search_path.append(provider="her2", path=f"file://{brought('sweeps')}")
+        search_path.append(provider="her2", path=f"file://{packaged_path('sweeps')}")
 
 
 class OptunaSweeper(Sweeper):

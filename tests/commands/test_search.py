@@ -126,11 +126,12 @@ def test_the_winner_is_judged_once_and_says_where_it_comes_from(search, split_co
 def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
     """The value is the mean AUC over folds of the recipe with the trial's settings."""
     from her2.cohort import read_cohort
-    from her2.core.settings import EvaluationSettings, SelectionSettings
+    from her2.core.settings import EvaluationSettings, SelectionSettings, StudySettings
     from her2.models.classifiers import Candidate, fit_pipeline, positive_probability, rank_auc
     from her2.models.splits import make_split
     from her2.pipeline.arm_definitions import selection_chain
-    from her2.pipeline.search_trial import only_training, search_folds
+    from her2.pipeline.run import training_set
+    from her2.pipeline.search_trial import only_training
 
     root = split_cohort()
     search(
@@ -140,9 +141,10 @@ def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
     )  # fmt: skip
     row = pd.read_csv(tmp_path / "run" / "trials.csv").iloc[0]
     everybody = read_cohort("folder", root=str(root), features=str(root / "features.csv"))
-    patients = only_training(everybody, make_split(everybody.lesions, seed=0))
-    evaluation = EvaluationSettings(n_folds=3, n_repeats=1)
-    training = search_folds(patients, evaluation, 0)
+    split = make_split(everybody.lesions, seed=0)
+    patients = only_training(everybody, split)
+    settings = StudySettings(evaluation=EvaluationSettings(n_folds=3, n_repeats=1))
+    training = training_set(patients, split, settings, draws=["search 0"])
     names = ("n_estimators", "learning_rate", "num_leaves", "min_child_samples", "reg_lambda",
              "colsample_bytree")  # fmt: skip
     whole = ("n_estimators", "num_leaves", "min_child_samples")
@@ -161,13 +163,13 @@ def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
 
 
 def test_a_trial_of_one_candidate_keeps_patients_together_in_its_selection():
-    from her2.core.settings import EvaluationSettings
+    from her2.core.settings import StudySettings
     from her2.pipeline.search_classify import _judged_folds
 
     of = study()
     arm, training = of.arm_that_knows_patients(), of.training
     arm = replace(arm, points=arm.points[:1])
-    folds = list(_judged_folds(arm, training, ["knows patients"], EvaluationSettings(), 0))
+    folds = list(_judged_folds(arm, training, ["knows patients"], StudySettings()))
     assert len(folds) == training.n_folds
 
 

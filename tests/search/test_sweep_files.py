@@ -8,8 +8,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from her2.cli.composition import workflow_arguments
 from her2.core.places import config_folder
+from her2.core.settings.composition import register_defaults, settings_of
 from her2.models.classifiers import candidates, check_candidates
 from her2.search.hydra_jobs import HydraJobs, with_values
 from her2.search.search_settings import SearchSettings
@@ -21,6 +21,7 @@ FILES = sorted(SEARCHES.glob("*.yaml"))
 
 @pytest.fixture(scope="module", autouse=True)
 def conf():
+    register_defaults()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         yield
 
@@ -70,9 +71,9 @@ def test_the_ends_of_a_space_are_settings_of_its_command(path, tmp_path):
     for point in corners(found.space):
         overrides = [*found.given, *found.space.fixed, *found._settings_of(point)]
         config = found.loader.load_sweep_config(found.config, overrides)
-        arguments = workflow_arguments(without_hydra(config))
-        if "classifier" in arguments:
-            points = candidates(arguments["classifier"])
+        settings = settings_of(command_of(path), without_hydra(config))
+        if command_of(path) == "classify":
+            points = candidates(settings.classifier.grids)
             assert len(points) == 1 or "classifier" not in point
             check_candidates(points, 0)
         seen |= set(point)
