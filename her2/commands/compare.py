@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from her2.comparison.models import compared, models_of
+from her2.comparison.models import compare_models, models_of
 from her2.comparison.outputs import publish
 from her2.comparison.runs import check_comparable, open_runs, with_names
 from her2.core.errors import BadConfig
@@ -24,5 +24,5 @@ def compare(settings: CompareSettings, run_dir: Path) -> int:
     check_comparable(opened)
     models = models_of(opened, settings.arms)
     folder = RunFolder.open(run_dir, settings.record())
-    publish(folder.path, compared(opened, models), tracking=tracking)
+    publish(folder.path, compare_models(opened, models), tracking=tracking)
     return 0

@@ -110,7 +110,7 @@ def _out_of_fold_auc(run: FinishedRun, arm: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedModels:
     """What is compared, and what was found.
 
     Attributes
@@ -162,13 +162,13 @@ class Comparison:
         return {str(k): None if v != v else v for k, v in rows[0].items()} if rows else None
 
 
-def compared(
+def compare_models(
     runs: Sequence[FinishedRun],
     models: Sequence[Model],
     *,
     missing: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
-) -> Comparison:
+) -> ComparedModels:
     """Return the comparison of models of these runs, which judged the same lesions."""
     predictions = joined(models)
     honest = predictions[predictions["kind"].ne("in_sample")]
@@ -187,7 +187,7 @@ def compared(
     names = [model.name for model in ranked]
     judged = judged.set_index("model").loc[names].reset_index()
     tests = comparisons(honest, pd.DataFrame(), names, reasons)
-    return Comparison(
+    return ComparedModels(
         runs=runs,
         models=ranked,
         performance=judged[["model", "role", *PERFORMANCE]],

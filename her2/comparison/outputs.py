@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from her2 import plots
-from her2.comparison.models import Comparison, compared, most_models
+from her2.comparison.models import ComparedModels, compare_models, most_models
 from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
@@ -75,13 +75,13 @@ def compare_folders(
     runs = with_names([read_run(f, name=n) for f, n in zip(folders, names, strict=True)])
     check_comparable(runs)
     models, note = most_models(runs)
-    made = compared(runs, models, missing=missing, notes=[note] if note else [])
+    made = compare_models(runs, models, missing=missing, notes=[note] if note else [])
     return publish(run_dir, made, tracking=tracking, name=name, nests=True)
 
 
 def publish(
     folder: Path,
-    made: Comparison,
+    made: ComparedModels,
     *,
     tracking: TrackingSettings,
     name: str = "",
@@ -103,7 +103,7 @@ def publish(
     return page
 
 
-def write_comparison(folder: Path, made: Comparison) -> Path:
+def write_comparison(folder: Path, made: ComparedModels) -> Path:
     """Write comparison.html, comparison.json, figures/ and tables/; return the page's path."""
     tables = comparison_tables(made)
     drawn = comparison_figures(made, tables["cost"])
@@ -121,7 +121,7 @@ def write_comparison(folder: Path, made: Comparison) -> Path:
     )
 
 
-def comparison_tables(made: Comparison) -> dict[str, pd.DataFrame]:
+def comparison_tables(made: ComparedModels) -> dict[str, pd.DataFrame]:
     """Return the tables by name: performance, differences, calibration, cost, missing."""
     tables = {
         "performance": made.performance,
@@ -134,7 +134,7 @@ def comparison_tables(made: Comparison) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _costs(made: Comparison) -> pd.DataFrame:
+def _costs(made: ComparedModels) -> pd.DataFrame:
     """Return run, `COSTS` and parameters in millions, in the order of the runs' best models."""
     runs = {model.run.name: model.run for model in made.models}
     rows = [{"run": name, **(run.results.get("cost") or {})} for name, run in runs.items()]
@@ -145,7 +145,9 @@ def _costs(made: Comparison) -> pd.DataFrame:
     return table.drop(columns=absent)
 
 
-def comparison_document(made: Comparison, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def comparison_document(
+    made: ComparedModels, tables: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
     """Return comparison.json, schema 1; it names no patient and no place."""
     models = [
         {"name": m.name, "run": m.run.name, "run_id": m.run.run_id, "arm": m.arm,
@@ -171,7 +173,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 # ---- sentences
 
 
-def _sentences(made: Comparison) -> list[str]:
+def _sentences(made: ComparedModels) -> list[str]:
     table = made.performance
     sizes = {role: int(table[table["role"].eq(role)]["n"].max()) for role in made.roles}
     titles = IN_WORDS | {"test": "to test"}
@@ -184,7 +186,7 @@ def _sentences(made: Comparison) -> list[str]:
     return [first, comparison_headline(made), CHOOSE.format(k=n_models)]
 
 
-def comparison_headline(made: Comparison) -> str:
+def comparison_headline(made: ComparedModels) -> str:
     """Say which model ranks first out of fold, and from how many others it can be told."""
     best = made.names[0]
     p = made.of(best, "out_of_fold")
@@ -195,7 +197,7 @@ def comparison_headline(made: Comparison) -> str:
     return f"Out of fold {best} ranks first, with an AUC of {_area(p)}{also}. {_rivals(made)}"
 
 
-def _rivals(made: Comparison) -> str:
+def _rivals(made: ComparedModels) -> str:
     tests, best = made.differences, made.names[0]
     of_best = tests["first"].eq(best) | tests["second"].eq(best)
     adjusted = tests[tests["role"].eq("out_of_fold") & of_best]["p_holm"].astype(float).dropna()
@@ -219,11 +221,11 @@ def _area(p: Mapping[str, Any]) -> str:
     return interval_text(p["auc"], p["auc_low"], p["auc_high"])
 
 
-def _areas_of(made: Comparison, model: str) -> list[str]:
+def _areas_of(made: ComparedModels, model: str) -> list[str]:
     return [_area(p) if (p := made.of(model, role)) else "" for role in made.roles]
 
 
-def _alarms(made: Comparison) -> list[str]:
+def _alarms(made: ComparedModels) -> list[str]:
     texts = [f"{name} is not compared: {reason}" for name, reason in made.missing.items()]
     best = made.of(made.names[0], "out_of_fold")
     if best is not None and not is_missing(best["auc_low"]) and best["auc_low"] <= CHANCE:
@@ -234,7 +236,7 @@ def _alarms(made: Comparison) -> list[str]:
     return texts
 
 
-def ranking(made: Comparison) -> str:
+def ranking(made: ComparedModels) -> str:
     """Return the ranking as Markdown, for a note."""
     heads = [IN_WORDS[role] for role in made.roles]
     rows = [
@@ -250,7 +252,7 @@ def ranking(made: Comparison) -> str:
 # ---- figures
 
 
-def comparison_figures(made: Comparison, costs: pd.DataFrame) -> dict[str, Figure]:
+def comparison_figures(made: ComparedModels, costs: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures by name, models in the same colours in all of them."""
     short = short_names(made.names, NAME[len(made.roles) > 2])
     with plots.distinct_styles(short.values()):
@@ -284,7 +286,7 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
     return short
 
 
-def _figures(made: Comparison, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
+def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
     titles = {role: ROLE_TITLES[role] for role in made.roles}
 
     def points(curve: str) -> dict[str, pd.DataFrame]:
@@ -304,7 +306,7 @@ def _figures(made: Comparison, short: Mapping[str, str]) -> Iterator[tuple[str, 
     yield "decision_curve", plots.decision_curve_panels(points("decision_curve"))
 
 
-def _forest_rows(made: Comparison) -> pd.DataFrame:
+def _forest_rows(made: ComparedModels) -> pd.DataFrame:
     table = made.performance
     rows = [table[table["role"].eq(role)].assign(group=ROLE_TITLES[role]) for role in made.roles]
     columns = {"model": "label", "auc": "value", "auc_low": "low", "auc_high": "high"}
@@ -320,13 +322,13 @@ def _points(curves: pd.DataFrame, role: str, short: Mapping[str, str]) -> pd.Dat
 
 
 def _areas(
-    made: Comparison, role: str, short: Mapping[str, str]
+    made: ComparedModels, role: str, short: Mapping[str, str]
 ) -> dict[str, tuple[float | None, float | None, float | None]]:
     judged = {short[model]: made.of(model, role) for model in made.names}
     return {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in judged.items() if p}
 
 
-def _slopes(made: Comparison, role: str, short: Mapping[str, str]) -> dict[str, str]:
+def _slopes(made: ComparedModels, role: str, short: Mapping[str, str]) -> dict[str, str]:
     rows = made.calibration[made.calibration["role"].eq(role)]
     measures = rows[["model", "calibration_slope", "ici"]].itertuples(index=False)
     return {
@@ -339,7 +341,7 @@ def _slopes(made: Comparison, role: str, short: Mapping[str, str]) -> dict[str, 
 
 
 def _track(
-    folder: Path, made: Comparison, *, tracking: TrackingSettings, name: str, nests: bool
+    folder: Path, made: ComparedModels, *, tracking: TrackingSettings, name: str, nests: bool
 ) -> None:
     """Write a comparison down as a parent run; without the store there is one warning."""
     cohort = made.cohort
@@ -363,7 +365,7 @@ def _track(
     )  # fmt: skip
 
 
-def _metrics(made: Comparison) -> dict[str, float]:
+def _metrics(made: ComparedModels) -> dict[str, float]:
     """Return the AUC with its interval of every model and role, and what each run cost."""
     values: dict[str, Any] = {}
     for model in made.names:

@@ -24,7 +24,6 @@ from her2.evaluation.performance import (
 from her2.evaluation.prediction_rows import (
     HONEST_ROLES,
     REPEATED,
-    UNITS,
     by_patient,
     check_patients,
     role_rows,
@@ -32,7 +31,6 @@ from her2.evaluation.prediction_rows import (
 
 __all__ = [
     "HONEST_ROLES",
-    "UNITS",
     "Evaluation",
     "by_patient",
     "check_patients",

@@ -14,7 +14,7 @@ from her2.evaluation.prediction_rows import (
     FloatArray,
     IntArray,
     outcome_and_probability,
-    patients,
+    patient_codes,
     predicted,
 )
 
@@ -57,9 +57,10 @@ def _with_bands(
     frames = []
     for (role, arm), curve in curves.groupby(["role", "arm"], sort=False):
         y_true, y_prob = outcome_and_probability(predictions, str(arm), str(role))
+        groups = patient_codes(predictions, str(arm), str(role))
         band = stats.net_benefit_band(
             y_true, y_prob, THRESHOLD_PROBABILITIES,
-            groups=patients(predictions, str(arm), str(role)), n_resamples=n_resamples, seed=seed,
+            groups=groups, n_resamples=n_resamples, seed=seed,
         )  # fmt: skip
         frames.append(curve.assign(low=band["low"].to_numpy(), high=band["high"].to_numpy()))
     return pd.concat(frames)

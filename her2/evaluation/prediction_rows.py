@@ -24,7 +24,6 @@ PERFORMANCE_ROLES = {
 }
 HONEST_ROLES = ("out_of_fold", "test", "external")
 REPEATED = "repeated_cv"
-UNITS = ("lesion", "patient")
 
 
 def role_rows(predictions: pd.DataFrame, arm: str, name: str) -> pd.DataFrame:
@@ -55,7 +54,7 @@ def predicted(
                 yield role, arm, y_true, y_prob
 
 
-def patients(predictions: pd.DataFrame, arm: str, name: str) -> IntArray:
+def patient_codes(predictions: pd.DataFrame, arm: str, name: str) -> IntArray:
     """Return the number of each row's patient, (n,), for resampling whole patients."""
     codes = pd.factorize(role_rows(predictions, arm, name)["patient_id"])[0]
     return np.asarray(codes, dtype=np.int64)

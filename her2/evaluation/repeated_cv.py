@@ -9,7 +9,7 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.prediction_rows import HONEST_ROLES, patients, predicted, repeats_of
+from her2.evaluation.prediction_rows import HONEST_ROLES, patient_codes, predicted, repeats_of
 
 SUMMARY = ("auc", "auc_low", "auc_high", "sd_between_repeats", "min", "max")
 
@@ -56,7 +56,7 @@ def permutation_tests(
     for role, arm, y_true, y_prob in predicted(predictions, arms, roles):
         try:
             p_value = stats.permutation_p_value(
-                y_true, y_prob, groups=patients(predictions, arm, role),
+                y_true, y_prob, groups=patient_codes(predictions, arm, role),
                 n_permutations=n_permutations, seed=seed,
             )  # fmt: skip
         except NotEstimable:

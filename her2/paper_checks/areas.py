@@ -94,11 +94,7 @@ def _point(study: PrintedStudy, claim: Area) -> Iterator[Contradiction]:
         return
     t, s = (t_low + t_high) / 2.0, (s_low + s_high) / 2.0
     found = f"AUC {claim.auc} through sensitivity {t:.3f} and specificity {s:.3f}"
-    curve = {
-        "any": "any curve",
-        "concave": "a concave curve",
-        "youden": "the largest Youden index",
-    }
+    curve = {"any": "any curve", "concave": "a concave curve", "youden": "Youden's point"}
     expected = f"{low:.3f} to {high:.3f} for {curve[claim.curve]}"
     yield Contradiction(claim.where, Rule.AUC_POINT, found, expected)
 
@@ -204,14 +200,10 @@ def _brier(study: PrintedStudy, claim: Brier) -> Iterator[Contradiction]:
     mixed = [(k, n) for k, n in case_numbers(study, claim.group) if 0 < k < n]
     if claim.scaled is None or not mixed:
         return
-    ranges = [_scaled(claim.value, k / n) for k, n in mixed]
+    low, high = claim.value.within(0.0, 1.0)
+    references = [k * (n - k) / n**2 for k, n in mixed]
+    ranges = [(1.0 - high / reference, 1.0 - low / reference) for reference in references]
     if not any(claim.scaled.meets(interval) for interval in ranges):
-        low, high = ranges[0]
         found = f"scaled {claim.scaled} for {claim.value}"
-        yield Contradiction(claim.where, Rule.BRIER_RANGE, found, f"{low:.3f} to {high:.3f}")
-
-
-def _scaled(brier: Printed, prevalence: float) -> Interval:
-    reference = prevalence * (1.0 - prevalence)
-    low, high = brier.within(0.0, 1.0)
-    return 1.0 - high / reference, 1.0 - low / reference
+        expected = f"{ranges[0][0]:.3f} to {ranges[0][1]:.3f}"
+        yield Contradiction(claim.where, Rule.BRIER_RANGE, found, expected)

@@ -87,7 +87,8 @@ def _count_test(row: CountRow) -> Iterator[Contradiction]:
 
 
 def _mean_test(study: PrintedStudy, row: MeanRow) -> Iterator[Contradiction]:
-    tests = _named(row.test, _MEAN_TESTS) or (_EITHER_T if _is_t_test(row.test) else ())
+    is_some_t = row.test.strip().lower().replace("-", " ") in ("t", "t test")
+    tests = _named(row.test, _MEAN_TESTS) or (_EITHER_T if is_some_t else ())
     first, second = (row.mean_sd.get(group) for group in row.compared)
     if row.p_value is None or not tests or first is None or second is None:
         return
@@ -100,10 +101,6 @@ def _mean_test(study: PrintedStudy, row: MeanRow) -> Iterator[Contradiction]:
         likely = ranges[len(ranges) // 2]
         expected = ", ".join(f"{likely[t][0]:.3f} to {likely[t][1]:.3f} ({t})" for t in tests)
         yield Contradiction(row.where, Rule.BASELINE_TEST, f"p {row.p_value}", expected)
-
-
-def _is_t_test(test: str) -> bool:
-    return test.strip().lower().replace("-", " ") in ("t", "t test")
 
 
 def _pooled(

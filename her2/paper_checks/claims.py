@@ -274,18 +274,11 @@ class FeatureSet:
 
     Attributes
     ----------
-    total
-        All features.
-    once
-        Families that are computed once (shape), with their size.
-    per_image
-        Families that are listed for every image type, with their size.
-    unlisted
-        Families that the tool also has and the text does not name.
+    once, per_image, unlisted
+        Families, with their size, that are computed once (shape), that are listed for every image
+        type, and that the tool also has and the text does not name.
     claimed
         Counts that are printed for families.
-    n_image_types
-        If it is printed.
     """
 
     where: str

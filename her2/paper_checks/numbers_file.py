@@ -75,10 +75,8 @@ def _content(path: Path) -> dict[str, Any]:
         raise MissingInput(f"expected a file of printed numbers, found no file {path}; name it")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except UnicodeDecodeError as error:
-        raise BadConfig(
-            f"{path}: expected text in UTF-8, found {error.reason}; save it so"
-        ) from None
+    except UnicodeDecodeError:
+        raise BadConfig(f"{path}: expected text in UTF-8, found other bytes; save it so") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f" in line {mark.line + 1}"

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from her2.paper_checks.claims import OddsRatio, PrintedStudy
 from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed, overlap
+from her2.paper_checks.printed import Interval, Printed, absolute, overlap
 from her2.paper_checks.proportions import case_numbers
 
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.999)  # that studies name
@@ -22,13 +22,14 @@ def implied_level(row: OddsRatio) -> Interval:
     """Levels at which a Wald interval and p-value agree, over everything the print admits."""
     if row.p_value is None or min(row.ratio.low, row.low.low) <= 0.0:
         return 0.0, 1.0
-    effect = _absolute(_logs(row.ratio))
+    effect = absolute(_logs(row.ratio))
     lower, upper = _logs(row.low), _logs(row.high)
     half = (max(0.0, upper[0] - lower[1]) / 2.0, max(0.0, upper[1] - lower[0]) / 2.0)
     p = row.p_value.within(0.0, 1.0)
     z = (float(norm.isf(p[1] / 2.0)), float(norm.isf(p[0] / 2.0)))
-    widths = (half[0] * z[0] / effect[1] if effect[1] else 0.0, _over(half[1] * z[1], effect[0]))
-    return _level(widths[0]), _level(widths[1])
+    smallest = half[0] * z[0] / effect[1] if effect[1] else 0.0
+    largest = half[1] * z[1] / effect[0] if effect[0] else inf
+    return _level(smallest), _level(largest)
 
 
 def check_odds_ratios(study: PrintedStudy) -> list[Contradiction]:
@@ -151,16 +152,6 @@ def _logs(printed: Printed) -> Interval:
     low = log(printed.low) if printed.low > 0.0 else -inf
     high = log(printed.high) if printed.high > 0.0 else -inf
     return low - LOG_ROUNDING, high + LOG_ROUNDING
-
-
-def _absolute(interval: Interval) -> Interval:
-    low, high = interval
-    nearest = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
-    return nearest, max(abs(low), abs(high))
-
-
-def _over(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0.0 else inf
 
 
 def _level(width: float) -> float:

@@ -9,7 +9,7 @@ from scipy.stats import t as student_t
 
 from her2.paper_checks.claims import HolmFamily, PrintedStudy, Reference, Statistic
 from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed
+from her2.paper_checks.printed import Interval, Printed, absolute
 from her2.stats import holm
 
 ABSURD = 1e-4  # a chi-square statistic below this quantile is taken for a p-value
@@ -22,8 +22,7 @@ def p_value_range(
     if reference == "chi-square":
         low, high = value.within(0.0, float("inf"))
         return float(chi2.sf(high, dof)), float(chi2.sf(low, dof))
-    nearest = 0.0 if value.low <= 0.0 <= value.high else min(abs(value.low), abs(value.high))
-    farthest = max(abs(value.low), abs(value.high))
+    nearest, farthest = absolute((value.low, value.high))
     null = norm if reference == "normal" else student_t(dof)
     return float(2.0 * null.sf(farthest)), float(2.0 * null.sf(nearest))
 
@@ -45,7 +44,7 @@ def _statistic(claim: Statistic) -> Iterator[Contradiction]:
     if needs_dof and (claim.dof is None or claim.dof <= 0):
         return
     if claim.p_value is None:
-        yield from _lone_statistic(claim)
+        yield from _lone_chi_square(claim) if claim.reference == "chi-square" else ()
         return
     low, high = p_value_range(claim.value, claim.dof, reference=claim.reference)
     if not claim.p_value.meets((low, high)):
@@ -54,9 +53,7 @@ def _statistic(claim: Statistic) -> Iterator[Contradiction]:
         yield Contradiction(claim.where, Rule.STATISTIC_P, found, f"p {low:.2g} to {high:.2g}")
 
 
-def _lone_statistic(claim: Statistic) -> Iterator[Contradiction]:
-    if claim.reference != "chi-square":
-        return
+def _lone_chi_square(claim: Statistic) -> Iterator[Contradiction]:
     if chi2.cdf(max(0.0, claim.value.high), claim.dof) < ABSURD:
         probability = float(chi2.cdf(max(0.0, claim.value.value), claim.dof))
         expected = (
@@ -73,10 +70,6 @@ def _family(family: HolmFamily) -> Iterator[Contradiction]:
     for (where, p, adjusted), low, high in zip(family.members, lows, highs, strict=True):
         if not adjusted.meets((low, high)):
             found = f"adjusted p {adjusted} of {p}"
-            yield Contradiction(where, Rule.ADJUSTED_P, found, _one_of(low, high))
-
-
-def _one_of(low: float, high: float) -> str:
-    near, far = f"{low:.3f}", f"{high:.3f}"
-    middle = f"{(low + high) / 2.0:.3f}"
-    return middle if high - low < 0.01 else f"{near} to {far}"
+            is_near = high - low < 0.01
+            expected = f"{(low + high) / 2.0:.3f}" if is_near else f"{low:.3f} to {high:.3f}"
+            yield Contradiction(where, Rule.ADJUSTED_P, found, expected)

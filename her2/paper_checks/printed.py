@@ -44,7 +44,7 @@ class Printed:
 
     @classmethod
     def read(cls, text: str, *, decimals: int | None = None) -> Printed:
-        """Read a printed number.
+        """Read a printed number; a text that is not one is a `BadArgument`.
 
         Parameters
         ----------
@@ -53,11 +53,6 @@ class Printed:
         decimals
             Decimals it was rounded to, where the print has lost trailing zeros (``0.42`` in a
             table of three decimals); of the percentage, for a percentage.
-
-        Raises
-        ------
-        BadArgument
-            If the text is not one number.
 
         Examples
         --------
@@ -115,9 +110,14 @@ def overlap(first: Interval, second: Interval) -> bool:
 
 def distance(first: Printed, second: Printed) -> Interval:
     """Smallest and largest distance between two numbers that can have been printed so."""
-    gaps = (first.low - second.high, first.high - second.low)
-    nearest = 0.0 if gaps[0] <= 0.0 <= gaps[1] else min(map(abs, gaps))
-    return nearest, max(map(abs, gaps))
+    return absolute((first.low - second.high, first.high - second.low))
+
+
+def absolute(interval: Interval) -> Interval:
+    """Smallest and largest absolute value in an interval."""
+    low, high = interval
+    nearest = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
+    return nearest, max(abs(low), abs(high))
 
 
 def corners(function: Callable[..., float], *intervals: Interval) -> Interval:

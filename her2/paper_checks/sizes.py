@@ -36,7 +36,8 @@ def known_cases(
     study: PrintedStudy, groups: Sequence[str], *, missing: int = 0
 ) -> list[tuple[int, ...]]:
     """Possible numbers of cases with a value in each group, for every place of missing ones."""
-    parts = _parts_around(study, groups) if missing else groups
+    wholes = (parts for parts in study.partition.values() if set(groups) <= set(parts))
+    parts = next(wholes, ()) if missing else tuple(groups)
     sizes = [agreed_size(study, part) for part in parts]
     known = {part: n for part, n in zip(parts, sizes, strict=True) if n}
     if len(known) < len(sizes) or not known or missing > MOST_MISSING:
@@ -69,11 +70,6 @@ def check_sizes(study: PrintedStudy) -> list[Contradiction]:
     found += [x for matrix in study.matrices for x in _matrix_size(study, matrix)]
     found += _positives_of_matrices(study)
     return [*found, *(x for matrix in study.matrices for x in _measures(matrix))]
-
-
-def _parts_around(study: PrintedStudy, groups: Sequence[str]) -> Sequence[str]:
-    """Parts of the whole that the groups are parts of; none if they are of no whole."""
-    return next((x for x in study.partition.values() if set(groups) <= set(x)), ())
 
 
 def _groups(study: PrintedStudy) -> list[str]:

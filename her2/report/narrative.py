@@ -38,12 +38,12 @@ def _rows(tables: Tables, name: str, *needed: str) -> list[dict[Hashable, Any]]:
     return frame.astype(object).to_dict("records")
 
 
-def listed(names: Sequence[str]) -> str:
+def in_words(names: Sequence[str]) -> str:
     """Names as a part of a sentence.
 
     Examples
     --------
-    >>> listed(["a"]), listed(["a", "b", "c"]), listed(list("abcdefg"))
+    >>> in_words(["a"]), in_words(["a", "b", "c"]), in_words(list("abcdefg"))
     ('a', 'a, b and c', 'a, b, c, d, e and 2 others')
     """
     if len(names) > NAMED:
@@ -84,7 +84,7 @@ def _differing(tables: Tables, table: str, groups: str) -> str:
     tested = {_name(row) for row in rows if not is_unknown(row["p_value"])}
     if not tested:
         return ""
-    found = f"differ in {listed(names)}" if names else "differ in no variable"
+    found = f"differ in {in_words(names)}" if names else "differ in no variable"
     return f"{groups} {found} (p < .05, variables tested: {count(len(tested))}, not corrected)."
 
 
@@ -102,7 +102,7 @@ def _clinical(_results: Results, tables: Tables) -> list[str]:
         f"{ratio(r['adjusted_low'])} to {ratio(r['adjusted_high'])})"
         for r in kept
     ]
-    return [f"Adjusted for the others, associated with the outcome (p < .05): {listed(found)}."]
+    return [f"Adjusted for the others, associated with the outcome (p < .05): {in_words(found)}."]
 
 
 def _readers(_results: Results, tables: Tables) -> list[str]:
@@ -110,7 +110,7 @@ def _readers(_results: Results, tables: Tables) -> list[str]:
         f"{row['measure']} {interval_text(row['median'], row['low'], row['high'])}"
         for row in _rows(tables, "agreement", "measure", "median", "low", "high")
     ]
-    texts = [f"Agreement of the readers, median: {listed(medians)}."] if medians else []
+    texts = [f"Agreement of the readers, median: {in_words(medians)}."] if medians else []
     if "adjudication" in tables and len(tables["adjudication"]):
         n = len(tables["adjudication"])
         need = "lesions need" if n != 1 else "lesion needs"
@@ -126,7 +126,7 @@ def _features(_results: Results, tables: Tables) -> list[str]:
         first.setdefault(row["arm"], row["n_before"])
         last[row["arm"]] = row["n_after"]
     kept = [f"{arm_title(str(arm))} {count(last[arm])} of {count(first[arm])}" for arm in first]
-    return [f"Selection kept, fitted on all training patients: {listed(kept)}."] if kept else []
+    return [f"Selection kept, fitted on all training patients: {in_words(kept)}."] if kept else []
 
 
 def _performance(results: Results, tables: Tables) -> list[str]:
@@ -191,7 +191,7 @@ def _calibration(results: Results, _frames: Tables) -> list[str]:
         f"an intercept of {number(p['calibration_intercept'], 2)}",
     ]
     measures += [] if is_unknown(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
-    return [f"On the test patients “{lead}” had {listed(measures)}."]
+    return [f"On the test patients “{lead}” had {in_words(measures)}."]
 
 
 def _confusion(results: Results, _frames: Tables) -> list[str]:
@@ -225,7 +225,7 @@ def _nomogram(_results: Results, tables: Tables) -> list[str]:
         for row in rows
         if not is_unknown(row["corrected"])
     ]
-    return [f"Corrected for optimism: {listed(found)}."] if found else []
+    return [f"Corrected for optimism: {in_words(found)}."] if found else []
 
 
 def _robustness(_results: Results, tables: Tables) -> list[str]:
@@ -234,12 +234,12 @@ def _robustness(_results: Results, tables: Tables) -> list[str]:
         for row in _rows(tables, "stability", "arm", "nogueira")
         if not is_unknown(row["nogueira"])
     ]
-    texts = [f"Stability of the selection (Nogueira): {listed(stable)}."] if stable else []
+    texts = [f"Stability of the selection (Nogueira): {in_words(stable)}."] if stable else []
     tests = _rows(tables, "subgroups", "variable", "interaction_p")
     tests = [row for row in tests if not is_unknown(row["interaction_p"])]
     names = list(dict.fromkeys(_name(r) for r in tests if _is_below(r["interaction_p"], ALPHA)))
     if tests:
-        found = f"is below .05 for {listed(names)}" if names else "is below .05 for no variable"
+        found = f"is below .05 for {in_words(names)}" if names else "is below .05 for no variable"
         texts.append(f"The p of interaction in subgroups {found}.")
     return texts
 
@@ -248,7 +248,7 @@ def _models(results: Results, tables: Tables) -> list[str]:
     if tables["model_selection"].empty:
         return []
     chosen = [f"{arm_title(arm)} {content['model']}" for arm, content in results["arms"].items()]
-    return [f"Chosen by inner cross-validation: {listed(chosen)}."]
+    return [f"Chosen by inner cross-validation: {in_words(chosen)}."]
 
 
 def _audit(_results: Results, tables: Tables) -> list[str]:
@@ -258,7 +258,7 @@ def _audit(_results: Results, tables: Tables) -> list[str]:
         return []
     passed = sum(not is_unknown(row["passed"]) and bool(row["passed"]) for row in checks)
     text = f"{count(passed)} of {count(len(checks))} checks of the protocol passed"
-    return [f"{text}; failed: {listed(failed)}." if failed else f"{text}."]
+    return [f"{text}; failed: {in_words(failed)}." if failed else f"{text}."]
 
 
 def _checklists(results: Results, _frames: Tables) -> list[str]:

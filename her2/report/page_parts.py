@@ -6,8 +6,10 @@ Nothing here is markup: the templates escape every string.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from string import ascii_lowercase
 from typing import ClassVar, TypeAlias
 
 
@@ -112,7 +114,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageImage:
     """An image of a size in CSS pixels.
 
     Attributes
@@ -136,7 +138,7 @@ class Gallery:
     """Pictures side by side, as far as there is room."""
 
     kind: ClassVar[str] = "gallery"
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PageImage, ...]
 
 
 @dataclass(frozen=True)
@@ -166,23 +168,20 @@ class Section:
 def numbered(sections: Sequence[Section]) -> list[Section]:
     """Return the sections with numbers for their figures and tables."""
     blocks = [block for section in sections for block in section.blocks]
-    sizes = Counter(block.series for block in blocks if isinstance(block, Table))
-    n_figures, n_tables, seen = 0, 0, Counter[str]()
-    found = []
-    for section in sections:
-        labelled: list[Block] = []
-        for block in section.blocks:
-            if isinstance(block, Gallery):
-                numbers = range(n_figures + 1, n_figures + 1 + len(block.pictures))
-                pairs = zip(numbers, block.pictures, strict=True)
-                block = Gallery(tuple(replace(picture, label=str(n)) for n, picture in pairs))
-                n_figures += len(block.pictures)
-            elif isinstance(block, Table) and block.is_numbered:
-                series = block.series
-                n_tables += not (series and seen[series])
-                letter = chr(ord("a") + seen[series]) if series and sizes[series] > 1 else ""
-                seen[series] += 1
-                block = replace(block, label=f"{n_tables}{letter}")
-            labelled.append(block)
-        found.append(replace(section, blocks=tuple(labelled)))
-    return found
+    sizes = Counter(block.series for block in blocks if isinstance(block, Table) and block.series)
+    figures, tables = count(1), count(1)
+    started: dict[str, tuple[int, Iterator[str]]] = {}
+
+    def label(block: Block) -> Block:
+        if isinstance(block, Gallery):
+            return Gallery(tuple(replace(p, label=str(next(figures))) for p in block.pictures))
+        if not isinstance(block, Table) or not block.is_numbered:
+            return block
+        if sizes[block.series] < 2:
+            return replace(block, label=str(next(tables)))
+        if block.series not in started:
+            started[block.series] = next(tables), iter(ascii_lowercase)
+        number, letters = started[block.series]
+        return replace(block, label=f"{number}{next(letters)}")
+
+    return [replace(section, blocks=tuple(map(label, section.blocks))) for section in sections]

@@ -14,7 +14,7 @@ from her2.core.types import ARM_TITLES
 from her2.plots.export import png_bytes, svg_bytes
 from her2.plots.style import arms_in_order
 from her2.plots.text import ROLE_TITLES, arm_title, role_title, sentence_case
-from her2.report.page_parts import Picture
+from her2.report.page_parts import PageImage
 from her2.report.texts import load_text
 
 FURTHER = "further"
@@ -32,7 +32,7 @@ class PlacedPicture:
     """A picture, and the arm that its name speaks of, or nothing."""
 
     arm: str
-    picture: Picture
+    picture: PageImage
 
 
 def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
@@ -52,7 +52,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
     return {key: _by_arm(found) for key, found in placed.items()}
 
 
-def captioned(figure: Figure, caption: str) -> Picture:
+def captioned(figure: Figure, caption: str) -> PageImage:
     """One figure with a caption of its own; pixels where its drawing would be large."""
     drawing = _svg_uri(svg_bytes(figure))
     uri = min(drawing, _png_uri(figure), key=len) if len(drawing) > MAX_DRAWING else drawing
@@ -72,9 +72,9 @@ def figure_key(figure_name: str) -> str:
     return max(fitting, key=len, default=FURTHER)
 
 
-def _picture(figure: Figure, uri: str, caption: str) -> Picture:
+def _picture(figure: Figure, uri: str, caption: str) -> PageImage:
     width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
-    return Picture(uri, caption, caption, width, height)
+    return PageImage(uri, caption, caption, width, height)
 
 
 def _heavy(sizes: Mapping[str, int]) -> set[str]:

@@ -14,7 +14,7 @@ from drawn import assert_readable
 from PIL import Image
 
 from her2 import stats
-from her2.comparison.models import MOST_MODELS, compared, models_of, most_models
+from her2.comparison.models import MOST_MODELS, compare_models, models_of, most_models
 from her2.comparison.outputs import (
     compare_folders,
     comparison_figures,
@@ -64,7 +64,7 @@ def drawn(her2_command, three, tmp_path_factory):
 
 def comparison(folders):
     runs = with_names([read_run(folder) for folder in folders])
-    return compared(runs, models_of(runs))
+    return compare_models(runs, models_of(runs))
 
 
 def vectors(predictions, kind):

@@ -68,7 +68,7 @@ def search(undrawn_command, tiny):
     """Return a function that searches and returns the command's end and the summary."""
 
     def run(root: Path, folder: Path, *more: str):
-        with mock.patch("her2.search.finish.search_figures", return_value={}):
+        with mock.patch("her2.search.search_page.search_figures", return_value={}):
             done = undrawn_command(*arguments(root, folder, tiny, *more))
         path = folder / "run" / "search.json"
         return done, json.loads(path.read_text()) if path.is_file() else None
@@ -269,7 +269,7 @@ def test_networks_are_searched_without_a_look_at_test_images(
 
     with (
         mock.patch.object(cohort_embedding, "load_lesion", watched),
-        mock.patch("her2.search.finish.search_figures", return_value={}),
+        mock.patch("her2.search.search_page.search_figures", return_value={}),
     ):
         done = undrawn_command(
             "train", "-m", "hydra/sweeper=optuna", "+search=finetune", "trainer=smoke",

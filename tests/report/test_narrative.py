@@ -5,7 +5,7 @@ import copy
 import pandas as pd
 import pytest
 
-from her2.report.narrative import SENTENCES, failed_checks, listed, narrative
+from her2.report.narrative import SENTENCES, failed_checks, in_words, narrative
 from her2.report.report_tables import all_tables
 
 
@@ -84,6 +84,6 @@ def test_nothing_estimable_is_said(sparse_report):
 
 
 def test_a_list_of_names_reads_as_a_sentence():
-    assert [listed(list("abcdef"[:n])) for n in (0, 1, 2, 6)] == [
+    assert [in_words(list("abcdef"[:n])) for n in (0, 1, 2, 6)] == [
         "", "a", "a and b", "a, b, c, d, e and 1 other",
     ]  # fmt: skip

@@ -21,7 +21,13 @@ _COLUMNS = ["value", "low", "high"]
 
 @dataclass(frozen=True)
 class Icc:
-    """Intraclass correlation and its confidence limits; each at most 1, and may be negative."""
+    """Intraclass correlation.
+
+    Attributes
+    ----------
+    value, low, high
+        Estimate and confidence limits; each at most 1, and may be negative.
+    """
 
     value: float
     low: float

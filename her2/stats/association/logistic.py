@@ -26,16 +26,8 @@ from her2.stats.association.logistic_fit import (
 from her2.stats.validation import BoolArray
 
 COLUMNS = (
-    "variable",
-    "odds_ratio",
-    "low",
-    "high",
-    "p_value",
-    "n",
-    "n_events",
-    "method",
-    "note",
-)
+    "variable", "odds_ratio", "low", "high", "p_value", "n", "n_events", "method", "note"
+)  # fmt: skip
 INTERCEPT_NAME = "(intercept)"
 _LARGEST_EXPONENT = 700.0  # exp(710) is infinite
 

@@ -28,21 +28,9 @@ from her2.stats.association.stepwise import Criterion, stepwise_logistic
 from her2.stats.validation import BoolArray
 
 COLUMNS = (
-    "variable",
-    "n",
-    "n_events",
-    "odds_ratio",
-    "low",
-    "high",
-    "p_value",
-    "adjusted_odds_ratio",
-    "adjusted_low",
-    "adjusted_high",
-    "adjusted_p_value",
-    "vif",
-    "method",
-    "note",
-)
+    "variable", "n", "n_events", "odds_ratio", "low", "high", "p_value", "adjusted_odds_ratio",
+    "adjusted_low", "adjusted_high", "adjusted_p_value", "vif", "method", "note",
+)  # fmt: skip
 _CRITERIA: dict[str, Criterion] = {"aic": "aic", "p": "p"}
 _NUMBERS = ("odds_ratio", "low", "high", "p_value")
 _ADJUSTED = tuple(f"adjusted_{name}" for name in _NUMBERS)

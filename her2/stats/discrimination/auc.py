@@ -18,7 +18,15 @@ Counts = FloatArray | NDArray[np.int32]
 
 @dataclass(frozen=True)
 class AucInterval:
-    """AUC with DeLong variance and limits in [0, 1]."""
+    """AUC with its interval.
+
+    Attributes
+    ----------
+    auc, low, high
+        AUC and its limits, in [0, 1].
+    variance
+        DeLong's.
+    """
 
     auc: float
     variance: float

@@ -15,7 +15,13 @@ from her2.stats.validation import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class HosmerLemeshow:
-    """Chi-square statistic, degrees of freedom and p-value."""
+    """Result of the test.
+
+    Attributes
+    ----------
+    statistic, dof, p_value
+        Chi-square, its degrees of freedom, and the probability of a larger one.
+    """
 
     statistic: float
     dof: int
