@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from her2 import __version__
 from her2.core.errors import BadConfig
 from her2.core.places import packaged_path, project_root
 from her2.core.store import file_sha256, write_atomic, write_json
+from her2.core.version import __version__
 
 logger = logging.getLogger(__name__)
 

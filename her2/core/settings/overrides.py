@@ -283,7 +283,7 @@ def sweeper_settings() -> list[str]:
 def _without_value(command: str, given: Override) -> str:
     word = f"{given.sign}{given.key}"
     keys, groups = known_keys(command), known_groups(command)
-    of = [group for group, options in groups.items() if word in options]
+    of = sorted((group for group in groups if word in groups[group]), key=lambda x: x != PRESETS)
     if of:
         return f"expected SETTING=VALUE, found {word}; did you mean {of[0]}={word}?"
     if word in groups:
