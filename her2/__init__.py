@@ -10,6 +10,8 @@ Examples
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from her2.core.version import __version__
+
 if TYPE_CHECKING:
     from her2.commands.interface import (
         Comparison,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     )
     from her2.core.types import Cohort
     from her2.radiomics import extract_features
-
-__version__ = "0.1.0"
 
 # what each module gives; nothing of it is loaded before it is asked for
 _PLACES = {

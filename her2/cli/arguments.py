@@ -7,7 +7,8 @@ from pathlib import Path
 
 from her2.core.settings.overrides import FLAGS, MULTIRUN, Typed
 
-POSITIONAL = {"sync": "folder"}  # the setting that a command's plain word is
+# the setting that a plain word is
+POSITIONAL = {"sync": "folder", "check-paper": "numbers"}
 
 
 def with_names(command: str, words: Sequence[str]) -> list[str]:

@@ -17,8 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2 import __version__
 from her2.core.errors import BadConfig, Her2Error, StoppedEarly
+from her2.core.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -84,9 +84,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run_guarded(command: str, words: Sequence[str]) -> int:
+    from her2.core.machine import check_system
     from her2.core.settings.composition import is_fault_of_config, one_sentence
 
     try:
+        check_system()
         return _compose_and_run(command, words)
     except BrokenPipeError:
         raise
@@ -120,8 +122,8 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
 
     words = with_names(command, words)
     typed = read_typed(command, words)
-    if typed.problems:
-        composed_settings(command, words)  # says what else is wrong
+    if typed.problems or not typed.is_multirun:
+        composed_settings(command, words)  # refuses before a folder is made
     import hydra
 
     statuses = JobStatuses()
@@ -203,7 +205,7 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
 
     from her2.core.settings import COMMANDS
     from her2.core.settings.composition import settings_of
-    from her2.search.reporting import run_trial
+    from her2.search.trial_job import run_trial
 
     searched = [name for name, known in COMMANDS.items() if known.is_searched]
     if command not in searched:
@@ -218,6 +220,7 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
 
 def _function(name: str, package: str = "commands") -> Callable[..., Any]:
     """Return the function of a command, from the module of its name."""
+    name = name.replace("-", "_")
     found: Callable[..., Any] = getattr(import_module(f"her2.{package}.{name}"), name)
     return found
 

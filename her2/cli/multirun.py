@@ -116,7 +116,7 @@ def compare_jobs(command: str, plan: Plan) -> None:
         n = len(finished)
         _say(f"no comparison: {n or 'no'} job{'s' * (n != 1)} finished, and it needs two")
         return
-    from her2.commands.compare import compare_folders
+    from her2.comparison.outputs import compare_folders
 
     try:
         compare_folders(

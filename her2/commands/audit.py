@@ -19,15 +19,15 @@ from her2.core.store import write_atomic, write_json
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
     Change,
-    Judged,
+    Control,
+    ControlResult,
     Protocol,
     Rows,
-    Trial,
     noise,
     planted,
     poisoned,
     rearranged,
-    run_trials,
+    run_controls,
     selected_before_split,
     shuffled,
     unchanged,
@@ -55,7 +55,7 @@ from her2.report import guard, write_page, write_tables
 from her2.selection import TTestFilter, paper_chain
 
 N_CONTROL_FEATURES = 500  # of a cohort without features to select among
-Groups = Mapping[str, Sequence[Judged]]
+Groups = Mapping[str, Sequence[ControlResult]]
 
 
 def audit(settings: StudySettings, run_dir: Path) -> int:
@@ -81,18 +81,18 @@ class Checks:
     areas: pd.DataFrame
 
 
-def study_trial(run: OpenRun, arms: Sequence[Arm], seed: int) -> Trial:
+def study_trial(run: OpenRun, arms: Sequence[Arm], seed: int) -> Control:
     """Return the study's own material: its arms, training rows and held-out rows."""
     position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
     rows = np.array([position[key] for key in run.held_out], dtype=np.int64)
     unit_of = split_groups(run.cohort.lesions)
     held_out = Rows(run.held_out, run.cohort.y_true[rows], unit_of[rows])
-    return Trial(tuple(arms), run.training, held_out, seed)
+    return Control(tuple(arms), run.training, held_out, seed)
 
 
 def protocol_checks(
     protocol: Protocol,
-    trial: Trial,
+    trial: Control,
     *,
     settings: StudySettings,
     n_workers: int = 1,
@@ -127,11 +127,11 @@ _FOUND = ("planted", "control_leaks")  # trials in which there is something to b
 
 def _run(
     protocol: Protocol,
-    trial: Trial,
-    control: Trial,
+    trial: Control,
+    control: Control,
     settings: StudySettings,
     workers: int,
-) -> dict[str, list[Judged]]:
+) -> dict[str, list[ControlResult]]:
     """Return what came of each trial by its name."""
     once: list[tuple[str, Change]] = [
         ("unchanged", unchanged), ("poisoned", poisoned), ("rearranged", rearranged),
@@ -140,7 +140,7 @@ def _run(
     plan += [("shuffled", protocol, shuffled, i) for i in range(settings.evaluation.n_shuffles)]
     plan += [("noise", protocol, noise, i) for i in range(settings.controls.n_noise)]
     plan += [("planted", protocol, planted, i) for i in range(settings.controls.n_planted)]
-    done: dict[str, list[Judged]] = {}
+    done: dict[str, list[ControlResult]] = {}
     leaks = selected_before_split(protocol)
     beside = [
         (name, how, noise, i)
@@ -150,7 +150,7 @@ def _run(
     with progress("audit", len(plan) + len(beside), "trials") as advance:
         for of, tasks, before in ((trial, plan, 0), (control, beside, len(plan))):
             steps = [task[1:] for task in tasks]
-            found = run_trials(steps, of, n_workers=workers, advance=_after(before, advance))
+            found = run_controls(steps, of, n_workers=workers, advance=_after(before, advance))
             for task, judged in zip(tasks, found, strict=True):
                 done.setdefault(task[0], []).append(judged)
     return done
@@ -160,18 +160,18 @@ def _after(before: int, advance: Callable[[int], None]) -> Callable[[int], None]
     return lambda n: advance(before + n)
 
 
-def _control_trial(trial: Trial) -> Trial:
+def _control_trial(trial: Control) -> Control:
     """Return the trial with one arm that selects among many columns: the study's, or a made one.
 
     A cohort without such an arm still needs the control: it shows that the criterion can flag.
     """
     for arm in trial.arms:
         if any(isinstance(step, TTestFilter) for _, step in arm.preparation.steps):
-            return Trial((arm,), trial.training, trial.held_out, trial.seed)
+            return Control((arm,), trial.training, trial.held_out, trial.seed)
     keys = [*trial.training.keys, *trial.held_out.keys]
     empty = pd.DataFrame(np.zeros((len(keys), N_CONTROL_FEATURES)), index=keys)
     made = Arm("control", empty, paper_chain(seed=trial.seed), trial.arms[0].points)
-    return Trial((made,), trial.training, trial.held_out, trial.seed)
+    return Control((made,), trial.training, trial.held_out, trial.seed)
 
 
 def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:

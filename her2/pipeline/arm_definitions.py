@@ -13,7 +13,7 @@ from her2.core.seeds import integer_seed
 from her2.core.settings import BackboneSettings, SelectionSettings, StudySettings
 from her2.core.types import Cohort
 from her2.models.classifiers import candidates, check_candidates
-from her2.models.clinical import clinical_preparation, clinical_table
+from her2.models.clinical_imputation import clinical_preparation, clinical_table
 from her2.models.nested_cv import Arm
 from her2.pipeline.radiomic_features import (
     CHANGED,
@@ -159,7 +159,7 @@ def _agreement_filters(
 ) -> list[BaseEstimator]:
     """Return the filters by robustness and by agreement of readers, each where asked for."""
     has_second = radiomics.second is not None
-    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_before, "few_pairs": "keep"}
+    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_before}
     steps: list[BaseEstimator] = []
     if selection.robust_icc is not None and radiomics.changed:
         n_versions = len(radiomics.changed)

@@ -7,7 +7,6 @@ does not train again what it had; those of a fit that begins anew do not.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from her2.core.machine import peak_memory_bytes
 from her2.core.run_folder import RunFolder
 from her2.core.settings import BackboneSettings
 from her2.core.store import write_json
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from her2.pipeline.run import OpenRun
 
 LEDGER = "cost.json"  # in the run folder
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+CLEAR = Path("/proc/self/clear_refs")
 FORGET_PEAK = "5"  # what makes Linux forget a process's largest size, see proc(5)
-KIB_PER_MB = 1024
 MB = 1024**2
 
 
@@ -50,12 +49,7 @@ def peak_memory_mb() -> float:
     >>> peak_memory_mb() > 1
     True
     """
-    if STATUS.is_file():
-        for line in STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / KIB_PER_MB
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MB if sys.platform == "darwin" else peak / KIB_PER_MB
+    return peak_memory_bytes() / MB
 
 
 @contextmanager

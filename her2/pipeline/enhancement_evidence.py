@@ -43,7 +43,7 @@ from her2.pipeline.load_cohort import cache_folder, engine
 from her2.pipeline.radiomic_features import GOOD_ICC, recipe
 from her2.pipeline.run import OpenRun
 from her2.radiomics import extract_table
-from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
+from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
 from her2.stats.agreement.image_quality import SSIM_RADIUS
 from her2.stats.agreement.mean_squares import absolute_agreement, mean_squares
 from her2.stats.discrimination import patient_bootstrap

@@ -19,7 +19,7 @@ from her2.evaluation import Evaluation, by_patient, evaluate
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
-from her2.radiomics.names import family_counts
+from her2.radiomics.parameters import family_counts
 
 SEARCHED = "search.json"  # in the folder of a search's winner: how it was found
 

@@ -14,7 +14,7 @@ from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
 from her2.core.store import write_atomic, write_json
-from her2.models.negative_controls import Trial
+from her2.models.negative_controls import Control
 from her2.models.nested_cv import (
     Arm,
     CombinedArm,
@@ -89,7 +89,7 @@ class StudyProtocol:
 
     settings: StudySettings
 
-    def __call__(self, trial: Trial) -> dict[str, Signature]:
+    def __call__(self, trial: Control) -> dict[str, Signature]:
         """Return the signatures of every arm; the held-out outcomes are not looked at."""
         return fit_protocol(
             trial.arms, trial.training, trial.held_out.keys, members=self.settings.fusion.members,

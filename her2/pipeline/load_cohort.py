@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import os
+from dataclasses import replace
 from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
@@ -12,6 +12,7 @@ from her2.cohort.phantom import write_phantom
 from her2.cohort.verified_files import keep_decoded
 from her2.compute import DaskCluster, Engine, LocalPool
 from her2.core.errors import BadConfig
+from her2.core.machine import n_cores
 from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
 from her2.core.settings import CohortSettings, ComputeSettings, StudySettings
@@ -35,7 +36,7 @@ DECODED_BYTES = 512 * 2**20  # kept in memory: images and masks of some 350 lesi
 
 def n_workers(compute: ComputeSettings) -> int:
     """Return the number of worker processes."""
-    return compute.n_workers or len(os.sched_getaffinity(0))
+    return compute.n_workers or n_cores()
 
 
 def engine(compute: ComputeSettings) -> Engine:
@@ -176,9 +177,8 @@ def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
         except (BadConfig, OSError):
             if not made.is_file():  # else another job was faster: the folder appears complete
                 raise
-    return read_folder_cohort(
-        root, clinical=settings.clinical_names, name="phantom", n_workers=workers
-    )
+    cohort = read_folder_cohort(root, clinical=settings.clinical_names, n_workers=workers)
+    return replace(cohort, name="phantom")
 
 
 def report_cache(title: str, table: FeatureTable) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
-from her2.models.clinical import clinical_table
+from her2.models.clinical_imputation import clinical_table
 from her2.pipeline.reader_agreement import ReaderAgreement, reader_agreement
 from her2.pipeline.run import OpenRun
 

@@ -22,6 +22,7 @@ from her2.explain.importance import (
     permutation_importance,
     shap_values,
 )
+from her2.models.classifiers import SearchPlan
 from her2.models.nested_cv import Arm, FittedArm, TrainingSet
 from her2.models.resampling import (
     learning_curve,
@@ -164,7 +165,7 @@ def _optimism(run: OpenRun, arms: Sequence[Arm]) -> pd.DataFrame:
     with progress("optimism", len(arms), "arms") as advance:
         return optimism_of_pipelines(
             arms, run.training, n_resamples=evaluation.n_optimism,
-            n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=run.seed,
+            plan=SearchPlan(evaluation.n_inner_folds, run.seed, evaluation.scoring),
             n_workers=run.n_workers, advance=advance,
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from her2.compute.forests import class_probability
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
-from her2.models.classifiers import Candidate, fit_prepared, grid_search
+from her2.models.classifiers import Candidate, SearchPlan, fit_prepared, grid_search
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline import arm_definitions
 from her2.pipeline.enhance import check_enhance, enhanced_run
@@ -95,8 +95,8 @@ def _fold_probability(
     if len(arm.points) > 1:
         search = grid_search(
             X[learned], y, training.groups[learned], preparation=arm.preparation,
-            points=arm.points, n_folds=evaluation.n_inner_folds, seed=seed,
-            name=f"search fold {k}", scoring=evaluation.scoring,
+            points=arm.points, name=f"search fold {k}",
+            plan=SearchPlan(evaluation.n_inner_folds, seed, evaluation.scoring),
         )  # fmt: skip
         return search.predict(X[~learned])
     prepared = _REMEMBERED.get(

@@ -23,7 +23,6 @@ from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256
 from her2.core.types import ARM_TITLES
 from her2.models.nested_cv import Arm, Signature
-from her2.paper_checks import check
 from her2.pipeline import final_model
 from her2.pipeline.cost import cost_entry
 from her2.pipeline.enhance import Enhancement
@@ -52,7 +51,6 @@ from her2.pipeline.subgroup_table import subgroup_table
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
 from her2.report.differences_from_paper import differences
-from her2.report.own_numbers import coherence_table, printed_study
 from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 
 logger = logging.getLogger(__name__)
@@ -200,10 +198,9 @@ def _write_pages(
     nomogram = _nomogram(run, fits, notes)
     tables = _tables(run, outcome, results, fits, patients)
     tables |= _final_model_tables(run, fits, results, nomogram)
-    tables["coherence"] = coherence_table(check(printed_study(results, tables)))
     notes.extend(fits.refits.unexplained)
     notes.extend(fits.explained.notes if fits.explained else ())
-    doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
+    doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
     material = Material(
         run, outcome, results, tables, patients, fits.refits, nomogram, fits.explained
@@ -336,13 +333,6 @@ def _nameless(adjudication: pd.DataFrame) -> pd.DataFrame:
     named = adjudication.drop(columns=["patient_id", "lesion_id"], errors="ignore")
     named.insert(0, "row", range(1, len(named) + 1))
     return named
-
-
-def _contradictions(table: pd.DataFrame) -> list[str]:
-    return [
-        f"The report contradicts itself: {row.where}, {row.rule}: {row.found}."
-        for row in table.itertuples()
-    ]
 
 
 def _checklists(

@@ -7,7 +7,7 @@ from her2.core.settings import BackboneSettings, TrainerSettings
 from lightning_modules.fold_predictions import fold_predictions
 from lightning_modules.training import out_of_fold_training
 
-BACKBONE = BackboneSettings("resnet10t", "none", image_size=32)
+BACKBONE = BackboneSettings(name="resnet10t", weights="none", image_size=32)
 TRAINER = TrainerSettings(
     max_epochs=1, batch_size=8, ema=0.0, accelerator="cpu", keep="final", refit="folds"
 )

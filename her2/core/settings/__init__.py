@@ -25,6 +25,7 @@ from her2.core.settings.run_settings import (
 from her2.core.settings.study_settings import (
     COMMANDS,
     AnySettings,
+    CheckPaperSettings,
     CompareSettings,
     StudySettings,
     SyncSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "AnySettings",
     "BackboneSettings",
     "BadSettings",
+    "CheckPaperSettings",
     "ClassifierSettings",
     "CohortSettings",
     "CompareSettings",

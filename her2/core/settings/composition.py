@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _FAULTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
+_KEYS = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
 _NOT_SETTINGS = ("command", "hydra", "search")
 
 
@@ -93,7 +94,8 @@ def settings_of(command: str, config: DictConfig, problems: Sequence[str] = ()) 
         made: AnySettings = validated(COMMANDS[command].settings, values)
         check_rules(command, made)
     except BadSettings as error:
-        said += error.problems
+        named = set(_KEYS.findall(" ".join(problems)))  # what follows from these is not said twice
+        said += [x for x in error.problems if not named & set(_KEYS.findall(x))]
     if said:
         raise BadSettings(list(dict.fromkeys(said)))
     return made

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from her2.core.places import brought, config_folder
+from her2.core.places import config_folder, packaged_path
 from her2.core.settings.base import Key, did_you_mean, keys_of, unknown_key
 from her2.core.settings.study_settings import COMMANDS
 
@@ -283,7 +283,7 @@ def sweeper_settings() -> list[str]:
 def _without_value(command: str, given: Override) -> str:
     word = f"{given.sign}{given.key}"
     keys, groups = known_keys(command), known_groups(command)
-    of = [group for group, options in groups.items() if word in options]
+    of = sorted((group for group in groups if word in groups[group]), key=lambda x: x != PRESETS)
     if of:
         return f"expected SETTING=VALUE, found {word}; did you mean {of[0]}={word}?"
     if word in groups:
@@ -349,4 +349,4 @@ def options_of(group: str) -> list[str]:
 
 def search_files() -> list[str]:
     """Return the names of sweeps/search, as `+search=NAME` takes them."""
-    return sorted(path.stem for path in (brought("sweeps") / "search").glob("*.yaml"))
+    return sorted(path.stem for path in (packaged_path("sweeps") / "search").glob("*.yaml"))

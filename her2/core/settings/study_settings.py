@@ -160,7 +160,17 @@ class SyncSettings:
     tracking: TrackingSettings = setting(factory=TrackingSettings)
 
 
-AnySettings = StudySettings | CompareSettings | UiSettings | SyncSettings
+@settings()
+class CheckPaperSettings:
+    """Settings of `her2 check-paper`."""
+
+    run_dir: str | None = setting(None, min_length=1, description="not used")
+    numbers: str | None = setting(
+        None, min_length=1, description="the YAML file; as a word: her2 check-paper NUMBERS.yaml"
+    )
+
+
+AnySettings = StudySettings | CompareSettings | UiSettings | SyncSettings | CheckPaperSettings
 
 
 @dataclass(frozen=True)
@@ -290,6 +300,10 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
         ("runs", "arms", "names", "tracking"), CompareSettings,
+    ),
+    "check-paper": Command(
+        "printed numbers of a paper, checked for contradictions: her2 check-paper NUMBERS.yaml",
+        ("numbers",), CheckPaperSettings,
     ),
     "phantom": Command(
         "write a simulated cohort as an example of the layout", ("cohort", "compute")
