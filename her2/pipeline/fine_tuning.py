@@ -28,7 +28,7 @@ from her2.pipeline.watching import watched
 from her2.tracking import system_metrics
 
 if TYPE_CHECKING:
-    from lightning_modules.training import FineTuned
+    from lightning_modules.fine_tuning.cross_fitting import FineTuned
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,9 @@ def fine_tune(
     explains: keep the networks of all folds, for who looks at them before `settle_networks`;
     keeps: leave networks in the run at all, not their outputs alone.
     """
-    from lightning_modules.cohort_embedding import cohort_crops
-    from lightning_modules.training import out_of_fold_training
+    from lightning_modules.crops import cohort_crops
+    from lightning_modules.fine_tuning.cross_fitting import out_of_fold_training
+    from lightning_modules.fine_tuning.jobs import TrainingTask
 
     crops = cohort_crops(
         run.cohort.lesions,
@@ -83,20 +84,23 @@ def fine_tune(
             charge()
             logger.info(line)
 
-        return out_of_fold_training(
+        task = TrainingTask(
             crops,
             run.cohort.y_true,
-            run.training.fold,
-            np.array([position[key] for key in run.training.keys], dtype=np.int64),
-            np.array([position[key] for key in run.held_out], dtype=np.int64),
+            groups=split_groups(run.cohort.lesions),
             backbone=backbone,
             trainer=replace(trainer, keep="all") if explains else trainer,
-            groups=split_groups(run.cohort.lesions),
             seed=integer_seed(seed, "train"),
             folder=run.folder.file(WORK),
             model_dir=run.folder.file("model") if keeps else None,
-            wants_features=wants_features,
             record=None if live is None else live.record,
+        )
+        return out_of_fold_training(
+            task,
+            run.training.fold,
+            np.array([position[key] for key in run.training.keys], dtype=np.int64),
+            np.array([position[key] for key in run.held_out], dtype=np.int64),
+            wants_features=wants_features,
             log=say,
         )
 
@@ -209,7 +213,7 @@ def _described(features: NDArray[np.float32], keys: Sequence[str]) -> pd.DataFra
 
 def tuned_signature(run: OpenRun, tuned: FineTuned, backbone: BackboneSettings) -> Signature:
     """Return the deep learning arm's signature."""
-    from lightning_modules.embedding import embedding_width
+    from lightning_modules.backbones import embedding_width
 
     return Signature(
         arm="deep_learning",

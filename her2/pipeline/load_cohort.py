@@ -201,7 +201,8 @@ def deep_features(
     seed: int,
 ) -> FeatureTable:
     """Return the frozen network's features of every lesion, and say how many were in the cache."""
-    from lightning_modules.cohort_embedding import cohort_crops, embed_cohort
+    from lightning_modules.crops import cohort_crops
+    from lightning_modules.frozen_features import embed_cohort
 
     store = Store(cache_folder(cache) / "deep")
     crops = cohort_crops(
@@ -216,11 +217,8 @@ def deep_features(
         table = embed_cohort(
             cohort.lesions,
             crops,
+            settings,
             store=store,
-            backbone=settings.name,
-            weights=settings.weights,
-            in_chans=settings.in_chans,
-            normalisation=settings.normalisation,
             seed=integer_seed(seed, "backbone"),
             n_threads=n_workers(compute),
             advance=advance,

@@ -106,7 +106,7 @@ def _open(
 
 
 def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
-    from lightning_modules.cohort_embedding import cohort_crops
+    from lightning_modules.crops import cohort_crops
 
     return cohort_crops(
         run.cohort.lesions,
@@ -125,11 +125,13 @@ def _judged_folds(
     seed: int,
     folder: Path,
 ) -> Iterator[Judged]:
-    from lightning_modules.fold_predictions import fold_predictions
+    from lightning_modules.fine_tuning.cross_fitting import fold_predictions
+    from lightning_modules.fine_tuning.jobs import TrainingTask
 
     training = run.training
-    for rows, probability in fold_predictions(
-        crops, training.y_true, training.fold, backbone=backbone, trainer=trainer,
-        groups=training.groups, seed=integer_seed(seed, "train"), folder=folder,
-    ):  # fmt: skip
+    task = TrainingTask(
+        crops, training.y_true, training.groups, backbone, trainer,
+        seed=integer_seed(seed, "train"), folder=folder,
+    )  # fmt: skip
+    for rows, probability in fold_predictions(task, training.fold):
         yield Judged(rows, probability)
