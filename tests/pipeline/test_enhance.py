@@ -183,7 +183,8 @@ def test_a_file_does_the_same_again_where_it_has_seen_nobody(fitted, image_cohor
 
 def test_a_second_run_takes_the_generator_from_the_cache(fitted, image_cohort, tmp_path):
     _, _, made, cache = fitted
-    with mock.patch("lightning_modules.super_resolution.generator_fitting.fit_generator", side_effect=Fitted):
+    fit = "lightning_modules.super_resolution.generator_fitting.fit_generator"
+    with mock.patch(fit, side_effect=Fitted):
         _, again = enhance(opened(image_cohort, tmp_path), cache)
         assert again.summary == made.summary and len(again.history) == 3
         with pytest.raises(Fitted):

@@ -41,7 +41,7 @@ def tuned(
     """Train with some settings of the backbone, the trainer or the call changed."""
     network = {"name": "test_resnet", "weights": "none", "image_size": 32}
     settings = {
-        "max_epochs": 6, "batch_size": 8, "learning_rate": 3e-3, "accelerator": "cpu", "ema": 0.0,
+        "max_epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "accelerator": "cpu", "ema": 0.0,
     }  # fmt: skip
     given: dict[str, Any] = {"seed": 0, "groups": np.arange(len(crops))}
     call: dict[str, Any] = {}
