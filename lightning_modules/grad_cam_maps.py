@@ -132,7 +132,7 @@ def _module(network: nn.Module, layer: str) -> nn.Module:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Hold every module in evaluation, and put each back to the mode that it had."""
+    """Put every module into evaluation, and restore the mode of each afterwards."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

@@ -157,7 +157,7 @@ def _check_bytes(name: str, path: Path) -> None:
     """Raise MissingWeights if cached weights are not the bytes that the hub announced.
 
     The cache links to a file whose name is the announced SHA-256; the hub's client compares
-    sizes only. Without links nothing is known.
+    sizes only. On systems without links this cannot be checked.
     """
     if not path.is_symlink():
         return

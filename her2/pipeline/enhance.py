@@ -325,7 +325,7 @@ def _fitted(
     with progress("super-resolution", plan.schedule.n_steps, "steps") as advance:
         history = fit_generator(
             frames(fitted_on), frames(looked_at), plan, seen, folder=folder, advance=advance,
-            look=FitPreviews(
+            on_epoch=FitPreviews(
                 run.folder.file("figures"), looked_at or fitted_on, plan,
                 show=None if live is None else live.show,
             ),

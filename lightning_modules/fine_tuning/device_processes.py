@@ -64,7 +64,7 @@ def train_networks(jobs: Sequence[Job], task: TrainingTask, *, log: Log | None =
             raise
         raise WorkerLost(
             f"expected {task.trainer.devices} training processes to finish, found one that was "
-            "stopped; run the same command again, it goes on"
+            "stopped; run the same command again, it resumes"
         ) from error
     for job in jobs:
         _report(job, task, log)

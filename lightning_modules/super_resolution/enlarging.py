@@ -91,7 +91,7 @@ def enlarged_by_tiles(
     reach
         Pixels of `small` around a tile that its result depends on.
     tile_size
-        Side of a tile without what is around it; memory grows with the square of it and `reach`.
+        Side of a tile without its surroundings; memory grows with the square of both together.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from lightning_modules.torch_runtime import interruptible, seeded
 CHECKPOINT = "checkpoint.ckpt"
 WEIGHTS = "generator.safetensors"
 HISTORY = "history.csv"
-Look = Callable[[int, nn.Module], None]
+OnEpoch = Callable[[int, nn.Module], None]
 
 
 def fit_generator(
@@ -34,7 +34,7 @@ def fit_generator(
     seen: Seen,
     *,
     folder: Path,
-    look: Look = lambda step, network: None,
+    on_epoch: OnEpoch = lambda step, network: None,
     advance: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
     """Fit a generator, write it to ``folder/generator.safetensors``, and return its history.
@@ -52,7 +52,7 @@ def fit_generator(
         Patients and images, written into the file.
     folder
         Of this fit alone.
-    look
+    on_epoch
         Called with the steps done and the generator after every epoch.
     advance
         Called with the steps done.
@@ -83,7 +83,7 @@ def fit_generator(
         limit_val_batches=1.0 if validation else 0,
         deterministic="warn",
         callbacks=[
-            _Progress(look, advance),
+            _Progress(on_epoch, advance),
             EpochEnd(checkpoint, lambda fitted: _write_history(fitted, folder)),
         ],
         reload_dataloaders_every_n_epochs=1,
@@ -119,8 +119,8 @@ def _write_history(module: SuperResolution, folder: Path) -> None:
 class _Progress(pl.Callback):
     """Reports how far the fit is."""
 
-    def __init__(self, look: Look, advance: Callable[[int], None]) -> None:
-        self.look = look
+    def __init__(self, on_epoch: OnEpoch, advance: Callable[[int], None]) -> None:
+        self.on_epoch = on_epoch
         self.advance = advance
 
     def on_train_batch_end(
@@ -131,4 +131,4 @@ class _Progress(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: SuperResolution) -> None:
         """Hand over the generator as it is."""
-        self.look(pl_module.n_done, pl_module.mean_generator)
+        self.on_epoch(pl_module.n_done, pl_module.mean_generator)

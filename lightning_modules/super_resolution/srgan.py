@@ -96,9 +96,9 @@ class SuperResolution(pl.LightningModule):
         return {"pixel": functional.l1_loss(made, large), "gradient": gradient_loss(made, large)}
 
     def _discriminator_loss(self, real: Tensor, made: Tensor) -> Tensor:
-        looks_real = functional.softplus(-self.discriminator(real).logits).mean()
-        looks_made = functional.softplus(self.discriminator(made).logits).mean()
-        return 0.5 * (looks_real + looks_made)
+        loss_real = functional.softplus(-self.discriminator(real).logits).mean()
+        loss_made = functional.softplus(self.discriminator(made).logits).mean()
+        return 0.5 * (loss_real + loss_made)
 
     def _descend(self, number: int, loss: Tensor) -> None:
         optimizer = self.optimizers()[number]

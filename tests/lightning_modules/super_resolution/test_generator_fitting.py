@@ -72,7 +72,7 @@ def test_a_stopped_fit_goes_on_and_ends_with_the_same_bytes(tmp_path):
     told, looks = [], []
     history = fit_generator(
         FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=whole, advance=told.append,
-        look=lambda step, network: looks.append(step),
+        on_epoch=lambda step, network: looks.append(step),
     )  # fmt: skip
     assert told == list(range(1, 8))
     assert looks == [2, 4, 6, 7]
@@ -82,7 +82,7 @@ def test_a_stopped_fit_goes_on_and_ends_with_the_same_bytes(tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        fit_generator(FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=stopped, look=stop_at)
+        fit_generator(FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=stopped, on_epoch=stop_at)
     assert (stopped / CHECKPOINT).is_file() and not (stopped / WEIGHTS).exists()
     assert len(read_history(stopped)) == 2
     again = fit_generator(FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=stopped)
