@@ -10,12 +10,13 @@ STAMP  := $(VENV)/.installed
 
 export UV_NO_PROGRESS = 1
 
-.PHONY: help study test check lint install benchmark lock clean
+.PHONY: help study test check lint docs install benchmark lock clean
 
 help:
 	@echo "make study      the whole study on the simulated cohort"
 	@echo "make test       the tests"
-	@echo "make check      the linters, and then the tests: what CI runs"
+	@echo "make check      the linters, the docs and then the tests: what CI runs"
+	@echo "make docs       the docs site in site/"
 	@echo "make install    the environment in $(VENV) (VENV=DIR for another place)"
 	@echo "make benchmark  the ratios that the documents quote; COHORT='cohort=folder cohort.root=DIR'"
 	@echo "                times the study of a cohort of your own beside them"
@@ -43,7 +44,14 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+# no page asks another host for a script, a style, a font or a picture
+docs: install
+	$(BIN)/jupytext --quiet --to md docs/tutorial.py --output docs/tutorial.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@! grep -rnoE '<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//[^">]*' site --include='*.html'
+	@! grep -rnoE '(url\(|@import)[ "]*(https?:)?//[^)]*' site --include='*.css'
+
+check: lint docs test
 
 benchmark: install
 	$(BIN)/python benchmarks/radiomics.py
@@ -54,11 +62,12 @@ benchmark: install
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/tracking.py
+	$(BIN)/python benchmarks/shape.py
 
 lock:
 	@command -v $(UV) >/dev/null 2>&1 || { $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; }
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev --group docs -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(TOOLS) outputs multirun dist
+	rm -rf $(VENV) $(TOOLS) outputs multirun dist site docs/tutorial.md

@@ -23,7 +23,15 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from her2.core.places import config_folder
-from her2.models.classifiers import Candidate, Search, build, candidates, grid_search, inner_folds
+from her2.models.classifiers import (
+    Candidate,
+    Search,
+    SearchPlan,
+    build,
+    candidates,
+    grid_search,
+    inner_folds,
+)
 from her2.selection import paper_chain
 
 RUNS = 3
@@ -67,8 +75,8 @@ def plain(X: np.ndarray, y: np.ndarray, points: list[Candidate]) -> GridSearchCV
 def shared(X: np.ndarray, y: np.ndarray, points: list[Candidate]) -> Search:
     """Return the project's search."""
     return grid_search(
-        X, y, np.arange(len(y)), preparation=paper_chain(), points=points, n_folds=N_FOLDS,
-        seed=SEED, name=NAME,
+        X, y, np.arange(len(y)), preparation=paper_chain(), points=points,
+        plan=SearchPlan(N_FOLDS, SEED), name=NAME,
     )  # fmt: skip
 
 

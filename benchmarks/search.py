@@ -23,9 +23,9 @@ import hydra
 import optuna
 from hydra.core.global_hydra import GlobalHydra
 
-import her2.search.finish  # noqa: F401, imported before the clock starts
+import her2.search.search_page  # noqa: F401, imported before the clock starts
 from her2.search.loop import Work
-from her2.search.samplers import make_sampler
+from her2.search.search_settings import make_sampler
 
 CONFIG = """
 defaults:
@@ -60,7 +60,7 @@ def value(rate: float, depth: int, width: float) -> float:
 def task(config):
     if config.trial.number is None:
         return {"state": "ready"}
-    return value(config.rate, config.depth, config.width)
+    return {"state": "complete", "values": [value(config.rate, config.depth, config.width)]}
 
 
 def alone(folder: Path, n_trials: int) -> list[float]:
@@ -106,7 +106,7 @@ def searched(folder: Path, n_trials: int, total: int, *, is_tracked: bool) -> li
     with (
         mock.patch.object(sys, "argv", arguments),
         mock.patch.object(Work, "_is_done", timed),
-        mock.patch("her2.search.finish.search_figures", return_value={}),
+        mock.patch("her2.search.search_page.search_figures", return_value={}),
     ):
         hydra.main(version_base="1.3", config_path=str(folder), config_name="app")(task)()
     seconds = [b - a for a, b in pairwise(looks)]

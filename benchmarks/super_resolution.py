@@ -22,14 +22,11 @@ sys.path = [
 ]
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 
 from her2 import stats
-from her2.cli.composition import typed_section
 from her2.cohort import load_lesion, read_cohort
-from her2.core.places import config_folder
 from her2.core.seeds import generator
-from her2.core.settings import EnhanceSettings
+from her2.core.settings import EnhanceSettings, StudySettings
 from her2.core.types import Cohort
 from her2.pipeline.enhance import fitting_plan, frames, seen_of
 from her2.pipeline.enhancement_figures import around, restored
@@ -43,9 +40,7 @@ N_TRAINING = 64
 def settings(overrides: list[str]) -> EnhanceSettings:
     """Return enhance=srgan_small with some settings changed."""
     changed = [f"enhance.{override}" for override in overrides]
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = compose("study", ["enhance=srgan_small", *changed])
-    return typed_section("enhance", config["enhance"])
+    return StudySettings.from_overrides(["enhance=srgan_small", *changed]).enhance
 
 
 def cpu_minutes() -> float:

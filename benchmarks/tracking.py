@@ -19,7 +19,7 @@ from time import perf_counter, time_ns
 import sqlalchemy
 from mlflow.tracking import MlflowClient
 
-from her2.tracking import find_runs, open_parent, quiet, record_child
+from her2.tracking import RunContent, find_runs, open_parent, quiet, record_child
 
 PER_STUDY = 5  # nested runs of a study
 METRICS = [f"{role}/{name}" for role in ("repeated_cv", "out_of_fold", "test")
@@ -117,12 +117,12 @@ def _children(parent: object, n: int, name: str) -> float:
     seconds = []
     for i in range(n):
         start = perf_counter()
-        record_child(
-            parent, f"trial {i}", key=f"{name} {i}",
+        content = RunContent(
             metrics={f"m{j}": j / 10 for j in range(10)},
             params={f"p{j}": str(j) for j in range(10)}, tags={"kind": "trial"},
-            steps={"fold_auc": [0.5] * 5},
+            curves={"fold_auc": [0.5] * 5},
         )  # fmt: skip
+        record_child(parent, f"trial {i}", content, key=f"{name} {i}")
         seconds.append(perf_counter() - start)
     return statistics.median(seconds)
 

@@ -1,74 +1,60 @@
-"""What was typed after `her2 COMMAND`, as Hydra takes it."""
+"""What was typed after `her2 COMMAND`, with plain words as the settings that they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from her2.core.errors import BadConfig
+from her2.core.settings.overrides import FLAGS, MULTIRUN, Typed
 
-POSITIONAL = {"sync": "folder"}  # the setting that a command's plain argument is
-MULTIRUN = ("-m", "--multirun")
-
-
-def hydra_arguments(command: str, typed: Sequence[str]) -> list[str]:
-    """Return the arguments as Hydra takes them.
-
-    In a multirun -m goes first, because Hydra refuses settings on both sides of it, and a job's
-    folder is named after what differs between jobs, not after every setting that was given.
-
-    Raises
-    ------
-    BadConfig
-        A sweeper is named without -m: Hydra would run the command once, and search nothing.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    _check_search(typed)
-    arguments = named_runs(typed) if command == "compare" else _named(command, typed)
-    flags = [argument for argument in arguments if argument in MULTIRUN]
-    if not flags:
-        return arguments
-    others = [argument for argument in arguments if argument not in MULTIRUN]
-    settings_given = [argument for argument in others if not argument.startswith("-")]
-    parsed = OverridesParser.create().parse_overrides(settings_given)
-    same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
-    excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
-    return [*flags, *others, excluded]
+# the setting that a plain word is
+POSITIONAL = {"sync": "folder", "check-paper": "numbers"}
 
 
-def named_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with words (and folders) that name runs as the setting `runs`.
+def with_names(command: str, words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with plain ones as settings; a folder may have a =."""
+    if command == "compare":
+        return named_runs(words)
+    name = POSITIONAL.get(command)
+    if name is None or not words:
+        return list(words)
+    first, *others = words
+    is_plain = "=" not in first or Path(first).is_dir()
+    if first.startswith("-") or not is_plain:
+        return list(words)
+    return [f"{name}={first}", *others]
+
+
+def named_runs(words: Sequence[str]) -> list[str]:
+    """Return the words with those that name runs (and folders) as the setting `runs`.
 
     >>> named_runs(["run/one", "4f5e6a", "arms=[dlr]", "--cfg", "job"])
     ['arms=[dlr]', '--cfg', 'job', 'runs=["run/one","4f5e6a"]']
     """
-    words: list[str] = []
+    runs: list[str] = []
     others: list[str] = []
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        is_value = before.startswith("-") and "=" not in before and before not in MULTIRUN
-        is_word = "=" not in argument and not argument.startswith("-") and not is_value
-        (words if is_word or Path(argument).is_dir() else others).append(argument)
-    if not words:
+    for before, word in zip(["", *words], words, strict=False):
+        is_value = FLAGS.get(before, False)
+        is_run = "=" not in word and not word.startswith("-") and not is_value
+        (runs if is_run or Path(word).is_dir() else others).append(word)
+    if not runs:
         return others
-    quoted = ",".join('"' + word.replace('"', '\\"') + '"' for word in words)
+    quoted = ",".join('"' + run.replace('"', '\\"') + '"' for run in runs)
     return [*others, f"runs=[{quoted}]"]
 
 
-def _named(command: str, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with a plain one as the setting that it is; a folder may have a =."""
-    name = POSITIONAL.get(command)
-    if name is None or not arguments:
-        return list(arguments)
-    first, *others = arguments
-    is_plain = "=" not in first or Path(first).is_dir()
-    if first.startswith("-") or not is_plain:
-        return list(arguments)
-    quoted = first.replace("\\", "\\\\").replace("'", "\\'")
-    return [f"{name}='{quoted}'", *others]
+def hydra_arguments(typed: Typed) -> list[str]:
+    """Return a command line as Hydra takes it.
 
+    In a multirun -m goes first, because Hydra refuses settings on both sides of it, and a job's
+    folder is named after what differs between jobs, not after every setting that was given.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
 
-def _check_search(arguments: Sequence[str]) -> None:
-    named = [x for x in arguments if x.startswith("hydra/sweeper=")]
-    if named and not set(MULTIRUN) & set(arguments):
-        raise BadConfig(f"expected -m with {named[0]}, found none; add -m to search")
+    if not typed.is_multirun:
+        return [*typed.overrides, *typed.flags]
+    others = [flag for flag in typed.flags if flag not in MULTIRUN]
+    parsed = OverridesParser.create().parse_overrides(typed.overrides)
+    same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
+    excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
+    return [MULTIRUN[0], *typed.overrides, *others, excluded]

@@ -1,4 +1,4 @@
-"""The `her2` command: composes a config, hands it to one workflow, and answers for the outcome.
+"""The `her2` command: composes a config, hands it to one command, and answers for the outcome.
 
 Exit status: 0 done; 1 finished, but something must be looked at; 2 bad input or config, one
 sentence on stderr; 130 interrupted.
@@ -17,32 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2 import __version__
-from her2.cli import multirun
-from her2.cli.arguments import MULTIRUN, hydra_arguments
-from her2.cli.composition import check_names, one_sentence, workflow_arguments
 from her2.core.errors import BadConfig, Her2Error, StoppedEarly
-from her2.core.launcher import JobStatuses, claim_gpu
-from her2.core.places import config_folder
+from her2.core.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 logger = logging.getLogger(__name__)
 
-COMMANDS = {
-    "study": "the whole study; with no override: the built-in simulated cohort",
-    "check": "read and verify a cohort, print the flow of patients; fits nothing",
-    "features": "radiomic features of a cohort to parquet",
-    "classify": "one classifier grid on one feature table",
-    "audit": "does the protocol leak? shuffles, noise, poison, copies of images, controls",
-    "train": "fine-tune one backbone (-m backbone=a,b,c runs several)",
-    "compare": "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
-    "phantom": "write a simulated cohort as an example of the layout",
-    "ui": "the MLflow pages of the runs, on this machine only",
-    "sync": "send the run folders that MLflow lacks (her2 sync FOLDER; default outputs/)",
-}
-SEARCHED = ("classify", "train")  # commands with a workflow search_NAME
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
 _NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
 
@@ -79,42 +61,69 @@ def _interrupt(number: int, frame: object) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Return the exit status of a command line (without the program's name)."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        _say(_usage())
-        return 0
-    if arguments[0] == "--version":
+    if arguments[:1] == ["--version"]:
         _say(f"her2 {__version__}")
         return 0
-    command, *overrides = arguments
+    from her2.cli.help_text import help_text, usage
+    from her2.core.settings import COMMANDS
+    from her2.core.settings.base import did_you_mean
+    from her2.core.settings.overrides import HELP
+
+    if not arguments or arguments[0] in HELP:
+        _say(usage())
+        return 0
+    command, *words = arguments
     if command not in COMMANDS:
+        hint = did_you_mean(command, list(COMMANDS)) or "; see her2 --help"
         known = ", ".join(COMMANDS)
-        return _refuse(f"expected a command among {known}, found {command!r}; see her2 --help")
-    return _run_guarded(command, overrides)
+        return _refuse(f"expected a command among {known}, found {command}{hint}")
+    if set(HELP) & set(words):
+        _say(help_text(command))
+        return 0
+    return _run_guarded(command, words)
 
 
-def _run_guarded(command: str, overrides: Sequence[str]) -> int:
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+def _run_guarded(command: str, words: Sequence[str]) -> int:
+    from her2.core.machine import check_system
+    from her2.core.settings.composition import is_fault_of_config, one_sentence
 
     try:
-        return _compose_and_run(command, overrides)
+        check_system()
+        return _compose_and_run(command, words)
     except BrokenPipeError:
         raise
-    except (HydraException, OmegaConfBaseException) as error:
-        return _refuse(f"{one_sentence(error)}; see her2 {command} --help")
     except StoppedEarly as error:
         _refuse(str(error))
         return 1
     except (Her2Error, OSError) as error:
-        return _refuse(_reason(error))
+        return _refuse(*_reasons(error))
     except KeyboardInterrupt as stop:
         said = str(stop) or "interrupted; the same command with the same run_dir goes on"
         sys.stderr.write(f"her2: {said}\n")
         return 130
+    except Exception as error:
+        if not is_fault_of_config(error):
+            raise
+        return _refuse(f"{one_sentence(error)}; see her2 {command} --help")
 
 
-def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
-    """Let Hydra compose the command's config and run its workflow once, or once a job."""
+def _compose_and_run(command: str, words: Sequence[str]) -> int:
+    """Let Hydra compose the command's config and run its function once, or once a job."""
+    from her2.cli import multirun
+    from her2.cli.arguments import hydra_arguments, with_names
+    from her2.core.launcher import JobStatuses
+    from her2.core.places import config_folder
+    from her2.core.settings.composition import (
+        composed_settings,
+        one_sentence,
+        register_defaults,
+    )
+    from her2.core.settings.overrides import read_typed
+
+    words = with_names(command, words)
+    typed = read_typed(command, words)
+    if typed.problems or not typed.is_multirun:
+        composed_settings(command, words)  # refuses before a folder is made
     import hydra
 
     statuses = JobStatuses()
@@ -131,10 +140,11 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
         statuses.add(status)
         return status
 
+    register_defaults()
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    arguments = hydra_arguments(command, overrides)
-    plan = _plan(command, arguments)
+    arguments = hydra_arguments(typed)
+    plan = multirun.planned(command, typed)
     if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
         arguments = [*arguments, f"run_dir={plan.folder}"]  # one, whenever the jobs begin
     sys.argv = [f"her2 {command}", *arguments]
@@ -151,42 +161,39 @@ def _compose_and_run(command: str, overrides: Sequence[str]) -> int:
     return statuses.largest()
 
 
-def _plan(command: str, arguments: Sequence[str]) -> multirun.Plan:
-    """Return what follows the jobs of a command line."""
-    if command not in multirun.COMMANDS or not set(MULTIRUN) & set(arguments):
-        return multirun.Plan()
-    settings_given = [argument for argument in arguments if not argument.startswith("-")]
-    return multirun.planned(command, config_folder(), settings_given)
-
-
 def _run_job(command: str, config: DictConfig) -> int:
     """Return the status of one job; in a multirun a refused job does not stop the others."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from her2.cli import multirun
+    from her2.core.settings.composition import settings_of
+
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
     is_one_of_many = hydra_config.mode == RunMode.MULTIRUN
     try:
-        workflow = _workflow(command)
-        arguments = workflow_arguments(config)
-        check_names(workflow, arguments)
+        settings = settings_of(command, config)
         multirun.forget_refusal(run_dir)
-        status: int = workflow(**arguments, run_dir=run_dir)
+        status: int = _function(command)(settings, run_dir)
         return status
     except BrokenPipeError:
         raise
     except (Her2Error, OSError) as error:
         # answered here, because Hydra would add a line of its own
+        reasons = _reasons(error)
         if is_one_of_many:
-            multirun.note_refusal(run_dir, _reason(error))
-        return _refuse((f"{run_dir.name}: " if is_one_of_many else "") + _reason(error))
+            multirun.note_refusal(run_dir, "; ".join(reasons))
+            reasons = [f"{run_dir.name}: {reason}" for reason in reasons]
+        return _refuse(*reasons)
 
 
 def _claim_gpu(config: DictConfig) -> None:
     """Give a launcher's worker process a device of its own, where the settings share them out."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
+
+    from her2.core.launcher import claim_gpu
 
     n_gpus = OmegaConf.select(config, "compute.gpus", default=0)
     claim_gpu(int(n_gpus), Path(str(HydraConfig.get().sweep.dir)))
@@ -196,26 +203,31 @@ def _run_trial(command: str, config: DictConfig) -> dict[str, Any]:
     """Return what a trial of a search has found; what it refuses is its answer."""
     from omegaconf import OmegaConf, open_dict
 
-    from her2.search.reporting import run_trial
+    from her2.core.settings import COMMANDS
+    from her2.core.settings.composition import settings_of
+    from her2.search.trial_job import run_trial
 
-    if command not in SEARCHED:
+    searched = [name for name, known in COMMANDS.items() if known.is_searched]
+    if command not in searched:
         raise BadConfig(
-            f"expected a search of her2 {' or her2 '.join(SEARCHED)}, found her2 {command}"
+            f"expected a search of her2 {' or her2 '.join(searched)}, found her2 {command}"
         )
-    workflow = _workflow(f"search_{command}")
     with open_dict(config):
         ticket = OmegaConf.to_container(config.pop(TRIAL), resolve=True)
-    arguments = workflow_arguments(config)
-    check_names(workflow, {**arguments, "request": None})
-    return run_trial(workflow, arguments, ticket)
+    trial = _function(f"search_{command}", "pipeline")
+    return run_trial(trial, lambda: settings_of(command, config), ticket)
 
 
-def _workflow(command: str) -> Callable[..., Any]:
-    module = import_module(
-        f"her2.{'pipeline' if command.startswith('search_') else 'commands'}.{command}"
-    )
-    workflow: Callable[..., Any] = getattr(module, command)
-    return workflow
+def _function(name: str, package: str = "commands") -> Callable[..., Any]:
+    """Return the function of a command, from the module of its name."""
+    name = name.replace("-", "_")
+    found: Callable[..., Any] = getattr(import_module(f"her2.{package}.{name}"), name)
+    return found
+
+
+def _reasons(error: Her2Error | OSError) -> list[str]:
+    """Return the sentences of an error."""
+    return list(getattr(error, "problems", ())) or [_reason(error)]
 
 
 def _reason(error: Her2Error | OSError) -> str:
@@ -226,34 +238,12 @@ def _reason(error: Her2Error | OSError) -> str:
     return f"expected files that can be read and written, found{place}: {error.strerror or error}"
 
 
-def _usage() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
-    groups = sorted(p.name for p in config_folder().iterdir() if p.is_dir() and p.name != "hydra")
-    return "\n".join(
-        [
-            "Usage: her2 COMMAND [GROUP=OPTION ...] [KEY=VALUE ...]",
-            "",
-            "HER2 status of breast cancer from ultrasound: a leak-free radiomics study.",
-            "",
-            "Commands:",
-            *lines,
-            "",
-            f"Config groups: {', '.join(groups)}",
-            "",
-            "her2 COMMAND --help lists its groups, options and settings. Start with",
-            "  her2 study                                  the simulated cohort",
-            "  her2 check cohort=folder cohort.root=DIR    your own",
-        ]
-    )
-
-
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _refuse(sentence: str) -> int:
-    sys.stderr.write(f"her2: {sentence}\n")
+def _refuse(*sentences: str) -> int:
+    sys.stderr.writelines(f"her2: {sentence}\n" for sentence in sentences)
     return 2
 
 

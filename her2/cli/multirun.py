@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from her2.core.errors import Her2Error
-from her2.core.settings import TrackingSettings
+from her2.core.places import config_folder
+from her2.core.settings import BadSettings, TrackingSettings
+from her2.core.settings.base import validated
+from her2.core.settings.composition import is_fault_of_config
+from her2.core.settings.overrides import Typed
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-    from omegaconf import DictConfig
 
 logger = logging.getLogger(__name__)
 
@@ -53,22 +56,26 @@ class Plan:
     reason: str = ""
 
 
-def planned(command: str, conf: Path, overrides: Sequence[str]) -> Plan:
-    """Return what follows the jobs that these overrides make; Hydra says it if they are wrong."""
+def planned(command: str, typed: Typed) -> Plan:
+    """Return what follows the jobs of a command line; Hydra says it if they are wrong."""
     from hydra import compose, initialize_config_dir
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf import OmegaConf
 
+    if command not in COMMANDS or not typed.is_multirun:
+        return Plan()
     try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        parsed = OverridesParser.create().parse_overrides(typed.overrides)
         fixed = [text for one in parsed if (text := _of_first_job(one))]
-        with initialize_config_dir(str(conf), version_base="1.3"):
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
             composed = compose(command, fixed, return_hydra_config=True)
         if not composed.hydra.sweeper._target_.endswith(SWEEPER):
             return Plan()
-        return Plan(Path(composed.hydra.sweep.dir), _tracking(composed))
-    except (HydraException, OmegaConfBaseException) as error:
+        tracking: Any = OmegaConf.to_container(composed.tracking, resolve=True)
+        return Plan(Path(composed.hydra.sweep.dir), validated(TrackingSettings, tracking))
+    except Exception as error:
+        if not is_fault_of_config(error) and not isinstance(error, BadSettings):
+            raise
         return Plan(reason=str(error).partition("\n")[0])
 
 
@@ -88,16 +95,12 @@ def compared(command: str, plan: Plan) -> Iterator[None]:
     A fault that ended the launcher does not keep the finished jobs from being compared; an
     interruption does, and settings that are refused.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     interrupted = (KeyboardInterrupt, SystemExit, BrokenPipeError)
     try:
         yield
-    except (*interrupted, HydraException, OmegaConfBaseException):
-        raise
-    except BaseException:
-        compare_jobs(command, plan)
+    except BaseException as error:
+        if not isinstance(error, interrupted) and not is_fault_of_config(error):
+            compare_jobs(command, plan)
         raise
     compare_jobs(command, plan)
 
@@ -113,7 +116,7 @@ def compare_jobs(command: str, plan: Plan) -> None:
         n = len(finished)
         _say(f"no comparison: {n or 'no'} job{'s' * (n != 1)} finished, and it needs two")
         return
-    from her2.commands.compare import compare_folders
+    from her2.comparison.outputs import compare_folders
 
     try:
         compare_folders(
@@ -145,15 +148,6 @@ def _job_folders(folder: Path) -> Iterator[Path]:
             yield path
         else:
             yield from _job_folders(path)
-
-
-def _tracking(composed: DictConfig) -> TrackingSettings:
-    from omegaconf import OmegaConf
-
-    schema = OmegaConf.structured(TrackingSettings)
-    OmegaConf.set_readonly(schema, False)
-    made: TrackingSettings = OmegaConf.to_object(OmegaConf.merge(schema, composed.tracking))  # type: ignore[assignment]
-    return made
 
 
 def _say(sentence: str) -> None:

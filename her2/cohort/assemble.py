@@ -27,9 +27,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader found: one draft a row, and the table its clinical variables come from.
+    """The content of a cohort's files before it is verified.
 
-    clinical: columns by row number, names as the study will use them; table: name of the file.
+    Attributes
+    ----------
+    name, positive
+        Of the cohort and of its positive outcome, as results say them.
+    root
+        Folder of the cohort.
+    table
+        Name of the table's file.
+    drafts
+        One a row.
+    clinical
+        Columns of the table by row number, with the names that the study uses.
+    notes
+        On the table as a whole.
     """
 
     name: str
@@ -49,7 +62,7 @@ def assemble(
     largest: bool = False,
     n_workers: int,
 ) -> Cohort:
-    """Return the verified cohort of a reader's drafts; `largest` as `verify_lesions` has it.
+    """Return the verified cohort of a source; `largest` as in `verify_lesions`.
 
     Raises
     ------
@@ -72,7 +85,8 @@ def assemble(
     variables = variables.loc[[d.row for d in used]].set_axis([x.key for x in lesions])
     refuse_copies(variables, [lesion.outcome for lesion in lesions])
     brought = brought.loc[[x.key for x in lesions]] if brought is not None else None
-    problems = [*_cohort_problems(notes, source.table), *_problems(drafts)]
+    problems = [Problem(n.code, n.level, "", "", source.table, n.what, n.fix) for n in notes]
+    problems += [note.problem(d.patient_id, d.lesion_id) for d in drafts for note in d.notes]
     _log(len(drafts), len(lesions), problems)
     return Cohort(
         name=source.name,
@@ -97,20 +111,17 @@ def _verify(
     chosen = [draft for draft in drafts if draft.used]
     lesions = [draft.lesion for draft in chosen if draft.lesion]
     findings = verify_lesions(lesions, root, largest=largest, n_workers=n_workers)
-    noted = [_seen(draft, found) for draft, found in zip(chosen, findings, strict=True)]
+    noted = [
+        replace(d.noted(*x.notes), lesion=replace(lesion, frame=x.frame))
+        for d, lesion, x in zip(chosen, lesions, findings, strict=True)
+    ]
     compared = {draft.row: draft for draft in compare_lesions(noted, findings)}
     by_key = {lesion.key: found for lesion, found in zip(lesions, findings, strict=True)}
     return [compared.get(draft.row, draft) for draft in drafts], by_key
 
 
-def _seen(draft: Draft, found: Verified) -> Draft:
-    """Draft with what decoding showed: its notes, and which image of a stack is analysed."""
-    assert draft.lesion is not None
-    return replace(draft.noted(*found.notes), lesion=replace(draft.lesion, frame=found.frame))
-
-
 def _check_roles(drafts: Sequence[Draft], lesions: Sequence[Lesion]) -> None:
-    """Refuse a brought split that cuts through a patient, a group or a shared image."""
+    """Refuse a split of the table that divides a patient, a group or a shared image."""
     unit_of = split_groups(lesions)
     for unit in np.unique(unit_of):
         members = np.flatnonzero(unit_of == unit).tolist()
@@ -150,14 +161,6 @@ def _thumbnails(
     """Small pictures of every lesion, (n, 2, side, side); None unless all have them."""
     found = [x for lesion in lesions if (x := verified[lesion.key].thumbnails) is not None]
     return np.stack(found) if found and len(found) == len(lesions) else None
-
-
-def _cohort_problems(notes: Sequence[Note], table: str) -> list[Problem]:
-    return [Problem(note.code, note.level, "", "", table, note.what, note.fix) for note in notes]
-
-
-def _problems(drafts: Sequence[Draft]) -> list[Problem]:
-    return [note.problem(d.patient_id, d.lesion_id) for d in drafts for note in d.notes]
 
 
 def _log(n_rows: int, n_lesions: int, problems: Sequence[Problem]) -> None:

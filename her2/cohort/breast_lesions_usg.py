@@ -16,9 +16,8 @@ import pandas as pd
 from her2.cohort.assemble import Source, assemble
 from her2.cohort.clinical_columns import refuse_leaks
 from her2.cohort.cohort_table import read_table, require_columns
-from her2.cohort.folder import beside, cohort_folder, parse_spacing
+from her2.cohort.folder import beside, cohort_folder, existing_paths, parse_spacing
 from her2.cohort.outcome import binary_outcome, listed
-from her2.cohort.paths import existing_paths
 from her2.cohort.problems import Note, leaves_out, stop
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, MissingInput
@@ -64,7 +63,9 @@ def read_breast_lesions_usg(
     """
     folder = cohort_folder(root)
     refuse_leaks(clinical, LEAKS)
-    table = _read_published(folder)
+    path = _workbook(folder)
+    table = read_table(path)
+    require_columns(table, _COLUMNS, why="as published")
     unknown = [name for name in clinical if name not in CLINICAL]
     if unknown:
         raise stop(
@@ -73,7 +74,6 @@ def read_breast_lesions_usg(
         )  # fmt: skip
     drafts = tuple(_drafts(table, folder))
     variables = table.rename(columns=str.casefold)
-    path = _workbook(folder)
     source = Source("breast_lesions_usg", folder, path.name, POSITIVE, drafts, variables)
     brought = None if features is None else beside(folder, features)
     return assemble(source, clinical=clinical, features=brought, n_workers=n_workers)
@@ -97,12 +97,6 @@ def _workbook(folder: Path) -> Path:
             "cohort.root to the folder of the unpacked data set"
         )
     return found[0]
-
-
-def _read_published(folder: Path) -> pd.DataFrame:
-    table = read_table(_workbook(folder))
-    require_columns(table, _COLUMNS, why="as published")
-    return table
 
 
 def _drafts(table: pd.DataFrame, folder: Path) -> list[Draft]:

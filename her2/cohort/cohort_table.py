@@ -1,7 +1,8 @@
 """The patient table as text: csv or xlsx, one row a lesion, nothing guessed.
 
 Every cell stays text, so ``00123`` and ``1E5`` remain identifiers and an empty cell is no NaN.
-The index is the row's number in the file, which is how messages name a row.
+The index is the row's number in the file, which is how messages name a row. Identifiers stay text,
+and rows that occur twice are found.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import csv
 import datetime
 import difflib
 import io
+import re
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,11 +24,13 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from her2.cohort.files import DECODE_ERRORS
 from her2.cohort.outcome import listed
-from her2.cohort.problems import stop
+from her2.cohort.problems import Note, stop
 from her2.core.errors import Her2Error, MissingInput
 
 MAX_ROWS = 100_000
 MAX_TABLE_BYTES = 256 * 2**20
+_FLOAT_LIKE = re.compile(r"\d+\.\d+|\d+(\.\d+)?[eE]\+?\d+")
+_DIGITS = re.compile(r"\d+")
 _DELIMITERS = (",", ";", "\t")
 Rows = list[tuple[int, list[str]]]
 
@@ -75,6 +80,65 @@ def row_numbers(rows: Sequence[object]) -> str:
     shown = ", ".join(str(row) for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {shown}{more}"
+
+
+def clean_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
+    """Table with `patient_id` and `lesion_id` ("1" if there is no such column), and notes.
+
+    Outer blanks and compatibility forms (full-width digits) are unified; nothing else changes.
+
+    Raises
+    ------
+    BadCohort
+        C28 without `patient_id`; D50 if one is empty or two differ only in case, blanks or
+        leading zeros.
+    """
+    require_columns(table, ["patient_id"], why="whom the row is about")
+    table = table.copy()
+    if "lesion_id" not in table.columns:
+        table["lesion_id"] = "1"
+    for column in ("patient_id", "lesion_id"):
+        table[column] = [unicodedata.normalize("NFKC", cell).strip() for cell in table[column]]
+        empty = table.index[table[column] == ""]
+        if len(empty):
+            raise stop(
+                "D50",
+                f"expected {column} in every row, found none in {row_numbers(list(empty))}; "
+                "add it",
+            )
+    _refuse_confusable(table)
+    changed = [bool(_FLOAT_LIKE.fullmatch(cell)) for cell in table["patient_id"]]
+    if not any(changed):
+        return table, []
+    what = f"{sum(changed)} patient_id look like floating-point numbers; they are read as text"
+    return table, [Note("C05", what, "check that no spreadsheet program has changed them")]
+
+
+def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, Note]]:
+    """Table with one row a lesion, and a note (C01) for each row that stood there repeatedly.
+
+    Raises
+    ------
+    BadCohort
+        C02 if rows of one lesion disagree.
+    """
+    keys = ["patient_id", "lesion_id"]
+    distinct = table[~table.duplicated()]
+    conflicting = distinct.index[distinct.duplicated(keys, keep=False)]
+    if len(conflicting):
+        raise stop(
+            "C02",
+            "expected one row a lesion, found rows of one lesion that disagree "
+            f"({row_numbers(list(conflicting))}); correct them, or tell "
+            "lesions apart by lesion_id",
+        )
+    counts = table.groupby(keys)["patient_id"].transform("size")
+    repeated = distinct.index[counts.loc[distinct.index] > 1]
+    notes = {
+        int(row): Note("C01", f"the same row {counts[row]} times; used once", "delete the copies")
+        for row in repeated
+    }
+    return distinct, notes
 
 
 def _check_bytes(size: int) -> None:
@@ -208,3 +272,22 @@ def _frame(rows: Rows) -> pd.DataFrame:
         index=pd.Index([number for number, _ in rows[1:]], name="row"),
         dtype=object,
     )
+
+
+def _refuse_confusable(table: pd.DataFrame) -> None:
+    """Refuse identifiers such as P1, p1 and P01, which are often one patient."""
+    plain = [_plain(cell) for cell in table["patient_id"]]
+    ids = pd.DataFrame({"plain": plain, "patient_id": table["patient_id"]}, index=table.index)
+    n_spellings = ids.groupby("plain")["patient_id"].transform("nunique")
+    confusable = ids.index[n_spellings > 1]
+    if len(confusable):
+        raise stop(
+            "D50",
+            "expected patient_id that differ in more than case, blanks or leading zeros, found "
+            f"such a pair ({row_numbers(list(confusable))}); write each patient in one way",
+        )
+
+
+def _plain(patient_id: str) -> str:
+    squeezed = "".join(patient_id.split()).casefold()
+    return _DIGITS.sub(lambda digits: digits.group().lstrip("0") or "0", squeezed)

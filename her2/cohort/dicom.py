@@ -19,9 +19,8 @@ from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from her2.cohort.files import check_size, decoding
+from her2.cohort.files import check_frame, check_size, decoding
 from her2.cohort.problems import Note, refuse, stop
-from her2.cohort.stacks import check_frame
 
 _REQUIRED = {
     "Rows": "D09", "Columns": "D10", "BitsAllocated": "D11", "PhotometricInterpretation": "D12",
@@ -43,10 +42,20 @@ Spacing = tuple[float, float]
 
 @dataclass(frozen=True)
 class Frame:
-    """pixels: (H, W) or (H, W, 3) as stored, inverted and coloured as the header says.
+    """An image as its file stores it.
 
-    simulated: whether the file says of itself that it was computed; vendor: who made the
-    scanner, None where the file does not say.
+    Attributes
+    ----------
+    pixels
+        (H, W) or (H, W, 3), inverted and coloured as the header says.
+    spacing_mm
+        (row, column); None where the file does not say.
+    notes
+        What was changed or is doubtful.
+    simulated
+        Whether the file says that it was computed.
+    vendor
+        Of the scanner; None where the file does not say.
     """
 
     pixels: NDArray[np.generic]
@@ -84,8 +93,14 @@ def read_dicom(path: Path, frame: int | None = None) -> Frame:
         vendor = str(dataset.get("Manufacturer", "") or "").strip() or None
     data = decoding("D31", "the pixel data cannot be decoded", _EXPORT_AGAIN)
     with data, disable_value_validation():
-        _check_length(dataset)
-        _check_decoder(dataset)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if not syntax.is_compressed:
+            _check_length(dataset)
+        elif not (decoder := get_decoder(syntax)).is_available:
+            raise stop(
+                "D32", f"expected a decoder for {syntax.name}, found none; install one of "
+                f"{', '.join(decoder.missing_dependencies)}",
+            )  # fmt: skip
         pixels, notes = _pixels(dataset, index)
     return Frame(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
 
@@ -139,27 +154,13 @@ def _check_header(dataset: Dataset, frame: int | None) -> int:
 
 
 def _check_length(dataset: FileDataset) -> None:
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        return
+    """Refuse uncompressed pixel data of another length than the header announces."""
     expected, found = get_expected_length(dataset), len(dataset.PixelData)
     what = f"{found} bytes of pixel data, the header announces {expected}"
     if found < expected:
         raise refuse("D06", what, _EXPORT_AGAIN)
     if found > expected + 1:
         raise refuse("D07", what, "Rows or Columns are wrong; export the image again")
-
-
-def _check_decoder(dataset: FileDataset) -> None:
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed:
-        return
-    decoder = get_decoder(syntax)
-    if not decoder.is_available:
-        raise stop(
-            "D32",
-            f"expected a decoder for {syntax.name}, found none; install one of "
-            f"{', '.join(decoder.missing_dependencies)}",
-        )
 
 
 def _pixels(dataset: FileDataset, index: int) -> tuple[NDArray[np.generic], list[Note]]:

@@ -34,11 +34,20 @@ _ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """Two lesions whose pictures are one.
+    """Two lesions that show the same picture.
 
-    first, second: positions, first < second; view: which picture (`VIEWS`); flip: what turns the
-    second into the first (`FLIPS`); distance: share of the hash's bits that differ, 0 to 1;
-    correlation: of the details, median over blocks, -1 to 1.
+    Attributes
+    ----------
+    first, second
+        Positions, first < second.
+    view
+        Which picture, of `VIEWS`.
+    flip
+        What turns the second into the first, of `FLIPS`.
+    distance
+        Share of the hash's bits that differ, 0 to 1.
+    correlation
+        Of the details, median over blocks, -1 to 1.
     """
 
     first: int

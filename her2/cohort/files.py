@@ -1,4 +1,9 @@
-"""What a file is, judged by its content, and whether it may be opened at all."""
+"""Format of a file by its content, whether it may be opened, and which image of a stack is read.
+
+A stack is a cine loop, a volume or a file of several pages. Its analysed image is never a default:
+the table names the frame, from 1 as in DICOM, or the user declares that it is the one in which the
+mask is largest.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +22,18 @@ from typing import Literal, TypeVar
 from PIL import Image
 
 from her2.cohort.problems import refuse
-from her2.core.errors import Her2Error
+from her2.core.errors import BadConfig, Her2Error
 from her2.core.parallel import in_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Kind = Literal["dicom", "png", "jpeg", "tiff", "bmp", "nifti", "nrrd", "metaimage"]
 
+LARGEST_LESION = "largest_lesion"
+_NAME_A_FRAME = (
+    "name the frame in a column frame of the table (from 1), set cohort.frame=largest_lesion "
+    "where the masks are stacks too, or save the one image that is to be analysed"
+)
 MAX_FILE_BYTES = 512 * 2**20
 MAX_VALUES = 8192 * 8192
 MAX_STACK_VALUES = 4 * MAX_VALUES  # of a volume whose slice is named: it is decoded as a whole
@@ -196,3 +206,43 @@ def _refuse_detached(path: Path, kind: str) -> None:
     if detached:
         what = "the header keeps its pixels in another file"
         raise refuse("M24", what, "save the header and the pixels in one file")
+
+
+def check_frame(n_stacked: int, frame: int | None, *, code: str) -> int:
+    """Index, from 0, of the image to read in a file that holds `n_stacked`.
+
+    A single image is read whatever `frame` says, so that a mask of one slice may belong to a
+    frame of a stack, and the other way round.
+
+    Raises
+    ------
+    InputProblem
+        With `code` where the file holds several and `frame` names none of them.
+
+    Examples
+    --------
+    >>> check_frame(40, 12, code="D19")
+    11
+    """
+    if n_stacked <= 1:
+        return 0
+    if frame is None:
+        raise refuse(code, f"the file holds {n_stacked} images, expected one", _NAME_A_FRAME)
+    if not 1 <= frame <= n_stacked:
+        what = f"the file holds {n_stacked} images, expected one of them as frame, found {frame}"
+        raise refuse(code, what, "correct the column frame; frames are counted from 1")
+    return frame - 1
+
+
+def check_rule(rule: str | None) -> None:
+    """Refuse what is no rule for choosing the image of a stack.
+
+    Raises
+    ------
+    BadConfig
+        For anything but None and ``largest_lesion``.
+    """
+    if rule not in (None, LARGEST_LESION):
+        raise BadConfig(
+            f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {rule!r}"
+        )

@@ -10,8 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
-from her2.cohort.cohort_table import read_table, require_columns, row_numbers
-from her2.cohort.identity import clean_ids, merge_repeated
+from her2.cohort.cohort_table import (
+    clean_ids,
+    merge_repeated,
+    read_table,
+    require_columns,
+    row_numbers,
+)
+from her2.cohort.files import check_rule, decoding
 from her2.cohort.outcome import (
     HER2_POSITIVE,
     binary_outcome,
@@ -20,9 +26,7 @@ from her2.cohort.outcome import (
     is_missing,
     listed,
 )
-from her2.cohort.paths import existing_paths
-from her2.cohort.problems import Note, as_note, leaves_out, refuse, stop
-from her2.cohort.stacks import check_rule
+from her2.cohort.problems import Note, Severity, as_note, leaves_out, refuse, stop
 from her2.cohort.verify import Draft
 from her2.core.errors import InputProblem, MissingInput
 from her2.core.types import ROLES, Cohort, Lesion, Role
@@ -38,10 +42,9 @@ def read_folder_cohort(
     *,
     table: str | Path | None = None,
     positive: str | None = None,
-    clinical: Sequence[str] = (),
+    clinical: Sequence[str] | None = None,
     features: str | Path | None = None,
     frame: str | None = None,
-    name: str = "folder",
     n_workers: int = 1,
 ) -> Cohort:
     """Return the verified cohort of a folder.
@@ -65,8 +68,6 @@ def read_folder_cohort(
     frame
         ``largest_lesion``: of stacks without a `frame`, the image in which the mask is largest;
         None: such stacks are left out.
-    name
-        Name of the cohort in results.
     n_workers
         Processes that decode; the result does not depend on it.
 
@@ -91,10 +92,10 @@ def read_folder_cohort(
         for cells, outcome in zip(_rows(rows), outcomes, strict=True)
     ]
     drafts = [d.noted(repeated[d.row]) if d.row in repeated else d for d in drafts]
-    source = Source(name, folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
+    source = Source("folder", folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
     brought = None if features is None else beside(folder, features)
     return assemble(
-        source, clinical=clinical, features=brought, largest=frame is not None,
+        source, clinical=clinical or (), features=brought, largest=frame is not None,
         n_workers=n_workers,
     )  # fmt: skip
 
@@ -119,6 +120,47 @@ def beside(folder: Path, path: str | Path) -> Path:
     """Return a file that the user named: in the cohort's folder if it is there, else as it is."""
     named = Path(path).expanduser()
     return folder / named if (folder / named).is_file() else named
+
+
+def existing_paths(
+    cells: Sequence[str], root: Path, notes: list[Note], *, absent: str, optional: bool = False
+) -> tuple[Path, ...]:
+    """Existing files inside the folder; what is wrong with the others goes to the notes."""
+    kind = "image" if absent == "C04" else "mask"
+    fix = f"add the {kind}, or correct its path in the table"
+    found = []
+    if not cells and not optional:
+        notes.append(Note(absent, f"no {kind} is named", fix))
+    for text in cells:
+        try:
+            path = inside(root, text)
+        except InputProblem as problem:
+            notes.append(replace(as_note(problem), path=text))
+            continue
+        if path.exists():
+            found.append(path)
+            continue
+        severity: Severity | None = "warning" if optional else None
+        notes.append(Note(absent, f"the {kind} file does not exist", fix, text, severity))
+    return tuple(found)
+
+
+def inside(root: Path, text: str) -> Path:
+    """Path of a table cell, which must lie in `root`, a resolved folder.
+
+    Raises
+    ------
+    InputProblem
+        S13 for an absolute path, a drive, an address, `..` or a link that leads outside.
+    """
+    fix = "give a path relative to the cohort's folder, to a file inside it"
+    if "\0" in text or "://" in text or text.startswith(("/", "\\", "~")) or text[1:2] == ":":
+        raise refuse("S13", "the path is not relative", fix)
+    with decoding("S13", "the path cannot be followed", fix):
+        path = (root / text).resolve()
+        if not path.is_relative_to(root):
+            raise refuse("S13", "the path leads outside the cohort's folder", fix)
+    return path
 
 
 def _table_path(folder: Path, table: str | Path | None) -> Path:

@@ -19,13 +19,13 @@ from her2.cohort.files import (
     MAX_STACK_VALUES,
     MAX_VALUES,
     Kind,
+    check_frame,
     check_size,
     decoding,
     file_kind,
 )
 from her2.cohort.problems import Note, Severity, refuse
-from her2.cohort.stacks import check_frame
-from her2.cohort.verified_files import kept
+from her2.cohort.verified_files import cache_decoded
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
 _PICTURES = ("PNG", "JPEG", "TIFF", "BMP")
@@ -42,9 +42,16 @@ _EXPORT_AGAIN = "export the image again"
 class DecodedImage:
     """One grey image.
 
-    pixels: (H, W) uint8 or uint16 as stored, float32 where the file stores another type;
-    spacing_mm: (row, column) or None; coloured: (H, W) bool, pixels whose channels differ
-    clearly, or None for a grey file; vendor: of the scanner, None where the file does not say.
+    Attributes
+    ----------
+    kind
+        Format of the file.
+    pixels
+        (H, W) uint8 or uint16 as stored, float32 where the file stores another type.
+    spacing_mm, notes, simulated, vendor
+        As of `Frame`.
+    coloured
+        (H, W) bool, pixels whose channels differ clearly; None for a grey file.
     """
 
     kind: Kind
@@ -70,16 +77,12 @@ def read_image(path: Path) -> tuple[NDArray[np.generic], Spacing | None, list[No
     return image.pixels, image.spacing_mm, list(image.notes)
 
 
-def _arrays(image: DecodedImage) -> tuple[NDArray[np.generic] | None, ...]:
-    return image.pixels, image.coloured
-
-
-@kept(_arrays)
+@cache_decoded
 def decode_image(path: Path, frame: int | None = None) -> DecodedImage:
-    """As `read_image`, with where the colours are (see `colour_notes`).
+    """Return what `read_image` does and where the colours are (see `colour_notes`).
 
-    frame: of a cine loop, a volume or a file of several pages, the one that is read, from 1; a
-    file of one image is read whatever it says.
+    `frame` is the image of a stack that is read, from 1; a file of one image is read whatever it
+    says.
     """
     kind = file_kind(path)
     stored = _read_stored(path, kind, frame)

@@ -15,7 +15,7 @@ from scipy import ndimage
 from her2.cohort.files import file_kind
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
 from her2.cohort.problems import Note, refuse
-from her2.cohort.verified_files import kept
+from her2.cohort.verified_files import cache_decoded
 
 MINIMUM_PIXELS = 64
 _LOSSY_SHARE = 0.005  # intermediate values that JPEG compression may leave
@@ -62,7 +62,7 @@ def read_mask(
 def largest_frame(paths: Sequence[Path]) -> int:
     """Return the number, from 1, of the slice with the largest lesion; the first of equals.
 
-    paths: masks of one lesion, at least one of them a stack; a single slice lies on all.
+    `paths` are masks of one lesion, at least one of them a stack; a single slice belongs to all.
 
     Raises
     ------
@@ -97,11 +97,7 @@ def dice(first: Mask, second: Mask) -> float:
     return float(2 * np.sum(first & second) / (np.sum(first) + np.sum(second)))
 
 
-def _pixels(found: tuple[Mask, list[Note]]) -> tuple[Mask]:
-    return found[:1]
-
-
-@kept(_pixels)
+@cache_decoded
 def _read_one(path: Path, frame: int | None = None) -> tuple[Mask, list[Note]]:
     kind = file_kind(path)
     notes: list[Note] = []
@@ -163,7 +159,7 @@ def _histogram(values: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _from_jpeg(values: NDArray[np.generic]) -> tuple[Mask, list[Note]]:
-    # JPEG ringing stays near the two levels; what lies clearly between is a blurred contour.
+    # JPEG ringing stays near the two levels; what is clearly between is a blurred contour.
     levels = values.astype(np.int64)
     between = float(np.mean((levels > 32) & (levels < 223)))
     what = f"{between:.2%} of a JPEG mask lies between black and white"
@@ -188,7 +184,7 @@ def _check_region(mask: Mask, *, n_files: int) -> list[Note]:
     area = int(mask.sum())
     if mask.all():
         raise refuse("M07", "the mask covers the whole image", _DRAW_AGAIN)
-    if area < MINIMUM_PIXELS or min(_extent(mask)) < 2:
+    if area < MINIMUM_PIXELS or min(mask.any(axis=0).sum(), mask.any(axis=1).sum()) < 2:
         what = f"the lesion has {area} pixels, expected at least {MINIMUM_PIXELS} in several rows"
         raise refuse("M15", what, _DRAW_AGAIN)
     edge = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
@@ -208,24 +204,15 @@ def _check_region(mask: Mask, *, n_files: int) -> list[Note]:
     return notes
 
 
-def _extent(mask: Mask) -> Shape:
-    return int(mask.any(axis=1).sum()), int(mask.any(axis=0).sum())
-
-
 def _box(mask: Mask) -> Mask:
     """Bounding box of a mask that is not empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _filled_area(box: Mask) -> int:
-    """Pixels of a mask with its holes: all but the background that reaches the outside."""
-    labels, _ = ndimage.label(~np.pad(box, 1))
-    return int(np.sum(labels[1:-1, 1:-1] != labels[0, 0]))
-
-
 def _hole_notes(mask: Mask, area: int) -> list[Note]:
-    filled = _filled_area(_box(mask))
+    labels, _ = ndimage.label(~np.pad(_box(mask), 1))
+    filled = int(np.sum(labels[1:-1, 1:-1] != labels[0, 0]))  # all but what reaches the outside
     if filled > _CONTOUR_RATIO * area:
         raise refuse("M21", "the mask is a contour, not a filled lesion", "fill the contour")
     if filled > area:

@@ -2,25 +2,40 @@
 
 A case that cannot be trusted raises `InputProblem` (see `refuse`); a cohort that cannot be
 studied at all raises `BadCohort` (see `stop`); what is used nevertheless leaves a `Note`.
+`write_quarantine` lists them for the person who repairs the data.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from her2.core.errors import BadCohort, InputProblem
+from her2.core.store import write_atomic
 from her2.core.types import Problem
 
 Severity = Literal["quarantined", "excluded", "warning", "normalised"]
 SEVERITIES: tuple[Severity, ...] = ("quarantined", "excluded", "warning", "normalised")
+COLUMNS = ("code", "severity", "patient_id", "lesion_id", "path", "message", "fix")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 LEFT_OUT: tuple[Severity, ...] = ("quarantined", "excluded")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a code means; `stop` ends the study before anything is fitted."""
+    """What a code means.
+
+    Attributes
+    ----------
+    severity
+        Of `SEVERITIES`, or ``stop``, which ends the study before anything is fitted.
+    title
+        In a few words.
+    """
 
     severity: Severity | Literal["stop"]
     title: str
@@ -100,7 +115,7 @@ CATALOGUE: dict[str, Entry] = {
     # table
     "C01": Entry("warning", "repeated row"),
     "C02": Entry("stop", "two rows for one lesion that disagree"),
-    "C03": Entry("stop", "patient or group on both sides of the brought split"),
+    "C03": Entry("stop", "patient or group on both sides of the given split"),
     "C04": Entry("quarantined", "no image or no features for a row"),
     "C05": Entry("warning", "identifiers that a spreadsheet may have changed"),
     "C06": Entry("stop", "table cannot be read"),
@@ -129,10 +144,18 @@ CATALOGUE: dict[str, Entry] = {
 
 @dataclass(frozen=True)
 class Note:
-    """Something found in a case that does not by itself raise.
+    """A problem of a case that is noted and not raised.
 
-    `severity` overrides the catalogue's where the same finding is graver or lighter; `path` is
-    relative to the cohort's folder and filled in by the caller that knows it.
+    Attributes
+    ----------
+    code
+        Of the `CATALOGUE`.
+    what, fix
+        What was found, and what to do about it.
+    path
+        Relative to the cohort's folder; filled in by the caller that knows it.
+    severity
+        Replaces the catalogue's where the same problem is graver or lighter.
     """
 
     code: str
@@ -182,11 +205,30 @@ def leaves_out(notes: Iterable[Note]) -> bool:
 
 def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems by severity, then patient, lesion, code and path."""
-    return tuple(
-        sorted(
-            problems,
-            key=lambda p: (
-                SEVERITIES.index(p.severity), p.patient_id, p.lesion_id, p.code, p.path, p.what
-            ),
-        )
-    )  # fmt: skip
+
+    def order(p: Problem) -> tuple[int, str, str, str, str, str]:
+        return (
+            SEVERITIES.index(p.severity), p.patient_id, p.lesion_id, p.code, p.path, p.what
+        )  # fmt: skip
+
+    return tuple(sorted(problems, key=order))
+
+
+def neutralise(text: str) -> str:
+    """Text that a spreadsheet shows and does not run.
+
+    >>> neutralise("=HYPERLINK(1)"), neutralise("P01")
+    ("'=HYPERLINK(1)", 'P01')
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def write_quarantine(path: Path, problems: Iterable[Problem]) -> None:
+    """Write the problems as csv, the gravest first; the file names patients."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for p in sort_problems(problems):
+        cells = (p.code, p.severity, p.patient_id, p.lesion_id, p.path, p.what, p.fix)
+        writer.writerow([neutralise(cell) for cell in cells])
+    write_atomic(path, buffer.getvalue().encode())

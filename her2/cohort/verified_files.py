@@ -1,11 +1,10 @@
-"""Decoded files that the process keeps, because several steps of a run look at the same lesions.
+"""Keeps decoded files in memory, because several steps of a run use the same lesions.
 
 Off until `keep_decoded` makes room: a worker process sees each lesion once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from threading import Lock
@@ -13,14 +12,13 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-Decoded = TypeVar("Decoded")
-Answer = TypeVar("Answer", covariant=True)
+Decoded = TypeVar("Decoded", covariant=True)
 Key = tuple[str, Path, int | None]
 State = tuple[int, int, int]
 
 
-class _Kept:
-    """What was decoded, as long as its file is unchanged. What no longer fits is not kept."""
+class _Cache:
+    """Decoded files that have not changed since, as far as there is room."""
 
     def __init__(self) -> None:
         self.room = 0  # bytes
@@ -47,7 +45,7 @@ class _Kept:
             self.used = 0
 
 
-_kept = _Kept()
+_cache = _Cache()
 
 
 def keep_decoded(room_bytes: int) -> None:
@@ -57,52 +55,49 @@ def keep_decoded(room_bytes: int) -> None:
     --------
     >>> keep_decoded(0)
     """
-    _kept.room = room_bytes
+    _cache.room = room_bytes
     if not room_bytes:
-        _kept.clear()
+        _cache.clear()
 
 
-class Decode(Protocol[Answer]):
+class Decode(Protocol[Decoded]):
     """A function that decodes a file; of a stack, the image with the number `frame`."""
 
     __qualname__: str
 
-    def __call__(self, path: Path, frame: int | None = None) -> Answer:
+    def __call__(self, path: Path, frame: int | None = None) -> Decoded:
         """Return what the file holds."""
 
 
-def kept(
-    arrays: Callable[[Decoded], tuple[Any, ...]],
-) -> Callable[[Decode[Decoded]], Decode[Decoded]]:
-    """Decorate a function that decodes a file, so that its answer is kept while there is room.
+def cache_decoded(decode: Decode[Decoded]) -> Decode[Decoded]:
+    """Decorate a function that decodes a file, so that its answer is cached while there is room.
 
-    arrays: those of an answer; they are made read-only, because every reader has the same.
+    Arrays of the answer (of its attributes, or its items) become read-only: all callers share
+    them.
     """
 
-    def decorated(decode: Decode[Decoded]) -> Decode[Decoded]:
-        @wraps(decode)
-        def decoded(path: Path, frame: int | None = None) -> Decoded:
-            state = _state(path) if _kept.room else None
-            if state is None:
-                return decode(path, frame)
-            key = (decode.__qualname__, path.absolute(), frame)
-            known: Decoded | None = _kept.get(key, state)
-            if known is not None:
-                return known
-            found = decode(path, frame)
-            own = [array for array in arrays(found) if isinstance(array, np.ndarray)]
-            for array in own:
-                array.setflags(write=False)
-            _kept.put(key, state, found, sum(array.nbytes for array in own))
-            return found
+    @wraps(decode)
+    def decode_or_recall(path: Path, frame: int | None = None) -> Decoded:
+        state = _state(path) if _cache.room else None
+        if state is None:
+            return decode(path, frame)
+        key = (decode.__qualname__, path.absolute(), frame)
+        known: Decoded | None = _cache.get(key, state)
+        if known is not None:
+            return known
+        answer = decode(path, frame)
+        parts = answer if isinstance(answer, tuple) else vars(answer).values()
+        arrays = [part for part in parts if isinstance(part, np.ndarray)]
+        for array in arrays:
+            array.setflags(write=False)
+        _cache.put(key, state, answer, sum(array.nbytes for array in arrays))
+        return answer
 
-        return decoded
-
-    return decorated
+    return decode_or_recall
 
 
 def _state(path: Path) -> State | None:
-    """Return what tells a changed file from the one that was decoded; None: decoding will say."""
+    """Return what differs when the file is changed; None where decoding will raise."""
     try:
         status = path.stat()
     except OSError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from her2.cohort.dicom import Spacing
 from her2.cohort.duplicates import thumbnails
 from her2.cohort.files import decode_each
-from her2.cohort.images import DecodedImage, colour_notes, decode_image, n_stacked
+from her2.cohort.images import colour_notes, decode_image, n_stacked
 from her2.cohort.lesions import image_notes
 from her2.cohort.masks import Mask, Shape, dice, largest_frame, read_mask
 from her2.cohort.problems import Note, Severity, as_note, leaves_out
@@ -23,13 +24,27 @@ from her2.core.errors import InputProblem
 from her2.core.store import content_key
 from her2.core.types import Lesion
 
+Read = TypeVar("Read")
+
 _AGREEMENT = 0.7
 _LESIONS_A_PROCESS = 500  # fewer are decoded by threads before another process has started
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A row on its way into the cohort; `lesion` is None where the outcome is not known."""
+    """A row of the table before it is verified.
+
+    Attributes
+    ----------
+    row
+        Its number in the file.
+    patient_id, lesion_id
+        As in `Lesion`.
+    lesion
+        None where outcome or files are not known.
+    notes
+        Problems so far.
+    """
 
     row: int
     patient_id: str
@@ -49,11 +64,22 @@ class Draft:
 
 @dataclass(frozen=True)
 class Verified:
-    """What decoding a lesion showed: hashes of the arrays ("" where there is none).
+    """What is known of a lesion when its files are decoded.
 
-    frame: of a stack, the one that is analysed; diameter_mm: of the circle with the mask's area,
-    None without a pixel size; thumbnails: small pictures by which copies are found, None where
-    image or mask cannot be used.
+    Attributes
+    ----------
+    notes
+        Problems, each with the path of its file.
+    frame
+        The analysed image of a stack.
+    image_sha256, mask_sha256, reader2_sha256
+        Hashes of the arrays; empty where there is none.
+    spacing_mm, simulated, vendor
+        As of `her2.cohort.images.DecodedImage`.
+    diameter_mm
+        Of the circle with the mask's area; None without a pixel size.
+    thumbnails
+        Small pictures by which copies are found; None where image or mask cannot be used.
     """
 
     notes: tuple[Note, ...]
@@ -71,9 +97,9 @@ class Verified:
 def verify_lesions(
     lesions: Sequence[Lesion], root: Path, *, largest: bool = False, n_workers: int = 1
 ) -> list[Verified]:
-    """Return the findings on every lesion, in order, whatever the number of processes.
+    """Return what decoding shows of every lesion, in order.
 
-    largest: whether of stacks without a frame the one is analysed in which the mask is largest.
+    `largest` analyses, of stacks without a frame, the image in which the mask is largest.
 
     Raises
     ------
@@ -98,9 +124,13 @@ def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verif
         lesion = replace(lesion, frame=findings.frame(lesion, path))
         if leaves_out(findings.notes):
             return Verified(tuple(findings.notes))
-    image = findings.image(lesion, path)
+    image = findings.attempt(lambda: decode_image(path, lesion.frame), [path])
+    if image is not None:
+        findings.add(image_notes(lesion, image), [path])
     shape = (image.pixels.shape[0], image.pixels.shape[1]) if image else None
-    mask = findings.mask(lesion, shape)
+    read = findings.attempt(lambda: read_mask(lesion.masks, shape, lesion.frame), lesion.masks)
+    mask, mask_notes = read or (None, [])
+    findings.add(mask_notes, lesion.masks)
     if image is not None and mask is not None:
         findings.add(colour_notes(image, mask), [path])
     reader2 = findings.reader2(lesion, shape, mask)
@@ -130,6 +160,16 @@ class _Findings:
         path = relative(paths, self.root)
         self.notes += [replace(note, path=path) for note in notes]
 
+    def attempt(
+        self, read: Callable[[], Read], paths: Sequence[Path], severity: Severity | None = None
+    ) -> Read | None:
+        """Return what is read of some files; None, with a note, where it must not be used."""
+        try:
+            return read()
+        except InputProblem as problem:
+            self.add([replace(as_note(problem), severity=severity)], paths)
+            return None
+
     def frame(self, lesion: Lesion, path: Path) -> int | None:
         """Image of a stack: the table's, or the one with the largest lesion; None of no stack."""
         length = self._length([path])
@@ -140,56 +180,30 @@ class _Findings:
             self.add([note], lesion.masks)
         if lesion.frame is not None or n_masks == 1 or leaves_out(self.notes):
             return lesion.frame
-        try:
-            frame = largest_frame(lesion.masks)
-        except InputProblem as problem:
-            self.add([as_note(problem)], lesion.masks)
-            return None
-        what = f"of {n_masks} images, number {frame} is analysed: there the lesion is largest"
-        self.add([Note("M20", what, "nothing", severity="normalised")], lesion.masks)
+        frame = self.attempt(lambda: largest_frame(lesion.masks), lesion.masks)
+        if frame is not None:
+            what = f"of {n_masks} images, number {frame} is analysed: there the lesion is largest"
+            self.add([Note("M20", what, "nothing", severity="normalised")], lesion.masks)
         return frame
 
     def _length(self, paths: Sequence[Path]) -> int:
         """Images in the longest of some stacks; 1 where one of them cannot be read."""
-        try:
-            return max((n_stacked(path) for path in paths), default=1)
-        except InputProblem as problem:
-            self.add([as_note(problem)], paths)
-            return 1
-
-    def image(self, lesion: Lesion, path: Path) -> DecodedImage | None:
-        try:
-            image = decode_image(path, lesion.frame)
-        except InputProblem as problem:
-            self.add([as_note(problem)], [path])
-            return None
-        self.add(image_notes(lesion, image), [path])
-        return image
-
-    def mask(self, lesion: Lesion, shape: Shape | None) -> Mask | None:
-        try:
-            mask, notes = read_mask(lesion.masks, shape, lesion.frame)
-        except InputProblem as problem:
-            self.add([as_note(problem)], lesion.masks)
-            return None
-        self.add(notes, lesion.masks)
-        return mask
+        longest = self.attempt(lambda: max((n_stacked(path) for path in paths), default=1), paths)
+        return 1 if longest is None else longest
 
     def reader2(self, lesion: Lesion, shape: Shape | None, first: Mask | None) -> Mask | None:
-        """Second reader's mask; a bad one costs the agreement, not the lesion."""
+        """Second reader's mask; without it only the agreement is missing, not the lesion."""
         paths = lesion.masks_reader2
         if not paths or shape is None or first is None:
             return None
-        try:
-            second, _ = read_mask(paths, shape, lesion.frame)
-        except InputProblem as problem:
-            self.add([replace(as_note(problem), severity="warning")], paths)
+        read = self.attempt(lambda: read_mask(paths, shape, lesion.frame), paths, "warning")
+        if read is None:
             return None
-        overlap = dice(first, second)
+        overlap = dice(first, read[0])
         if overlap < _AGREEMENT:
             what = f"Dice coefficient {overlap:.2f} between the readers"
             self.add([Note("M22", what, "have a third reader decide")], paths)
-        return second
+        return read[0]
 
 
 def compare_lesions(drafts: Sequence[Draft], verified: Sequence[Verified]) -> list[Draft]:
@@ -242,7 +256,7 @@ def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:
 
 
 def _in_one_group(drafts: list[Draft], members: Sequence[int]) -> list[Draft]:
-    """Drafts in which the members, and whoever shares a group with them, have one group."""
+    """Return drafts in which the members, and all that share a group with them, have one group."""
     lesions = [draft.lesion for draft in drafts]
     joined = {lesion.group for i in members if (lesion := lesions[i]) and lesion.group}
     first = min(lesion.key for i in members if (lesion := lesions[i]))

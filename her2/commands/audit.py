@@ -12,40 +12,27 @@ import numpy as np
 import pandas as pd
 
 from her2.cohort.duplicates import NearDuplicate
-from her2.commands.study import check_groups, study_arms
-from her2.core.errors import BadConfig
+from her2.commands.study import check_study, study_arms
 from her2.core.progress import progress
-from her2.core.settings import (
-    BackboneSettings,
-    CohortSettings,
-    ComputeSettings,
-    EnhanceSettings,
-    EvaluationSettings,
-    FusionSettings,
-    RadiomicsSettings,
-    SelectionSettings,
-    SplitSettings,
-    TrialSettings,
-)
+from her2.core.settings import StudySettings
 from her2.core.store import write_atomic, write_json
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
     Change,
-    Judged,
+    Control,
+    ControlResult,
     Protocol,
     Rows,
-    Trial,
     noise,
     planted,
     poisoned,
     rearranged,
-    run_trials,
+    run_controls,
     selected_before_split,
     shuffled,
     unchanged,
 )
 from her2.models.nested_cv import Arm
-from her2.pipeline import arm_definitions
 from her2.pipeline.fit_arms import StudyProtocol
 from her2.pipeline.leakage_checks import (
     Row,
@@ -54,7 +41,6 @@ from her2.pipeline.leakage_checks import (
     copies,
     design_rows,
 )
-from her2.pipeline.load_cohort import n_workers
 from her2.pipeline.protocol_checks import (
     control_row,
     mean_areas,
@@ -69,49 +55,18 @@ from her2.report import guard, write_page, write_tables
 from her2.selection import TTestFilter, paper_chain
 
 N_CONTROL_FEATURES = 500  # of a cohort without features to select among
-Groups = Mapping[str, Sequence[Judged]]
+Groups = Mapping[str, Sequence[ControlResult]]
 
 
-def audit(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    split: SplitSettings,
-    enhance: EnhanceSettings,
-    radiomics: RadiomicsSettings,
-    selection: SelectionSettings,
-    classifier: Mapping[str, Any],
-    backbone: BackboneSettings,
-    fusion: FusionSettings,
-    evaluation: EvaluationSettings,
-    trials: TrialSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> int:
+def audit(settings: StudySettings, run_dir: Path) -> int:
     """Try the protocol, write what was found, and return the exit status (1: a check failed)."""
-    check_groups(enhance, fusion)
-    if evaluation.n_shuffles < 1:
-        raise BadConfig(
-            f"expected evaluation.n_shuffles of at least 1, found {evaluation.n_shuffles}; 20 is "
-            "usual"
-        )
-    arm_definitions.check_recipe(classifier, selection, seed)
-    run = open_run(
-        run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
-        seed=seed, cache=cache,
-    )  # fmt: skip
-    run, arms = study_arms(
-        run, enhance=enhance, radiomics=radiomics, backbone=backbone, classifier=classifier,
-        selection=selection, fusion=fusion, imputation=evaluation.imputation, cohort=cohort,
-        compute=compute, seed=seed, cache=cache,
-    )  # fmt: skip
-    protocol = StudyProtocol(tuple(fusion.members), evaluation, seed)
-    with run.watch.step("trials"):
+    check_study(settings)
+    run = open_run("audit", settings.untracked(), run_dir)
+    run, arms = study_arms(run)
+    with run.watch.step("controls"):
         checks = protocol_checks(
-            protocol, study_trial(run, arms, seed), n_shuffles=evaluation.n_shuffles,
-            trials=trials, members=fusion.members, n_workers=n_workers(compute),
+            StudyProtocol(settings), study_trial(run, arms, run.seed), settings=settings,
+            n_workers=run.n_workers,
         )  # fmt: skip
     table = as_table([*design_rows(run, arms), *checks.rows])
     _write(run, table, checks.areas)
@@ -126,36 +81,34 @@ class Checks:
     areas: pd.DataFrame
 
 
-def study_trial(run: OpenRun, arms: Sequence[Arm], seed: int) -> Trial:
+def study_trial(run: OpenRun, arms: Sequence[Arm], seed: int) -> Control:
     """Return the study's own material: its arms, training rows and held-out rows."""
     position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
     rows = np.array([position[key] for key in run.held_out], dtype=np.int64)
     unit_of = split_groups(run.cohort.lesions)
     held_out = Rows(run.held_out, run.cohort.y_true[rows], unit_of[rows])
-    return Trial(tuple(arms), run.training, held_out, seed)
+    return Control(tuple(arms), run.training, held_out, seed)
 
 
 def protocol_checks(
     protocol: Protocol,
-    trial: Trial,
+    trial: Control,
     *,
-    n_shuffles: int,
-    trials: TrialSettings,
-    members: Sequence[str],
+    settings: StudySettings,
     n_workers: int = 1,
 ) -> Checks:
-    """Return what the protocol makes of every trial, as rows of the audit.
+    """Return what the protocol makes of every control, as rows of the audit.
 
-    members: whose in-sample signatures the second control fuses, where the trial has them.
+    The second leaking control fuses in-sample signatures of the members of the combined arm.
     """
     control = _control_trial(trial)
-    done = _run(protocol, trial, control, n_shuffles, trials, n_workers)
+    done = _run(protocol, trial, control, settings, n_workers)
     areas = {
         name: mean_areas(name, judged, is_null=name not in _FOUND)
         for name, judged in done.items()
         if name not in _SINGLE
     }
-    fused = [arm.name for arm in trial.arms if arm.name in members]
+    fused = [arm.name for arm in trial.arms if arm.name in settings.fusion.members]
     rows = [
         *null_rows("shuffled outcomes", areas["shuffled"]),
         *null_rows("noise", areas["noise"]),
@@ -174,31 +127,30 @@ _FOUND = ("planted", "control_leaks")  # trials in which there is something to b
 
 def _run(
     protocol: Protocol,
-    trial: Trial,
-    control: Trial,
-    n_shuffles: int,
-    trials: TrialSettings,
+    trial: Control,
+    control: Control,
+    settings: StudySettings,
     workers: int,
-) -> dict[str, list[Judged]]:
+) -> dict[str, list[ControlResult]]:
     """Return what came of each trial by its name."""
     once: list[tuple[str, Change]] = [
         ("unchanged", unchanged), ("poisoned", poisoned), ("rearranged", rearranged),
     ]  # fmt: skip
     plan = [(name, protocol, change, 0) for name, change in once]
-    plan += [("shuffled", protocol, shuffled, i) for i in range(n_shuffles)]
-    plan += [("noise", protocol, noise, i) for i in range(trials.n_noise)]
-    plan += [("planted", protocol, planted, i) for i in range(trials.n_planted)]
-    done: dict[str, list[Judged]] = {}
+    plan += [("shuffled", protocol, shuffled, i) for i in range(settings.evaluation.n_shuffles)]
+    plan += [("noise", protocol, noise, i) for i in range(settings.controls.n_noise)]
+    plan += [("planted", protocol, planted, i) for i in range(settings.controls.n_planted)]
+    done: dict[str, list[ControlResult]] = {}
     leaks = selected_before_split(protocol)
     beside = [
         (name, how, noise, i)
         for name, how in (("control", protocol), ("control_leaks", leaks))
-        for i in range(trials.n_control)
+        for i in range(settings.controls.n_leaking)
     ]
     with progress("audit", len(plan) + len(beside), "trials") as advance:
         for of, tasks, before in ((trial, plan, 0), (control, beside, len(plan))):
             steps = [task[1:] for task in tasks]
-            found = run_trials(steps, of, n_workers=workers, advance=_after(before, advance))
+            found = run_controls(steps, of, n_workers=workers, advance=_after(before, advance))
             for task, judged in zip(tasks, found, strict=True):
                 done.setdefault(task[0], []).append(judged)
     return done
@@ -208,18 +160,18 @@ def _after(before: int, advance: Callable[[int], None]) -> Callable[[int], None]
     return lambda n: advance(before + n)
 
 
-def _control_trial(trial: Trial) -> Trial:
+def _control_trial(trial: Control) -> Control:
     """Return the trial with one arm that selects among many columns: the study's, or a made one.
 
     A cohort without such an arm still needs the control: it shows that the criterion can flag.
     """
     for arm in trial.arms:
         if any(isinstance(step, TTestFilter) for _, step in arm.preparation.steps):
-            return Trial((arm,), trial.training, trial.held_out, trial.seed)
+            return Control((arm,), trial.training, trial.held_out, trial.seed)
     keys = [*trial.training.keys, *trial.held_out.keys]
     empty = pd.DataFrame(np.zeros((len(keys), N_CONTROL_FEATURES)), index=keys)
     made = Arm("control", empty, paper_chain(seed=trial.seed), trial.arms[0].points)
-    return Trial((made,), trial.training, trial.held_out, trial.seed)
+    return Control((made,), trial.training, trial.held_out, trial.seed)
 
 
 def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:

@@ -5,31 +5,22 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from her2.cohort import CATALOGUE
 from her2.core.run_folder import RunFolder
-from her2.core.settings import CohortSettings, ComputeSettings
+from her2.core.settings import StudySettings
 from her2.core.types import Cohort
 from her2.pipeline.load_cohort import attention, open_cohort, record_cohort
 
 
-def check(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> int:
+def check(settings: StudySettings, run_dir: Path) -> int:
     """Verify the cohort, print the flow of patients, and return the exit status."""
-    run = RunFolder.open(run_dir, config)
-    patients = open_cohort(cohort, compute=compute, cache=cache)
+    run = RunFolder.open(run_dir, settings.record("check"))
+    patients = open_cohort(settings)
     record_cohort(run, patients)
     sys.stdout.write("\n".join(_lines(patients)) + "\n")
     sys.stdout.write(f"details: {run.file('quarantine.csv')}\n")
-    warning = attention(patients, cohort)
+    warning = attention(patients, settings.cohort.max_quarantine)
     if warning:
         sys.stderr.write(f"her2: {warning}\n")
     return 1 if warning else 0

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from her2.core.settings import TrackingSettings
+from her2.core.settings import SyncSettings
 from her2.tracking import run_folders, shown, sync_runs, tracking_uri
 
 LINES = {
@@ -20,17 +19,9 @@ LINES = {
 DOUBTFUL = ("busy", "not sent", "unreadable")
 
 
-def sync(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    tracking: TrackingSettings,
-    folder: str,
-    seed: int,
-    cache: str | None,
-) -> int:
-    """Send every run folder below `folder` that the store lacks; return the exit status."""
-    root = Path(folder)
+def sync(settings: SyncSettings, run_dir: Path) -> int:
+    """Send every run folder below `settings.folder` that the store lacks; return the status."""
+    tracking, root = settings.tracking, Path(settings.folder)
     run_folders(root)  # refused before a store is made
     counts: Counter[str] = Counter()
     for found in sync_runs(root, uri=tracking.uri, experiment=tracking.experiment):

@@ -6,22 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from her2.core.settings import TrackingSettings
+from her2.core.settings import UiSettings
 from her2.tracking import runs_page, shown, tracking_uri, ui_command
 
 
-def ui(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    tracking: TrackingSettings,
-    port: int,
-    seed: int,
-    cache: str | None,
-) -> int:
+def ui(settings: UiSettings, run_dir: Path) -> int:
     """Serve the pages until interrupted."""
+    tracking, port = settings.tracking, settings.port
     page = runs_page(tracking.uri, tracking.experiment)
     address = tracking_uri(tracking.uri)
     if address.startswith(("http://", "https://")):  # a server has its pages already

@@ -1,17 +1,34 @@
-"""The models of a comparison: arms of finished runs, under names of their own."""
+"""The models of a comparison: arms of finished runs, under names of their own, and their numbers.
+
+Every number comes from the predictions alone. Lesions count as independent, as everywhere in
+the study; a model is chosen by its out-of-fold AUC, never by the test role.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from her2.comparison.runs import FinishedRun
+from her2.comparison.runs import FinishedRun, run_notes
 from her2.core.errors import BadConfig
 from her2.core.types import ARMS
+from her2.evaluation import HONEST_ROLES
+from her2.evaluation.arm_comparisons import TESTED, comparisons
+from her2.evaluation.curves import curve_tables
+from her2.evaluation.performance import performance_by_role
 
 MOST_MODELS = 12  # that a figure can tell apart
+PERFORMANCE = (
+    "n", "n_positive", "auc", "auc_low", "auc_high", "threshold", "sensitivity", "specificity",
+    "ppv", "npv",
+)  # fmt: skip
+CALIBRATION = (
+    "n", "n_positive", "brier", "brier_scaled", "calibration_intercept", "calibration_slope",
+    "calibration_in_the_large", "ici",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,11 +65,15 @@ def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Mod
     if unknown := sorted(set(arms) - {arm for run in runs for arm in run.arms}):
         found = ", ".join(dict.fromkeys(arm for run in runs for arm in run.arms))
         raise BadConfig(f"expected arms among {found}, found {', '.join(unknown)}")
-    models = [model for run in runs for model in _models(run, arms)]
-    if without := [run.name for run in runs if run.name not in {m.run.name for m in models}]:
-        raise BadConfig(
-            f"expected a run of {', '.join(arms)}, found none in {without[0]}; name other arms"
-        )
+    models = []
+    for run in runs:
+        chosen = [arm for arm in run.arms if not arms or arm in arms]
+        if not chosen:
+            raise BadConfig(
+                f"expected a run of {', '.join(arms)}, found none in {run.name}; name other arms"
+            )
+        named = {arm: run.name if len(chosen) == 1 else f"{run.name}/{arm}" for arm in chosen}
+        models += [Model(name, run, arm) for arm, name in named.items()]
     if len(models) > MOST_MODELS:
         raise BadConfig(
             f"expected at most {MOST_MODELS} models to compare, found {len(models)} in "
@@ -61,25 +82,17 @@ def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Mod
     return models
 
 
-def _models(run: FinishedRun, arms: Sequence[str]) -> Iterable[Model]:
-    chosen = [arm for arm in run.arms if not arms or arm in arms]
-    for arm in chosen:
-        yield Model(run.name if len(chosen) == 1 else f"{run.name}/{arm}", run, arm)
-
-
 def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
     """Return the models of a multirun, as many as can be shown, and a note if some are not.
 
     Where there are too many, every run is shown by one arm, the last that all of them have; of
     more runs still, those with the highest out-of-fold AUC.
     """
-    if sum(len(run.arms) for run in runs) <= MOST_MODELS:
-        return models_of(runs), ""
     shared = [arm for arm in ARMS if all(arm in run.arms for run in runs)]
-    if not shared:
-        return models_of(runs), ""  # which refuses
+    if sum(len(run.arms) for run in runs) <= MOST_MODELS or not shared:
+        return models_of(runs), ""
     last = shared[-1]
-    best = sorted(runs, key=lambda run: -(_area(run, last) or 0.0))[:MOST_MODELS]
+    best = sorted(runs, key=lambda run: -(_out_of_fold_auc(run, last) or 0.0))[:MOST_MODELS]
     kept = [run for run in runs if run in best]
     n_left = len(runs) - len(kept)
     left = f", and {n_left} runs with a lower out-of-fold AUC are left out" if n_left else ""
@@ -90,10 +103,100 @@ def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
     return [Model(run.name, run, last) for run in kept], note
 
 
-def _area(run: FinishedRun, arm: str) -> float | None:
+def _out_of_fold_auc(run: FinishedRun, arm: str) -> float | None:
     roles = run.results["arms"][arm]["roles"]
-    area: float | None = (roles.get("out_of_fold") or {}).get("auc")
-    return area
+    auc: float | None = (roles.get("out_of_fold") or {}).get("auc")
+    return auc
+
+
+@dataclass(frozen=True)
+class ComparedModels:
+    """What is compared, and what was found.
+
+    Attributes
+    ----------
+    models
+        In the order of their out-of-fold AUC, best first.
+    performance, calibration
+        Columns model, role and `PERFORMANCE` or `CALIBRATION`.
+    differences
+        Columns role, first, second and `TESTED`: DeLong's paired tests, Holm-adjusted over the
+        pairs of a role.
+    curves
+        Points of `curve_tables`; the arm is the model.
+    missing
+        Reason by name of runs that could not take part.
+    notes
+        Of the runs, on what differs between them, and why a number is absent.
+    """
+
+    runs: Sequence[FinishedRun]
+    models: Sequence[Model]
+    performance: pd.DataFrame
+    calibration: pd.DataFrame
+    differences: pd.DataFrame
+    curves: Mapping[str, pd.DataFrame]
+    missing: Mapping[str, str]
+    notes: Sequence[str]
+
+    @property
+    def cohort(self) -> Mapping[str, Any]:
+        """The entry `cohort` that all runs share."""
+        return self.runs[0].cohort
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the models."""
+        return [model.name for model in self.models]
+
+    @property
+    def roles(self) -> list[str]:
+        """Honest roles that the models were judged in."""
+        found = set(self.performance["role"])
+        return [role for role in HONEST_ROLES if role in found]
+
+    def of(self, model: str, role: str) -> dict[str, Any] | None:
+        """Return a model's performance in a role, None where it has none."""
+        table = self.performance
+        rows = table[table["model"].eq(model) & table["role"].eq(role)].to_dict("records")
+        return {str(k): None if v != v else v for k, v in rows[0].items()} if rows else None
+
+
+def compare_models(
+    runs: Sequence[FinishedRun],
+    models: Sequence[Model],
+    *,
+    missing: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> ComparedModels:
+    """Return the comparison of models of these runs, which judged the same lesions."""
+    predictions = joined(models)
+    honest = predictions[predictions["kind"].ne("in_sample")]
+    reasons: list[str] = []
+    judged = pd.DataFrame(
+        [
+            {"model": model.name, "role": role, **found}
+            for model in models
+            for role, found in performance_by_role(honest, model.name, reasons).items()
+        ],
+        columns=["model", "role", *dict.fromkeys((*PERFORMANCE, *CALIBRATION))],
+    )
+    of_fold = judged[judged["role"].eq("out_of_fold")].set_index("model")["auc"].astype(float)
+    auc = of_fold.dropna()  # models without one are last, ties as they came
+    ranked = sorted(models, key=lambda m: -float(auc[m.name]) if m.name in auc.index else 2.0)
+    names = [model.name for model in ranked]
+    judged = judged.set_index("model").loc[names].reset_index()
+    tests = comparisons(honest, pd.DataFrame(), names, reasons)
+    return ComparedModels(
+        runs=runs,
+        models=ranked,
+        performance=judged[["model", "role", *PERFORMANCE]],
+        calibration=judged[["model", "role", *CALIBRATION]],
+        differences=pd.DataFrame(tests, columns=["role", "first", "second", *TESTED]),
+        curves=curve_tables(honest, names),
+        missing=missing or {},
+        notes=[*notes, *run_notes(runs), *reasons],
+    )
 
 
 def joined(models: Sequence[Model]) -> pd.DataFrame:

@@ -1,10 +1,10 @@
-"""Figures, tables and numbers of a comparison as files: the same for a multirun and by hand."""
+"""A comparison as sentences, figures, tables, a page and a run in MLflow."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,114 +13,155 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from her2 import plots
-from her2.comparison.models import Model
-from her2.comparison.runs import FinishedRun
-from her2.comparison.words import alarms, headline, sentences
+from her2.comparison.models import ComparedModels, compare_models, most_models
+from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
+from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
-from her2.evaluation.judged_models import ComparedModels
-from her2.plots.text import ROLE_TITLES, number, shortened
+from her2.plots.text import ROLE_TITLES, count, is_missing, number, p_statement, shortened
 from her2.report import write_tables
-from her2.report.comparison_page import write_comparison_page
+from her2.report.document import write_sections
+from her2.report.formats import interval_text
+from her2.report.sections import comparison_sections
+from her2.tracking import LiveRun, RunContent, client, close_parent, open_parent, shown, spared
 
 COSTS = ("parameters", "seconds", "peak_memory_mb", "peak_gpu_memory_mb")
 NAME = (26, 15)  # characters of a model's name beside two panels, and beside more
+WIDTH = 40  # characters of a model's name on a terminal
 MILLION = 1e6
 CHANCE = 0.5
+ALPHA = 0.05
+CHOOSE = (
+    "Choose by the out-of-fold AUC: the test patients are judged once by each model and are there "
+    "to check the chosen model, not to choose it. The best of {k} is optimistic, out of fold and "
+    "on test alike, because chance takes part in which model ranks first."
+)
+IN_WORDS = {"out_of_fold": "out of fold", "test": "test", "external": "external"}
+PARENT, TAG = "mlflow.parentRunId", "comparison"
+SENT = ("comparison.html", "comparison.json", "figures", "tables")
 _START = re.compile(r".*[\s_=,/.-]")  # as far as a place to break
+_FORBIDDEN = re.compile(r"[^\w\-. /]")  # in the name of a metric
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What is compared: runs, their models, what was found, and runs that could not take part.
+def compare_folders(
+    folders: Sequence[Path],
+    run_dir: Path,
+    *,
+    tracking: TrackingSettings,
+    missing: Mapping[str, str] | None = None,
+    name: str = "",
+) -> Path:
+    """Compare the finished jobs of a multirun and return the page's path.
 
-    missing: name -> reason; notes: what a reader must know.
+    Parameters
+    ----------
+    folders
+        Run folders, at least two.
+    run_dir
+        Where comparison.html, comparison.json, figures/ and tables/ go.
+    missing
+        Jobs that did not finish, by name, with the reason.
+    name
+        Of the comparison in MLflow, where the jobs are then nested below it.
+
+    Raises
+    ------
+    BadConfig
+        The jobs do not share data, split and lesions, or there are fewer than two.
     """
-
-    runs: Sequence[FinishedRun]
-    models: Sequence[Model]
-    found: ComparedModels
-    missing: Mapping[str, str]
-    notes: Sequence[str]
-
-    @property
-    def cohort(self) -> Mapping[str, Any]:
-        """The entry `cohort` that all runs share."""
-        return self.runs[0].cohort
+    names = [
+        str(folder.relative_to(run_dir)) if folder.is_relative_to(run_dir) else ""
+        for folder in folders
+    ]
+    runs = with_names([read_run(f, name=n) for f, n in zip(folders, names, strict=True)])
+    check_comparable(runs)
+    models, note = most_models(runs)
+    made = compare_models(runs, models, missing=missing, notes=[note] if note else [])
+    return publish(run_dir, made, tracking=tracking, name=name, nests=True)
 
 
-def write_comparison(folder: Path, of: Comparison) -> Path:
+def publish(
+    folder: Path,
+    made: ComparedModels,
+    *,
+    tracking: TrackingSettings,
+    name: str = "",
+    nests: bool = False,
+) -> Path:
+    """Write a comparison into a folder, MLflow and the terminal; return the page's path.
+
+    With `nests` the compared runs lie below the comparison in MLflow.
+    """
+    page = write_comparison(folder, made)
+    if tracking.enabled:
+        _track(folder, made, tracking=tracking, name=name, nests=nests)
+    width = min(max(len(model) for model in made.names), WIDTH)
+    lines = [
+        f"{model:<{width}} " + " ".join(f"{area:<26}" for area in _areas_of(made, model)).rstrip()
+        for model in made.names
+    ]
+    sys.stdout.write("\n".join([*lines, f"comparison: {page}"]) + "\n")
+    return page
+
+
+def write_comparison(folder: Path, made: ComparedModels) -> Path:
     """Write comparison.html, comparison.json, figures/ and tables/; return the page's path."""
-    tables = comparison_tables(of)
-    drawn = comparison_figures(of, tables["cost"])
+    tables = comparison_tables(made)
+    drawn = comparison_figures(made, tables["cost"])
     for name, figure in drawn.items():
         plots.save_figure(figure, folder / "figures", name)
     write_tables(folder / "tables", tables)
-    write_json(folder / "comparison.json", comparison_document(of, tables))
-    return write_comparison_page(
+    write_json(folder / "comparison.json", comparison_document(made, tables))
+    return write_sections(
         folder / "comparison.html",
-        title=f"Comparison of {len(of.models)} models: {of.cohort['name']}",
-        simulated=bool(of.cohort["simulated"]),
-        sentences=sentences(of.found, of.cohort),
-        alarms=alarms(of.found, of.missing),
-        notes=[*of.notes, *of.found.notes],
-        figures=drawn,
-        tables=tables,
+        title=f"Comparison of {len(made.models)} models: {made.cohort['name']}",
+        simulated=bool(made.cohort["simulated"]),
+        sentences=_sentences(made),
+        alarms=_alarms(made),
+        sections=comparison_sections(drawn, tables, list(made.notes)),
     )
 
 
-def comparison_tables(of: Comparison) -> dict[str, pd.DataFrame]:
+def comparison_tables(made: ComparedModels) -> dict[str, pd.DataFrame]:
     """Return the tables by name: performance, differences, calibration, cost, missing."""
     tables = {
-        "performance": of.found.performance,
-        "differences": of.found.differences,
-        "calibration": of.found.calibration,
-        "cost": _costs(_in_order(of)),
+        "performance": made.performance,
+        "differences": made.differences,
+        "calibration": made.calibration,
+        "cost": _costs(made),
     }
-    if of.missing:
-        rows = [{"run": name, "reason": reason} for name, reason in of.missing.items()]
-        tables["missing"] = pd.DataFrame(rows)
+    if made.missing:
+        tables["missing"] = pd.DataFrame(list(made.missing.items()), columns=["run", "reason"])
     return tables
 
 
-def _in_order(of: Comparison) -> list[FinishedRun]:
-    """Return the runs in the order of their best models."""
-    by_name = {model.name: model.run for model in of.models}
-    ranked = {by_name[name].name: by_name[name] for name in of.found.models}
-    return list(ranked.values())
-
-
-def _costs(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """Return run, `COSTS` and parameters in millions; missing where a run did not record it."""
-    rows = [{"run": run.name, **(run.results.get("cost") or {})} for run in runs]
+def _costs(made: ComparedModels) -> pd.DataFrame:
+    """Return run, `COSTS` and parameters in millions, in the order of the runs' best models."""
+    runs = {model.run.name: model.run for model in made.models}
+    rows = [{"run": name, **(run.results.get("cost") or {})} for name, run in runs.items()]
     table = pd.DataFrame(rows).reindex(columns=["run", *COSTS])
-    numbers = table[list(COSTS)].astype(float)
-    table[list(COSTS)] = numbers
+    table[list(COSTS)] = numbers = table[list(COSTS)].astype(float)
     table.insert(2, "parameters_millions", numbers["parameters"] / MILLION)
     absent = [name for name in COSTS[3:] if numbers[name].isna().all()]
     return table.drop(columns=absent)
 
 
-def comparison_document(of: Comparison, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def comparison_document(
+    made: ComparedModels, tables: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
     """Return comparison.json, schema 1; it names no patient and no place."""
-    by_name = {model.name: model for model in of.models}
     models = [
-        {
-            "name": name,
-            "run": by_name[name].run.name,
-            "run_id": by_name[name].run.run_id,
-            "arm": by_name[name].arm,
-            "model": by_name[name].trained,
-        }
-        for name in of.found.models
-    ]
+        {"name": m.name, "run": m.run.name, "run_id": m.run.run_id, "arm": m.arm,
+         "model": m.trained}
+        for m in made.models
+    ]  # fmt: skip
     return {
         "schema": 1,
-        "cohort": dict(of.cohort),
+        "cohort": dict(made.cohort),
         "models": models,
-        "headline": headline(of.found),
+        "headline": comparison_headline(made),
         **{name: _records(table) for name, table in tables.items() if name != "missing"},
-        "missing": dict(of.missing),
-        "notes": [*of.notes, *of.found.notes],
+        "missing": dict(made.missing),
+        "notes": list(made.notes),
     }
 
 
@@ -129,21 +170,97 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in filled.to_dict("records")]
 
 
-def comparison_figures(of: Comparison, costs: pd.DataFrame) -> dict[str, Figure]:
+# ---- sentences
+
+
+def _sentences(made: ComparedModels) -> list[str]:
+    table = made.performance
+    sizes = {role: int(table[table["role"].eq(role)]["n"].max()) for role in made.roles}
+    titles = IN_WORDS | {"test": "to test"}
+    judged = ", ".join(f"{count(n)} {titles[role]}" for role, n in sizes.items())
+    n_models = count(len(made.names))
+    first = (
+        f"{n_models} models predicted the same lesions of the cohort {made.cohort['name']} by the "
+        f"same split ({judged})."
+    )
+    return [first, comparison_headline(made), CHOOSE.format(k=n_models)]
+
+
+def comparison_headline(made: ComparedModels) -> str:
+    """Say which model ranks first out of fold, and from how many others it can be told."""
+    best = made.names[0]
+    p = made.of(best, "out_of_fold")
+    if p is None or is_missing(p["auc"]):
+        return "No model has an out-of-fold AUC that can be estimated; see the notes."
+    test = made.of(best, "test")
+    also = f", on test {_area(test)}" if test else ""
+    return f"Out of fold {best} ranks first, with an AUC of {_area(p)}{also}. {_rivals(made)}"
+
+
+def _rivals(made: ComparedModels) -> str:
+    tests, best = made.differences, made.names[0]
+    of_best = tests["first"].eq(best) | tests["second"].eq(best)
+    adjusted = tests[tests["role"].eq("out_of_fold") & of_best]["p_holm"].astype(float).dropna()
+    if adjusted.empty:
+        return "It could be compared with no other model."
+    n_worse = int((adjusted < ALPHA).sum())
+    others = f"{count(len(adjusted))} others" if len(adjusted) > 1 else "other"
+    if n_worse == 0:
+        smallest = p_statement(float(adjusted.min()))
+        return (
+            f"It cannot be told from the {others} (DeLong, Holm-adjusted; smallest {smallest}); "
+            "that is not proof that they are equal."
+        )
+    which = f"all {others}" if n_worse > 1 else f"the {others}"
+    if n_worse < len(adjusted):
+        which = f"{count(n_worse)} of the {others}"
+    return f"It is better than {which} (DeLong, Holm-adjusted p < .05)."
+
+
+def _area(p: Mapping[str, Any]) -> str:
+    return interval_text(p["auc"], p["auc_low"], p["auc_high"])
+
+
+def _areas_of(made: ComparedModels, model: str) -> list[str]:
+    return [_area(p) if (p := made.of(model, role)) else "" for role in made.roles]
+
+
+def _alarms(made: ComparedModels) -> list[str]:
+    texts = [f"{name} is not compared: {reason}" for name, reason in made.missing.items()]
+    best = made.of(made.names[0], "out_of_fold")
+    if best is not None and not is_missing(best["auc_low"]) and best["auc_low"] <= CHANCE:
+        texts.append(
+            "The interval of the best model includes an AUC of 0.5: none is shown to be better "
+            "than chance."
+        )
+    return texts
+
+
+def ranking(made: ComparedModels) -> str:
+    """Return the ranking as Markdown, for a note."""
+    heads = [IN_WORDS[role] for role in made.roles]
+    rows = [
+        f"| {model.replace('|', '/')} | {' | '.join(_areas_of(made, model))} |"
+        for model in made.names
+    ]
+    return "\n".join([
+        comparison_headline(made), "", f"| model | {' | '.join(heads)} |",
+        "| --- " * (len(heads) + 1) + "|", *rows, "", CHOOSE.format(k=count(len(made.names))),
+    ])  # fmt: skip
+
+
+# ---- figures
+
+
+def comparison_figures(made: ComparedModels, costs: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures by name, models in the same colours in all of them."""
-    found = of.found
-    short = short_names(found.models, NAME[len(found.roles) > 2])
-    with plots.looks_of(short.values()):
-        drawn = dict(_figures(found, short))
-    known = costs.drop(columns="run").notna().any(axis=None)
-    if known:
-        drawn["cost"] = plots.cost_figure(costs.assign(run=_short(costs["run"], NAME[0])))
+    short = short_names(made.names, NAME[len(made.roles) > 2])
+    with plots.distinct_styles(short.values()):
+        drawn = dict(_figures(made, short))
+    if costs.drop(columns="run").notna().any(axis=None):
+        names = short_names(costs["run"].astype(str).tolist(), NAME[0])
+        drawn["cost"] = plots.cost_figure(costs.assign(run=costs["run"].astype(str).map(names)))
     return drawn
-
-
-def _short(names: pd.Series, limit: int) -> list[str]:
-    short = short_names([str(name) for name in names], limit)
-    return [short[str(name)] for name in names]
 
 
 def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
@@ -169,52 +286,32 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
     return short
 
 
-def _figures(found: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
-    titles = {role: ROLE_TITLES[role] for role in found.roles}
-    yield "auc", plots.forest_figure(
-        _forest_rows(found), reference=CHANCE, xlabel="AUC (95 % CI)",
-    )  # fmt: skip
-    yield (
-        "roc",
-        plots.roc_panels(
-            {
-                title: (_points(found.roc, role, short), _areas(found, role, short))
-                for role, title in titles.items()
-            }
-        ),
-    )
-    tests = found.differences.assign(
-        first=found.differences["first"].map(short), second=found.differences["second"].map(short)
+def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
+    titles = {role: ROLE_TITLES[role] for role in made.roles}
+
+    def points(curve: str) -> dict[str, pd.DataFrame]:
+        return {title: _points(made.curves[curve], r, short) for r, title in titles.items()}
+
+    rows = _forest_rows(made)
+    yield "auc", plots.forest_figure(rows, reference=CHANCE, xlabel="AUC (95 % CI)")
+    areas = {title: _areas(made, role, short) for role, title in titles.items()}
+    yield "roc", plots.roc_panels({t: (roc, areas[t]) for t, roc in points("roc").items()})
+    tests = made.differences.assign(
+        first=made.differences["first"].map(short), second=made.differences["second"].map(short)
     )
     yield "comparison", plots.comparison_figure(_records(tests))
-    yield from _probability_figures(found, short, titles)
+    slopes = {title: _slopes(made, role, short) for role, title in titles.items()}
+    lines = points("calibration_curve")
+    yield "calibration", plots.calibration_overlay(lines, measures=slopes)
+    yield "decision_curve", plots.decision_curve_panels(points("decision_curve"))
 
 
-def _probability_figures(
-    found: ComparedModels, short: Mapping[str, str], titles: Mapping[str, str]
-) -> Iterator[tuple[str, Figure]]:
-    yield (
-        "calibration",
-        plots.calibration_overlay(
-            {title: _points(found.calibration_curve, r, short) for r, title in titles.items()},
-            measures={title: _slopes(found, role, short) for role, title in titles.items()},
-        ),
-    )
-    yield (
-        "decision_curve",
-        plots.decision_curve_panels(
-            {title: _points(found.decision_curve, role, short) for role, title in titles.items()}
-        ),
-    )
-
-
-def _forest_rows(found: ComparedModels) -> pd.DataFrame:
-    table = found.performance
-    rows = [table[table["role"].eq(role)].assign(group=ROLE_TITLES[role]) for role in found.roles]
+def _forest_rows(made: ComparedModels) -> pd.DataFrame:
+    table = made.performance
+    rows = [table[table["role"].eq(role)].assign(group=ROLE_TITLES[role]) for role in made.roles]
     columns = {"model": "label", "auc": "value", "auc_low": "low", "auc_high": "high"}
     named = pd.concat(rows).rename(columns=columns).assign(note="")
-    numeric = dict.fromkeys(("value", "low", "high"), float)
-    return named.astype(numeric).reset_index(drop=True)
+    return named.astype(dict.fromkeys(("value", "low", "high"), float)).reset_index(drop=True)
 
 
 def _points(curves: pd.DataFrame, role: str, short: Mapping[str, str]) -> pd.DataFrame:
@@ -225,16 +322,71 @@ def _points(curves: pd.DataFrame, role: str, short: Mapping[str, str]) -> pd.Dat
 
 
 def _areas(
-    found: ComparedModels, role: str, short: Mapping[str, str]
+    made: ComparedModels, role: str, short: Mapping[str, str]
 ) -> dict[str, tuple[float | None, float | None, float | None]]:
-    judged = {short[model]: found.of(model, role) for model in found.models}
+    judged = {short[model]: made.of(model, role) for model in made.names}
     return {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in judged.items() if p}
 
 
-def _slopes(found: ComparedModels, role: str, short: Mapping[str, str]) -> dict[str, str]:
-    table = found.calibration
-    rows = table[table["role"].eq(role)]
-    texts = {}
-    for model, slope, ici in rows[["model", "calibration_slope", "ici"]].itertuples(index=False):
-        texts[short[model]] = f"slope {number(slope, 2)}, ICI {number(ici, 3)}"
-    return texts
+def _slopes(made: ComparedModels, role: str, short: Mapping[str, str]) -> dict[str, str]:
+    rows = made.calibration[made.calibration["role"].eq(role)]
+    measures = rows[["model", "calibration_slope", "ici"]].itertuples(index=False)
+    return {
+        short[model]: f"slope {number(slope, 2)}, ICI {number(ici, 3)}"
+        for model, slope, ici in measures
+    }
+
+
+# ---- MLflow
+
+
+def _track(
+    folder: Path, made: ComparedModels, *, tracking: TrackingSettings, name: str, nests: bool
+) -> None:
+    """Write a comparison down as a parent run; without the store there is one warning."""
+    cohort = made.cohort
+    hashes = {key: str(cohort[key]) for key in ("data_sha256", "split_sha256")}
+    tags = {"command": "compare", "cohort": str(cohort["name"]), **hashes}
+    parent = open_parent(
+        folder, name or f"compare {cohort['name']}", kind="comparison", uri=tracking.uri,
+        experiment=tracking.experiment, tags=tags, params={},
+    )  # fmt: skip
+    if parent is None:
+        return
+    place = {"tracking_uri": shown(parent.uri), "experiment": tracking.experiment}
+    document = comparison_document(made, comparison_tables(made))
+    document["mlflow"] = {**place, "run_id": parent.run_id}
+    write_json(folder / "comparison.json", document)
+    _tag_runs(parent, made.runs, nests=nests)
+    tags = {"models": ", ".join(made.names), "best": made.names[0]}
+    close_parent(
+        parent, RunContent(_metrics(made), tags=tags), note=ranking(made),
+        files=[folder / sent for sent in SENT],
+    )  # fmt: skip
+
+
+def _metrics(made: ComparedModels) -> dict[str, float]:
+    """Return the AUC with its interval of every model and role, and what each run cost."""
+    values: dict[str, Any] = {}
+    for model in made.names:
+        for role in made.roles:
+            judged = made.of(model, role) or {}
+            for measure in ("auc", "auc_low", "auc_high"):
+                values[f"{model}/{role}/{measure}"] = judged.get(measure)
+    for run in made.runs:
+        for measure, value in (run.results.get("cost") or {}).items():
+            values[f"{run.name}/cost/{measure}"] = value
+    return {_FORBIDDEN.sub("_", k): float(v) for k, v in values.items() if v is not None}
+
+
+def _tag_runs(parent: LiveRun, runs: Sequence[FinishedRun], *, nests: bool) -> None:
+    """Tag the compared runs of the parent's store with its id."""
+    for run in runs:
+        kept = run.results.get("mlflow") or {}
+        if run.run_id is None or kept.get("tracking_uri") != shown(parent.uri):
+            continue
+        with spared(parent.uri, f"{run.name} was not tied to its comparison ({{reason}})"):
+            store = client(parent.uri)
+            store.set_tag(run.run_id, TAG, parent.run_id)
+            if nests:
+                store.set_tag(run.run_id, PARENT, parent.run_id)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from her2.core.errors import BadConfig, MissingInput
 from her2.core.store import content_key
 from her2.core.types import ARMS
+from her2.plots.text import NOT_ESTIMABLE
+from her2.tracking import FoundRun, fetch, find_runs
 
 RESULTS, PREDICTIONS = "results.json", "predictions.parquet"
+RUN_DIR = "her2.run_dir"  # tag of a run in MLflow: its folder
+KEPT = "evaluation/predictions.parquet"  # what MLflow keeps of the predictions, without names
 SHOWN = 12  # digits of a hash
 COLUMNS = ["case", "role", "fold", "kind", "arm", "model", "y_true", "y_prob"]
 _PAIR = re.compile(r"([^=,]+)=([^=,]*)")
@@ -25,9 +30,21 @@ _PAIR = re.compile(r"([^=,]+)=([^=,]*)")
 class FinishedRun:
     """A run as its folder, or MLflow, keeps it.
 
-    results: its results.json; predictions: `COLUMNS`, where case is the position of the lesion
-    among the sorted ones, so that nothing names a patient; cases: hash of who the lesions are,
-    None where that is not known; run_id: in MLflow, None if it is not there.
+    Attributes
+    ----------
+    name
+        In the comparison.
+    results
+        Its results.json.
+    predictions
+        Columns `COLUMNS`; case is the position of the lesion among the sorted ones, so that
+        nothing names a patient.
+    cases
+        Hash of the lesions' names; None where they are not known.
+    folder
+        Run folder; None if only MLflow has the run.
+    run_id
+        In MLflow; None if it is not there.
     """
 
     name: str
@@ -49,6 +66,9 @@ class FinishedRun:
         return [arm for arm in ARMS if arm in set(self.predictions["arm"])]
 
 
+Describe: TypeAlias = Callable[[FinishedRun], Any]
+
+
 def read_run(folder: Path, *, name: str = "") -> FinishedRun:
     """Return the run of a folder.
 
@@ -65,25 +85,18 @@ def read_run(folder: Path, *, name: str = "") -> FinishedRun:
                 f"expected a finished run with {file}, found none in {folder}; finish it with "
                 "the command that began it"
             )
-    results = _results(folder / RESULTS)
+    results = _read_results(folder / RESULTS)
     table = pd.read_parquet(folder / PREDICTIONS)
     keys = pd.MultiIndex.from_frame(table[["patient_id", "lesion_id"]].astype(str))
     lesions = keys.unique().sort_values()
     table["case"] = lesions.get_indexer(keys)
     run_id = (results.get("mlflow") or {}).get("run_id")
     cases = content_key([[list(key) for key in lesions]])
-    return FinishedRun(
-        name or folder.resolve().name, results, table[COLUMNS], cases, folder, run_id
-    )
+    name = name or folder.resolve().name
+    return FinishedRun(name, results, table[COLUMNS], cases, folder, run_id)
 
 
-def read_files(results: Path, predictions: Path, *, name: str, run_id: str) -> FinishedRun:
-    """Return a run from what MLflow keeps of it."""
-    table = pd.read_parquet(predictions)
-    return FinishedRun(name, _results(results), table[COLUMNS], run_id=run_id)
-
-
-def _results(path: Path) -> Mapping[str, Any]:
+def _read_results(path: Path) -> Mapping[str, Any]:
     try:
         results: Mapping[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
@@ -96,16 +109,70 @@ def _results(path: Path) -> Mapping[str, Any]:
     return results
 
 
-def named_apart(names: Sequence[str]) -> list[str]:
+def open_runs(named: Sequence[str], *, uri: str | None) -> list[FinishedRun]:
+    """Return runs named by folder or by MLflow id.
+
+    Raises
+    ------
+    MissingInput, BadArgument
+        A folder or file that is not there, an id that is unknown or not unique.
+    """
+    folders = {word: Path(word) for word in named if Path(word).is_dir()}
+    ids = [word for word in named if word not in folders]
+    if places := [word for word in ids if "/" in word or "\\" in word or "=" in word]:
+        raise MissingInput(
+            f"expected a run folder or an MLflow run id, found no folder {places[0]}; see her2 ui "
+            "for ids"
+        )
+    by_id = dict(zip(ids, find_runs(ids, uri=uri), strict=True)) if ids else {}
+    return [
+        read_run(folders[word]) if word in folders else _read_tracked(by_id[word], uri)
+        for word in named
+    ]
+
+
+def _read_tracked(found: FoundRun, uri: str | None) -> FinishedRun:
+    """Return a run of MLflow: from its folder where that is here and still the same run."""
+    folder = Path(found.tags.get(RUN_DIR, ""))
+    if RUN_DIR in found.tags and (folder / RESULTS).is_file():
+        run = read_run(folder, name="" if _settings(folder.name) else found.name)
+        if run.run_id == found.run_id:
+            return run
+    with tempfile.TemporaryDirectory() as place:
+        files = [fetch(found.run_id, kept, Path(place), uri=uri) for kept in (RESULTS, KEPT)]
+        table = pd.read_parquet(files[1])
+        return FinishedRun(
+            found.name, _read_results(files[0]), table[COLUMNS], run_id=found.run_id
+        )
+
+
+def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:
+    """Return the runs under the names given, or under theirs as far as they differ.
+
+    Raises
+    ------
+    BadConfig
+        Not one name a run, or a name twice.
+    """
+    if names and (len(names) != len(runs) or len(set(names)) != len(names)):
+        raise BadConfig(
+            f"expected names=[...] with {len(runs)} different names, one a run, found "
+            f"{', '.join(names)}; leave it out to name them by their folders"
+        )
+    chosen = names or distinct_names([run.name for run in runs])
+    return [replace(run, name=name) for run, name in zip(runs, chosen, strict=True)]
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
     """Return names of runs without what all of them share: settings, their keys, or words.
 
     Examples
     --------
-    >>> named_apart(["train vgg19 seed 0", "train resnet50 seed 0"])
+    >>> distinct_names(["train vgg19 seed 0", "train resnet50 seed 0"])
     ['vgg19', 'resnet50']
-    >>> named_apart(["backbone=resnet50,seed=1", "backbone=vgg19,seed=1"])
+    >>> distinct_names(["backbone=resnet50,seed=1", "backbone=vgg19,seed=1"])
     ['resnet50', 'vgg19']
-    >>> named_apart(["first", "backbone=vgg19"]), named_apart(["run", "run"])
+    >>> distinct_names(["first", "backbone=vgg19"]), distinct_names(["run", "run"])
     (['first', 'vgg19'], ['run', 'run (2)'])
     """
     settings = {i: found for i, name in enumerate(names) if (found := _settings(name))}
@@ -121,15 +188,6 @@ def named_apart(names: Sequence[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return unique
-
-
-def is_of_settings(name: str) -> bool:
-    """Whether a folder is named after what differs between the jobs of a multirun.
-
-    >>> is_of_settings("backbone=vgg19,seed=1"), is_of_settings("results")
-    (True, False)
-    """
-    return bool(_settings(name))
 
 
 def _settings(name: str) -> list[tuple[str, str]]:
@@ -151,42 +209,16 @@ def _what_differs(parts: Sequence[Sequence[str]], separator: str) -> list[str]:
     ]
 
 
-def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:
-    """Return the runs under the names given, or under theirs as far as they differ.
-
-    Raises
-    ------
-    BadConfig
-        Not one name a run, or a name twice.
-    """
-    if names and (len(names) != len(runs) or len(set(names)) != len(names)):
-        raise BadConfig(
-            f"expected names=[...] with {len(runs)} different names, one a run, found "
-            f"{', '.join(names)}; leave it out to name them by their folders"
-        )
-    chosen = names or named_apart([run.name for run in runs])
-    return [replace(run, name=name) for run, name in zip(runs, chosen, strict=True)]
-
-
 def check_comparable(runs: Sequence[FinishedRun]) -> None:
     """Refuse runs that did not judge the same lesions by the same split.
 
     Raises
     ------
     BadConfig
-        With the sentence that says what differs, and between which runs.
+        The sentence says what differs, and between which runs.
     """
     if len(runs) < 2:
         raise BadConfig(f"expected at least two runs to compare, found {len(runs)}; name more")
-    _check_different(runs)
-    _check_same(runs, "data", lambda run: str(run.cohort["data_sha256"]), _data)
-    _check_same(runs, "split", lambda run: str(run.cohort["split_sha256"]), _split)
-    known = [run for run in runs if run.cases is not None]
-    _check_same(known, "lesions", lambda run: str(run.cases), _lesions)
-    _check_same(runs, "lesions and outcomes", _outcomes, _lesions)
-
-
-def _check_different(runs: Sequence[FinishedRun]) -> None:
     for i, run in enumerate(runs):
         for other in runs[:i]:
             same_folder = run.folder and other.folder and run.folder.samefile(other.folder)
@@ -194,41 +226,16 @@ def _check_different(runs: Sequence[FinishedRun]) -> None:
                 raise BadConfig(
                     f"expected different runs, found the run {other.name} twice; name each once"
                 )
-
-
-def _check_same(
-    runs: Sequence[FinishedRun],
-    what: str,
-    measure: Callable[[FinishedRun], str],
-    describe: Callable[[FinishedRun], str],
-) -> None:
-    others = [run for run in runs if measure(run) != measure(runs[0])]
-    if others:
-        raise BadConfig(
-            f"expected runs of the same {what}, found {describe(runs[0])} in {runs[0].name} and "
-            f"{describe(others[0])} in {others[0].name}; compare runs that share them"
-        )
-
-
-def _data(run: FinishedRun) -> str:
-    cohort = run.cohort
-    return f"{cohort['name']} (SHA-256 {cohort['data_sha256'][:SHOWN]})"
-
-
-def _split(run: FinishedRun) -> str:
-    cohort = run.cohort
-    return (
-        f"{cohort['n_train']} patients to train and {cohort['n_test']} to test (SHA-256 "
-        f"{cohort['split_sha256'][:SHOWN]})"
-    )
-
-
-def _lesions(run: FinishedRun) -> str:
-    cases = run.predictions.drop_duplicates("case")
-    digest = run.cases or _outcomes(run)
-    return (
-        f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive (SHA-256 {digest[:SHOWN]})"
-    )
+    for what, (digest, describe) in _MUST_AGREE.items():
+        known = [(run, found) for run in runs if (found := digest(run))]
+        for run, found in known:
+            first, expected = known[0]
+            if found != expected:
+                raise BadConfig(
+                    f"expected runs of the same {what}, found {describe(first)} (SHA-256 "
+                    f"{expected[:SHOWN]}) in {first.name} and {describe(run)} (SHA-256 "
+                    f"{found[:SHOWN]}) in {run.name}; compare runs that share them"
+                )
 
 
 def _outcomes(run: FinishedRun) -> str:
@@ -236,3 +243,49 @@ def _outcomes(run: FinishedRun) -> str:
     rows = run.predictions[["case", "role", "y_true"]].drop_duplicates()
     ordered = rows.sort_values(["role", "case", "y_true"])
     return content_key([ordered.astype({"case": int, "y_true": int}).to_numpy().tolist()])
+
+
+def _lesions(run: FinishedRun) -> str:
+    cases = run.predictions.drop_duplicates("case")
+    return f"{len(cases)} lesions, {int(cases['y_true'].sum())} positive"
+
+
+def _split(run: FinishedRun) -> str:
+    return f"{run.cohort['n_train']} patients to train and {run.cohort['n_test']} to test"
+
+
+# what runs must share -> its hash (None: not known), and its description
+_MUST_AGREE: Mapping[str, tuple[Describe, Describe]] = {
+    "data": (lambda run: run.cohort["data_sha256"], lambda run: run.cohort["name"]),
+    "split": (lambda run: run.cohort["split_sha256"], _split),
+    "lesions": (lambda run: run.cases, _lesions),
+    "lesions and outcomes": (_outcomes, _lesions),
+}
+
+
+def run_notes(runs: Sequence[FinishedRun]) -> list[str]:
+    """Return the notes of the runs, those of all of them once, and what differs between them."""
+    every = [[str(note) for note in run.results.get("notes", [])] for run in runs]
+    shared = [note for note in every[0] if all(note in notes for notes in every[1:])]
+    own = [
+        note if note.startswith(run.name) else f"{run.name}: {note}"
+        for run, notes in zip(runs, every, strict=True)
+        for note in notes
+        if note not in shared and NOT_ESTIMABLE not in note  # the comparison has its own
+    ]
+    return [*_fold_notes(runs), *shared, *own]
+
+
+def _fold_notes(runs: Sequence[FinishedRun]) -> list[str]:
+    folds = {}
+    for run in runs:
+        rows = run.predictions[run.predictions["kind"].eq("out_of_fold")]
+        rows = rows.drop_duplicates("case").sort_values("case")[["case", "fold"]].astype(int)
+        folds[run.name] = tuple(rows.itertuples(index=False, name=None))
+    if len(set(folds.values())) == 1:
+        return []
+    counts = ", ".join(f"{name} {len({f for _, f in found})}" for name, found in folds.items())
+    return [
+        f"The out-of-fold predictions come from different folds (numbers of folds: {counts}); the "
+        "lesions are the same, but a model that learned from more of them has an advantage."
+    ]

@@ -6,8 +6,7 @@ such children of the workers of a dask scheduler. What a call returns does not d
 engine.
 """
 
-from her2.compute.calls import Engine, Finished, InProcess, Lost, Reason
 from her2.compute.dask_cluster import DaskCluster
-from her2.compute.local_pool import LocalPool
+from her2.compute.local_pool import Engine, Finished, InProcess, LocalPool, Lost, Reason
 
 __all__ = ["DaskCluster", "Engine", "Finished", "InProcess", "LocalPool", "Lost", "Reason"]

@@ -15,14 +15,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from her2.compute.calls import Arguments, Finished, Lost, Reason
-from her2.compute.child import Crew, packed
-from her2.compute.local_pool import as_outcome
+from her2.compute.local_pool import (
+    Arguments,
+    Crew,
+    Finished,
+    Lost,
+    Reason,
+    pack_call,
+    read_outcome,
+)
 from her2.core.errors import BadConfig, WorkerLost
 
 ATTEMPTS = 2
 SECONDS_TO_CONNECT = 30
-_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_BETWEEN_CHECKS = 2.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class DaskCluster:
             _await_worker(client, self.patience_s)
             position_of = {
                 client.submit(
-                    answer_in_child, packed(function, arguments), self.timeout_s,
+                    answer_in_child, pack_call(function, arguments), self.timeout_s,
                     pure=False, priority=-i,
                 ): i
                 for i, arguments in enumerate(calls)
@@ -96,7 +102,7 @@ class DaskCluster:
         without_worker_since: float | None = None
         while futures:
             try:
-                wait(futures, timeout=_SECONDS_BETWEEN_LOOKS, return_when="FIRST_COMPLETED")
+                wait(futures, timeout=_SECONDS_BETWEEN_CHECKS, return_when="FIRST_COMPLETED")
             except TimeoutError:
                 if _n_workers(client):
                     without_worker_since = None
@@ -111,12 +117,12 @@ class DaskCluster:
 
 def answer_in_child(call: bytes, timeout_s: float | None) -> bytes | Reason:
     """Answer a packed call in this thread's child process; a lost one is tried once more."""
-    found: bytes | Reason = "killed"
+    answer: bytes | Reason = "killed"
     for _ in range(ATTEMPTS):
-        found = _crew().answer(call, timeout_s=timeout_s)
-        if not isinstance(found, str):
+        answer = _crew().answer(call, timeout_s=timeout_s)
+        if not isinstance(answer, str):
             break
-    return found
+    return answer
 
 
 @lru_cache(maxsize=1)
@@ -138,7 +144,7 @@ def _outcome(position: int, future: Any) -> Finished | Lost:
         return Lost(position, "killed")
     if error is not None:
         raise error
-    return as_outcome(position, future.result())
+    return read_outcome(position, future.result())
 
 
 @contextmanager

@@ -1,21 +1,112 @@
-"""Calls in child processes of this machine: one that dies or hangs costs its call alone."""
+"""Calls in child processes of this machine: one that dies or hangs costs its call alone.
+
+A child is a fresh interpreter that is given nothing but a socket of its own. It needs no
+importable main script, shares no lock or thread with its parent, and its death is an end of file.
+A pool of multiprocessing's, such as pebble's, imports the caller's main script in every child: in
+a script that calls her2 without a guard of its ``__main__``, all of its workers end at once.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from multiprocessing.connection import Connection
+from pathlib import Path
+from traceback import format_exception
+from typing import Any, Literal, Protocol
 
-from her2.compute.calls import Arguments, Finished, Lost, Reason
-from her2.compute.child import Crew, packed, unpacked
 from her2.core.errors import WorkerLost
+from her2.core.parallel import leave_with_parent
 
 logger = logging.getLogger(__name__)
 
+Reason = Literal["killed", "hung"]
+Arguments = tuple[Any, ...]
+
+SECONDS_TO_START = 120.0
 LOST_FROM_THE_START = 10
 _WHAT_HAPPENED = {"killed": "was killed", "hung": "did not end in time"}
+_ADVICE = {
+    "killed": "most often, memory ran out: set compute.n_workers lower",
+    "hung": "set compute.timeout_s higher",
+}
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A call that returned.
+
+    Attributes
+    ----------
+    position
+        Its place among the calls.
+    value
+        What it returned.
+    """
+
+    position: int
+    value: Any
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A call without a value, after two attempts.
+
+    Attributes
+    ----------
+    position
+        Its place among the calls.
+    reason
+        ``killed`` if its process died, ``hung`` if it did not end in time.
+    """
+
+    position: int
+    reason: Reason
+
+
+class Engine(Protocol):
+    """Runs calls and yields their outcomes as they come, in any order."""
+
+    def run(
+        self, function: Callable[..., Any], calls: Sequence[Arguments]
+    ) -> Generator[Finished | Lost]:
+        """Yield one outcome a call; the calls are begun in the order given.
+
+        An error that the function raises is raised here and ends the run.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """One call after the other in this process: nothing is started, nothing can be lost.
+
+    Examples
+    --------
+    >>> [outcome.value for outcome in InProcess().run(pow, [(2, 3), (3, 2)])]
+    [8, 9]
+    """
+
+    def run(
+        self, function: Callable[..., Any], calls: Sequence[Arguments]
+    ) -> Generator[Finished | Lost]:
+        """Yield the outcomes in the order of the calls."""
+        for position, arguments in enumerate(calls):
+            yield Finished(position, function(*arguments))
 
 
 @dataclass(frozen=True)
@@ -54,63 +145,166 @@ class LocalPool:
         """
         suspects: list[int] = []
         n_finished = 0
-        for outcome in self._once(function, dict(enumerate(calls)), self.n_workers):
+        for outcome in self._try_each(function, dict(enumerate(calls)), self.n_workers):
             if isinstance(outcome, Finished):
                 n_finished += 1
                 yield outcome
                 continue
             suspects.append(outcome.position)
-            warn_of_loss(outcome.reason)
+            happened = _WHAT_HAPPENED[outcome.reason]
+            logger.warning("a worker process %s; its case is tried once more at the end", happened)
             if not n_finished and len(suspects) == LOST_FROM_THE_START:
-                raise _nothing_but_losses(outcome.reason)
-        yield from self._once(function, {i: calls[i] for i in sorted(suspects)}, 1)
+                raise WorkerLost(
+                    "expected worker processes that finish their cases, found "
+                    f"{LOST_FROM_THE_START} in a row of which each {happened}; "
+                    f"{_ADVICE[outcome.reason]}, and run the same command again: what is done is "
+                    "kept"
+                )
+        yield from self._try_each(function, {i: calls[i] for i in sorted(suspects)}, 1)
 
-    def _once(
+    def _try_each(
         self, function: Callable[..., Any], calls: Mapping[int, Arguments], n_workers: int
     ) -> Generator[Finished | Lost]:
         """Yield an outcome of every call, each tried once."""
         if not calls:
             return
         crew, threads = Crew(), ThreadPoolExecutor(min(n_workers, len(calls)))
-        position_of = {
-            threads.submit(_answered, crew, function, arguments, self.timeout_s): i
-            for i, arguments in calls.items()
-        }
+
+        def answer(arguments: Arguments) -> bytes | Reason:
+            return crew.answer(pack_call(function, arguments), timeout_s=self.timeout_s)
+
+        position_of = {threads.submit(answer, arguments): i for i, arguments in calls.items()}
         try:
             for future in as_completed(position_of):
-                yield as_outcome(position_of[future], future.result())
+                yield read_outcome(position_of[future], future.result())
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
             crew.end()
 
 
-def as_outcome(position: int, found: bytes | Reason) -> Finished | Lost:
-    """Return what became of a call; an error that it raised is raised."""
-    if isinstance(found, str):
-        return Lost(position, found)
-    return Finished(position, unpacked(found))
+class Crew:
+    """Children, one for each thread that asks; a lost one is replaced when its thread asks again.
+
+    `members` are the children at work.
+    """
+
+    def __init__(self) -> None:
+        self.members: list[_Child] = []
+        self._of_thread = threading.local()
+        self._lock = threading.Lock()
+        self._is_over = threading.Event()
+
+    def answer(self, call: bytes, *, timeout_s: float | None) -> bytes | Reason:
+        """Return the answer of this thread's child to a packed call, or why it was lost."""
+        child = getattr(self._of_thread, "child", None) or self._start_child()
+        if child is None:
+            return "killed"
+        answer = child.answer(call, timeout_s=timeout_s)
+        if isinstance(answer, str):
+            self._of_thread.child = None
+            with self._lock:
+                self.members.remove(child)
+            child.kill()
+        return answer
+
+    def end(self) -> None:
+        """Kill every child; a thread that waits for one finds that it was killed."""
+        with self._lock:
+            self._is_over.set()
+            for child in self.members:
+                child.kill()
+
+    def _start_child(self) -> _Child | None:
+        if self._is_over.is_set():
+            return None
+        child = _Child()
+        with self._lock:
+            self.members.append(child)
+            if self._is_over.is_set():  # while it was starting
+                child.kill()
+        self._of_thread.child = child
+        return child
 
 
-def warn_of_loss(reason: Reason) -> None:
-    """Log that a worker was lost; its case goes on."""
-    logger.warning(
-        "a worker process %s; its case is tried once more at the end", _WHAT_HAPPENED[reason]
-    )
+class _Child:
+    """A running child process, which takes one call at a time.
+
+    Raises
+    ------
+    WorkerLost
+        The process ended, or stayed silent, before it could take a call.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = f"from her2.compute.local_pool import serve; serve({theirs.fileno()})"
+        # the import path of this process, so that the child finds the same modules
+        path = os.pathsep.join(dict.fromkeys(entry or str(Path.cwd()) for entry in sys.path))
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", command],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+            )
+        self._connection = Connection(ours.detach())
+        if isinstance(self._receive(SECONDS_TO_START), str):
+            self.kill()
+            raise WorkerLost(
+                "expected a worker process to start, found one that ended or stayed silent before "
+                "its first case; look at the messages above, and whether memory is left"
+            )
+
+    def answer(self, call: bytes, *, timeout_s: float | None) -> bytes | Reason:
+        try:
+            self._connection.send_bytes(call)
+        except OSError:
+            return "killed"
+        return self._receive(timeout_s)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _receive(self, timeout_s: float | None) -> bytes | Reason:
+        try:
+            return self._connection.recv_bytes() if self._connection.poll(timeout_s) else "hung"
+        except (EOFError, OSError):
+            return "killed"
 
 
-def _answered(
-    crew: Crew, function: Callable[..., Any], arguments: Arguments, timeout_s: float | None
-) -> bytes | Reason:
-    return crew.answer(packed(function, arguments), timeout_s=timeout_s)
+def pack_call(function: Callable[..., Any], arguments: Arguments) -> bytes:
+    """Return a call as bytes; the function must be importable by its module and name."""
+    return pickle.dumps((function, arguments))
 
 
-def _nothing_but_losses(reason: Reason) -> WorkerLost:
-    advice = {
-        "killed": "most often, memory ran out: set compute.n_workers lower",
-        "hung": "set compute.timeout_s higher",
-    }
-    return WorkerLost(
-        f"expected worker processes that finish their cases, found {LOST_FROM_THE_START} in a row "
-        f"of which each {_WHAT_HAPPENED[reason]}; {advice[reason]}, and run the same command "
-        "again: what is done is kept"
-    )
+def read_outcome(position: int, answer: bytes | Reason) -> Finished | Lost:
+    """Return the outcome of a call; an error that it raised is raised."""
+    if isinstance(answer, str):
+        return Lost(position, answer)
+    error, value = pickle.loads(answer)  # noqa: S301  (written by our own child)
+    if error is not None:
+        raise error
+    return Finished(position, value)
+
+
+def serve(handle: int) -> None:
+    """Answer calls from a socket until the parent closes it or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    leave_with_parent()
+    connection = Connection(handle)
+    connection.send_bytes(b"ready")
+    with ThreadPoolExecutor(1) as executor, suppress(EOFError):
+        while True:
+            done = executor.submit(_call, connection.recv_bytes())
+            error = done.exception()  # a future holds whatever error there is
+            if isinstance(error, MemoryError):
+                os._exit(1)  # as the kernel would have ended it a little later
+            if error is not None:
+                error.add_note("".join(format_exception(error)))  # a traceback does not travel
+            connection.send_bytes(pickle.dumps((error, None if error else done.result())))
+
+
+def _call(call: bytes) -> Any:
+    function, arguments = pickle.loads(call)  # noqa: S301  (written by our own parent)
+    return function(*arguments)

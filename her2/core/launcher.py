@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
 import uuid
 from pathlib import Path
 
+from her2.core import places
 from her2.core.errors import BadConfig
+from her2.core.machine import exclusive_lock
 
 logger = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_claimed: list[int] = []  # handles of this process's lock: held as long as it lives
+_claimed: list[object] = []  # this process's lock, which is given back when it is forgotten
 
 
 class JobStatuses:
     """Exit statuses of the jobs of one command line.
 
-    A job in another process writes its status to a file, of which this process knows where it
-    lies: what a launcher hands back stays with Hydra.
+    A job in another process writes its status to a file in a folder that this process knows:
+    what a launcher hands back stays with Hydra.
     """
 
     def __init__(self) -> None:
-        from her2.core.places import project_store  # here, because it loads numpy
-
         self.parent = os.getpid()
-        self.folder = project_store() / f".jobs-{uuid.uuid4().hex[:12]}"
+        self.folder = places.project_store() / f".jobs-{uuid.uuid4().hex[:12]}"
         self.here: list[int] = []
 
     @property
@@ -72,7 +71,7 @@ def claim_gpu(n_gpus: int, folder: Path) -> int | None:
     number = next((i for i in range(n_gpus) if _lock(folder / f".gpu-{i}")), None)
     if number is None:
         number = os.getpid() % n_gpus
-        _claimed.append(-1)
+        _claimed.append(number)
         logger.warning("more workers than the %d devices of compute.gpus: they share them", n_gpus)
     visible = [name for name in os.environ.get(VISIBLE, "").split(",") if name]
     os.environ[VISIBLE] = visible[number] if number < len(visible) else str(number)
@@ -80,11 +79,10 @@ def claim_gpu(n_gpus: int, folder: Path) -> int | None:
 
 
 def _lock(path: Path) -> bool:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = exclusive_lock(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+        lock.acquire(blocking=False)
+    except TimeoutError:
         return False
-    _claimed.append(handle)
+    _claimed.append(lock)
     return True

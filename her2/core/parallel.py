@@ -24,7 +24,7 @@ Job = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_CHECKS = 1.0
 
 
 def in_threads(
@@ -49,7 +49,7 @@ def in_threads(
 def run_jobs(jobs: Iterable[Job], *, n_workers: int, at_once: bool = False) -> Iterator[Any]:
     """Yield the results of `joblib.delayed` calls as they come, in any order.
 
-    at_once: take all jobs from their iterator before the first result is asked for, because
+    `at_once` takes all jobs from their iterator before the first result is asked for, because
     making them is work that workers need not wait for.
 
     Raises
@@ -58,7 +58,7 @@ def run_jobs(jobs: Iterable[Job], *, n_workers: int, at_once: bool = False) -> I
         A worker process was killed, most often because memory ran out.
     """
     if n_workers > 1:
-        jobs = (delayed(_watching)(*job) for job in jobs)
+        jobs = (delayed(_call_and_watch_parent)(*job) for job in jobs)
     try:
         yield from Parallel(
             n_jobs=n_workers, return_as="generator_unordered", batch_size=1,
@@ -72,7 +72,7 @@ def run_jobs(jobs: Iterable[Job], *, n_workers: int, at_once: bool = False) -> I
         ) from error
 
 
-def _watching(
+def _call_and_watch_parent(
     function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     leave_with_parent()
@@ -86,7 +86,7 @@ def leave_with_parent() -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_SECONDS_BETWEEN_CHECKS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

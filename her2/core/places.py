@@ -12,7 +12,7 @@ def project_root() -> Path:
     return PACKAGE.parent
 
 
-def brought(name: str) -> Path:
+def packaged_path(name: str) -> Path:
     """Return a folder or file that comes with the package: `conf`, `sweeps`, the lock."""
     inside = PACKAGE / name
     return inside if inside.exists() else project_root() / name
@@ -20,7 +20,7 @@ def brought(name: str) -> Path:
 
 def config_folder() -> Path:
     """Return the folder of the configuration files."""
-    return brought("conf")
+    return packaged_path("conf")
 
 
 def project_store() -> Path:

@@ -14,6 +14,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -26,7 +27,15 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @dataclass(frozen=True)
 class Work:
-    """Parts of unequal size, and how much of them is done: `done` of `total` in one unit."""
+    """How much is done of parts of unequal size.
+
+    Attributes
+    ----------
+    parts_done, parts
+        Number of parts.
+    done, total
+        Their size, in one unit.
+    """
 
     parts_done: int
     parts: int
@@ -36,9 +45,9 @@ class Work:
 
 @contextmanager
 def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many of `total` are done."""
+    """Yield a function that takes how many of `total` are done."""
     if sys.stderr.isatty():
-        with _bar() as bar:
+        with _bar(MofNCompleteColumn()) as bar:
             task = bar.add_task(title, total=total)
             yield lambda done: bar.update(task, completed=done)
         return
@@ -57,17 +66,13 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
 
 @contextmanager
 def work_progress(title: str, parts: str, unit: str) -> Iterator[Callable[[Work], None]]:
-    """Yield a function that is told what is done; rate and time left go by size, not by parts.
+    """Yield a function that takes what is done; rate and time left go by size, not by parts.
 
-    Parameters
-    ----------
-    title
-        What is done.
-    parts, unit
-        What the parts and what their size are called, for example ``lesions`` and ``pixels``.
+    `parts` and `unit` name the parts and their size, for example ``lesions`` and ``pixels``.
     """
     start = last = time.monotonic()
-    bar = _work_bar() if sys.stderr.isatty() else None
+    columns = [TextColumn("{task.fields[parts]}"), TextColumn("{task.fields[rate]}")]
+    bar = _bar(*columns) if sys.stderr.isatty() else None
     task = bar.add_task(title, total=None, parts="", rate="") if bar else None
 
     def report(work: Work) -> None:
@@ -100,24 +105,9 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number < 1000 else f"{number / 1000:.0f}k"
 
 
-def _work_bar() -> Progress:
+def _bar(*columns: ProgressColumn) -> Progress:
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[parts]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), *columns, *times,
         console=Console(stderr=True),
-    )
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+    )  # fmt: skip

@@ -14,22 +14,22 @@ from typing import Any
 
 import yaml
 
-from her2 import __version__
 from her2.core.errors import BadConfig
-from her2.core.places import brought, project_root
+from her2.core.places import packaged_path, project_root
 from her2.core.store import file_sha256, write_atomic, write_json
+from her2.core.version import __version__
 
 logger = logging.getLogger(__name__)
 
 # settings that do not change a result, so a run may be resumed with others
 FREE_SETTINGS = ("compute", "tracking", "cache")
-# what lies in a folder before anything is learned; a command that is refused leaves no more
-_OPENING = {"config.yaml", "environment.json", "split.json"}
+# files that are written before anything is fitted; a command that is refused writes no others
+_WRITTEN_FIRST = {"config.yaml", "environment.json", "split.json"}
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's folder, opened for one recipe."""
+    """A run's folder, opened for one recipe (`open`)."""
 
     path: Path
 
@@ -50,7 +50,7 @@ class RunFolder:
         if recorded.is_file():
             changed = _changed(yaml.safe_load(recorded.read_text()) or {}, config)
             if changed and folder._has_begun():
-                raise _of_another_run(changed, path)
+                raise _other_settings_error(changed, path)
             if changed:
                 folder.file("split.json").unlink(missing_ok=True)  # drawn by the other recipe
             logger.info("run: going on in %s", path)
@@ -60,7 +60,7 @@ class RunFolder:
         return folder
 
     def _has_begun(self) -> bool:
-        return any(path.name not in _OPENING for path in self.path.iterdir())
+        return any(path.name not in _WRITTEN_FIRST for path in self.path.iterdir())
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the run."""
@@ -96,7 +96,7 @@ def git_state() -> dict[str, Any]:
 
 def lock_sha256() -> str | None:
     """Return the hash of requirements.lock; None where there is none."""
-    lock = brought("requirements.lock")
+    lock = packaged_path("requirements.lock")
     return file_sha256(lock) if lock.is_file() else None
 
 
@@ -119,7 +119,7 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names]
 
 
-def _of_another_run(changed: list[str], path: Path) -> BadConfig:
+def _other_settings_error(changed: list[str], path: Path) -> BadConfig:
     shown = ", ".join(changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     return BadConfig(

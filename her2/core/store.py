@@ -94,7 +94,7 @@ class Store:
     root: Path
 
     def path(self, key: str) -> Path:
-        """Return where the entry of `key` lies or would lie."""
+        """Return the path of the entry of `key`."""
         return self.root / key[:2] / key
 
     def read(self, key: str) -> dict[str, float] | None:

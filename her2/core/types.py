@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,10 +31,26 @@ PREDICTION_COLUMNS = (
 class Lesion:
     """One row of the patient table: where its image and masks are and what is known of it.
 
-    `role` is set only where the table brings its own split; `spacing_mm` (row, column) only
-    where the table gives it, and then wins over the image's header; `frame`, counted from 1, only
-    where it is one of a stack (see `her2.cohort.stacks`); `enhanced` only where the run enhances
-    images: the file of `her2.cohort.enhanced_images` that holds this one's.
+    Attributes
+    ----------
+    patient_id, lesion_id
+        Whose lesion it is, and which of that patient's.
+    outcome
+        1 positive, 0 negative.
+    image
+        File of the image; None where only features or clinical variables are studied.
+    masks, masks_reader2
+        Files of the first and of the second reader's masks; those of one reader are merged.
+    spacing_mm
+        (row, column) where the table gives it; it then overrules the image's header.
+    group
+        Rows of one group are never on both sides of a split.
+    role
+        Set only where the table brings its own split.
+    frame
+        Which image of a stack, from 1; None for a single image.
+    enhanced
+        File of the enhanced image (`her2.cohort.enhanced_images`), where the run makes one.
     """
 
     patient_id: str
@@ -58,10 +75,18 @@ class Lesion:
 class LesionImage:
     """A lesion's grey image and mask.
 
-    pixels: (H, W), the stored grey levels (uint8 or uint16; float32 for NIfTI/NRRD);
-    mask: (H, W) bool; spacing_mm: (row, column) millimetres per pixel, 1.0 if unknown;
-    enhanced: (k H, k W) with a whole k, what grey levels are read from in place of `pixels`. Mask
-    and spacing are always those of `pixels`: every pixel of them is k x k enhanced ones.
+    Attributes
+    ----------
+    pixels
+        (H, W), the stored grey levels: uint8 or uint16, float32 for NIfTI and NRRD.
+    mask
+        (H, W) bool.
+    spacing_mm
+        (row, column) millimetres per pixel of `pixels`; 1.0 if unknown.
+    spacing_known
+        Whether the table or the file says how large a pixel is.
+    enhanced
+        (k H, k W) with a whole k: what grey levels are read from in place of `pixels`.
     """
 
     pixels: NDArray[np.generic]
@@ -85,8 +110,19 @@ class LesionImage:
 class Problem:
     """One line of `quarantine.csv`.
 
-    severity: ``quarantined`` (bad case, left out), ``excluded`` (not eligible), ``warning`` or
-    ``normalised`` (used; what was changed is said). Code ``D..``/``M..``/``C..`` as catalogued.
+    Attributes
+    ----------
+    code
+        Of `her2.cohort.problems.CATALOGUE`, for example ``"M06"``.
+    severity
+        ``quarantined`` (bad input, left out), ``excluded`` (not eligible), ``warning`` (used) or
+        ``normalised`` (used after a change).
+    patient_id, lesion_id
+        Empty for a problem of the table as a whole.
+    path
+        File it is about, relative to the cohort's folder.
+    what, fix
+        What was found, and what to do about it.
     """
 
     code: str
@@ -102,13 +138,34 @@ class Problem:
 class Cohort:
     """A verified cohort: what will be analysed, and everything that was left out.
 
-    lesions: sorted by (patient_id, lesion_id); clinical: one row a lesion, index `Lesion.key`,
-    the columns named in `cohort.clinical` (object/str for categories, float for numbers, NaN
-    for missing), no column at all if there are none; features: brought features (same index) or
-    None; acquisition: what the files say of the imaging (same index): vendor, diameter_mm of the
-    lesion, as far as known; n_rows: rows of the table before anything was left out, so that
-    ``n_rows == len(lesions) + n_quarantined + n_excluded``; thumbnails: small pictures by which
-    copies of an image are found, (n_lesions, 2, side, side), None unless all lesions have them.
+    Attributes
+    ----------
+    name
+        As results name it.
+    simulated
+        Whether any of its images was computed.
+    positive
+        Name of the positive outcome.
+    lesions
+        Sorted by (patient_id, lesion_id).
+    clinical
+        One row a lesion, index `Lesion.key`; a column a variable of `cohort.clinical`: text for
+        categories, float for numbers, NaN for missing.
+    features
+        Features extracted elsewhere, same index; None without any.
+    problems
+        What was left out, changed or doubtful, the gravest first.
+    n_rows
+        Rows of the table: ``len(lesions) + n_quarantined + n_excluded``.
+    data_sha256
+        Hash of what is analysed; file names, row order and excluded lesions do not enter it.
+    notes
+        Remarks on the table as a whole.
+    acquisition
+        Vendor of the scanner and diameter_mm of the lesion as far as known, same index.
+    thumbnails
+        Small pictures by which copies of an image are found, (n_lesions, 2, side, side); None
+        unless all lesions have them.
     """
 
     name: str
@@ -124,10 +181,37 @@ class Cohort:
     acquisition: pd.DataFrame = field(default_factory=pd.DataFrame)
     thumbnails: NDArray[np.float32] | None = None
 
+    @property
+    def flow(self) -> dict[str, Any]:
+        """Rows of the table that were used, excluded and quarantined, the latter two by code."""
+        return {
+            "n_rows": self.n_rows,
+            "excluded": self.by_code("excluded"),
+            "quarantined": self.by_code("quarantined"),
+            "n_lesions": len(self.lesions),
+            "n_patients": self.n_patients,
+        }
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a lesion: patient_id, lesion_id, outcome, and the clinical variables."""
+        ids = [(x.patient_id, x.lesion_id, x.outcome) for x in self.lesions]
+        columns = ["patient_id", "lesion_id", "outcome"]
+        named = pd.DataFrame(ids, columns=columns, index=self.clinical.index)
+        return pd.concat([named, self.clinical], axis=1)
+
+    def by_code(self, severity: str) -> dict[str, int]:
+        """Lesions with this severity by the first code that each of them has."""
+        first: dict[tuple[str, str], str] = {}
+        for problem in self.problems:
+            if problem.severity == severity:
+                first.setdefault((problem.patient_id, problem.lesion_id), problem.code)
+        return dict(sorted(Counter(first.values()).items()))
+
     def count(self, severity: str) -> int:
         """Lesions with this severity, each counted once; a problem of the table has no lesion."""
-        found = [p for p in self.problems if p.severity == severity and p.patient_id]
-        return len({(p.patient_id, p.lesion_id) for p in found})
+        problems = [p for p in self.problems if p.severity == severity and p.patient_id]
+        return len({(p.patient_id, p.lesion_id) for p in problems})
 
     @property
     def n_patients(self) -> int:

@@ -8,43 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from her2.core.types import ARMS
-from her2.evaluation import arm_comparisons, curves, primary
+from her2.evaluation import arm_comparisons, repeated_cv
+from her2.evaluation.curves import curve_tables
 from her2.evaluation.performance import (
-    arm_performance,
     operating_points,
-    performance,
+    performance_by_role,
     training_threshold,
 )
-from her2.evaluation.roles import (
+from her2.evaluation.prediction_rows import (
     HONEST_ROLES,
-    PERFORMANCE_ROLES,
     REPEATED,
-    outcome_and_probability,
-    patients,
+    by_patient,
+    check_patients,
     role_rows,
 )
-from her2.evaluation.units import UNITS, by_patient, check_patients
 
 __all__ = [
     "HONEST_ROLES",
-    "PERFORMANCE_ROLES",
-    "REPEATED",
-    "UNITS",
     "Evaluation",
     "by_patient",
     "check_patients",
     "evaluate",
-    "operating_points",
-    "outcome_and_probability",
-    "patients",
-    "performance",
     "role_rows",
-    "training_threshold",
 ]
 
 
@@ -52,10 +43,13 @@ __all__ = [
 class Evaluation:
     """Numbers of a study.
 
-    arms, comparisons, repeated_comparisons, notes: as in results.json; tables: long tables by
-    name (see the functions that make them): repeated_cv, repeats, operating_points,
-    reclassification, permutation, and the points of the curves roc, calibration,
-    calibration_curve, decision_curve.
+    Attributes
+    ----------
+    arms, comparisons, repeated_comparisons, notes
+        As in results.json.
+    tables
+        Long tables by name: repeated_cv, repeats, operating_points, reclassification,
+        permutation, and those of `curve_tables`.
     """
 
     arms: dict[str, dict[str, Any]]
@@ -89,29 +83,27 @@ def evaluate(
     """
     notes: list[str] = []
     names = [arm for arm in ARMS if arm in set(predictions["arm"])]
-    summary, repeats = primary.repeated_cross_validation(repeated, names, notes)
-    arms = {
-        arm: arm_performance(predictions, arm, n_features[arm], notes)
-        | {"repeated_cv": primary.summary_of(summary, arm)}
-        for arm in names
-    }
-    compared = arm_comparisons.comparisons(predictions, repeated, names, notes)
-    primary_compared = arm_comparisons.comparisons(
-        predictions, repeated, names, notes, roles=[REPEATED]
-    )
+    summary, repeats = repeated_cv.repeated_cross_validation(repeated, names, notes)
+    arms = {}
+    for arm in names:
+        if training_threshold(predictions, arm) is None:
+            notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
+        arms[arm] = {
+            "model": predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0],
+            "n_features": n_features[arm],
+            "roles": performance_by_role(predictions, arm, notes),
+            "repeated_cv": repeated_cv.summary_of(summary, arm),
+        }
+    compare = partial(arm_comparisons.comparisons, predictions, repeated, names, notes)
+    compared, repeated_compared = compare(), compare(roles=[REPEATED])
     tables = {
         "repeated_cv": summary,
         "repeats": repeats,
         "operating_points": operating_points(predictions, names),
         "reclassification": arm_comparisons.reclassification(predictions, names, notes),
-        "permutation": primary.permutation_tests(
+        "permutation": repeated_cv.permutation_tests(
             predictions, names, n_permutations=n_permutations, seed=seed
         ),
-        "roc": curves.roc_curves(predictions, names),
-        "calibration": curves.calibration_groups(predictions, names),
-        "calibration_curve": curves.calibration_curves(predictions, names),
-        "decision_curve": curves.decision_curves(
-            predictions, names, n_resamples=n_resamples, seed=seed
-        ),
+        **curve_tables(predictions, names, n_resamples=n_resamples, seed=seed),
     }
-    return Evaluation(arms, compared, primary_compared, notes, tables)
+    return Evaluation(arms, compared, repeated_compared, notes, tables)

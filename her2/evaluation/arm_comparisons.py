@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.roles import (
+from her2.evaluation.prediction_rows import (
     HONEST_ROLES,
     REPEATED,
     FloatArray,
@@ -19,7 +19,8 @@ from her2.evaluation.roles import (
     repeats_of,
 )
 
-Test = Callable[[IntArray, FloatArray, FloatArray], stats.DelongTest]
+Pair = tuple[dict[str, str], IntArray, FloatArray, FloatArray]
+TESTED = ("auc_difference", "low", "high", "z", "p_value", "p_holm", "n_looks")
 
 
 def comparisons(
@@ -32,17 +33,15 @@ def comparisons(
 ) -> list[dict[str, Any]]:
     """Return paired DeLong tests of all arms, Holm-adjusted over the pairs of one role.
 
-    roles: of `HONEST_ROLES`, or `REPEATED`, which compares the mean AUCs over the repeats of the
+    Fields of each are role, first, second and `TESTED`; n_looks is the number of tests that the
+    correction counts. Of `roles`, `REPEATED` compares the mean AUCs over the repeats of the
     cross-validation, if there was more than one.
     """
     compared: list[dict[str, Any]] = []
     for role in roles:
-        pairs = [
-            _comparison(found, stats.repeated_delong_test if role == REPEATED else _delong, notes)
-            for found in _pairs(predictions, repeated, arms, role)
-        ]
-        _adjust(pairs)
-        compared.extend(pairs)
+        rows = [_delong(*pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
+        _adjust(rows)
+        compared.extend(rows)
     return compared
 
 
@@ -56,47 +55,18 @@ def reclassification(
     """
     rows = []
     for role in HONEST_ROLES:
-        for first, second in combinations(arms, 2):
-            y_true, one = outcome_and_probability(predictions, first, role)
-            two = outcome_and_probability(predictions, second, role)[1]
-            if len(y_true):
-                label = {"role": role, "first": first, "second": second}
-                rows.append(label | _reclassified(y_true, one, two, label, notes))
+        for names, y_true, first, second in _pairs(predictions, pd.DataFrame(), arms, role):
+            rows.append(names | _reclassified(names, y_true, first, second, notes))
     measures = [f"{name}{end}" for name in ("idi", "nri") for end in ("", "_low", "_high", "_p")]
     return pd.DataFrame(rows, columns=["role", "first", "second", *measures])
 
 
-def _reclassified(
-    y_true: IntArray,
-    first: FloatArray,
-    second: FloatArray,
-    label: dict[str, str],
-    notes: list[str],
-) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for name, measure in (("idi", stats.idi), ("nri", stats.nri)):
-        try:
-            result = measure(y_true, first, second)
-        except NotEstimable as reason:
-            where = f"{label['first']} against {label['second']}, {label['role']}"
-            notes.append(f"{where}: {name.upper()} is not estimable: {reason}")
-            continue
-        found |= {
-            name: getattr(result, name),
-            f"{name}_low": result.low,
-            f"{name}_high": result.high,
-            f"{name}_p": result.p_value,
-        }
-    return found
-
-
 def _pairs(
     predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], role: str
-) -> list[dict[str, Any]]:
-    """Return role, names, outcomes and probabilities of every two arms."""
+) -> Iterator[Pair]:
+    """Yield names, outcomes and both arms' probabilities of every two arms in a role."""
     if role == REPEATED and repeated["repeat"].nunique() < 2:
-        return []
-    found = []
+        return
     for first, second in combinations(arms, 2):
         if role == REPEATED:
             (y_true, one), (_, two) = repeats_of(repeated, first), repeats_of(repeated, second)
@@ -104,31 +74,52 @@ def _pairs(
             y_true, one = outcome_and_probability(predictions, first, role)
             two = outcome_and_probability(predictions, second, role)[1]
         if len(y_true):
-            names = {"role": role, "first": first, "second": second}
-            found.append({"names": names, "y_true": y_true, "one": one, "two": two})
+            yield {"role": role, "first": first, "second": second}, y_true, one, two
+
+
+def _reclassified(
+    names: dict[str, str],
+    y_true: IntArray,
+    first: FloatArray,
+    second: FloatArray,
+    notes: list[str],
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, measure in (("idi", stats.idi), ("nri", stats.nri)):
+        try:
+            result = measure(y_true, first, second)
+        except NotEstimable as reason:
+            notes.append(f"{_where(names)}: {name.upper()} is not estimable: {reason}")
+            continue
+        found |= {name: getattr(result, name), f"{name}_low": result.low}
+        found |= {f"{name}_high": result.high, f"{name}_p": result.p_value}
     return found
 
 
-def _delong(y_true: IntArray, first: FloatArray, second: FloatArray) -> stats.DelongTest:
-    return stats.delong_test(y_true, first, second)
-
-
-def _comparison(pair: dict[str, Any], test: Test, notes: list[str]) -> dict[str, Any]:
-    names = pair["names"]
-    fields = ("auc_difference", "low", "high", "z", "p_value", "p_holm", "n_looks")
+def _delong(
+    names: dict[str, str],
+    y_true: IntArray,
+    first: FloatArray,
+    second: FloatArray,
+    notes: list[str],
+) -> dict[str, Any]:
+    test = stats.repeated_delong_test if names["role"] == REPEATED else stats.delong_test
     try:
-        found = test(pair["y_true"], pair["one"], pair["two"])
+        found = test(y_true, first, second)
     except NotEstimable as reason:
-        where = f"{names['first']} against {names['second']}, {names['role']}"
-        notes.append(f"{where}: not estimable: {reason}")
-        return {**names, **dict.fromkeys(fields)}
+        notes.append(f"{_where(names)}: not estimable: {reason}")
+        return {**names, **dict.fromkeys(TESTED)}
     values = (found.difference, found.low, found.high, found.z, found.p_value, None, None)
-    return {**names, **dict(zip(fields, values, strict=True))}
+    return {**names, **dict(zip(TESTED, values, strict=True))}
 
 
-def _adjust(family: list[dict[str, Any]]) -> None:
-    """Fill in Holm's p-values and the number of looks of one family of tests."""
-    tested = [row for row in family if row["p_value"] is not None]
+def _where(names: dict[str, str]) -> str:
+    return f"{names['first']} against {names['second']}, {names['role']}"
+
+
+def _adjust(rows: list[dict[str, Any]]) -> None:
+    """Fill in Holm's p-values and the number of tests of one role."""
+    tested = [row for row in rows if row["p_value"] is not None]
     if not tested:
         return
     adjusted = stats.holm([row["p_value"] for row in tested]).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,12 +11,13 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.roles import (
+from her2.evaluation.prediction_rows import (
     HONEST_ROLES,
     PERFORMANCE_ROLES,
     FloatArray,
     IntArray,
     outcome_and_probability,
+    predicted,
 )
 
 T = TypeVar("T")
@@ -24,6 +26,14 @@ RULES: dict[str, Callable[[IntArray, FloatArray], float]] = {
     "Youden": stats.youden_threshold,
     "sensitivity ≥ .90": lambda y, p: stats.fixed_sensitivity_threshold(y, p, 0.9),
     "specificity ≥ .90": lambda y, p: stats.fixed_specificity_threshold(y, p, 0.9),
+}
+_RATIOS = ("sensitivity", "specificity", "ppv", "npv")
+_WITHOUT_CASES = {
+    "sensitivity": "no case is positive",
+    "specificity": "no case is negative",
+    "ppv": "no case was called positive",
+    "npv": "no case was called negative",
+    "f1": "no case is positive or was called so",
 }
 
 
@@ -75,9 +85,8 @@ def _calibration(y_true: IntArray, y_prob: FloatArray, known: Known) -> dict[str
     brier = known("Brier score", lambda: stats.brier_score(y_true, y_prob))
     scaled = known("scaled Brier score", lambda: stats.scaled_brier(y_true, y_prob))
     line = known("calibration slope", lambda: stats.calibration_line(y_true, y_prob))
-    large = known(
-        "calibration in the large", lambda: stats.calibration_in_the_large(y_true, y_prob)
-    )
+    in_the_large = partial(stats.calibration_in_the_large, y_true, y_prob)
+    large = known("calibration in the large", in_the_large)
     errors = known("ICI", lambda: stats.calibration_errors(y_true, y_prob))
     fit = known("Hosmer-Lemeshow", lambda: _finite_hosmer_lemeshow(y_true, y_prob))
     return {
@@ -89,11 +98,7 @@ def _calibration(y_true: IntArray, y_prob: FloatArray, known: Known) -> dict[str
         "ici": errors and errors.ici,
         "e50": errors and errors.e50,
         "e90": errors and errors.e90,
-        "hosmer_lemeshow": {
-            "statistic": fit and fit.statistic,
-            "dof": fit and fit.dof,
-            "p_value": fit and fit.p_value,
-        },
+        "hosmer_lemeshow": {k: fit and getattr(fit, k) for k in ("statistic", "dof", "p_value")},
     }
 
 
@@ -118,13 +123,12 @@ def operating_points(predictions: pd.DataFrame, arms: list[str]) -> pd.DataFrame
     """
     rows = []
     for arm in arms:
-        for rule in RULES:
-            threshold = training_threshold(predictions, arm, rule)
-            for role in HONEST_ROLES:
-                y_true, y_prob = outcome_and_probability(predictions, arm, role)
-                if len(y_true) and threshold is not None:
-                    point = _operating_point(y_true, y_prob, threshold)
-                    rows.append({"arm": arm, "role": role, "rule": rule, **point})
+        judged = list(predicted(predictions, [arm], HONEST_ROLES))
+        thresholds = {rule: training_threshold(predictions, arm, rule) for rule in RULES}
+        for rule, threshold in thresholds.items():
+            for role, _, y_true, y_prob in judged if threshold is not None else ():
+                point = _operating_point(y_true, y_prob, threshold)
+                rows.append({"arm": arm, "role": role, "rule": rule, **point})
     columns = ["arm", "role", "rule", "threshold", "tp", "fp", "tn", "fn"]
     measures = [f"{name}{end}" for name in _RATIOS for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=[*columns, *measures, "f1"])
@@ -137,53 +141,34 @@ def _finite_hosmer_lemeshow(y_true: IntArray, y_prob: FloatArray) -> stats.Hosme
     return fit
 
 
-_RATIOS = ("sensitivity", "specificity", "ppv", "npv")
-_WITHOUT_CASES = {
-    "sensitivity": "no case is positive",
-    "specificity": "no case is negative",
-    "ppv": "no case was called positive",
-    "npv": "no case was called negative",
-    "f1": "no case is positive or was called so",
-}
-
-
 def _operating_point(
     y_true: IntArray, y_prob: FloatArray, threshold: float | None
 ) -> dict[str, Any]:
     names = ("threshold", *_RATIOS, "accuracy", "f1", "tp", "fp", "tn", "fn")
     if threshold is None:
-        return dict.fromkeys([*names, *_interval_names()])
+        bounds = [f"{name}_{end}" for name in _RATIOS for end in ("low", "high")]
+        return dict.fromkeys([*names, *bounds])
     point = stats.operating_point(y_true, y_prob, threshold)
     values = {name: getattr(point, name) for name in names}
-    trials = {
+    shares = {
         "sensitivity": (point.tp, point.tp + point.fn),
         "specificity": (point.tn, point.tn + point.fp),
         "ppv": (point.tp, point.tp + point.fp),
         "npv": (point.tn, point.tn + point.fn),
     }
-    for name, (successes, n) in trials.items():
+    for name, (successes, n) in shares.items():
         low, high = stats.wilson_interval(successes, n) if n else (None, None)
         values[f"{name}_low"], values[f"{name}_high"] = low, high
     return values
 
 
-def _interval_names() -> list[str]:
-    return [f"{name}_{end}" for name in _RATIOS for end in ("low", "high")]
-
-
-def arm_performance(
-    predictions: pd.DataFrame, arm: str, n_features: int, notes: list[str]
-) -> dict[str, Any]:
-    """Return an arm's entry of results.json; what is absent is said in `notes`."""
+def performance_by_role(
+    predictions: pd.DataFrame, arm: str, notes: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return an arm's performance in every role; `notes` says why a number is absent."""
     threshold = training_threshold(predictions, arm)
-    if threshold is None:
-        notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
     roles = {}
-    for name in PERFORMANCE_ROLES:
-        y_true, y_prob = outcome_and_probability(predictions, arm, name)
-        if not len(y_true):
-            continue
-        roles[name], reasons = performance(y_true, y_prob, threshold, f"{arm}, {name}")
+    for role, _, y_true, y_prob in predicted(predictions, [arm], PERFORMANCE_ROLES):
+        roles[role], reasons = performance(y_true, y_prob, threshold, f"{arm}, {role}")
         notes.extend(reasons)
-    model = predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0]
-    return {"model": model, "n_features": n_features, "roles": roles}
+    return roles

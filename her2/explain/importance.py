@@ -1,4 +1,4 @@
-"""What the chosen models look at: permutation importance and SHAP, of predictions out of fold.
+"""Importance of features: permutation importance and SHAP values, of predictions out of fold.
 
 Nothing is fitted here. Every row is judged by the model of its outer fold, which has not seen it.
 Columns that carry one thing (the levels of a category, the components of deep features) are taken
@@ -7,7 +7,7 @@ together, under its name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,9 +22,8 @@ from threadpoolctl import threadpool_limits
 from her2.compute.forests import class_probability
 from her2.core.errors import NotEstimable
 from her2.core.seeds import generator
-from her2.explain.shapley import sampled_shapley
 from her2.models.classifiers import Search
-from her2.models.clinical import ClinicalEncoder
+from her2.models.clinical_imputation import ClinicalEncoder
 from her2.models.nested_cv import Arm, FittedArm, TrainingSet
 from her2.selection.pca import CompressDeepFeatures
 from her2.stats import repeated_delong_test
@@ -42,9 +41,15 @@ SHAP_COLUMNS = ["arm", "feature", "mean_abs_shap"]
 class ShapValues:
     """SHAP values of one arm, in log odds.
 
-    features: names, the most important first; values: (n_rows, n_features); positions: the same
-    shape, where a row's feature lies among all training rows, from 0 (lowest) to 1, NaN where
-    the feature has no order.
+    Attributes
+    ----------
+    features
+        Names, the most important first.
+    values
+        Shape (n_rows, n_features).
+    positions
+        Where a row's feature lies among all training rows, from 0 (lowest) to 1, NaN where the
+        feature has no order; the same shape.
     """
 
     features: tuple[str, ...]
@@ -90,7 +95,7 @@ def permutation_importance(
         for r in range(training.n_repeats):
             for k, search in enumerate(fitted.repeats[r].searches):
                 rng = generator(seed, "importance", arm.name, r, k)
-                judged = _judged(arm, training, search, r, k)
+                judged = _fold_rows(arm, training, search, r, k)
                 for name, probability in _shuffle_each(judged, n_permutations, rng).items():
                     rows = shuffled.setdefault(name, np.repeat(given[:, None], n_permutations, 1))
                     rows[r][:, judged.rows] = training.repeat(r).from_fold(k, probability)
@@ -167,7 +172,7 @@ def _check_readable(fitted: FittedArm) -> None:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _FoldRows:
     """Rows of a fold as its model reads them: rows (n,) bool, X (n_judged, p), names (p,)."""
 
     rows: NDArray[np.bool_]
@@ -176,16 +181,16 @@ class _Judged:
     model: Any
 
 
-def _judged(arm: Arm, training: TrainingSet, search: Search, r: int, k: int) -> _Judged:
+def _fold_rows(arm: Arm, training: TrainingSet, search: Search, r: int, k: int) -> _FoldRows:
     arm = arm.judging(k)
     rows = training.repeat(r).fold == k
     prepared = search.pipeline[:-1].transform(arm.rows(training.keys)[rows])
     names = input_names(search.pipeline, [str(c) for c in arm.features.columns])
-    return _Judged(rows, np.asarray(prepared, dtype=np.float64), names, search.pipeline[-1])
+    return _FoldRows(rows, np.asarray(prepared, dtype=np.float64), names, search.pipeline[-1])
 
 
 def _shuffle_each(
-    judged: _Judged, n_permutations: int, rng: np.random.Generator
+    judged: _FoldRows, n_permutations: int, rng: np.random.Generator
 ) -> dict[str, FloatArray]:
     """Return, by feature, probabilities (n_permutations, n_judged) with it shuffled."""
     n = len(judged.X)
@@ -212,7 +217,7 @@ def _contributions(
     arm: Arm, training: TrainingSet, search: Search, k: int, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return SHAP values of the fold's rows (their numbers are the index), a column a feature."""
-    judged = _judged(arm, training, search, 0, k)
+    judged = _fold_rows(arm, training, search, 0, k)
     model = getattr(judged.model, "classifier_", judged.model)  # recalibration only moves all
     known = arm.judging(k).rows(training.keys)[~judged.rows]
     learned = np.asarray(search.pipeline[:-1].transform(known))
@@ -230,7 +235,7 @@ def _contributions(
     return table.groupby(judged.names, sort=False).sum().T.set_axis(np.flatnonzero(judged.rows))
 
 
-def _of_forest(judged: _Judged, learned: FloatArray, rng: np.random.Generator) -> pd.DataFrame:
+def _of_forest(judged: _FoldRows, learned: FloatArray, rng: np.random.Generator) -> pd.DataFrame:
     """Return sampled Shapley values of a forest's log odds, a column a feature.
 
     A probability of 0 or 1, where all trees agree, counts as half a tree's vote away from it.
@@ -259,3 +264,70 @@ def _positions(arm: Arm, training: TrainingSet, features: Sequence[str]) -> Floa
         if known.sum() > 1:
             found[known, j] = (rankdata(values[known]) - 1) / (known.sum() - 1)
     return found
+
+
+def sampled_shapley(
+    value: Callable[[FloatArray], FloatArray],
+    X: FloatArray,
+    background: FloatArray,
+    players: Sequence[NDArray[np.intp]],
+    *,
+    n_pairs: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Return Shapley values of the rows of X against a background, (n, n_players).
+
+    Each sample walks from a background row to the judged row, one player at a time, in a random
+    order and in the reverse of it. A player's value is the mean change of `value` at its step, so
+    that the values of a row add up to its own value less the mean over the sampled backgrounds.
+    Features are taken as independent.
+
+    Parameters
+    ----------
+    value
+        Takes rows (m, p), returns (m,): what is explained.
+    X, background
+        Rows to explain (n, p), and rows to draw from (n_background, p).
+    players
+        Columns that enter together; every column of one player only.
+    n_pairs
+        Orders that are drawn; the reverse of each is walked too.
+    rng
+        Of orders and background rows.
+
+    References
+    ----------
+    Strumbelj & Kononenko (2014), Knowl. Inf. Syst. 41:647, doi:10.1007/s10115-013-0679-x.
+    Mitchell et al. (2022), J. Mach. Learn. Res. 23(43), section 3.1 (reversed orders).
+
+    Examples
+    --------
+    >>> rows, zero = np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros((1, 2))
+    >>> apart = [np.array([0]), np.array([1])]
+    >>> product = lambda z: z[:, 0] * z[:, 1]
+    >>> sampled_shapley(product, rows, zero, apart, n_pairs=1, rng=np.random.default_rng(0))
+    array([[1., 1.],
+           [6., 6.]])
+    """
+    found = np.zeros((len(X), len(players)))
+    for _ in range(n_pairs):
+        start = background[rng.integers(len(background), size=len(X))]
+        order = rng.permutation(len(players))
+        for walk in (order, order[::-1]):
+            found[:, walk] += np.diff(_values_on(walk, start, X, players, value), axis=0).T
+    return found / (2 * n_pairs)
+
+
+def _values_on(
+    walk: NDArray[np.intp],
+    start: FloatArray,
+    end: FloatArray,
+    players: Sequence[NDArray[np.intp]],
+    value: Callable[[FloatArray], FloatArray],
+) -> FloatArray:
+    """Return the values at each point of a walk from start (n, p) to end, (n_players + 1, n)."""
+    points = np.repeat(start[None], len(walk) + 1, axis=0)
+    for i, player in enumerate(walk, start=1):
+        columns = players[player]
+        points[i:, :, columns] = end[:, columns]
+    return value(points.reshape(-1, start.shape[1])).reshape(len(walk) + 1, len(start))

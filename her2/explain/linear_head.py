@@ -28,7 +28,15 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Log odds as a weighted sum: weight (p,), one a feature, and the intercept."""
+    """Log odds as a weighted sum of features.
+
+    Attributes
+    ----------
+    weight
+        One a feature, (p,).
+    intercept
+        Log odds where all features are 0.
+    """
 
     weight: FloatArray
     intercept: float

@@ -59,8 +59,13 @@ class Explainable(Protocol):
 class ExplainedLesions:
     """Maps of lesions by one network, and numbers about each.
 
-    maps: (n, h, w), signed; rows: one a lesion, in the same order (columns of `place_of`, `logit`,
-    and for those that are tested of `removal_of` and `correlation_<what>`).
+    Attributes
+    ----------
+    maps
+        Signed, (n, h, w).
+    rows
+        One a lesion, in the same order: columns of `place_of`, `logit`, and for those that are
+        tested of `removal_of` and `correlation_<what>`.
     """
 
     maps: NDArray[np.float32]

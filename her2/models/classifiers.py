@@ -44,9 +44,18 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """One point of a grid: the classifier's name, and all its parameters.
+    """One point of a grid.
 
-    imbalance: what is done about classes of unequal size (`her2.models.imbalance.METHODS`).
+    Attributes
+    ----------
+    classifier
+        One of `NAMES`.
+    parameters
+        Name and value of all parameters that are set.
+    searched
+        Those of them that differ between points.
+    imbalance
+        What is done about classes of unequal size (`her2.models.imbalance.METHODS`).
     """
 
     classifier: str
@@ -61,11 +70,39 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class SearchPlan:
+    """How a grid is searched.
+
+    Attributes
+    ----------
+    n_folds
+        Inner folds, fewer when a class has fewer units.
+    seed
+        Of folds and classifiers.
+    scoring
+        ``roc_auc`` (the larger the better) or ``log_loss`` (the smaller). Log loss also asks for
+        probabilities that mean the same in every fold; the AUC does not see their scale.
+    """
+
+    n_folds: int
+    seed: int
+    scoring: str = "roc_auc"
+
+
+@dataclass(frozen=True)
 class Search:
     """A finished grid search on one training set.
 
-    best: the winner; pipeline: preparation and winner fitted on all rows; out_of_fold: (n,)
-    probabilities of the winner from the inner folds; table: one row a candidate.
+    Attributes
+    ----------
+    best
+        The winner.
+    pipeline
+        Preparation and winner, fitted on all rows.
+    out_of_fold
+        Probabilities (n,) of the winner from the inner folds.
+    table
+        Scores, one row a candidate.
     """
 
     best: Candidate
@@ -174,10 +211,8 @@ def grid_search(
     *,
     preparation: Pipeline,
     points: Sequence[Candidate],
-    n_folds: int,
-    seed: int,
+    plan: SearchPlan,
     name: str,
-    scoring: str = "roc_auc",
 ) -> Search:
     """Return the candidate with the best mean score over inner folds, refitted on all rows.
 
@@ -188,21 +223,21 @@ def grid_search(
         on one side of every fold.
     preparation
         Unfitted transformers (selection); fitted once a fold and once at the end.
-    n_folds
-        Inner folds, fewer when a class has fewer units.
+    points
+        Candidates; the earlier, simpler one wins among equals.
+    plan
+        Folds, seed and scoring.
     name
         Names the random numbers, so that searches do not share folds by accident.
-    scoring
-        ``roc_auc`` (the larger the better) or ``log_loss`` (the smaller). Log loss also asks for
-        probabilities that mean the same in every fold; the AUC does not see their scale.
 
     Raises
     ------
     BadConfig
         The scoring is none of these.
     """
-    check_scoring(scoring)
-    fold = inner_folds(y, groups, n_folds=n_folds, seed=seed, name=name)
+    check_scoring(plan.scoring)
+    seed = plan.seed
+    fold = inner_folds(y, groups, n_folds=plan.n_folds, seed=seed, name=name)
     probability = np.full((len(points), len(y)), np.nan)
     auc = np.full((len(points), fold.max() + 1), np.nan)
     loss = np.full_like(auc, np.nan)
@@ -218,8 +253,7 @@ def grid_search(
             probability[i, judged] = at_prevalence(
                 judged_probability, before=y[train].mean(), after=y.mean()
             )
-    # equal scores: the earlier, simpler candidate
-    score = auc if scoring == "roc_auc" else -loss
+    score = auc if plan.scoring == "roc_auc" else -loss
     winner = int(np.argmax(np.round(score.mean(axis=1), 12)))
     pipeline = fit_pipeline(
         X, y, groups, preparation=preparation, candidate=points[winner], seed=seed

@@ -1,10 +1,10 @@
-"""Trials of a protocol on data whose truth is known: whether it finds what is not there.
+"""Controls of a protocol on data whose truth is known: whether it finds what is not there.
 
-A trial is a study's own material with one thing changed: its outcomes shuffled, its features
+A control is a study's own material with one thing changed: its outcomes shuffled, its features
 replaced by noise, a signal planted, the held-out rows spoilt. A protocol turns it into
 signatures. An honest one finds nothing in noise, finds a planted signal, and gives training rows
-the same predictions whatever stands in the held-out rows. The controls below do what papers get
-wrong, so that a check which could not fail would be noticed.
+the same predictions whatever stands in the held-out rows. Two protocols that leak, as published
+ones did, show that the checks can fail.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
-from her2.core.parallel import run_jobs
 from her2.core.seeds import generator
 from her2.models.fusion import signature_regression
-from her2.models.nested_cv import Arm, Signature, TrainingSet
+from her2.models.nested_cv import Arm, Signature, TrainingSet, run_in_order
 from her2.models.resampling import POISON, shuffled_outcomes
 from her2.selection import fit_chain, no_selection
 from her2.stats import auc
@@ -40,7 +37,17 @@ PLANTED_ERRORS = 6.0  # standard errors by which the means of the two outcomes d
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in a fixed order: keys, outcomes (n,), units (n,)."""
+    """Rows in a fixed order.
+
+    Attributes
+    ----------
+    keys
+        Of the lesions.
+    y_true
+        Outcomes, (n,).
+    groups
+        Units that stay together, (n,).
+    """
 
     keys: tuple[str, ...]
     y_true: IntArray
@@ -53,11 +60,19 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What a protocol is given.
+class Control:
+    """The material that a protocol is given.
 
-    arms: their features hold training and held-out rows; held_out: rows that no fit may see;
-    number: of this repetition.
+    Attributes
+    ----------
+    arms
+        Their features hold training and held-out rows.
+    training
+        Rows to learn from.
+    held_out
+        Rows that no fit may see.
+    seed, number
+        Of the random numbers, and of this repetition.
     """
 
     arms: tuple[Arm, ...]
@@ -68,16 +83,24 @@ class Trial:
 
     def random(self, *names: str) -> np.random.Generator:
         """Return the generator of this repetition for a purpose."""
-        return generator(self.seed, "trial", *names, self.number)
+        return generator(self.seed, "trial", *names, self.number)  # the name of the stream
 
 
-Protocol = Callable[[Trial], Mapping[str, Signature]]
-Change = Callable[[Trial], Trial]
+Protocol = Callable[[Control], Mapping[str, Signature]]
+Change = Callable[[Control], Control]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What a protocol made of a trial, with the rows of the two `ROLES` and their outcomes."""
+class ControlResult:
+    """The signatures that a protocol made of a control.
+
+    Attributes
+    ----------
+    signatures
+        By arm.
+    training, held_out
+        Rows of the two `ROLES`, with the outcomes of the control.
+    """
 
     signatures: Mapping[str, Signature]
     training: Rows
@@ -92,89 +115,82 @@ class Judged:
         return _area(self.held_out.y_true, probability)
 
 
-def run_trials(
+def run_controls(
     plan: Sequence[tuple[Protocol, Change, int]],
-    trial: Trial,
+    control: Control,
     *,
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
-) -> list[Judged]:
-    """Return what each protocol made of the changed trial, in the order of the plan.
+) -> list[ControlResult]:
+    """Return the results of the plan, in its order.
 
     Parameters
     ----------
     plan
-        Protocol, what is changed before it sees the trial, and the number of the repetition.
-    trial
+        Protocol, the change of the material, and the number of the repetition.
+    control
         The study's own material.
     n_workers
         Processes; the result does not depend on it.
     """
-    jobs = (
-        delayed(_run_one)(i, protocol, change, replace(trial, number=number))
-        for i, (protocol, change, number) in enumerate(plan)
-    )
-    found: dict[int, Judged] = {}
-    for i, judged in run_jobs(jobs, n_workers=n_workers):
-        found[i] = judged
-        advance(len(found))
-    return [found[i] for i in range(len(plan))]
+    calls = ((protocol, change, replace(control, number=n)) for protocol, change, n in plan)
+    return run_in_order(_run_one, calls, n_workers=n_workers, advance=advance)
 
 
-def unchanged(trial: Trial) -> Trial:
-    """Return the trial as it is."""
-    return trial
+def unchanged(control: Control) -> Control:
+    """Return the control as it is."""
+    return control
 
 
-def shuffled(trial: Trial) -> Trial:
-    """Return the trial after patients have swapped outcomes, within their fold or held out.
+def shuffled(control: Control) -> Control:
+    """Return the control after patients have swapped outcomes, within their fold or held out.
 
     Whole patients swap, not rows: lesions of one patient resemble each other, and a shuffle of
     rows would destroy a dependence that the real data have.
     """
-    rows = trial.held_out
+    rows = control.held_out
     as_one_fold = TrainingSet(rows.keys, rows.y_true, rows.groups, np.zeros_like(rows.groups))
-    y_train = shuffled_outcomes(trial.training, trial.random("shuffle"))
-    y_held_out = shuffled_outcomes(as_one_fold, trial.random("shuffle held out"))
+    y_train = shuffled_outcomes(control.training, control.random("shuffle"))
+    y_held_out = shuffled_outcomes(as_one_fold, control.random("shuffle held out"))
     return replace(
-        trial,
-        training=replace(trial.training, y_true=y_train),
+        control,
+        training=replace(control.training, y_true=y_train),
         held_out=replace(rows, y_true=y_held_out),
     )
 
 
-def noise(trial: Trial) -> Trial:
-    """Return the trial with every feature replaced by independent standard normal numbers."""
-    return _with_values(trial, lambda arm: _standard_normal(trial, arm))
+def noise(control: Control) -> Control:
+    """Return the control with every feature replaced by independent standard normal numbers."""
+    return _with_values(control, lambda arm: _standard_normal(control, arm))
 
 
-def planted(trial: Trial) -> Trial:
+def planted(control: Control) -> Control:
     """Return noise in which three to twenty columns of every arm tell the outcome.
 
     Clearly enough for any cohort that can be split at all: about one standard deviation among 200
     patients, two among 30.
     """
-    y = trial.training.y_true
+    y = control.training.y_true
     shift = PLANTED_ERRORS * float(np.sqrt(1 / y.sum() + 1 / (len(y) - y.sum())))
-    rows = dict(zip(trial.training.keys, trial.training.y_true.tolist(), strict=True))
-    rows |= dict(zip(trial.held_out.keys, trial.held_out.y_true.tolist(), strict=True))
+    rows = dict(zip(control.training.keys, control.training.y_true.tolist(), strict=True))
+    rows |= dict(zip(control.held_out.keys, control.held_out.y_true.tolist(), strict=True))
 
     def values(arm: Arm) -> FloatArray:
-        found = _standard_normal(trial, arm)
+        found = _standard_normal(control, arm)
         n_columns = found.shape[1]
         share = round(PLANTED_SHARE * n_columns)
         n_planted = min(n_columns, max(FEWEST_PLANTED, min(MOST_PLANTED, share)))
-        chosen = trial.random("planted", arm.name).permutation(n_columns)[:n_planted]
+        chosen = control.random("planted", arm.name).permutation(n_columns)[:n_planted]
         outcome = np.array([rows[str(key)] for key in arm.features.index])
         found[:, chosen] += shift * outcome[:, np.newaxis]
         return found
 
-    return _with_values(trial, values)
+    return _with_values(control, values)
 
 
-def poisoned(trial: Trial) -> Trial:
-    """Return the trial with absurd features and inverted outcomes in the held-out rows."""
-    keys = list(trial.held_out.keys)
+def poisoned(control: Control) -> Control:
+    """Return the control with absurd features and inverted outcomes in the held-out rows."""
+    keys = list(control.held_out.keys)
 
     def spoilt(arm: Arm) -> Arm:
         features = arm.features.copy()
@@ -184,24 +200,24 @@ def poisoned(trial: Trial) -> Trial:
         features.loc[keys, features.columns.difference(numeric)] = "poison"
         return replace(arm, features=features)
 
-    inverted = replace(trial.held_out, y_true=1 - trial.held_out.y_true)
-    return replace(trial, arms=tuple(spoilt(arm) for arm in trial.arms), held_out=inverted)
+    inverted = replace(control.held_out, y_true=1 - control.held_out.y_true)
+    return replace(control, arms=tuple(spoilt(arm) for arm in control.arms), held_out=inverted)
 
 
-def rearranged(trial: Trial) -> Trial:
-    """Return the trial with the held-out rows in another order, and one of them gone."""
-    rows = trial.held_out
-    order = trial.random("order").permutation(len(rows.keys))[1:]
+def rearranged(control: Control) -> Control:
+    """Return the control with the held-out rows in another order, and one of them gone."""
+    rows = control.held_out
+    order = control.random("order").permutation(len(rows.keys))[1:]
     kept = Rows(tuple(rows.keys[i] for i in order), rows.y_true[order], rows.groups[order])
-    keys = [*trial.training.keys, *kept.keys]
-    arms = tuple(replace(arm, features=arm.features.loc[keys]) for arm in trial.arms)
-    return replace(trial, arms=arms, held_out=kept)
+    keys = [*control.training.keys, *kept.keys]
+    arms = tuple(replace(arm, features=arm.features.loc[keys]) for arm in control.arms)
+    return replace(control, arms=arms, held_out=kept)
 
 
 def selected_before_split(protocol: Protocol) -> Protocol:
-    """Return a control that leaks: preparation and selection learn from all rows, then `protocol`.
+    """Return a protocol that leaks: its preparation and selection learn from all rows.
 
-    The sin of "select features, then split": on noise it reports an AUC of .8 to .9.
+    The error "select features, then split": on noise it reports an AUC of .8 to .9.
 
     References
     ----------
@@ -214,10 +230,10 @@ def selected_before_split(protocol: Protocol) -> Protocol:
 class _SelectedBeforeSplit:
     protocol: Protocol
 
-    def __call__(self, trial: Trial) -> Mapping[str, Signature]:
-        keys = [*trial.training.keys, *trial.held_out.keys]
-        y = np.concatenate([trial.training.y_true, trial.held_out.y_true])
-        groups = np.concatenate([trial.training.groups, trial.held_out.groups])
+    def __call__(self, control: Control) -> Mapping[str, Signature]:
+        keys = [*control.training.keys, *control.held_out.keys]
+        y = np.concatenate([control.training.y_true, control.held_out.y_true])
+        groups = np.concatenate([control.training.groups, control.held_out.groups])
 
         def leaking(arm: Arm) -> Arm:
             X = arm.rows(keys)
@@ -225,21 +241,21 @@ class _SelectedBeforeSplit:
             features = pd.DataFrame(np.asarray(prepared), index=keys)
             return Arm(arm.name, features, no_selection(), arm.points)
 
-        return self.protocol(replace(trial, arms=tuple(leaking(arm) for arm in trial.arms)))
+        return self.protocol(replace(control, arms=tuple(leaking(arm) for arm in control.arms)))
 
 
-def stacked_in_sample(judged: Judged, members: Sequence[str]) -> FloatArray:
-    """Return a second control that leaks, (n_train,): fusion of in-sample signatures.
+def stacked_in_sample(result: ControlResult, members: Sequence[str]) -> FloatArray:
+    """Return predictions that leak, (n_train,): the fusion of in-sample signatures.
 
     Every member has seen the rows, the regression has too, and they are judged on them.
     """
-    signatures = np.column_stack([judged.signatures[m].in_sample for m in members])
+    signatures = np.column_stack([result.signatures[m].in_sample for m in members])
     with _separable():
-        regression = signature_regression().fit(signatures, judged.training.y_true)
+        regression = signature_regression().fit(signatures, result.training.y_true)
     return np.asarray(regression.predict_proba(signatures)[:, 1])
 
 
-def changed_predictions(before: Judged, after: Judged) -> dict[str, float]:
+def changed_predictions(before: ControlResult, after: ControlResult) -> dict[str, float]:
     """Return by arm how far predictions of training rows moved at most; 0: to the last bit."""
     return {
         arm: max(
@@ -250,8 +266,8 @@ def changed_predictions(before: Judged, after: Judged) -> dict[str, float]:
     }
 
 
-def changed_held_out(before: Judged, after: Judged) -> dict[str, float]:
-    """Return by arm how far predictions moved at most of held-out rows that both trials have."""
+def changed_held_out(before: ControlResult, after: ControlResult) -> dict[str, float]:
+    """Return by arm how far predictions moved at most, of held-out rows that both have."""
     moved = {}
     for arm, signature in after.signatures.items():
         first = np.array([before.signatures[arm].held_out[key] for key in signature.held_out])
@@ -259,15 +275,13 @@ def changed_held_out(before: Judged, after: Judged) -> dict[str, float]:
     return moved
 
 
-def _run_one(
-    position: int, protocol: Protocol, change: Change, trial: Trial
-) -> tuple[int, Judged]:
-    with threadpool_limits(1), _separable():
-        changed = change(trial)
+def _run_one(protocol: Protocol, change: Change, control: Control) -> ControlResult:
+    with _separable():
+        changed = change(control)
         signatures = dict(protocol(changed))
-        learned = changed.training
+    learned = changed.training
     rows = Rows(learned.keys, learned.y_true, learned.groups)
-    return position, Judged(signatures, rows, changed.held_out)
+    return ControlResult(signatures, rows, changed.held_out)
 
 
 @contextmanager
@@ -278,9 +292,9 @@ def _separable() -> Iterator[None]:
         yield
 
 
-def _with_values(trial: Trial, values: Callable[[Arm], FloatArray]) -> Trial:
+def _with_values(control: Control, values: Callable[[Arm], FloatArray]) -> Control:
     return replace(
-        trial,
+        control,
         arms=tuple(
             replace(
                 arm,
@@ -288,13 +302,13 @@ def _with_values(trial: Trial, values: Callable[[Arm], FloatArray]) -> Trial:
                     values(arm), index=arm.features.index, columns=arm.features.columns
                 ),
             )
-            for arm in trial.arms
+            for arm in control.arms
         ),
     )
 
 
-def _standard_normal(trial: Trial, arm: Arm) -> FloatArray:
-    return trial.random("noise", arm.name).standard_normal(arm.features.shape)
+def _standard_normal(control: Control, arm: Arm) -> FloatArray:
+    return control.random("noise", arm.name).standard_normal(arm.features.shape)
 
 
 def _largest(first: FloatArray, second: FloatArray) -> float:

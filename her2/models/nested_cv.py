@@ -7,9 +7,9 @@ is fitted the same way on all training patients. No function here is ever given 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,25 +19,39 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from her2.core.parallel import run_jobs
-from her2.models.classifiers import TITLES, Candidate, Search, grid_search
+from her2.models.classifiers import TITLES, Candidate, Search, SearchPlan, grid_search
 from her2.models.fusion import signature_regression
 from her2.models.imbalance import at_prevalence
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Result = TypeVar("Result")
 
 _ROUNDING = 1e-7  # spread of probabilities that are all one; some classifiers count in float32
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to predict: features of all lesions (index `Lesion.key`), and how to learn.
+    """One way to predict: features of all lesions, and how to learn from them.
 
-    is_table: the preparation wants named columns (clinical variables), not an array;
-    auxiliary: names of columns that help the preparation and can never be selected (a second
-    reader's features, the scanner);
-    by_fold: features that were made without the outer fold of that number, with the same columns,
-    where a fold has its own (networks fine-tuned without it); then there is one repeat only.
+    Attributes
+    ----------
+    name
+        One of `her2.core.types.ARMS`.
+    features
+        Table of all lesions; its index is `Lesion.key`.
+    preparation
+        Unfitted transformers: selection, scaling.
+    points
+        Candidates of the grid search.
+    is_table
+        Whether the preparation takes named columns (clinical variables), not an array.
+    auxiliary
+        Names of columns that help the preparation and can never be selected (a second reader's
+        features, the scanner).
+    by_fold
+        Features that were made without the outer fold of that number, with the same columns,
+        where a fold has its own (networks fine-tuned without it); then there is one repeat only.
     """
 
     name: str
@@ -73,10 +87,17 @@ class Arm:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Training rows in a fixed order: keys, outcomes (n,), units (n,), outer folds (n,).
+    """Training rows in a fixed order.
 
-    more_folds: outer folds (n,) of further repeats of the cross-validation; the first repeat
-    makes the signatures, all of them make the primary estimate.
+    Attributes
+    ----------
+    keys
+        Of the lesions.
+    y_true, groups, fold
+        Outcomes, units and outer folds, (n,) each.
+    more_folds
+        Outer folds (n,) of further repeats of the cross-validation; the first repeat makes the
+        signatures, all of them make the primary estimate.
     """
 
     keys: tuple[str, ...]
@@ -112,9 +133,14 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class FoldFits:
-    """One outer cross-validation: a search without each fold's rows, and what they predict.
+    """One outer cross-validation.
 
-    out_of_fold: (n_train,), each probability by the search that has not seen the row.
+    Attributes
+    ----------
+    searches
+        One without the rows of each fold.
+    out_of_fold
+        Probabilities (n_train,), each by the search that has not seen the row.
     """
 
     searches: tuple[Search, ...]
@@ -125,8 +151,16 @@ class FoldFits:
 class FittedArm:
     """An arm after training.
 
-    final: the search on all training rows; repeats: one outer cross-validation each;
-    in_sample: (n_train,) probabilities of the training rows by the final model.
+    Attributes
+    ----------
+    name
+        Of the arm.
+    final
+        The search on all training rows.
+    repeats
+        One outer cross-validation each.
+    in_sample
+        Probabilities (n_train,) of the training rows by the final model.
     """
 
     name: str
@@ -154,7 +188,16 @@ class FittedArm:
 class CombinedArm:
     """Logistic regression of two arms' signatures, fitted on out-of-fold signatures alone.
 
-    repeats: (n_repeats, n_train) out-of-fold probabilities; in_sample: (n_train,).
+    Attributes
+    ----------
+    members
+        Names of the arms.
+    regression
+        Fitted on all training rows.
+    repeats
+        Out-of-fold probabilities, (n_repeats, n_train).
+    in_sample
+        Probabilities of the training rows, (n_train,).
     """
 
     members: tuple[str, ...]
@@ -198,21 +241,45 @@ def fit_arms(
     advance
         Called with the number of finished searches (arms x `n_searches`).
     """
-    tasks = [(arm, task) for arm in arms for task in _tasks(training)]
-    inner = {"n_folds": n_folds, "seed": seed, "scoring": scoring}
-    jobs = (
-        delayed(_search)(i, arm.alone(training.keys), training, task, inner)
-        for i, (arm, task) in enumerate(tasks)
-    )
-    searches: dict[int, Search] = {}
-    for i, search in run_jobs(jobs, n_workers=n_workers):
-        searches[i] = search
-        advance(len(searches))
-    width = n_searches(training)
-    return {
-        arm.name: _assemble(arm, training, [searches[a * width + k] for k in range(width)])
-        for a, arm in enumerate(arms)
-    }
+    tasks, plan = _tasks(training), SearchPlan(n_folds, seed, scoring)
+    calls = ((arm.alone(training.keys), training, task, plan) for arm in arms for task in tasks)
+    searches = iter(run_in_order(_search, calls, n_workers=n_workers, advance=advance))
+    return {arm.name: _assemble(arm, training, [next(searches) for _ in tasks]) for arm in arms}
+
+
+def run_in_order(
+    function: Callable[..., Result],
+    calls: Iterable[tuple[Any, ...]],
+    *,
+    n_workers: int,
+    advance: Callable[[int], None],
+) -> list[Result]:
+    """Return what a function makes of the arguments of each call, in the order of the calls.
+
+    Parameters
+    ----------
+    function
+        Runs on one thread of a worker.
+    calls
+        Arguments, made when a worker is free.
+    n_workers
+        Processes; the result does not depend on it.
+    advance
+        Called with the number of finished calls.
+    """
+    jobs = (delayed(_numbered)(i, function, call) for i, call in enumerate(calls))
+    found: dict[int, Result] = {}
+    for i, result in run_jobs(jobs, n_workers=n_workers):
+        found[i] = result
+        advance(len(found))
+    return [found[i] for i in range(len(found))]
+
+
+def _numbered(
+    position: int, function: Callable[..., Result], call: tuple[Any, ...]
+) -> tuple[int, Result]:
+    with threadpool_limits(1):
+        return position, function(*call)
 
 
 def n_searches(training: TrainingSet) -> int:
@@ -257,10 +324,20 @@ def _combine_folds(members: Sequence[FoldFits], training: TrainingSet) -> FloatA
 
 @dataclass(frozen=True)
 class Signature:
-    """What an arm says of every lesion, and with what.
+    """An arm's probabilities of all lesions.
 
-    repeats: (n_repeats, n_train) out-of-fold probabilities in the order of `TrainingSet.keys`;
-    in_sample: (n_train,); held_out: by lesion key, for lesions of the other roles.
+    Attributes
+    ----------
+    arm, model
+        Name of the arm, and title of its model.
+    n_features
+        Features that the model reads.
+    repeats
+        Out-of-fold probabilities (n_repeats, n_train) in the order of `TrainingSet.keys`.
+    in_sample
+        Probabilities of the training rows by the final model, (n_train,).
+    held_out
+        Probabilities by lesion key, for lesions of the other roles.
     """
 
     arm: str
@@ -323,22 +400,13 @@ def _tasks(training: TrainingSet) -> list[_Task]:
     return [*tasks, _Task(everybody, f"fold {training.n_folds}")]
 
 
-def _search(
-    position: int, arm: Arm, training: TrainingSet, task: _Task, inner: Mapping[str, Any]
-) -> tuple[int, Search]:
-    """Return one search and where it belongs."""
+def _search(arm: Arm, training: TrainingSet, task: _Task, plan: SearchPlan) -> Search:
     arm = arm if task.fold is None else arm.judging(task.fold)
-    with threadpool_limits(1):
-        search = grid_search(
-            arm.rows(training.keys)[task.rows],
-            training.y_true[task.rows],
-            training.groups[task.rows],
-            preparation=arm.preparation,
-            points=arm.points,
-            name=task.name,
-            **inner,
-        )
-    return position, search
+    X, y, groups = arm.rows(training.keys), training.y_true, training.groups
+    return grid_search(
+        X[task.rows], y[task.rows], groups[task.rows], preparation=arm.preparation,
+        points=arm.points, plan=plan, name=task.name,
+    )  # fmt: skip
 
 
 def _assemble(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FittedArm:

@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from her2.core.errors import NotEstimable
-from her2.core.parallel import run_jobs
 from her2.core.seeds import generator
-from her2.models.classifiers import Candidate, fit_pipeline, grid_search, positive_probability
-from her2.models.nested_cv import Arm, FittedArm, TrainingSet
+from her2.models.classifiers import (
+    Candidate,
+    SearchPlan,
+    fit_pipeline,
+    grid_search,
+    positive_probability,
+)
+from her2.models.nested_cv import Arm, FittedArm, TrainingSet, run_in_order
 from her2.selection import fit_chain
 from her2.stats import auc, optimism_corrected
 
@@ -59,17 +62,12 @@ def learning_curve(
         (arm, share) -> probabilities in the order of `TrainingSet.keys`.
     """
     tasks = [(arm, share) for arm in arms for share in shares]
-    jobs = (
-        delayed(_learn_from_share)(
-            i, _alone(arm, training), fitted[arm.name], training, share, seed
-        )
-        for i, (arm, share) in enumerate(tasks)
+    calls = (
+        (arm.alone(training.keys), fitted[arm.name], training, share, seed) for arm, share in tasks
     )
-    found: dict[int, FloatArray] = {}
-    for i, probability in run_jobs(jobs, n_workers=n_workers):
-        found[i] = probability
-        advance(len(found))
-    return {(arm.name, share): found[i] for i, (arm, share) in enumerate(tasks)}
+    found = run_in_order(_learn_from_share, calls, n_workers=n_workers, advance=advance)
+    names = [(arm.name, share) for arm, share in tasks]
+    return dict(zip(names, found, strict=True))
 
 
 def selected_in_resamples(
@@ -87,15 +85,9 @@ def selected_in_resamples(
     who was drawn counts once (about 63 % of them): the t-test would count a copy as another
     patient.
     """
-    jobs = (
-        delayed(_select_in_resample)(i, _alone(arm, training), training, seed)
-        for i in range(n_resamples)
-    )
-    kept = np.zeros((n_resamples, arm.features.shape[1]), dtype=bool)
-    for done, (i, support) in enumerate(run_jobs(jobs, n_workers=n_workers), start=1):
-        kept[i] = support
-        advance(done)
-    return kept
+    calls = ((i, arm.alone(training.keys), training, seed) for i in range(n_resamples))
+    found = run_in_order(_select_in_resample, calls, n_workers=n_workers, advance=advance)
+    return np.array(found, dtype=bool).reshape(n_resamples, arm.features.shape[1])
 
 
 def shuffled_aucs(
@@ -113,15 +105,9 @@ def shuffled_aucs(
     Patients swap outcomes, selection and model are refitted in every outer fold, and the result
     is judged against the shuffled outcomes: about .5, unless the protocol leaks.
     """
-    jobs = (
-        delayed(_shuffled_auc)(i, _alone(arm, training), fitted, training, seed)
-        for i in range(n_shuffles)
-    )
-    found = np.full(n_shuffles, np.nan)
-    for done, (i, area) in enumerate(run_jobs(jobs, n_workers=n_workers), start=1):
-        found[i] = area
-        advance(done)
-    return found
+    calls = ((i, arm.alone(training.keys), fitted, training, seed) for i in range(n_shuffles))
+    found = run_in_order(_shuffled_auc, calls, n_workers=n_workers, advance=advance)
+    return np.array(found, dtype=np.float64)
 
 
 def shuffled_outcomes(training: TrainingSet, rng: np.random.Generator) -> IntArray:
@@ -144,9 +130,7 @@ def optimism_of_pipelines(
     training: TrainingSet,
     *,
     n_resamples: int,
-    n_folds: int,
-    scoring: str,
-    seed: int,
+    plan: SearchPlan,
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
@@ -159,16 +143,9 @@ def optimism_of_pipelines(
     ----------
     Harrell et al. (1996), Stat. Med. 15:361, section 5.
     """
-    settings = {"n_folds": n_folds, "scoring": scoring, "seed": seed}
-    jobs = (
-        delayed(_optimism)(i, _alone(arm, training), training, n_resamples, settings)
-        for i, arm in enumerate(arms)
-    )
-    found: dict[int, pd.DataFrame] = {}
-    for i, table in run_jobs(jobs, n_workers=n_workers):
-        found[i] = table
-        advance(len(found))
-    frames = [found[i].assign(arm=arm.name) for i, arm in enumerate(arms)]
+    calls = ((arm.alone(training.keys), training, n_resamples, plan) for arm in arms)
+    found = run_in_order(_optimism, calls, n_workers=n_workers, advance=advance)
+    frames = [table.assign(arm=arm.name) for table, arm in zip(found, arms, strict=True)]
     columns = ["arm", "measure", "apparent", "optimism", "corrected", "n_resamples", "note"]
     return pd.concat(frames, ignore_index=True)[columns]
 
@@ -206,11 +183,6 @@ def selected_features(pipeline: Pipeline, n_features: int) -> BoolArray:
     return support
 
 
-def _alone(arm: Arm, training: TrainingSet) -> Arm:
-    """Return the arm with training rows only."""
-    return arm.alone(training.keys)
-
-
 def _refit(
     arm: Arm, training: TrainingSet, rows: BoolArray, candidate: Candidate, y: IntArray, seed: int
 ) -> Pipeline:
@@ -242,53 +214,44 @@ def _out_of_fold(
 
 
 def _learn_from_share(
-    position: int, arm: Arm, fitted: FittedArm, training: TrainingSet, share: float, seed: int
-) -> tuple[int, FloatArray]:
+    arm: Arm, fitted: FittedArm, training: TrainingSet, share: float, seed: int
+) -> FloatArray:
     def learners(k: int) -> BoolArray:
         rng = generator(seed, "learning curve", arm.name, f"{share:g}", k)
         return _draw(training, training.fold != k, share, rng)
 
-    with threadpool_limits(1):
-        return position, _out_of_fold(arm, fitted, training, learners, training.y_true, seed)
+    return _out_of_fold(arm, fitted, training, learners, training.y_true, seed)
 
 
-def _select_in_resample(
-    position: int, arm: Arm, training: TrainingSet, seed: int
-) -> tuple[int, BoolArray]:
-    rng = generator(seed, "stability", arm.name, position)
-    rows = _bootstrap_once(training, rng)
+def _select_in_resample(number: int, arm: Arm, training: TrainingSet, seed: int) -> BoolArray:
+    rows = _bootstrap_once(training, generator(seed, "stability", arm.name, number))
     X = arm.rows(training.keys)[rows]
-    with threadpool_limits(1):
-        chain = fit_chain(arm.preparation, X, training.y_true[rows], training.groups[rows])
-    return position, selected_features(chain, X.shape[1])
+    chain = fit_chain(arm.preparation, X, training.y_true[rows], training.groups[rows])
+    return selected_features(chain, X.shape[1])
 
 
 def _shuffled_auc(
-    position: int, arm: Arm, fitted: FittedArm, training: TrainingSet, seed: int
-) -> tuple[int, float]:
-    y = shuffled_outcomes(training, generator(seed, "shuffle", position))
-    with threadpool_limits(1):
-        probability = _out_of_fold(arm, fitted, training, lambda k: training.fold != k, y, seed)
-    return position, auc(y, probability)
+    number: int, arm: Arm, fitted: FittedArm, training: TrainingSet, seed: int
+) -> float:
+    y = shuffled_outcomes(training, generator(seed, "shuffle", number))
+    probability = _out_of_fold(arm, fitted, training, lambda k: training.fold != k, y, seed)
+    return auc(y, probability)
 
 
-def _optimism(
-    position: int, arm: Arm, training: TrainingSet, n_resamples: int, settings: Mapping[str, Any]
-) -> tuple[int, pd.DataFrame]:
+def _optimism(arm: Arm, training: TrainingSet, n_resamples: int, plan: SearchPlan) -> pd.DataFrame:
     rows = arm.features.loc[list(training.keys)].set_axis(training.groups)
 
     def fit(table: pd.DataFrame, y: IntArray) -> Callable[[pd.DataFrame], FloatArray]:
         search = grid_search(
             _as_input(arm, table), y, table.index.to_numpy(), preparation=arm.preparation,
-            points=arm.points, name="optimism", **settings,
+            points=arm.points, plan=plan, name="optimism",
         )  # fmt: skip
         return lambda others: search.predict(_as_input(arm, others))
 
-    with threadpool_limits(1):
-        return position, optimism_corrected(
-            fit, rows, training.y_true, groups=training.groups, n_resamples=n_resamples,
-            seed=generator(settings["seed"], "optimism", arm.name),
-        )  # fmt: skip
+    return optimism_corrected(
+        fit, rows, training.y_true, groups=training.groups, n_resamples=n_resamples,
+        seed=generator(plan.seed, "optimism", arm.name),
+    )  # fmt: skip
 
 
 def _as_input(arm: Arm, table: pd.DataFrame) -> Any:

@@ -18,7 +18,17 @@ from her2.core.types import Lesion, Role, split_groups
 
 @dataclass(frozen=True)
 class Split:
-    """The role of every lesion (by `Lesion.key`), sorted; `origin` is ``drawn`` or ``brought``."""
+    """The role of every lesion.
+
+    Attributes
+    ----------
+    train, test, external
+        Values of `Lesion.key`, sorted.
+    origin
+        ``drawn``, or ``brought`` by the table.
+    test_size, seed
+        Of the draw.
+    """
 
     train: tuple[str, ...]
     test: tuple[str, ...]

@@ -10,7 +10,6 @@ from scipy.stats import norm
 from her2.core.errors import BadArgument
 from her2.paper_checks.claims import Area, AreaComparison, Brier, Curve, PrintedStudy
 from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.matrices import matrix_measures
 from her2.paper_checks.printed import Interval, Printed, corners, overlap
 from her2.paper_checks.proportions import case_numbers
 
@@ -31,23 +30,8 @@ def auc_bounds(sensitivity: float, specificity: float, *, curve: Curve = "concav
       most 1 - (1 - J)^2 / 2, and at least t (1 - f). This needs no concave curve, so it holds
       for an empirical one.
 
-    Parameters
-    ----------
-    sensitivity, specificity
-        In [0, 1].
-    curve
-        What is known of the curve.
-
-    Returns
-    -------
-    tuple of float
-        (low, high) in [0, 1]. A point below the diagonal lies on no concave curve: it gets the
-        bounds of any curve.
-
-    Raises
-    ------
-    BadArgument
-        If a rate lies outside [0, 1].
+    A point below the diagonal lies on no concave curve: it gets the bounds of any curve. A rate
+    outside [0, 1] is a `BadArgument`.
 
     References
     ----------
@@ -83,58 +67,23 @@ def _largest_concave(f: float, t: float) -> float:
 
 
 def check_areas(study: PrintedStudy) -> list[Contradiction]:
-    """AUCs that miss their interval or their operating point, and intervals that cannot be.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import ConfusionMatrix
-    >>> matrix = ConfusionMatrix("Results", "test", tp=19, fp=9, tn=24, fn=11)
-    >>> claim = Area("Results, DL", Printed.read("0.870"), matrix=matrix)
-    >>> print(*check_areas(PrintedStudy(areas=(claim,))))  # doctest: +NORMALIZE_WHITESPACE
-    Results, DL: found AUC 0.870 through sensitivity 0.633 and specificity 0.727,
-    expected 0.680 to 0.800 for a concave curve (an AUC is possible given its operating point)
-    """
-    found: list[Contradiction] = []
-    for claim in study.areas:
-        found += [*_point(claim), *_interval(claim), *_width(study, claim)]
-    return found
-
-
-def check_area_comparisons(study: PrintedStudy) -> list[Contradiction]:
-    """Differences of AUCs that are not those of the AUCs, their interval, z or p-value.
-
-    Examples
-    --------
-    >>> first, second, difference = (Printed.read(x) for x in ("0.877", "0.889", "0.012"))
-    >>> claim = AreaComparison("Combined - DLR", difference, first, second)
-    >>> [(x.found, x.expected) for x in check_area_comparisons(PrintedStudy(comparisons=(claim,)))]
-    [('0.012 for 0.877 - 0.889', '-0.012')]
-    """
-    found: list[Contradiction] = []
-    for claim in study.comparisons:
-        found += [*_difference(claim), *_sign(claim), *_difference_interval(claim)]
-    return found
-
-
-def check_briers(study: PrintedStudy) -> list[Contradiction]:
-    """Brier scores outside [0, 1], and scaled ones that the prevalence contradicts.
+    """AUCs against their interval and operating point, their differences, and Brier scores.
 
     References
     ----------
     Steyerberg et al. (2010), Epidemiology 21:128, doi:10.1097/EDE.0b013e3181c30fb2: scaled
     Brier score, 1 - Brier / (prevalence (1 - prevalence)).
-
-    Examples
-    --------
-    >>> claim = Brier("Results", Printed.read("1.20"))
-    >>> [x.expected for x in check_briers(PrintedStudy(briers=(claim,)))]
-    ['0 to 1']
     """
-    return [x for claim in study.briers for x in _brier(study, claim)]
+    found: list[Contradiction] = []
+    for area in study.areas:
+        found += [*_point(study, area), *_interval(area), *_width(study, area)]
+    for comparison in study.comparisons:
+        found += [*_difference(comparison), *_sign(comparison), *_difference_interval(comparison)]
+    return [*found, *(x for claim in study.briers for x in _brier(study, claim))]
 
 
-def _point(claim: Area) -> Iterator[Contradiction]:
-    rates = _rates(claim)
+def _point(study: PrintedStudy, claim: Area) -> Iterator[Contradiction]:
+    rates = _rates(study, claim)
     if rates is None:
         return
     (t_low, t_high), (s_low, s_high) = rates
@@ -145,21 +94,15 @@ def _point(claim: Area) -> Iterator[Contradiction]:
         return
     t, s = (t_low + t_high) / 2.0, (s_low + s_high) / 2.0
     found = f"AUC {claim.auc} through sensitivity {t:.3f} and specificity {s:.3f}"
-    expected = f"{low:.3f} to {high:.3f} {_CURVES[claim.curve]}"
+    curve = {"any": "any curve", "concave": "a concave curve", "youden": "Youden's point"}
+    expected = f"{low:.3f} to {high:.3f} for {curve[claim.curve]}"
     yield Contradiction(claim.where, Rule.AUC_POINT, found, expected)
 
 
-_CURVES = {
-    "any": "for any curve",
-    "concave": "for a concave curve",
-    "youden": "where Youden's index is largest",
-}
-
-
-def _rates(claim: Area) -> tuple[Interval, Interval] | None:
+def _rates(study: PrintedStudy, claim: Area) -> tuple[Interval, Interval] | None:
     """Sensitivity and specificity, each as the values that can have been printed so."""
-    if claim.matrix is not None:
-        measures = matrix_measures(claim.matrix)
+    if claim.matrix:
+        measures = next(m for m in study.matrices if m.where == claim.matrix).right_measures
         t, s = measures["sensitivity"], measures["specificity"]
         return None if t is None or s is None else ((t, t), (s, s))
     if claim.sensitivity is None or claim.specificity is None:
@@ -176,14 +119,18 @@ def _interval(claim: Area) -> Iterator[Contradiction]:
         yield Contradiction(claim.where, Rule.ESTIMATE_IN_INTERVAL, found, "one that holds it")
         return
     is_clipped = claim.low.admits(0.0) or claim.high.admits(1.0)
-    middle = (
-        (claim.low.low + claim.high.low) / 2.0,
-        (claim.low.high + claim.high.high) / 2.0,
-    )
-    if claim.is_wald and not is_clipped and not overlap(auc, middle):
-        centre = (claim.low.value + claim.high.value) / 2.0
-        expected = f"{centre:.{claim.auc.decimals}f}, the middle of the interval"
-        yield Contradiction(claim.where, Rule.INTERVAL_SYMMETRY, found, expected)
+    if claim.is_wald and not is_clipped:
+        yield from _symmetry(claim.where, claim.auc, claim.low, claim.high)
+
+
+def _symmetry(
+    where: str, estimate: Printed, low: Printed, high: Printed
+) -> Iterator[Contradiction]:
+    if not estimate.meets(((low.low + high.low) / 2.0, (low.high + high.high) / 2.0)):
+        centre = (low.value + high.value) / 2.0
+        expected = f"{centre:.{estimate.decimals}f}, the middle of the interval"
+        found = f"{estimate} in {low} to {high}"
+        yield Contradiction(where, Rule.INTERVAL_SYMMETRY, found, expected)
 
 
 def _width(study: PrintedStudy, claim: Area) -> Iterator[Contradiction]:
@@ -232,24 +179,13 @@ def _difference_interval(claim: AreaComparison) -> Iterator[Contradiction]:
     difference, low, high = claim.difference, claim.low, claim.high
     if difference is None or low is None or high is None:
         return
-    found = f"{difference} in {low} to {high}"
-    middle = ((low.low + high.low) / 2.0, (low.high + high.high) / 2.0)
-    if not difference.meets(middle):
-        centre = (low.value + high.value) / 2.0
-        expected = f"{centre:.{difference.decimals}f}, the middle of the interval"
-        yield Contradiction(claim.where, Rule.INTERVAL_SYMMETRY, found, expected)
-    elif claim.z is not None:
-        yield from _interval_and_z(claim, difference, (high.low - low.high, high.high - low.low))
-
-
-def _interval_and_z(
-    claim: AreaComparison, difference: Printed, width: Interval
-) -> Iterator[Contradiction]:
-    """Difference = z standard errors, and the interval is twice the quantile of them wide."""
-    if claim.z is None:
+    asymmetric = list(_symmetry(claim.where, difference, low, high))
+    yield from asymmetric
+    if asymmetric or claim.z is None:
         return
+    # difference = z standard errors, and the interval is twice the quantile of them wide
     quantile = float(norm.isf((1.0 - claim.level) / 2.0))
-    z = (claim.z.low, claim.z.high)
+    width, z = (high.low - low.high, high.high - low.low), (claim.z.low, claim.z.high)
     implied = corners(lambda w, score: w * score / (2.0 * quantile), width, z)
     if not difference.meets(implied):
         found = f"z {claim.z} for {difference} in {claim.low} to {claim.high}"
@@ -264,14 +200,10 @@ def _brier(study: PrintedStudy, claim: Brier) -> Iterator[Contradiction]:
     mixed = [(k, n) for k, n in case_numbers(study, claim.group) if 0 < k < n]
     if claim.scaled is None or not mixed:
         return
-    ranges = [_scaled(claim.value, k / n) for k, n in mixed]
+    low, high = claim.value.within(0.0, 1.0)
+    references = [k * (n - k) / n**2 for k, n in mixed]
+    ranges = [(1.0 - high / reference, 1.0 - low / reference) for reference in references]
     if not any(claim.scaled.meets(interval) for interval in ranges):
-        low, high = ranges[0]
         found = f"scaled {claim.scaled} for {claim.value}"
-        yield Contradiction(claim.where, Rule.BRIER_RANGE, found, f"{low:.3f} to {high:.3f}")
-
-
-def _scaled(brier: Printed, prevalence: float) -> Interval:
-    reference = prevalence * (1.0 - prevalence)
-    low, high = brier.within(0.0, 1.0)
-    return 1.0 - high / reference, 1.0 - low / reference
+        expected = f"{ranges[0][0]:.3f} to {ranges[0][1]:.3f}"
+        yield Contradiction(claim.where, Rule.BRIER_RANGE, found, expected)

@@ -1,22 +1,38 @@
 """What a study prints, claim by claim: nothing here is computed.
 
-Every claim names `where` it stands. A group is a set of cases under a name of the reader's
-choice (``train``, ``test``, ``all``); claims that share a group are checked against each other.
-A number that is not printed is None, or absent.
+Every claim names `where` it stands. A group is a set of cases under a name of one's choice
+(``train``, ``test``, ``all``); claims of one group are checked against each other. A number that
+is not printed is None, or absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from her2.core.errors import BadArgument
 from her2.paper_checks.printed import Printed
-from her2.stats import validation
 
 Curve = Literal["any", "concave", "youden"]
 Reference = Literal["chi-square", "normal", "t"]
+
+
+@dataclass(frozen=True)
+class _WithLevel:
+    level: float = field(default=0.95, kw_only=True)  # of the interval, as it is named
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.level < 1.0:
+            raise BadArgument(f"level must lie in (0, 1), found {self.level}; for 95 % write 0.95")
+
+
+@dataclass(frozen=True)
+class _Compared:
+    missing: int = field(default=0, kw_only=True)  # cases of the whole without a value
+    p_value: Printed | None = field(default=None, kw_only=True)
+    test: str = field(default="", kw_only=True)  # its name as printed, empty if there is none
+    compared: tuple[str, str] = field(default=("train", "test"), kw_only=True)  # by the p-value
 
 
 @dataclass(frozen=True)
@@ -30,45 +46,46 @@ class Size:
 
 
 @dataclass(frozen=True)
-class CountRow:
+class CountRow(_Compared):
     """A categorical variable of a baseline table.
 
-    counts: group -> cases of each level; shares: group -> printed share of each level; missing:
-    cases of the whole without a value; compared: groups that the p-value compares; test: name of
-    the test as printed, empty if it is not named.
+    Attributes
+    ----------
+    counts
+        Group -> cases of each level.
+    shares
+        Group -> printed share of each level.
     """
 
     where: str
     counts: Mapping[str, tuple[int, ...]]
     shares: Mapping[str, tuple[Printed, ...]] = field(default_factory=dict)
-    missing: int = 0
-    p_value: Printed | None = None
-    test: str = ""
-    compared: tuple[str, str] = ("train", "test")
 
     def __post_init__(self) -> None:
         lengths = {len(cells) for cells in (*self.counts.values(), *self.shares.values())}
         if len(lengths) > 1:
             raise BadArgument(
-                f"{self.where}: every group must have one cell a level, found {sorted(lengths)} "
-                "cells; add the missing level"
+                f"every group must have one cell a level, found {sorted(lengths)} cells; "
+                "add the missing level"
             )
 
 
 @dataclass(frozen=True)
-class MeanRow:
-    """A numeric variable of a baseline table: group -> (mean, standard deviation)."""
+class MeanRow(_Compared):
+    """A numeric variable of a baseline table.
+
+    Attributes
+    ----------
+    mean_sd
+        Group -> mean and standard deviation.
+    """
 
     where: str
-    summaries: Mapping[str, tuple[Printed, Printed]]
-    missing: int = 0
-    p_value: Printed | None = None
-    test: str = ""
-    compared: tuple[str, str] = ("train", "test")
+    mean_sd: Mapping[str, tuple[Printed, Printed]]
 
 
 @dataclass(frozen=True)
-class Proportion:
+class Proportion(_WithLevel):
     """A share of n cases; `low` and `high` are the limits of Wilson's interval."""
 
     where: str
@@ -77,27 +94,26 @@ class Proportion:
     count: int | None = None
     low: Printed | None = None
     high: Printed | None = None
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        validation.check_level(self.level)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A sensitivity or specificity of a group whose number of positives may be unstated."""
+    """Sensitivity and specificity in a group whose number of positives may be unstated."""
 
     where: str
     group: str
-    measure: Literal["sensitivity", "specificity"]
-    value: Printed
+    sensitivity: Printed | None = None
+    specificity: Printed | None = None
 
 
 @dataclass(frozen=True)
 class ConfusionMatrix:
-    """Counts at one threshold, and the measures that are printed for them, by name.
+    """Counts at one threshold.
 
-    Known measures: sensitivity, specificity, ppv, npv, accuracy, f1.
+    Attributes
+    ----------
+    measures
+        What is printed for them: sensitivity, specificity, ppv, npv, accuracy, f1.
     """
 
     where: str
@@ -107,6 +123,14 @@ class ConfusionMatrix:
     tn: int
     fn: int
     measures: Mapping[str, Printed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.measures if name not in self.right_measures]
+        if unknown:
+            raise BadArgument(
+                f"measures must be of {', '.join(self.right_measures)}, found {unknown[0]}; "
+                "use these names"
+            )
 
     @property
     def n(self) -> int:
@@ -118,15 +142,31 @@ class ConfusionMatrix:
         """Cases whose outcome is positive."""
         return self.tp + self.fn
 
+    @property
+    def right_measures(self) -> dict[str, float | None]:
+        """Measures of the counts; None where the denominator is 0."""
+        ratios = {
+            "sensitivity": (self.tp, self.n_positive),
+            "specificity": (self.tn, self.tn + self.fp),
+            "ppv": (self.tp, self.tp + self.fp),
+            "npv": (self.tn, self.tn + self.fn),
+            "accuracy": (self.tp + self.tn, self.n),
+            "f1": (2 * self.tp, 2 * self.tp + self.fp + self.fn),
+        }
+        return {name: k / n if n else None for name, (k, n) in ratios.items()}
+
 
 @dataclass(frozen=True)
-class OddsRatio:
+class OddsRatio(_WithLevel):
     """A row of a table of odds ratios.
 
-    level: of the interval as it is named; is_wald: whether interval and p-value are of Wald's
-    form (not profile likelihood, exact or bootstrap); group and n_exposed: for a binary variable
-    alone in its model, the cases it was fitted on and how many have the variable (both codings
-    where it is not said which level is 1).
+    Attributes
+    ----------
+    is_wald
+        Whether interval and p-value are Wald's (not profile likelihood, exact or bootstrap).
+    group, n_exposed
+        For a binary variable alone in its model: the cases it was fitted on, and how many have
+        the variable (both codings where it is not said which level is 1).
     """
 
     where: str
@@ -134,17 +174,16 @@ class OddsRatio:
     low: Printed
     high: Printed
     p_value: Printed | None = None
-    level: float = 0.95
     is_wald: bool = True
     group: str = ""
     n_exposed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        validation.check_level(self.level)
+        super().__post_init__()
         if self.ratio.value < 0:
             raise BadArgument(
-                f"{self.where}: an odds ratio must not be negative, found {self.ratio}; "
-                "type the ratio, not its logarithm"
+                f"an odds ratio must not be negative, found {self.ratio}; give the ratio, not its "
+                "logarithm"
             )
 
 
@@ -167,35 +206,39 @@ class HolmFamily:
 
 
 @dataclass(frozen=True)
-class Area:
+class Area(_WithLevel):
     """An AUC, its interval, and a point of its curve.
 
-    is_wald: whether the interval is symmetric by construction (DeLong); matrix, or sensitivity
-    and specificity: the point; curve: what is known of the curve. ``any``: nothing;
-    ``concave``: it bends one way only, as the curve of a proper score does in the population and
-    nearly does when smooth; ``youden``: the point maximises Youden's index on the same cases,
-    which makes its bound exact for an empirical curve too.
+    Attributes
+    ----------
+    is_wald
+        Whether the interval is symmetric by construction (DeLong).
+    matrix
+        `where` of the confusion matrix that is the point.
+    sensitivity, specificity
+        The point, if there is no matrix.
+    curve
+        What is known of the curve. ``any``: nothing. ``concave``: it bends one way only, as the
+        curve of a proper score does in the population and nearly does when smooth. ``youden``:
+        the point maximises Youden's index on the same cases, so that its bound holds for an
+        empirical curve too.
     """
 
     where: str
     auc: Printed
     low: Printed | None = None
     high: Printed | None = None
-    level: float = 0.95
     is_wald: bool = False
     group: str = ""
-    matrix: ConfusionMatrix | None = None
+    matrix: str = ""
     sensitivity: Printed | None = None
     specificity: Printed | None = None
     curve: Curve = "concave"
 
-    def __post_init__(self) -> None:
-        validation.check_level(self.level)
-
 
 @dataclass(frozen=True)
-class AreaComparison:
-    """A difference of two AUCs, first minus second, with its interval, z and p-value."""
+class AreaComparison(_WithLevel):
+    """A difference of two AUCs, first minus second, with its interval and z."""
 
     where: str
     difference: Printed | None = None
@@ -204,11 +247,6 @@ class AreaComparison:
     low: Printed | None = None
     high: Printed | None = None
     z: Printed | None = None
-    p_value: Printed | None = None
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        validation.check_level(self.level)
 
 
 @dataclass(frozen=True)
@@ -234,9 +272,13 @@ class Total:
 class FeatureSet:
     """Features per image type and family.
 
-    total: all features; once: families computed once (shape); per_image: families listed for
-    every image type with their size; unlisted: families that the tool also has, which the text
-    does not name; claimed: counts printed for families; n_image_types: if it is printed.
+    Attributes
+    ----------
+    once, per_image, unlisted
+        Families, with their size, that are computed once (shape), that are listed for every image
+        type, and that the tool also has and the text does not name.
+    claimed
+        Counts that are printed for families.
     """
 
     where: str
@@ -259,7 +301,7 @@ class VarianceShares:
     def __post_init__(self) -> None:
         if set(self.shares) != set(self.n_features):
             raise BadArgument(
-                f"{self.where}: shares and n_features must name the same blocks, found "
+                "shares and n_features must name the same blocks, found "
                 f"{sorted(self.shares)} and {sorted(self.n_features)}; name each in both"
             )
 
@@ -277,7 +319,10 @@ class Definition:
 class PrintedStudy:
     """Everything that a study prints and that can be checked.
 
-    partition: whole -> its parts, for example ``{"all": ("train", "test")}``.
+    Attributes
+    ----------
+    partition
+        Whole -> its parts, for example ``{"all": ("train", "test")}``.
     """
 
     partition: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -297,3 +342,17 @@ class PrintedStudy:
     feature_sets: tuple[FeatureSet, ...] = ()
     variance_shares: tuple[VarianceShares, ...] = ()
     definitions: tuple[Definition, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = {matrix.where for matrix in self.matrices}
+        for area in self.areas:
+            if area.matrix and area.matrix not in known:
+                raise BadArgument(
+                    f"{area.where}: matrix must be the `where` of a confusion matrix, found "
+                    f"{area.matrix!r}; add that matrix"
+                )
+
+    @property
+    def claims(self) -> tuple[Any, ...]:
+        """All claims, in the order of the fields."""
+        return tuple(claim for kind in fields(self)[1:] for claim in getattr(self, kind.name))

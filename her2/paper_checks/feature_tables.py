@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from her2.paper_checks.claims import FeatureSet, PrintedStudy, VarianceShares
+from her2.paper_checks.claims import Definition, FeatureSet, PrintedStudy, VarianceShares
 from her2.paper_checks.finding import Contradiction, Rule
 
 
 def image_types(features: FeatureSet) -> tuple[int, tuple[str, ...]] | None:
-    """How many image types give the total, and which unlisted families that needs.
-
-    Returns
-    -------
-    tuple or None
-        The fewest unlisted families that make the total come out even; None if none do.
-
-    References
-    ----------
-    van Griethuysen et al. (2017), Cancer Res. 77:e104, doi:10.1158/0008-5472.CAN-17-0339.
-
-    Examples
-    --------
-    >>> sizes = {"first-order": 18, "GLCM": 22, "GLRLM": 16, "GLSZM": 16, "NGTDM": 5}
-    >>> image_types(FeatureSet("Results", 1561, {"shape": 14}, sizes, {"GLDM": 14}))
-    (17, ('GLDM',))
-    """
+    """How many image types give the total, and which unlisted families that needs."""
     rest = features.total - sum(features.once.values())
     listed = sum(features.per_image.values())
     for n_added in range(len(features.unlisted) + 1):
@@ -39,60 +22,25 @@ def image_types(features: FeatureSet) -> tuple[int, tuple[str, ...]] | None:
 
 
 def check_features(study: PrintedStudy) -> list[Contradiction]:
-    """Totals that the listed families do not give, and families with an impossible count.
+    """Numbers of features, shares of variance and names that cannot all be right.
 
-    Examples
-    --------
-    >>> sizes = {"first-order": 18, "texture": 73}
-    >>> claim = FeatureSet("Results", 1561, {"shape": 14}, sizes, claimed={"first-order": 360})
-    >>> [x.expected for x in check_features(PrintedStudy(feature_sets=(claim,)))]
-    ['306, 18 for each of the 17 image types of 1561']
+    Standardised features have variance 1 each, so that the shares of blocks are their sizes'.
     """
     found: list[Contradiction] = []
     for claim in study.feature_sets:
         found += [*_total(claim), *_families(claim)]
-    return found
+    found += [x for shares in study.variance_shares for x in _shares(shares)]
+    return [*found, *_definitions(study.definitions)]
 
 
-def check_variance_shares(study: PrintedStudy) -> list[Contradiction]:
-    """Shares of feature blocks that standardised features, of variance 1 each, cannot have.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.printed import Printed
-    >>> shares = {"Rad": Printed.read("52%"), "DL": Printed.read("48%")}
-    >>> claim = VarianceShares("Methods", shares, {"Rad": 1561, "DL": 64})
-    >>> [x.expected for x in check_variance_shares(PrintedStudy(variance_shares=(claim,)))]
-    ['Rad 96 %, DL 4 %']
-    """
-    return [x for claim in study.variance_shares for x in _shares(claim)]
-
-
-def check_definitions(study: PrintedStudy) -> list[Contradiction]:
-    """Names that stand for different things in different places.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import Definition
-    >>> here = Definition("Methods", "Combined", frozenset({"clinical", "DL"}))
-    >>> there = Definition("Results", "Combined", frozenset({"clinical", "DLR"}))
-    >>> [(x.found, x.expected) for x in check_definitions(PrintedStudy(definitions=(here, there)))]
-    [('Combined = DLR + clinical', 'DL + clinical, as in Methods')]
-    """
-    by_name = defaultdict(list)
-    for definition in study.definitions:
-        by_name[definition.name].append(definition)
-    return [
-        Contradiction(
-            other.where,
-            Rule.DEFINITION,
-            f"{name} = {' + '.join(sorted(other.members))}",
-            f"{' + '.join(sorted(first.members))}, as in {first.where}",
-        )
-        for name, (first, *others) in by_name.items()
-        for other in others
-        if other.members != first.members
-    ]
+def _definitions(definitions: Sequence[Definition]) -> Iterator[Contradiction]:
+    first_of: dict[str, Definition] = {}
+    for other in definitions:
+        first = first_of.setdefault(other.name, other)
+        if other.members != first.members:
+            found = f"{other.name} = {' + '.join(sorted(other.members))}"
+            expected = f"{' + '.join(sorted(first.members))}, as in {first.where}"
+            yield Contradiction(other.where, Rule.DEFINITION, found, expected)
 
 
 def _total(claim: FeatureSet) -> Iterator[Contradiction]:

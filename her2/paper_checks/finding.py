@@ -53,13 +53,7 @@ class Contradiction:
 
 
 def listed(places: Iterable[str], *, most: int = 3) -> str:
-    """Places in one phrase, the first few by name.
-
-    Examples
-    --------
-    >>> listed(["ER", "PR"]), listed("abcde")
-    ('ER; PR', 'a; b; c and 2 more')
-    """
+    """Places in one phrase, the first few by name: ``a; b; c and 2 more``."""
     names = list(dict.fromkeys(places))
     shown = "; ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

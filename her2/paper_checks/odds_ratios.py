@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import exp, inf, log, sqrt
+from typing import NamedTuple
 
 from scipy.stats import norm
 
 from her2.paper_checks.claims import OddsRatio, PrintedStudy
 from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed, overlap
+from her2.paper_checks.printed import Interval, Printed, absolute, overlap
 from her2.paper_checks.proportions import case_numbers
 
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.999)  # that studies name
@@ -19,49 +19,21 @@ LOG_ROUNDING = 0.0005
 
 
 def implied_level(row: OddsRatio) -> Interval:
-    """Levels at which a Wald interval and p-value agree, over everything the print admits.
-
-    Parameters
-    ----------
-    row
-        With a p-value; ratio and limits above 0.
-
-    Returns
-    -------
-    tuple of float
-        Lowest and highest level in [0, 1]; (0, 1) if the row has no p-value or a limit of 0.
-
-    References
-    ----------
-    Altman & Bland (2011), BMJ 343:d2304, doi:10.1136/bmj.d2304: p from an interval.
-
-    Examples
-    --------
-    >>> ratio, low, high, p = (Printed.read(x) for x in ("0.686", "0.444", "1.061", "0.155"))
-    >>> tuple(round(x, 3) for x in implied_level(OddsRatio("Table 2", ratio, low, high, p)))
-    (0.897, 0.902)
-    """
+    """Levels at which a Wald interval and p-value agree, over everything the print admits."""
     if row.p_value is None or min(row.ratio.low, row.low.low) <= 0.0:
         return 0.0, 1.0
-    effect = _absolute(_logs(row.ratio))
+    effect = absolute(_logs(row.ratio))
     lower, upper = _logs(row.low), _logs(row.high)
     half = (max(0.0, upper[0] - lower[1]) / 2.0, max(0.0, upper[1] - lower[0]) / 2.0)
     p = row.p_value.within(0.0, 1.0)
     z = (float(norm.isf(p[1] / 2.0)), float(norm.isf(p[0] / 2.0)))
-    widths = (half[0] * z[0] / effect[1] if effect[1] else 0.0, _over(half[1] * z[1], effect[0]))
-    return _level(widths[0]), _level(widths[1])
+    smallest = half[0] * z[0] / effect[1] if effect[1] else 0.0
+    largest = half[1] * z[1] / effect[0] if effect[0] else inf
+    return _level(smallest), _level(largest)
 
 
 def check_odds_ratios(study: PrintedStudy) -> list[Contradiction]:
-    """Rows whose odds ratio, interval, p-value and counts cannot all be right.
-
-    Examples
-    --------
-    >>> ratio, low, high, p = (Printed.read(x) for x in ("0.686", "0.444", "1.061", "0.155"))
-    >>> row = OddsRatio("Table 2, calcification", ratio, low, high, p)
-    >>> [(x.found, x.expected) for x in check_odds_ratios(PrintedStudy(odds_ratios=(row,)))]
-    [('a 95 % interval 0.444 to 1.061 with p 0.155', 'a 90 % interval')]
-    """
+    """Rows whose odds ratio, interval, p-value and counts cannot all be right."""
     found = [x for row in study.odds_ratios for x in _row_alone(row)]
     return [*found, *(x for row in study.odds_ratios for x in _row_counts(study, row))]
 
@@ -97,58 +69,35 @@ def _level_named(row: OddsRatio) -> Iterator[Contradiction]:
     yield Contradiction(row.where, Rule.INTERVAL_LEVEL, found, expected)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A 2x2 table: events and non-events among the exposed and the others."""
+class _Table(NamedTuple):
+    """A 2x2 table: events and non-events of the exposed, then of the others."""
 
-    events: int
-    exposed: int
-    n_positive: int
-    n: int
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no cell is empty, so that the odds ratio is finite."""
-        others = self.n_positive - self.events
-        return min(self._non_events, self.events, others, self._others_without) > 0
-
-    @property
-    def has_odds(self) -> bool:
-        """Whether the exposed hold events and non-events."""
-        return min(self.events, self._non_events) > 0
-
-    @property
-    def _non_events(self) -> int:
-        return self.exposed - self.events
-
-    @property
-    def _others_without(self) -> int:
-        return self.n - self.exposed - (self.n_positive - self.events)
+    a: int
+    b: int
+    c: int
+    d: int
 
     @property
     def odds(self) -> Interval:
         """Log odds of the exposed alone and its standard error: a fit without an intercept."""
-        a, b = self.events, self._non_events
-        return log(a / b), sqrt(1 / a + 1 / b)
+        return log(self.a / self.b), sqrt(1 / self.a + 1 / self.b)
 
     @property
     def odds_ratio(self) -> Interval:
         """Log odds ratio and its standard error: a fit with an intercept."""
-        a, b = self.events, self._non_events
-        c, d = self.n_positive - a, self._others_without
-        return log(a * d / (b * c)), sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        return log(self.a * self.d / (self.b * self.c)), sqrt(sum(1 / n for n in self))
 
 
 def _row_counts(study: PrintedStudy, row: OddsRatio) -> Iterator[Contradiction]:
     tables = list(_tables(study, row))
-    if not tables or any(t.is_open and _fits(row, t.odds_ratio) for t in tables):
+    if not tables or any(min(t) > 0 and _fits(row, t.odds_ratio) for t in tables):
         return
     found = f"{row.ratio} ({row.low} to {row.high})"
     for table in tables:
-        if table.has_odds and (level := _fits(row, table.odds)):
+        if min(table[:2]) > 0 and (level := _fits(row, table.odds)):
             yield Contradiction(row.where, Rule.NO_INTERCEPT, found, _proper(row, table, level))
             return
-    margins = sorted({f"{t.n_positive}/{t.n} and {t.exposed}/{t.n}" for t in tables})
+    margins = sorted({f"{t.a + t.c}/{sum(t)} and {t.a + t.b}/{sum(t)}" for t in tables})
     expected = f"an odds ratio of whole numbers with margins {' or '.join(margins)}"
     yield Contradiction(row.where, Rule.ODDS_RATIO_COUNTS, found, expected)
 
@@ -159,7 +108,8 @@ def _tables(study: PrintedStudy, row: OddsRatio) -> Iterator[_Table]:
         for exposed in row.n_exposed:
             least = max(0, n_positive + exposed - n)
             for events in range(least, min(n_positive, exposed) + 1):
-                yield _Table(events, exposed, n_positive, n)
+                others = n_positive - events
+                yield _Table(events, exposed - events, others, n - exposed - others)
 
 
 def _fits(row: OddsRatio, estimate: Interval) -> float | None:
@@ -189,11 +139,8 @@ def _admits_log(printed: Printed, value: float) -> bool:
 
 def _proper(row: OddsRatio, table: _Table, level: float) -> str:
     """Odds ratio of the same counts, and what was printed instead."""
-    without = table.exposed - table.events
-    said = (
-        f"that is the odds {table.events}/{without} of the exposed, {100 * level:.3g} % interval"
-    )
-    if not table.is_open:
+    said = f"that is the odds {table.a}/{table.b} of the exposed, {100 * level:.3g} % interval"
+    if not min(table):
         return f"an odds ratio; {said}"
     low, high = map(exp, _log_limits(table.odds_ratio, row.level))
     ratio = exp(table.odds_ratio[0])
@@ -205,16 +152,6 @@ def _logs(printed: Printed) -> Interval:
     low = log(printed.low) if printed.low > 0.0 else -inf
     high = log(printed.high) if printed.high > 0.0 else -inf
     return low - LOG_ROUNDING, high + LOG_ROUNDING
-
-
-def _absolute(interval: Interval) -> Interval:
-    low, high = interval
-    nearest = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
-    return nearest, max(abs(low), abs(high))
-
-
-def _over(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0.0 else inf
 
 
 def _level(width: float) -> float:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import numpy as np
 from scipy.stats import chi2, norm
 from scipy.stats import t as student_t
 
 from her2.paper_checks.claims import HolmFamily, PrintedStudy, Reference, Statistic
 from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed
+from her2.paper_checks.printed import Interval, Printed, absolute
+from her2.stats import holm
 
 ABSURD = 1e-4  # a chi-square statistic below this quantile is taken for a p-value
 
@@ -18,69 +18,25 @@ ABSURD = 1e-4  # a chi-square statistic below this quantile is taken for a p-val
 def p_value_range(
     value: Printed, dof: float | None = None, *, reference: Reference = "chi-square"
 ) -> Interval:
-    """P-values of every statistic that can have been printed so; two-sided for normal and t.
-
-    Parameters
-    ----------
-    value
-        The statistic.
-    dof
-        Degrees of freedom of chi-square and t.
-    reference
-        Distribution of the statistic under the null hypothesis.
-
-    References
-    ----------
-    Nuijten et al. (2016), Behav. Res. Methods 48:1205, doi:10.3758/s13428-015-0664-2.
-
-    Examples
-    --------
-    >>> low, high = p_value_range(Printed.read("17.19"), 8)
-    >>> round(low, 4), round(high, 4)
-    (0.0281, 0.0282)
-    """
+    """P-values of every statistic that can have been printed so; two-sided for normal and t."""
     if reference == "chi-square":
         low, high = value.within(0.0, float("inf"))
         return float(chi2.sf(high, dof)), float(chi2.sf(low, dof))
-    nearest = 0.0 if value.low <= 0.0 <= value.high else min(abs(value.low), abs(value.high))
-    farthest = max(abs(value.low), abs(value.high))
+    nearest, farthest = absolute((value.low, value.high))
     null = norm if reference == "normal" else student_t(dof)
     return float(2.0 * null.sf(farthest)), float(2.0 * null.sf(nearest))
 
 
-def check_statistics(study: PrintedStudy) -> list[Contradiction]:
-    """Statistics that disagree with their p-value, or that can only be a p-value themselves.
+def check_p_values(study: PrintedStudy) -> list[Contradiction]:
+    """Statistics that disagree with their p-value, and p-values that Holm's method cannot give.
 
-    The second is said of a chi-square statistic printed without a p-value, if a smaller one
-    occurs with probability below `ABSURD`.
-
-    Examples
-    --------
-    >>> claim = Statistic("Results, Hosmer-Lemeshow", Printed.read("0.071"), dof=8)
-    >>> [x.expected for x in check_statistics(PrintedStudy(statistics=(claim,)))]
-    ['a statistic near 8: one as small has probability 6e-08, so this is a p-value']
+    A chi-square statistic printed without a p-value is taken for one itself, if a smaller one
+    occurs with probability below `ABSURD`. Holm's adjusted p-values never fall when a p-value
+    rises, so those of the smallest and of the largest p-values that can have been printed so are
+    bounds: Holm (1979), Scand. J. Statist. 6:65.
     """
-    return [x for claim in study.statistics for x in _statistic(claim)]
-
-
-def check_holm(study: PrintedStudy) -> list[Contradiction]:
-    """Every adjusted p-value that Holm's method cannot give from the unadjusted ones.
-
-    Holm's adjusted p-values never fall when a p-value rises, so those of the smallest and of the
-    largest p-values that can have been printed so are bounds.
-
-    References
-    ----------
-    Holm (1979), Scand. J. Statist. 6:65, https://www.jstor.org/stable/4615733.
-
-    Examples
-    --------
-    >>> small, large = Printed.read(".010"), Printed.read(".500")
-    >>> family = HolmFamily((("a - b", small, small), ("a - c", large, large)))
-    >>> [(x.found, x.expected) for x in check_holm(PrintedStudy(holm_families=(family,)))]
-    [('adjusted p .010 of .010', '0.020')]
-    """
-    return [x for family in study.holm_families for x in _family(family)]
+    found = [x for claim in study.statistics for x in _statistic(claim)]
+    return [*found, *(x for family in study.holm_families for x in _family(family))]
 
 
 def _statistic(claim: Statistic) -> Iterator[Contradiction]:
@@ -88,7 +44,7 @@ def _statistic(claim: Statistic) -> Iterator[Contradiction]:
     if needs_dof and (claim.dof is None or claim.dof <= 0):
         return
     if claim.p_value is None:
-        yield from _lone_statistic(claim)
+        yield from _lone_chi_square(claim) if claim.reference == "chi-square" else ()
         return
     low, high = p_value_range(claim.value, claim.dof, reference=claim.reference)
     if not claim.p_value.meets((low, high)):
@@ -97,9 +53,7 @@ def _statistic(claim: Statistic) -> Iterator[Contradiction]:
         yield Contradiction(claim.where, Rule.STATISTIC_P, found, f"p {low:.2g} to {high:.2g}")
 
 
-def _lone_statistic(claim: Statistic) -> Iterator[Contradiction]:
-    if claim.reference != "chi-square":
-        return
+def _lone_chi_square(claim: Statistic) -> Iterator[Contradiction]:
     if chi2.cdf(max(0.0, claim.value.high), claim.dof) < ABSURD:
         probability = float(chi2.cdf(max(0.0, claim.value.value), claim.dof))
         expected = (
@@ -112,23 +66,10 @@ def _lone_statistic(claim: Statistic) -> Iterator[Contradiction]:
 
 def _family(family: HolmFamily) -> Iterator[Contradiction]:
     ranges = [p.within(0.0, 1.0) for _, p, _ in family.members]
-    lows, highs = (_holm([r[end] for r in ranges]) for end in (0, 1))
+    lows, highs = (holm([r[end] for r in ranges]) for end in (0, 1))
     for (where, p, adjusted), low, high in zip(family.members, lows, highs, strict=True):
         if not adjusted.meets((low, high)):
             found = f"adjusted p {adjusted} of {p}"
-            yield Contradiction(where, Rule.ADJUSTED_P, found, _one_of(low, high))
-
-
-def _holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, by other code than that which made the ones to be checked."""
-    order = np.argsort(p_values)
-    steps = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps * np.array(p_values)[order]), 1.0)
-    return [float(p) for p in adjusted]
-
-
-def _one_of(low: float, high: float) -> str:
-    near, far = f"{low:.3f}", f"{high:.3f}"
-    middle = f"{(low + high) / 2.0:.3f}"
-    return middle if high - low < 0.01 else f"{near} to {far}"
+            is_near = high - low < 0.01
+            expected = f"{(low + high) / 2.0:.3f}" if is_near else f"{low:.3f} to {high:.3f}"
+            yield Contradiction(where, Rule.ADJUSTED_P, found, expected)

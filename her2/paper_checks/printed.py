@@ -44,7 +44,7 @@ class Printed:
 
     @classmethod
     def read(cls, text: str, *, decimals: int | None = None) -> Printed:
-        """Read a printed number.
+        """Read a printed number; a text that is not one is a `BadArgument`.
 
         Parameters
         ----------
@@ -53,11 +53,6 @@ class Printed:
         decimals
             Decimals it was rounded to, where the print has lost trailing zeros (``0.42`` in a
             table of three decimals); of the percentage, for a percentage.
-
-        Raises
-        ------
-        BadArgument
-            If the text is not one number.
 
         Examples
         --------
@@ -96,68 +91,37 @@ class Printed:
         return float(Decimal(repr(self.value)) + sign * half)
 
     def admits(self, value: float) -> bool:
-        """Whether a value can have been printed so, whichever way halves are rounded.
-
-        Examples
-        --------
-        >>> Printed.read("0.4").admits(0.35), Printed.read("0.4").admits(0.46)
-        (True, False)
-        """
+        """Whether a value can have been printed so, whichever way halves are rounded."""
         return self.meets((value, value))
 
     def meets(self, interval: Interval) -> bool:
-        """Whether some value between two limits can have been printed so.
-
-        Examples
-        --------
-        >>> Printed.read("0.4").meets((0.44, 0.6)), Printed.read("0.4").meets((0.5, 0.6))
-        (True, False)
-        """
+        """Whether some value between two limits can have been printed so."""
         return overlap((self.low, self.high), interval)
 
     def within(self, low: float, high: float) -> Interval:
-        """Values that can have been printed so and that lie in a range.
-
-        Examples
-        --------
-        >>> Printed.read("<.001").within(0, 1)
-        (0.0, 0.001)
-        """
+        """Values that can have been printed so and that lie in a range."""
         return float(min(max(self.low, low), high)), float(max(min(self.high, high), low))
 
 
 def overlap(first: Interval, second: Interval) -> bool:
-    """Whether two closed intervals share a value, up to floating point.
-
-    Examples
-    --------
-    >>> overlap((0.1, 0.3), (0.3, 0.4)), overlap((0.1, 0.2), (0.3, 0.4))
-    (True, False)
-    """
+    """Whether two closed intervals share a value, up to floating point."""
     return first[0] <= second[1] + _slack(second[1]) and second[0] <= first[1] + _slack(first[1])
 
 
 def distance(first: Printed, second: Printed) -> Interval:
-    """Smallest and largest distance between two numbers that can have been printed so.
+    """Smallest and largest distance between two numbers that can have been printed so."""
+    return absolute((first.low - second.high, first.high - second.low))
 
-    Examples
-    --------
-    >>> [round(x, 2) for x in distance(Printed.read("1.0"), Printed.read("1.3"))]
-    [0.2, 0.4]
-    """
-    gaps = (first.low - second.high, first.high - second.low)
-    nearest = 0.0 if gaps[0] <= 0.0 <= gaps[1] else min(map(abs, gaps))
-    return nearest, max(map(abs, gaps))
+
+def absolute(interval: Interval) -> Interval:
+    """Smallest and largest absolute value in an interval."""
+    low, high = interval
+    nearest = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
+    return nearest, max(abs(low), abs(high))
 
 
 def corners(function: Callable[..., float], *intervals: Interval) -> Interval:
-    """Extremes of a function over a box, taken at its corners: exact if it is monotone in each.
-
-    Examples
-    --------
-    >>> corners(lambda a, b: a - b, (1, 2), (5, 7))
-    (-6, -3)
-    """
+    """Extremes of a function over a box, taken at its corners: exact if it is monotone in each."""
     values = [function(*corner) for corner in product(*intervals)]
     return min(values), max(values)
 

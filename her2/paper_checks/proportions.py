@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil, floor
 
 from her2.core.errors import BadArgument
-from her2.paper_checks.claims import CountRow, PrintedStudy, Proportion, Rate
+from her2.paper_checks.claims import Area, CountRow, PrintedStudy, Proportion, Rate
 from her2.paper_checks.finding import Contradiction, Rule, listed
 from her2.paper_checks.printed import Printed
 from her2.paper_checks.sizes import agreed_size, size_statements, stated_positives
@@ -16,22 +16,7 @@ _EDGE = 1e-9  # a limit times n that falls on a whole number counts as that numb
 
 
 def feasible_counts(value: Printed, n: int) -> range:
-    """Numbers of cases x for which x / n can have been printed so.
-
-    Raises
-    ------
-    BadArgument
-        If n is negative.
-
-    References
-    ----------
-    Brown & Heathers (2017), Soc. Psychol. Personal. Sci. 8:363, doi:10.1177/1948550616673876.
-
-    Examples
-    --------
-    >>> [list(feasible_counts(Printed.read("76.7%"), n)) for n in (43, 44)]
-    [[33], []]
-    """
+    """Numbers of cases x for which x / n can have been printed so."""
     if n < 0:
         raise BadArgument(f"n must not be negative, found {n}; count the cases again")
     low, high = value.within(-1.0, 2.0)
@@ -45,23 +30,7 @@ def feasible_positives(
 ) -> tuple[int, ...]:
     """Numbers of positive cases among n for which every printed rate is a whole number of cases.
 
-    Parameters
-    ----------
-    sensitivities, specificities
-        Of any number of models on the same n cases.
-    n
-        Cases, positive and negative.
-
-    References
-    ----------
-    Brown & Heathers (2017), Soc. Psychol. Personal. Sci. 8:363, doi:10.1177/1948550616673876.
-
-    Examples
-    --------
-    >>> sensitivities = [Printed.read(x) for x in ("76.7%", "93.0%", "88.4%")]
-    >>> specificities = [Printed.read(x) for x in ("92.8%", "74.2%", "88.7%")]
-    >>> feasible_positives(sensitivities, specificities, 140)
-    (43,)
+    The rates may be of any number of models on the same n cases.
     """
     return tuple(
         n_positive
@@ -75,12 +44,6 @@ def case_numbers(study: PrintedStudy, group: str) -> list[tuple[int, int]]:
     """Possible (positive cases, all cases) of a group: as stated, or as its rates demand.
 
     Empty if neither is printed, or if no whole numbers give the printed rates.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import Size
-    >>> case_numbers(PrintedStudy(sizes=(Size("Methods", "test", 61, 15),)), "test")
-    [(15, 61)]
     """
     n, stated = agreed_size(study, group), stated_positives(study, group)
     if n is not None and stated:
@@ -88,52 +51,34 @@ def case_numbers(study: PrintedStudy, group: str) -> list[tuple[int, int]]:
     return _demanded(study, group) if _rates(study, group) else []
 
 
-def check_percentages(study: PrintedStudy) -> list[Contradiction]:
-    """Percentages of a baseline table that are not those of their counts.
-
-    The denominator may be the column's cases, with or without missing values, or the row's; it
-    is the one that fits most cells.
-
-    Examples
-    --------
-    >>> shares = Printed.read("41.30%"), Printed.read("58.71%")
-    >>> row = CountRow("Table 1, PR", {"all": (83, 118)}, {"all": shares})
-    >>> [(x.found, x.expected) for x in check_percentages(PrintedStudy(counts=(row,)))]
-    [('41.30% for 83/201', '41.29%')]
-    """
-    return [x for row in study.counts for x in _row_percentages(study, row)]
-
-
 def check_proportions(study: PrintedStudy) -> list[Contradiction]:
-    """Proportions that no whole number of cases gives, or not the stated one, and intervals.
+    """Percentages, proportions, sensitivities and specificities that whole numbers do not give.
 
-    Examples
-    --------
-    >>> claim = Proportion("Results", Printed.read("0.62"), n=15)
-    >>> [str(x) for x in check_proportions(PrintedStudy(proportions=(claim,)))]
-    ['Results: found 0.62 of 15, expected 9/15 or 10/15 (a proportion is a whole number of cases)']
+    The denominator of a table's percentages may be the column's cases, with or without missing
+    values, or the row's; it is the one that fits most cells. Confusion matrices and stated
+    numbers of positives of a group must be among those that all its rates admit.
     """
-    found = [x for claim in study.proportions for x in _proportion_value(claim)]
-    return [*found, *(x for claim in study.proportions for x in _proportion_interval(claim))]
+    found = [x for row in study.counts for x in _row_percentages(study, row)]
+    for claim in study.proportions:
+        found += [*_proportion_value(claim), *_proportion_interval(claim)]
+    groups = dict.fromkeys(x.group for x in _claims_with_rates(study) if x.group)
+    return [*found, *(x for group in groups for x in _group_case_numbers(study, group))]
 
 
-def check_case_numbers(study: PrintedStudy) -> list[Contradiction]:
-    """Every group whose printed rates fit no number of positives, or not the stated one.
-
-    Confusion matrices and stated numbers of positives of the group must be among the solutions.
-    """
-    groups = dict.fromkeys(rate.group for rate in study.rates)
-    return [x for group in groups for x in _group_case_numbers(study, group)]
+def _claims_with_rates(study: PrintedStudy) -> list[Rate | Area]:
+    """Claims with a sensitivity or specificity, and no matrix to say their counts."""
+    points = (a for a in study.areas if not a.matrix and (a.sensitivity or a.specificity))
+    return [*study.rates, *points]
 
 
-def _rates(study: PrintedStudy, group: str) -> list[Rate]:
-    return [rate for rate in study.rates if rate.group == group]
+def _rates(study: PrintedStudy, group: str) -> list[Rate | Area]:
+    return [rate for rate in _claims_with_rates(study) if rate.group == group]
 
 
 def _demanded(study: PrintedStudy, group: str) -> list[tuple[int, int]]:
     rates = _rates(study, group)
-    sensitivities = [rate.value for rate in rates if rate.measure == "sensitivity"]
-    specificities = [rate.value for rate in rates if rate.measure == "specificity"]
+    sensitivities = [rate.sensitivity for rate in rates if rate.sensitivity is not None]
+    specificities = [rate.specificity for rate in rates if rate.specificity is not None]
     sizes = size_statements(study, group)
     return [(k, n) for n in sizes for k in feasible_positives(sensitivities, specificities, n)]
 
@@ -144,7 +89,7 @@ def _group_case_numbers(study: PrintedStudy, group: str) -> Iterator[Contradicti
         return
     solutions = _demanded(study, group)
     if not solutions:
-        found = listed((f"{r.value} ({r.where})" for r in _rates(study, group)), most=12)
+        found = listed((_rate_text(rate) for rate in _rates(study, group)), most=6)
         expected = f"rates that whole numbers of {' or '.join(map(str, sizes))} cases give"
         yield Contradiction(group, Rule.CASE_NUMBERS, found, expected)
         return
@@ -153,6 +98,11 @@ def _group_case_numbers(study: PrintedStudy, group: str) -> Iterator[Contradicti
         if (k, n) not in solutions:
             found = f"{k} positive of {n} cases"
             yield Contradiction(where, Rule.CASE_NUMBERS, found, f"{expected}, from the rates")
+
+
+def _rate_text(rate: Rate | Area) -> str:
+    printed = (value for value in (rate.sensitivity, rate.specificity) if value is not None)
+    return f"{' and '.join(map(str, printed))} ({rate.where})"
 
 
 def _claimed_positives(study: PrintedStudy, group: str) -> Iterator[tuple[str, int, int]]:
@@ -165,16 +115,13 @@ def _claimed_positives(study: PrintedStudy, group: str) -> Iterator[tuple[str, i
 
 
 def _row_percentages(study: PrintedStudy, row: CountRow) -> list[Contradiction]:
+    n_levels = {group: len(cells) for group, cells in row.shares.items()}
     candidates = [
-        {group: [sum(row.counts[group])] * len(cells) for group, cells in row.shares.items()},
-        {
-            group: [agreed_size(study, group) or 0] * len(cells)
-            for group, cells in row.shares.items()
-        },
+        {group: [sum(row.counts[group])] * n for group, n in n_levels.items()},
+        {group: [agreed_size(study, group) or 0] * n for group, n in n_levels.items()},
         {group: _row_totals(study, row, group) for group in row.shares},
     ]
-    misfits = [_misfits(row, denominators) for denominators in candidates]
-    return min(misfits, key=len)
+    return min((_misfits(row, denominators) for denominators in candidates), key=len)
 
 
 def _row_totals(study: PrintedStudy, row: CountRow, group: str) -> list[int]:

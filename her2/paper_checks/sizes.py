@@ -1,4 +1,4 @@
-"""How many cases a group has: every statement of it, and wholes against their parts."""
+"""How many cases a group has: every statement of it, wholes and parts, confusion matrices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from her2.paper_checks.claims import CountRow, PrintedStudy
+from her2.paper_checks.claims import ConfusionMatrix, CountRow, PrintedStudy, Total
 from her2.paper_checks.finding import Contradiction, Rule, listed
 
 MOST_MISSING = 12  # values whose every distribution over the groups is tried
@@ -16,14 +16,6 @@ def size_statements(study: PrintedStudy, group: str) -> dict[int, list[str]]:
     """Sizes of a group with the places that state or imply them, the most often stated first.
 
     A row of counts without a missing value implies the size of each of its groups.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import Size
-    >>> row = CountRow("Table 1, ER", {"all": (59, 142)})
-    >>> study = PrintedStudy(sizes=(Size("Methods", "all", 201),), counts=(row,))
-    >>> size_statements(study, "all")
-    {201: ['Methods', 'Table 1, ER']}
     """
     places: dict[int, list[str]] = defaultdict(list)
     for size in study.sizes:
@@ -36,63 +28,27 @@ def size_statements(study: PrintedStudy, group: str) -> dict[int, list[str]]:
 
 
 def agreed_size(study: PrintedStudy, group: str) -> int | None:
-    """Size of a group that most places state; None if no place does.
-
-    Examples
-    --------
-    >>> row = CountRow("Table 1, ER", {"all": (59, 142)})
-    >>> agreed_size(PrintedStudy(counts=(row,)), "all")
-    201
-    """
+    """Size of a group that most places state; None if no place does."""
     return next(iter(size_statements(study, group)), None)
 
 
 def known_cases(
     study: PrintedStudy, groups: Sequence[str], *, missing: int = 0
 ) -> list[tuple[int, ...]]:
-    """Possible numbers of cases with a value in each group, for every place of missing ones.
-
-    Parameters
-    ----------
-    study
-        Its sizes are used; missing cases need a partition that the groups belong to.
-    groups
-        Of which the numbers are asked.
-    missing
-        Cases of the whole without a value.
-
-    Returns
-    -------
-    list of tuple
-        One number a group; empty if a size is unknown, or with more than `MOST_MISSING` missing.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import Size
-    >>> sizes = Size("Table 1", "train", 140), Size("Table 1", "test", 61)
-    >>> study = PrintedStudy({"all": ("train", "test")}, sizes=sizes)
-    >>> known_cases(study, ["train", "test"], missing=2)
-    [(138, 61), (139, 60), (140, 59)]
-    """
-    parts = _parts_around(study, groups) if missing else groups
+    """Possible numbers of cases with a value in each group, for every place of missing ones."""
+    wholes = (parts for parts in study.partition.values() if set(groups) <= set(parts))
+    parts = next(wholes, ()) if missing else tuple(groups)
     sizes = [agreed_size(study, part) for part in parts]
     known = {part: n for part, n in zip(parts, sizes, strict=True) if n}
     if len(known) < len(sizes) or not known or missing > MOST_MISSING:
         return []
-    losses = (x for x in product(range(missing + 1), repeat=len(parts)) if sum(x) == missing)
-    left = [{p: known[p] - k for p, k in zip(parts, lost, strict=True)} for lost in losses]
+    splits = (x for x in product(range(missing + 1), repeat=len(parts)) if sum(x) == missing)
+    left = [{p: known[p] - k for p, k in zip(parts, gaps, strict=True)} for gaps in splits]
     return sorted({tuple(cases[g] for g in groups) for cases in left if min(cases.values()) >= 0})
 
 
 def stated_positives(study: PrintedStudy, group: str) -> dict[int, list[str]]:
-    """Numbers of positive cases of a group with the places that state them, as above.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import Size
-    >>> stated_positives(PrintedStudy(sizes=(Size("Methods", "test", 61, 15),)), "test")
-    {15: ['Methods']}
-    """
+    """Numbers of positive cases of a group with the places that state them, as above."""
     places: dict[int, list[str]] = defaultdict(list)
     for size in study.sizes:
         if size.group == group and size.n_positive is not None:
@@ -101,48 +57,19 @@ def stated_positives(study: PrintedStudy, group: str) -> dict[int, list[str]]:
 
 
 def check_sizes(study: PrintedStudy) -> list[Contradiction]:
-    """Statements of a group's size, or of its positives, that differ from what most say.
-
-    Examples
-    --------
-    >>> from her2.paper_checks.claims import Size
-    >>> rows = tuple(CountRow(f"Table 1, {x}", {"all": (59, 142)}) for x in ("ER", "PR"))
-    >>> study = PrintedStudy(sizes=(Size("Methods", "all", 210),), counts=rows)
-    >>> print(*check_sizes(study))  # doctest: +NORMALIZE_WHITESPACE
-    Methods: found 210 cases of all, expected 201 (Table 1, ER; Table 1, PR)
-    (every statement of a group's size agrees)
-    """
+    """Sizes that differ from what most places state, parts that do not add up, odd matrices."""
     found: list[Contradiction] = []
     for group in _groups(study):
         found += _disagreements(size_statements(study, group), f"cases of {group}")
         found += _disagreements(stated_positives(study, group), f"positive cases of {group}")
-    return [*found, *_negative_remainders(study), *_overfull_rows(study)]
-
-
-def check_parts(study: PrintedStudy) -> list[Contradiction]:
-    """Wholes that their parts do not add up to: sizes, positives, each level of each row, totals.
-
-    Examples
-    --------
-    >>> row = CountRow("Table 1, ER", {"all": (59, 142), "train": (44, 96), "test": (15, 45)})
-    >>> study = PrintedStudy(partition={"all": ("train", "test")}, counts=(row,))
-    >>> [x.found for x in check_parts(study)]
-    ['train + test = 200', 'level 2: 96 + 45 = 141']
-    """
-    found = [
-        x for whole, parts in study.partition.items() for x in _group_sums(study, whole, parts)
-    ]
+    found += [*_negative_remainders(study), *_overfull_rows(study)]
+    for whole, parts in study.partition.items():
+        found += _group_sums(study, whole, parts)
     found += [x for row in study.counts for x in _row_sums(row, study.partition)]
-    for total in study.totals:
-        if sum(total.parts.values()) != total.n:
-            summed = f"{' + '.join(total.parts)} = {sum(total.parts.values())}"
-            found.append(Contradiction(total.where, Rule.SUM_OF_PARTS, summed, str(total.n)))
-    return found
-
-
-def _parts_around(study: PrintedStudy, groups: Sequence[str]) -> Sequence[str]:
-    """Parts of the whole that the groups are parts of; none if they are of no whole."""
-    return next((x for x in study.partition.values() if set(groups) <= set(x)), ())
+    found += [x for total in study.totals for x in _total(total)]
+    found += [x for matrix in study.matrices for x in _matrix_size(study, matrix)]
+    found += _positives_of_matrices(study)
+    return [*found, *(x for matrix in study.matrices for x in _measures(matrix))]
 
 
 def _groups(study: PrintedStudy) -> list[str]:
@@ -166,6 +93,18 @@ def _negative_remainders(study: PrintedStudy) -> Iterator[Contradiction]:
         if size.n_positive is not None and not 0 <= size.n_positive <= size.n:
             found = f"{size.n_positive} positive of {size.n}"
             yield Contradiction(size.where, Rule.COHORT_SIZE, found, f"0 to {size.n}")
+
+
+def _total(total: Total) -> Iterator[Contradiction]:
+    if sum(total.parts.values()) != total.n:
+        summed = f"{' + '.join(total.parts)} = {sum(total.parts.values())}"
+        yield Contradiction(total.where, Rule.SUM_OF_PARTS, summed, str(total.n))
+
+
+def _matrix_size(study: PrintedStudy, matrix: ConfusionMatrix) -> Iterator[Contradiction]:
+    n = agreed_size(study, matrix.group)
+    if n is not None and matrix.n != n:
+        yield Contradiction(matrix.where, Rule.MATRIX_TOTAL, f"{matrix.n} cases", str(n))
 
 
 def _overfull_rows(study: PrintedStudy) -> Iterator[Contradiction]:
@@ -202,3 +141,29 @@ def _row_sums(row: CountRow, partition: Mapping[str, tuple[str, ...]]) -> Iterat
             if total != sum(addends):
                 summed = f"level {level}: {' + '.join(map(str, addends))} = {sum(addends)}"
                 yield Contradiction(row.where, Rule.SUM_OF_PARTS, summed, str(total))
+
+
+def _positives_of_matrices(study: PrintedStudy) -> Iterator[Contradiction]:
+    places: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for matrix in study.matrices:
+        places[matrix.group][matrix.n_positive].append(matrix.where)
+    for group, by_number in places.items():
+        stated = stated_positives(study, group)
+        ranked = sorted(by_number.items(), key=lambda entry: -len(entry[1]))
+        agreed, supporters = next(iter(stated.items()), ranked[0])
+        for n_positive, where in ranked:
+            if n_positive != agreed:
+                expected = f"{agreed} ({listed(supporters)})"
+                found = f"{n_positive} positive cases of {group}"
+                yield Contradiction(listed(where), Rule.MATRIX_POSITIVES, found, expected)
+
+
+def _measures(matrix: ConfusionMatrix) -> Iterator[Contradiction]:
+    counts = f"TP {matrix.tp}, FP {matrix.fp}, TN {matrix.tn}, FN {matrix.fn}"
+    for name, printed in matrix.measures.items():
+        value = matrix.right_measures[name]
+        if value is None or not printed.admits(value):
+            digits = min(printed.decimals, 6)
+            expected = "none, as its denominator is 0" if value is None else f"{value:.{digits}f}"
+            found = f"{name} {printed} for {counts}"
+            yield Contradiction(matrix.where, Rule.MATRIX_METRIC, found, expected)

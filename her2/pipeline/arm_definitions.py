@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from her2.core.errors import BadConfig
 from her2.core.seeds import integer_seed
-from her2.core.settings import BackboneSettings, FusionSettings, SelectionSettings
+from her2.core.settings import BackboneSettings, SelectionSettings, StudySettings
 from her2.core.types import Cohort
 from her2.models.classifiers import candidates, check_candidates
-from her2.models.clinical import clinical_preparation, clinical_table
+from her2.models.clinical_imputation import clinical_preparation, clinical_table
 from her2.models.nested_cv import Arm
 from her2.pipeline.radiomic_features import (
     CHANGED,
@@ -36,33 +35,20 @@ from her2.selection import (
 )
 from her2.selection.pca import CompressDeepFeatures
 
-Grids = Mapping[str, Any]
 
-
-def check_recipe(classifier: Grids, selection: SelectionSettings, seed: int) -> None:
-    """Refuse a grid or a selection that cannot be fitted, before the cohort is read.
+def check_grid(settings: StudySettings) -> None:
+    """Refuse a grid of classifiers that cannot be fitted, before the cohort is read.
 
     Raises
     ------
     BadConfig
         With what is wrong.
     """
-    check_candidates(candidates(classifier), seed)
-    selection_chain(selection, seed)
+    check_candidates(candidates(settings.classifier.grids), settings.seed)
 
 
 def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:
-    """Return the unfitted selection of a name in conf/selection.
-
-    Raises
-    ------
-    BadConfig
-        There is no such method.
-    """
-    if settings.method not in _CHAINS:
-        raise BadConfig(
-            f"expected selection.method among {', '.join(_CHAINS)}, found {settings.method!r}"
-        )
+    """Return the unfitted selection of a method."""
     chain, names, draws = _CHAINS[settings.method]
     arguments = {name: getattr(settings, name) for name in names}
     if draws:
@@ -85,22 +71,21 @@ _CHAINS: dict[str, tuple[Callable[..., Pipeline], tuple[str, ...], str]] = {
 }  # fmt: skip
 
 
-def clinical_arm(cohort: Cohort, classifier: Grids, imputation: str = "median") -> Arm:
+def clinical_arm(cohort: Cohort, settings: StudySettings) -> Arm:
     """Return the arm of the clinical variables."""
     table = clinical_table(cohort.clinical)
-    preparation = clinical_preparation("multiple" if imputation == "multiple" else "median")
-    return Arm("clinical", table, preparation, candidates(classifier), is_table=True)
+    preparation = clinical_preparation(settings.evaluation.imputation)
+    grids = settings.classifier.grids
+    return Arm("clinical", table, preparation, candidates(grids), is_table=True)
 
 
-def radiomics_arm(
-    radiomics: RadiomicInputs, classifier: Grids, selection: SelectionSettings, seed: int
-) -> Arm:
+def radiomics_arm(radiomics: RadiomicInputs, settings: StudySettings) -> Arm:
     """Return the arm of the radiomic features."""
-    table, first = _with_helpers(None, radiomics, selection)
-    chain = [step for _, step in selection_chain(selection, seed).steps]
+    table, first = _with_helpers(None, radiomics, settings.selection)
+    chain = [step for _, step in selection_chain(settings.selection, settings.seed).steps]
     return Arm(
-        "radiomics", table, make_pipeline(*first, *chain), candidates(classifier),
-        auxiliary=_helpers(table),
+        "radiomics", table, make_pipeline(*first, *chain),
+        candidates(settings.classifier.grids), auxiliary=_helpers(table),
     )  # fmt: skip
 
 
@@ -120,23 +105,20 @@ def deep_learning_arm(
 def dlr_arm(
     deep: pd.DataFrame,
     radiomics: RadiomicInputs,
-    classifier: Grids,
-    *,
-    selection: SelectionSettings,
-    fusion: FusionSettings,
-    seed: int,
+    settings: StudySettings,
     by_fold: Sequence[pd.DataFrame] = (),
 ) -> Arm:
     """Return the arm that compresses deep features and selects among them and radiomic ones.
 
     by_fold: as `deep_learning_arm` has it; the radiomic features are the same in every fold.
     """
-    compress = CompressDeepFeatures(n_deep=deep.shape[1], n_components=fusion.n_components)
+    selection, n_components = settings.selection, settings.fusion.n_components
+    compress = CompressDeepFeatures(n_deep=deep.shape[1], n_components=n_components)
     table, first = _with_helpers(deep, radiomics, selection)
-    chain = [step for _, step in selection_chain(selection, seed).steps]
+    chain = [step for _, step in selection_chain(selection, settings.seed).steps]
     return Arm(
-        "dlr", table, make_pipeline(*first, compress, *chain), candidates(classifier),
-        auxiliary=_helpers(table),
+        "dlr", table, make_pipeline(*first, compress, *chain),
+        candidates(settings.classifier.grids), auxiliary=_helpers(table),
         by_fold=tuple(_with_fold(own, radiomics, selection) for own in by_fold),
     )  # fmt: skip
 
@@ -177,7 +159,7 @@ def _agreement_filters(
 ) -> list[BaseEstimator]:
     """Return the filters by robustness and by agreement of readers, each where asked for."""
     has_second = radiomics.second is not None
-    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_before, "few_pairs": "keep"}
+    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_before}
     steps: list[BaseEstimator] = []
     if selection.robust_icc is not None and radiomics.changed:
         n_versions = len(radiomics.changed)

@@ -7,21 +7,24 @@ does not train again what it had; those of a fit that begins anew do not.
 from __future__ import annotations
 
 import json
-import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
+from her2.core.machine import peak_memory_bytes
 from her2.core.run_folder import RunFolder
+from her2.core.settings import BackboneSettings
 from her2.core.store import write_json
 
+if TYPE_CHECKING:
+    from her2.pipeline.run import OpenRun
+
 LEDGER = "cost.json"  # in the run folder
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+CLEAR = Path("/proc/self/clear_refs")
 FORGET_PEAK = "5"  # what makes Linux forget a process's largest size, see proc(5)
-KIB_PER_MB = 1024
 MB = 1024**2
 
 
@@ -46,12 +49,7 @@ def peak_memory_mb() -> float:
     >>> peak_memory_mb() > 1
     True
     """
-    if STATUS.is_file():
-        for line in STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / KIB_PER_MB
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MB if sys.platform == "darwin" else peak / KIB_PER_MB
+    return peak_memory_bytes() / MB
 
 
 @contextmanager
@@ -75,19 +73,15 @@ def charged(folder: RunFolder) -> Iterator[Callable[[], None]]:
         write()
 
 
-def cost_entry(
-    folder: RunFolder, config: Mapping[str, Any], timing: Mapping[str, float], *, has_network: bool
-) -> dict[str, float | int | None]:
+def cost_entry(run: OpenRun, *, has_network: bool) -> dict[str, float | int | None]:
     """Return the entry `cost` of results.json.
 
     Parameters
     ----------
-    config
-        The run's settings; `backbone` names its network.
-    timing
-        Seconds by step, of which `fit` counts.
+    run
+        A fitted run.
     has_network
-        Whether the run uses the network.
+        Whether it uses its network.
 
     Returns
     -------
@@ -95,19 +89,19 @@ def cost_entry(
     fitting; images and features, which are cached, are not counted), peak_memory_mb (MiB that
     the process held at most), and on a GPU peak_gpu_memory_mb (MiB that tensors took at most).
     """
-    _charge(folder, 0.0)
-    spent = _ledger(folder)
+    _charge(run.folder, 0.0)
+    spent = _ledger(run.folder)
     entry: dict[str, float | int | None] = {
-        "parameters": _parameters(config["backbone"]) if has_network else None,
-        "seconds": round(spent.pop("train_seconds") + timing.get("fit", 0.0), 2),
+        "parameters": _parameters(run.settings.backbone) if has_network else None,
+        "seconds": round(spent.pop("train_seconds") + run.watch.seconds.get("fit", 0.0), 2),
     }
     return entry | {name: round(value, 1) for name, value in spent.items()}
 
 
-def _parameters(backbone: Mapping[str, Any]) -> int:
+def _parameters(backbone: BackboneSettings) -> int:
     from lightning_modules.backbones import describe_backbone
 
-    return int(describe_backbone(backbone["name"], backbone["weights"])["n_parameters"])
+    return int(describe_backbone(backbone.name, backbone.weights)["n_parameters"])
 
 
 def _ledger(folder: RunFolder) -> dict[str, float]:

@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 
 from her2.cohort import load_lesion
 from her2.cohort.enhanced_images import is_whole, write_enhanced
-from her2.core.errors import BadCohort, BadConfig
+from her2.core.errors import BadCohort
 from her2.core.progress import progress
 from her2.core.seeds import generator, integer_seed
-from her2.core.settings import ComputeSettings, EnhanceSettings, TrackingSettings
+from her2.core.settings import EnhanceSettings, StudySettings
 from her2.core.store import code_version, content_key
 from her2.core.types import Cohort, Lesion
 from her2.pipeline.enhancement_figures import FitPreviews, Preview
 from her2.pipeline.load_cohort import cache_folder, n_workers
-from her2.pipeline.run import OpenRun
-from her2.pipeline.watching import watched
+from her2.pipeline.run import OpenRun, live_run
 
 if TYPE_CHECKING:
     from lightning_modules.super_resolution.enlarging import Enlarger
@@ -56,9 +55,24 @@ _FIT_SOURCES = (
 class Enhancement:
     """How the images of a run were enhanced.
 
-    native: the lesions as they were; history: losses of the fit, empty if there was none;
-    summary: for results.json; evidence: measure, family, method, n, value, low, high;
-    previews: held-out lesions, made smaller and larger again.
+    Attributes
+    ----------
+    method
+        ``none``, ``bicubic`` or ``srgan``.
+    native
+        The lesions as they were.
+    enlarger
+        What enlarges an image.
+    history
+        The generator's training loss, empty if none was fitted.
+    summary
+        For results.json.
+    notes
+        What a report must say.
+    evidence
+        measure, family, method, n, value, low, high.
+    previews
+        Held-out lesions, made smaller and larger again.
     """
 
     method: str = "none"
@@ -89,15 +103,7 @@ def check_enhance(settings: EnhanceSettings) -> None:
         fitting_plan(settings, 0)
 
 
-def enhanced_run(
-    run: OpenRun,
-    settings: EnhanceSettings,
-    *,
-    tracking: TrackingSettings,
-    compute: ComputeSettings,
-    cache: str | None,
-    seed: int,
-) -> tuple[OpenRun, Enhancement]:
+def enhanced_run(run: OpenRun) -> tuple[OpenRun, Enhancement]:
     """Return the run with enhanced images, and how they were made.
 
     A fit shows its previews in the run that is then open in MLflow.
@@ -109,56 +115,47 @@ def enhanced_run(
     LeakageError
         The generator has seen, or would see, a held-out patient.
     """
-    if settings.method == "none":
+    method = run.settings.enhance.method
+    if method == "none":
         return run, Enhancement()
     if not run.has_images:
         raise BadCohort(
-            f"expected an image and a mask of every lesion for enhance.method {settings.method}, "
+            f"expected an image and a mask of every lesion for enhance.method {method}, "
             "found a cohort without, or features that were brought; use enhance=none"
         )
     native = run.cohort.lesions
     with run.watch.step("enhance"):
-        made = _made_for(run, settings, tracking, cache, seed)
-        lesions = enhanced_lesions(native, _enlarger_of(made), compute=compute, cache=cache)
+        made = _made_for(run)
+        lesions = enhanced_lesions(native, _enlarger_of(made), run.settings)
     made = replace(made, native=native)
     return replace(run, cohort=replace(run.cohort, lesions=lesions)), made
 
 
-def enhanced_cohort(
-    cohort: Cohort, settings: EnhanceSettings, *, compute: ComputeSettings, cache: str | None
-) -> Cohort:
-    """Return a cohort that has no split with enhanced images.
+def enhanced_cohort(cohort: Cohort, settings: StudySettings) -> Cohort:
+    """Return a cohort that has no split with enhanced images: bicubic, or by `enhance.weights`.
 
     Raises
     ------
-    BadConfig
-        A generator would have to be fitted: nobody can say on whom.
     LeakageError
         The generator of `enhance.weights` has seen a patient of the cohort.
     """
-    if settings.method == "none":
+    enhance = settings.enhance
+    if enhance.method == "none":
         return cohort
-    if settings.method == "srgan" and settings.weights is None:
-        raise BadConfig(
-            "expected enhance.weights for features of a cohort without a split, found none; give "
-            "the file of a generator that has seen none of these patients, or use her2 study"
-        )
     made = Enhancement("bicubic", enlarger=_bicubic())
-    if settings.weights is not None:
-        source = _from_file(settings, cohort.name, cohort.lesions, "cohort's")
-        made = _of_generator(source, settings, pd.DataFrame(), "")
-    lesions = enhanced_lesions(
-        cohort.lesions, _enlarger_of(made), compute=compute, cache=cache
-    )  # fmt: skip
+    if enhance.weights is not None:
+        source = _from_file(enhance, cohort.name, cohort.lesions, "cohort's")
+        made = _of_generator(source, enhance, pd.DataFrame(), "")
+    lesions = enhanced_lesions(cohort.lesions, _enlarger_of(made), settings)
     return replace(cohort, lesions=lesions)
 
 
 def enhanced_lesions(
-    lesions: Sequence[Lesion], enlarger: Enlarger, *, compute: ComputeSettings, cache: str | None
+    lesions: Sequence[Lesion], enlarger: Enlarger, settings: StudySettings
 ) -> tuple[Lesion, ...]:
     """Return lesions with their enhanced images, which are made where the cache lacks them."""
-    workers = 1 if enlarger.device != "cpu" else n_workers(compute)
-    root = enhanced_folder(cache)
+    workers = 1 if enlarger.device != "cpu" else n_workers(settings.compute)
+    root = enhanced_folder(settings.cache)
     pool = ThreadPoolExecutor(workers)
     try:
         with progress("enhancing", len(lesions), "images") as advance:
@@ -233,13 +230,8 @@ def seen_of(cohort: str, lesions: Iterable[Lesion]) -> Seen:
     return Seen(tuple(sorted(patients)), tuple(sorted(images)))
 
 
-def _made_for(
-    run: OpenRun,
-    settings: EnhanceSettings,
-    tracking: TrackingSettings,
-    cache: str | None,
-    seed: int,
-) -> Enhancement:
+def _made_for(run: OpenRun) -> Enhancement:
+    settings = run.settings.enhance
     if settings.method == "bicubic":
         note = "Images were enlarged 4 x bicubically, which is fitted on nobody."
         return Enhancement(
@@ -253,7 +245,7 @@ def _made_for(
         source = _from_file(settings, run.cohort.name, judged, "held-out")
         made = _of_generator(source, settings, pd.DataFrame(), _file_note(source))
     else:
-        source, history = _fitted(run, settings, judged, tracking, cache, seed)
+        source, history = _fitted(run, judged)
         made = _of_generator(source, settings, history, _fit_note(source))
     save_generator(
         run.folder.file("model") / MODEL, source.network, source.architecture, source.seen,
@@ -295,14 +287,7 @@ def _of_generator(
     return Enhancement("srgan", (), enlarger, history, summary, (note,))
 
 
-def _fitted(
-    run: OpenRun,
-    settings: EnhanceSettings,
-    judged: Sequence[Lesion],
-    tracking: TrackingSettings,
-    cache: str | None,
-    seed: int,
-) -> tuple[GeneratorFile, pd.DataFrame]:
+def _fitted(run: OpenRun, judged: Sequence[Lesion]) -> tuple[GeneratorFile, pd.DataFrame]:
     """Return the generator of the run's training patients, from the cache if it is there."""
     from lightning_modules.super_resolution.generator_files import load_generator, refuse_seen
     from lightning_modules.super_resolution.generator_fitting import (
@@ -315,13 +300,13 @@ def _fitted(
     lesions = [x for x in run.cohort.lesions if x.key in trained]
     seen, found = seen_of(run.cohort.name, lesions), seen_of(run.cohort.name, judged)
     refuse_seen(seen, patients=found.patients, images=found.images, whose="held-out")
-    plan = fitting_plan(settings, seed)
-    folder = _fit_folder(cache, plan, seen)
+    plan = fitting_plan(run.settings.enhance, run.seed)
+    folder = _fit_folder(run.settings.cache, plan, seen)
     if (folder / WEIGHTS).is_file():
         logger.info("super-resolution: the generator of these patients is in the cache")
         return load_generator(folder / WEIGHTS), read_history(folder)
-    fitted_on, looked_at = _validation_apart(lesions, seed)
-    live = watched(run, tracking)
+    fitted_on, looked_at = _validation_apart(lesions, run.seed)
+    live = live_run(run)
     with progress("super-resolution", plan.schedule.n_steps, "steps") as advance:
         history = fit_generator(
             frames(fitted_on), frames(looked_at), plan, seen, folder=folder, advance=advance,

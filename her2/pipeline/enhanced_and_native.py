@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from her2.core.settings import (
-    ComputeSettings,
-    EnhanceSettings,
-    EvaluationSettings,
-    RadiomicsSettings,
-    TrackingSettings,
-)
 from her2.models.nested_cv import Signature
 from her2.pipeline.enhance import Enhancement, enhanced_run
-from her2.pipeline.enhancement_evidence import (
-    compared,
-    is_compared,
-    judged_patients,
-    with_evidence,
-)
+from her2.pipeline.enhancement_evidence import compared, is_compared, with_evidence
 from her2.pipeline.run import OpenRun, Stopwatch
 
 
 class FittedRun(Protocol):
-    """A run without the lesions that it lost, and what its arms say."""
+    """A run without its excluded lesions, and the signatures of its arms."""
 
     @property
     def run(self) -> OpenRun:
@@ -36,38 +24,43 @@ class FittedRun(Protocol):
         """Signatures by arm."""
 
 
-Found = TypeVar("Found", bound=FittedRun)
+Fit = TypeVar("Fit", bound=FittedRun, covariant=True)
+
+
+class FitRun(Protocol[Fit]):
+    """Fits the arms of a run; networks are left in its folder where `keeps`."""
+
+    def __call__(self, run: OpenRun, *, keeps: bool = True) -> Fit:
+        """Return the fitted run."""
 
 
 def enhanced_fit(
-    run: OpenRun,
-    fit: Callable[[OpenRun], Found],
-    *,
-    native: Callable[[OpenRun], Found],
-    enhance: EnhanceSettings,
-    radiomics: RadiomicsSettings | None,
-    evaluation: EvaluationSettings,
-    tracking: TrackingSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> tuple[Found, Enhancement]:
+    run: OpenRun, fit: FitRun[Fit], *, reads_features: bool = True
+) -> tuple[Fit, Enhancement]:
     """Return what was fitted on the run's images as `enhance` has them, with the evidence.
 
-    fit, native: fit a run's arms; `native` is called first, with the images as they are, so that
-    the run's own fit has the last word in every file; radiomics: None where no feature is read.
+    Native images, where they are compared, are fitted first, so that the run's own fit has the
+    last word in every file.
+
+    Parameters
+    ----------
+    run
+        The run, with its images as they are.
+    fit
+        What fits its arms.
+    reads_features
+        Whether radiomic features are read.
     """
-    enlarged, made = enhanced_run(
-        run, enhance, tracking=tracking, compute=compute, cache=cache, seed=seed
-    )
-    beside = native(replace(run, watch=Stopwatch())) if is_compared(run, enhance) else None
+    enlarged, made = enhanced_run(run)
+    native = None
+    if is_compared(run):
+        apart = replace(run, settings=run.settings.untracked(), watch=Stopwatch())
+        native = fit(apart, keeps=False)
     found = fit(enlarged)
-    made = with_evidence(
-        found.run, made, enhance, radiomics, compute=compute, cache=cache, seed=seed
-    )
-    if beside is not None:
+    made = with_evidence(found.run, made, reads_features=reads_features)
+    if native is not None:
         made = compared(
-            made, found.run.training, found.signatures, beside.run.training, beside.signatures,
-            patients=judged_patients(found.run, evaluation.unit),
+            made, found.run.training, found.signatures, native.run.training, native.signatures,
+            patients=found.run.patients_judged,
         )  # fmt: skip
     return found, made

@@ -23,7 +23,7 @@ from her2.cohort.enhanced_images import is_whole, write_enhanced
 from her2.core.errors import NotEstimable
 from her2.core.progress import progress, work_progress
 from her2.core.seeds import generator
-from her2.core.settings import ComputeSettings, EnhanceSettings, RadiomicsSettings
+from her2.core.settings import StudySettings
 from her2.core.store import Store, content_key
 from her2.core.types import ARMS, Lesion
 from her2.models.nested_cv import Signature, TrainingSet
@@ -39,11 +39,11 @@ from her2.pipeline.enhancement_figures import (
     lesion_preview,
     restored,
 )
-from her2.pipeline.lesion_features import GOOD_ICC, recipe
 from her2.pipeline.load_cohort import cache_folder, engine
+from her2.pipeline.radiomic_features import GOOD_ICC, recipe
 from her2.pipeline.run import OpenRun
 from her2.radiomics import extract_table
-from her2.radiomics.names import SHAPE_FAMILIES, image_type_and_family
+from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
 from her2.stats.agreement.image_quality import SSIM_RADIUS
 from her2.stats.agreement.mean_squares import absolute_agreement, mean_squares
 from her2.stats.discrimination import patient_bootstrap
@@ -62,31 +62,30 @@ OfPatient = tuple[str, float]  # a patient, and a number of one of his or her im
 Enlarge = Callable[[NDArray[np.generic]], NDArray[np.generic]]
 
 
-def with_evidence(
-    run: OpenRun,
-    made: Enhancement,
-    settings: EnhanceSettings,
-    radiomics: RadiomicsSettings | None,
-    *,
-    compute: ComputeSettings,
-    cache: str | None,
-    seed: int,
-) -> Enhancement:
+def with_evidence(run: OpenRun, made: Enhancement, *, reads_features: bool) -> Enhancement:
     """Return an enhancement with its table of evidence and previews of held-out lesions.
 
-    radiomics: what features to compare; None for none.
+    Parameters
+    ----------
+    run
+        Whose held-out lesions are measured.
+    made
+        How its images were enhanced.
+    reads_features
+        Whether radiomic features are compared as well.
     """
+    settings = run.settings.enhance
     if made.method == "none":
         return made
     if not settings.compare:
         made = replace(made, notes=(*made.notes, NOT_COMPARED))
     if not settings.n_evidence:
         return made
-    chosen = _judged(run, made, settings.n_evidence, seed)
+    chosen = _judged(run, made)
     with run.watch.step("enhance_evidence"):
-        rows = list(_quality_rows(chosen, made, cache))
-        if radiomics is not None:
-            rows += _feature_rows(chosen, made, radiomics, compute, cache, seed)
+        rows = list(_quality_rows(chosen, made, run.settings.cache))
+        if reads_features:
+            rows += _feature_rows(chosen, made, run.settings)
         previews = tuple(
             lesion_preview(lesion, _enlargers(made)[made.method])
             for lesion in chosen[:N_PREVIEW_LESIONS]
@@ -96,17 +95,10 @@ def with_evidence(
     return replace(made, evidence=evidence, previews=previews, notes=notes)
 
 
-def is_compared(run: OpenRun, settings: EnhanceSettings) -> bool:
+def is_compared(run: OpenRun) -> bool:
     """Whether every arm of a run is to be fitted to native images as well."""
+    settings = run.settings.enhance
     return settings.compare and settings.method != "none" and run.has_images
-
-
-def judged_patients(run: OpenRun, unit: str) -> list[str] | None:
-    """Return the patient of every training lesion where patients are judged, None elsewhere."""
-    if unit != "patient":
-        return None
-    patient_of = {lesion.key: lesion.patient_id for lesion in run.cohort.lesions}
-    return [patient_of[key] for key in run.training.keys]
 
 
 def comparison_rows(
@@ -181,12 +173,13 @@ def _judged_means(
     return pd.DataFrame(values.T).groupby(list(patients), sort=False).mean().to_numpy().T
 
 
-def _judged(run: OpenRun, made: Enhancement, most: int, seed: int) -> list[Lesion]:
-    """Return held-out lesions, at most `most` of them, drawn by the seed."""
+def _judged(run: OpenRun, made: Enhancement) -> list[Lesion]:
+    """Return held-out lesions, at most `enhance.n_evidence` of them, drawn by the seed."""
     held_out = set(run.held_out)
     kept = {lesion.key for lesion in run.cohort.lesions}
     lesions = [x for x in made.native if x.key in held_out and x.key in kept]
-    drawn = generator(seed, "super-resolution", "evidence").permutation(len(lesions))[:most]
+    rng = generator(run.seed, "super-resolution", "evidence")
+    drawn = rng.permutation(len(lesions))[: run.settings.enhance.n_evidence]
     return [lesions[i] for i in sorted(drawn)]
 
 
@@ -255,26 +248,26 @@ def _enlarged(
 def _feature_rows(
     lesions: Sequence[Lesion],
     made: Enhancement,
-    radiomics: RadiomicsSettings,
-    compute: ComputeSettings,
-    cache: str | None,
-    seed: int,
+    settings: StudySettings,
 ) -> list[Row]:
     """Return the share of features that super-resolution gives back, by method and family."""
 
     def features(of: Sequence[Lesion]) -> pd.DataFrame:
         with work_progress("radiomics, restored", "lesions", "pixels") as advance:
             return extract_table(
-                of, recipe(radiomics), store=Store(cache_folder(cache) / "radiomics"),
-                engine=engine(compute), advance=advance,
+                of, recipe(settings.radiomics),
+                store=Store(cache_folder(settings.cache) / "radiomics"),
+                engine=engine(settings.compute), advance=advance,
             ).values  # fmt: skip
 
     native = features(lesions)
     patient_of = {lesion.key: lesion.patient_id for lesion in lesions}
     rows: list[Row] = []
     for method, enlarge in _enlargers(made).items():
-        again = features([_restored_lesion(x, method, enlarge, made, cache) for x in lesions])
-        rows += _share_rows(native, again, patient_of, method=method, seed=seed)
+        again = features(
+            [_restored_lesion(x, method, enlarge, made, settings.cache) for x in lesions]
+        )
+        rows += _share_rows(native, again, patient_of, method=method, seed=settings.seed)
     return rows
 
 

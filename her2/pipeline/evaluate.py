@@ -13,14 +13,13 @@ from typing import Any
 import pandas as pd
 
 from her2.cohort import CATALOGUE
-from her2.core.settings import EvaluationSettings
 from her2.core.store import write_atomic
 from her2.core.types import ARMS, Cohort
 from her2.evaluation import Evaluation, by_patient, evaluate
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
-from her2.radiomics.names import family_counts
+from her2.radiomics.parameters import family_counts
 
 SEARCHED = "search.json"  # in the folder of a search's winner: how it was found
 
@@ -45,11 +44,10 @@ def judge(
     signatures: Mapping[str, Signature],
     notes: Sequence[str],
     *,
-    evaluation: EvaluationSettings,
-    seed: int,
     features: pd.DataFrame | None = None,
 ) -> Outcome:
     """Write the predictions, and compute every number from what was written."""
+    evaluation = run.settings.evaluation
     ordered = [signatures[arm] for arm in ARMS if arm in signatures]
     predicted = predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training)
     repeats = repeats_table(ordered, run.cohort.lesions, run.training)
@@ -59,7 +57,8 @@ def judge(
     repeated = _written(run, "repeated_cv.parquet", repeats)
     found = evaluate(
         predictions, repeated, n_features={s.arm: s.n_features for s in ordered},
-        n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations, seed=seed,
+        n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations,
+        seed=run.seed,
     )  # fmt: skip
     names = [] if features is None else [str(name) for name in features.columns]
     said = [

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from her2.cohort.problems import LEFT_OUT, sort_problems
-from her2.core.settings import CohortSettings
 from her2.core.store import content_key
 from her2.core.types import Cohort, Problem
 from her2.models.nested_cv import TrainingSet
@@ -38,7 +37,7 @@ def cohort_with(cohort: Cohort, found: Sequence[Problem]) -> Cohort:
     )
 
 
-def run_with(run: OpenRun, found: Sequence[Problem], settings: CohortSettings) -> OpenRun:
+def run_with(run: OpenRun, found: Sequence[Problem]) -> OpenRun:
     """Return a run whose cohort has more problems; its split and folds stay as they were drawn.
 
     The files of the cohort are written again; split.json keeps the draw, lost lesions included,
@@ -58,7 +57,7 @@ def run_with(run: OpenRun, found: Sequence[Problem], settings: CohortSettings) -
     flow = record_cohort(run.folder, cohort, split)
     return replace(
         run, cohort=cohort, split=split, training=_training_of(run.training, left), flow=flow,
-        warning=attention(cohort, settings),
+        warning=attention(cohort, run.settings.cohort.max_quarantine),
     )  # fmt: skip
 
 

@@ -12,9 +12,9 @@ import skops.io
 
 from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
-from her2.core.settings import EvaluationSettings
+from her2.core.settings import StudySettings
 from her2.core.store import write_atomic, write_json
-from her2.models.negative_controls import Trial
+from her2.models.negative_controls import Control
 from her2.models.nested_cv import (
     Arm,
     CombinedArm,
@@ -46,21 +46,13 @@ class Fitted:
     signatures: dict[str, Signature]
 
 
-def fit_run(
-    run: OpenRun,
-    arms: Sequence[Arm],
-    *,
-    members: Sequence[str],
-    evaluation: EvaluationSettings,
-    seed: int,
-    n_workers: int,
-) -> Fitted:
+def fit_run(run: OpenRun, arms: Sequence[Arm], members: Sequence[str]) -> Fitted:
     """Return every arm fitted on training patients, and the combined arm of `members`."""
     total = len(arms) * n_searches(run.training)
     with run.watch.step("fit"), progress("fitting", total, "searches") as advance:
         fitted = fit_protocol(
-            arms, run.training, run.held_out, members=members, evaluation=evaluation, seed=seed,
-            n_workers=n_workers, advance=advance,
+            arms, run.training, run.held_out, members=members, settings=run.settings,
+            n_workers=run.n_workers, advance=advance,
         )  # fmt: skip
     for name, signature in fitted.signatures.items():
         logger.info("arm %s: %s, %d features", name, signature.model, signature.n_features)
@@ -73,15 +65,15 @@ def fit_protocol(
     held_out: Sequence[str],
     *,
     members: Sequence[str],
-    evaluation: EvaluationSettings,
-    seed: int,
+    settings: StudySettings,
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Fitted:
     """Return what the study's protocol makes of some arms: fits, fusion, and all signatures."""
+    evaluation = settings.evaluation
     fitted = fit_arms(
-        arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=seed,
-        n_workers=n_workers, advance=advance,
+        arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring,
+        seed=settings.seed, n_workers=n_workers, advance=advance,
     )  # fmt: skip
     signatures = {arm.name: arm_signature(fitted[arm.name], arm, held_out) for arm in arms}
     combined = None
@@ -95,15 +87,13 @@ def fit_protocol(
 class StudyProtocol:
     """The protocol of `her2 study`: all fits and the fusion, as a trial asks for them."""
 
-    members: tuple[str, ...]
-    evaluation: EvaluationSettings
-    seed: int
+    settings: StudySettings
 
-    def __call__(self, trial: Trial) -> dict[str, Signature]:
+    def __call__(self, trial: Control) -> dict[str, Signature]:
         """Return the signatures of every arm; the held-out outcomes are not looked at."""
         return fit_protocol(
-            trial.arms, trial.training, trial.held_out.keys, members=self.members,
-            evaluation=self.evaluation, seed=self.seed,
+            trial.arms, trial.training, trial.held_out.keys, members=self.settings.fusion.members,
+            settings=self.settings,
         ).signatures  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from her2.core.errors import NotEstimable
 from her2.core.parallel import in_threads
 from her2.core.progress import progress
 from her2.core.seeds import generator, integer_seed
-from her2.core.settings import BackboneSettings, EvaluationSettings
+from her2.core.settings import StudySettings
 from her2.core.types import Lesion
 from her2.explain.linear_head import LinearHead, linear_head
 from her2.explain.saliency import (
@@ -49,12 +49,17 @@ OUT_OF_FOLD = "out_of_fold"
 class Explanation:
     """What a run's maps are and show.
 
-    rows: one a lesion, index `Lesion.key`: role, fold, y_true, y_prob and the columns of
-    `her2.explain.saliency.ExplainedLesions`; maps: signed, (h, w), by
-    key; notes: what a report must say.
+    Attributes
+    ----------
+    rows
+        One a lesion, index `Lesion.key`: role, fold, y_true, y_prob and the columns of
+        `her2.explain.saliency.ExplainedLesions`.
+    maps
+        Signed, (h, w), by key.
+    notes
+        What a report must say.
     """
 
-    backbone: BackboneSettings
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -66,7 +71,7 @@ class Explanation:
         return summary_table(as_called(self.rows, threshold), ARM)
 
 
-def check_explained(backbone: BackboneSettings, evaluation: EvaluationSettings) -> None:
+def check_cam(settings: StudySettings) -> None:
     """Refuse a layer that the network does not have, before anything long begins.
 
     Raises
@@ -74,20 +79,14 @@ def check_explained(backbone: BackboneSettings, evaluation: EvaluationSettings) 
     BadConfig
         With the layers that have a similar name.
     """
-    if evaluation.grad_cam and backbone.cam_layer is not None:
+    backbone = settings.backbone
+    if settings.evaluation.grad_cam and backbone.cam_layer is not None:
         from lightning_modules.grad_cam_maps import check_cam_layer
 
         check_cam_layer(backbone.name, backbone.cam_layer)
 
 
-def explain_study(
-    run: OpenRun,
-    fitted: FittedArm,
-    backbone: BackboneSettings,
-    *,
-    seed: int,
-    n_threads: int = 1,
-) -> Explanation:
+def explain_frozen(run: OpenRun, fitted: FittedArm) -> Explanation:
     """Return the maps of the frozen network under each fold's head, and write their numbers.
 
     A training lesion is explained by the head of its outer fold, which has not seen it; held-out
@@ -96,12 +95,13 @@ def explain_study(
     from lightning_modules.backbones import build_backbone
     from lightning_modules.grad_cam_networks import logit_network
 
+    backbone = run.settings.backbone
     try:
         heads = _heads(run.training, fitted)
     except NotEstimable as reason:
-        return Explanation(backbone, notes=(f"{ARM} has no Grad-CAM: {reason}.",))
-    explainer = Explainer(run, backbone, seed=seed, n_threads=n_threads)
-    built = build_backbone(backbone, seed=integer_seed(seed, "backbone"))
+        return Explanation(notes=(f"{ARM} has no Grad-CAM: {reason}.",))
+    explainer = Explainer(run)
+    built = build_backbone(backbone, seed=integer_seed(run.seed, "backbone"))
     network = logit_network(
         built.network, built.normalisation, image_size=backbone.image_size,
         layer=backbone.cam_layer,
@@ -116,13 +116,7 @@ def _under_head(network: LogitNetwork, head: LinearHead) -> LogitNetwork:
 
 
 def explain_tuned(
-    run: OpenRun,
-    signature: Signature,
-    backbone: BackboneSettings,
-    *,
-    fitted: FittedArm | None = None,
-    seed: int,
-    n_threads: int = 1,
+    run: OpenRun, signature: Signature, fitted: FittedArm | None = None
 ) -> Explanation:
     """Return the maps of fine-tuned networks that the run has kept, and write their numbers.
 
@@ -133,7 +127,8 @@ def explain_tuned(
     from lightning_modules.grad_cam_networks import logit_network
 
     model = load_fine_tuned(run.folder.file("model"))
-    explainer = Explainer(run, backbone, seed=seed, n_threads=n_threads)
+    backbone = run.settings.backbone
+    explainer = Explainer(run)
     first = [kept for kept in model.networks if kept.number == 0]
     heads = {} if fitted is None else _heads(run.training, fitted)
 
@@ -166,23 +161,13 @@ class Explainer:
     Parameters
     ----------
     run
-        Training lesions are explained by the network of their fold, others by the last one.
-    backbone
-        Crops, and how many lesions are explained at most (`n_explained`).
-    seed
-        Of the choice of lesions, random places and shuffled weights.
-    n_threads
-        Networks that are looked at together; the maps do not depend on it.
+        Training lesions are explained by the network of their fold, others by the last one; as
+        many networks at a time as the run has workers, on which no map depends.
     """
 
-    def __init__(
-        self, run: OpenRun, backbone: BackboneSettings, *, seed: int, n_threads: int
-    ) -> None:
+    def __init__(self, run: OpenRun) -> None:
         self.run = run
-        self.backbone = backbone
-        self.seed = seed
-        self.n_threads = n_threads
-        self.plan = _plan(run, backbone.n_explained, seed)
+        self.plan = _plan(run, run.settings.backbone.n_explained, run.seed)
         self._parts: list[pd.DataFrame] = []
         self._maps: dict[str, NDArray[np.float32]] = {}
 
@@ -207,18 +192,18 @@ class Explainer:
                 return self._explained(networks[fold](), plans[fold], views, count)
 
             with progress("Grad-CAM", len(views), "lesions") as advance:
-                found = list(in_threads(explained, wanted, n_threads=self.n_threads))
+                found = list(in_threads(explained, wanted, n_threads=self.run.n_workers))
         for plan, of_fold in zip(plans.values(), found, strict=True):
             self._parts.append(_with_plan(plan, of_fold))
             self._maps.update(zip(plan.index, of_fold.maps, strict=True))
 
     def _views(self, keys: Iterable[str]) -> dict[str, View]:
-        size = self.backbone.image_size
+        size = self.run.settings.backbone.image_size
         wanted = list(keys)
         views = decode_each(
-            lambda key: view_of(self.run, self.backbone, key, size),
+            lambda key: view_of(self.run, key, size),
             wanted,
-            n_threads=self.n_threads,
+            n_threads=self.run.n_workers,
         )
         return dict(zip(wanted, views, strict=True))
 
@@ -235,7 +220,7 @@ class Explainer:
             np.stack([views[key].mask for key in plan.index]),
             names=list(plan.index),
             is_tested=plan["is_tested"].to_numpy(dtype=bool),
-            seed=integer_seed(self.seed, "grad_cam"),
+            seed=integer_seed(self.run.seed, "grad_cam"),
             advance=lambda n: count(plan.index[n - 1]),
         )
 
@@ -248,19 +233,20 @@ class Explainer:
         network are others.
         """
         if not self._parts:
-            return Explanation(self.backbone, notes=tuple(notes))
+            return Explanation(notes=tuple(notes))
         rows = pd.concat(self._parts)
         rows = rows.loc[[key for key in self.plan.index if key in rows.index]]
         if reported is not None:
             rows = rows.assign(y_prob=[reported[key] for key in rows.index])
         write_parquet(self.run.folder.file("grad_cam.parquet"), _named(self.run, rows))
-        return Explanation(self.backbone, rows, self._maps, tuple(notes))
+        return Explanation(rows, self._maps, tuple(notes))
 
 
-def view_of(run: OpenRun, backbone: BackboneSettings, key: str, size: int) -> View:
+def view_of(run: OpenRun, key: str, size: int) -> View:
     """Return the part of a lesion's image that the network sees, `size` pixels wide and high."""
     from lightning_modules.grad_cam_networks import lesion_view
 
+    backbone = run.settings.backbone
     return lesion_view(
         _lesion(run, key), size=size, margin_px=backbone.margin_px,
         margin_mm=backbone.margin_mm, aspect=backbone.aspect,

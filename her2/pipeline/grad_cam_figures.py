@@ -76,7 +76,7 @@ def _example(
     run: OpenRun, explained: Explanation, key: str, why: str, *, is_called: bool
 ) -> plots.CamExample:
     row = explained.rows.loc[[key]].to_dict("records")[0]
-    view = view_of(run, explained.backbone, key, SIDE)
+    view = view_of(run, key, SIDE)
     outcome = run.cohort.positive if row["y_true"] else f"not {run.cohort.positive}"
     return plots.CamExample(
         image=view.crop,

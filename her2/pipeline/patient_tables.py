@@ -10,14 +10,26 @@ import pandas as pd
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
-from her2.models.clinical import clinical_table
+from her2.models.clinical_imputation import clinical_table
 from her2.pipeline.reader_agreement import ReaderAgreement, reader_agreement
 from her2.pipeline.run import OpenRun
 
 
 @dataclass(frozen=True)
 class PatientTables:
-    """baseline (by role), baseline_outcome, odds_ratios; readers: agreement of two readers."""
+    """Tables about the patients.
+
+    Attributes
+    ----------
+    baseline
+        Table 1 by role.
+    baseline_outcome
+        Table 1 by outcome.
+    odds_ratios
+        Of the clinical variables, one at a time and all together.
+    readers
+        Agreement of two readers.
+    """
 
     baseline: pd.DataFrame
     baseline_outcome: pd.DataFrame
@@ -25,24 +37,22 @@ class PatientTables:
     readers: ReaderAgreement
 
 
-def patient_tables(
-    run: OpenRun, *, stepwise: str, notes: list[str], unit: str = "lesion"
-) -> PatientTables:
-    """Return the tables of a run's patients; what is not estimable is said in `notes`.
+def patient_tables(run: OpenRun, notes: list[str]) -> PatientTables:
+    """Return the tables of a run's patients; `notes` takes what is not estimable.
 
-    Odds ratios are those of training patients, who alone take part in choosing variables. unit:
-    ``patient`` takes a patient's first lesion alone, ``lesion`` all of them.
+    Odds ratios are those of training patients, who alone take part in choosing variables. Where
+    patients are judged, the first lesion of each counts.
     """
     lesions = run.cohort.lesions
     is_counted = np.ones(len(lesions), dtype=bool)
-    if unit == "patient":
+    if run.settings.evaluation.unit == "patient":
         is_counted = ~pd.Index([lesion.patient_id for lesion in lesions]).duplicated()
     table = clinical_table(run.cohort.clinical)[is_counted]
     y_true = run.cohort.y_true[is_counted]
     return PatientTables(
         baseline=stats.baseline_table(table, roles_of(run)[is_counted], y_true=y_true),
         baseline_outcome=stats.baseline_by_outcome(table, y_true),
-        odds_ratios=_odds_ratios(run, table, stepwise, notes),
+        odds_ratios=_odds_ratios(run, table, notes),
         readers=reader_agreement(run.cohort, roles=run.split.roles()),
     )
 
@@ -62,14 +72,13 @@ def roles_of(run: OpenRun) -> np.ndarray:
     return np.array([roles[lesion.key] for lesion in run.cohort.lesions])
 
 
-def _odds_ratios(
-    run: OpenRun, table: pd.DataFrame, stepwise: str, notes: list[str]
-) -> pd.DataFrame:
+def _odds_ratios(run: OpenRun, table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     names = list(table.columns)
     if not names:
         return pd.DataFrame()
     is_counted = pd.Index(run.training.keys).isin(table.index)
     trained = table.loc[[key for key in run.training.keys if key in table.index]]
+    stepwise = run.settings.evaluation.stepwise
     rule = None if stepwise == "none" else stepwise
     try:
         return stats.odds_ratio_table(

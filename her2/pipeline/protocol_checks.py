@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from her2.core.types import ARM_TITLES
 from her2.models.negative_controls import (
     ROLES,
-    Judged,
+    ControlResult,
     changed_held_out,
     changed_predictions,
     stacked_in_sample,
@@ -27,7 +27,9 @@ ROUNDING = 1e-12  # sums of other numbers of rows may differ in their last bits
 _WORDS = {"out_of_fold": "out of fold", "held_out": "held out"}
 
 
-def mean_areas(trial: str, judged: Sequence[Judged], *, is_null: bool = True) -> pd.DataFrame:
+def mean_areas(
+    trial: str, judged: Sequence[ControlResult], *, is_null: bool = True
+) -> pd.DataFrame:
     """Return trial, role, arm, n, auc (mean), sd, low, high of the repetitions of one trial.
 
     low, high: .5 with three standard errors of a mean under no effect. The standard deviation of
@@ -77,7 +79,7 @@ def power_rows(table: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def poison_row(before: Judged, after: Judged) -> Row:
+def poison_row(before: ControlResult, after: ControlResult) -> Row:
     """Return the check that spoilt held-out rows leave predictions of training rows alone."""
     moved = [arm for arm, by in changed_predictions(before, after).items() if by != 0]
     return (
@@ -88,7 +90,7 @@ def poison_row(before: Judged, after: Judged) -> Row:
     )
 
 
-def rearranged_row(before: Judged, after: Judged) -> Row:
+def rearranged_row(before: ControlResult, after: ControlResult) -> Row:
     """Return the check that a held-out row is judged without a look at the others."""
     fits = changed_predictions(before, after)
     moves = {arm: max(by, fits[arm]) for arm, by in changed_held_out(before, after).items()}
@@ -115,7 +117,9 @@ def control_row(honest: pd.DataFrame, leaking: pd.DataFrame, n_features: int) ->
     )
 
 
-def stacking_row(noise: Sequence[Judged], table: pd.DataFrame, members: Sequence[str]) -> Row:
+def stacking_row(
+    noise: Sequence[ControlResult], table: pd.DataFrame, members: Sequence[str]
+) -> Row:
     """Return the check that fusion of in-sample signatures is flagged, on noise.
 
     table: `mean_areas` of the same trials.
@@ -133,7 +137,7 @@ def stacking_row(noise: Sequence[Judged], table: pd.DataFrame, members: Sequence
     )
 
 
-def _known_sd(judged: Judged, role: str) -> float:
+def _known_sd(judged: ControlResult, role: str) -> float:
     """Return the standard deviation of one AUC under no effect, as if a unit had one row.
 
     Rows of one patient share an outcome and resemble each other: they are not more patients.

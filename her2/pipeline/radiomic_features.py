@@ -1,34 +1,37 @@
-"""The radiomic features of a run, and what their selection needs beside them."""
+"""The radiomic features of a run, their robustness, and what their selection needs beside them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from her2.core.errors import BadCohort, BadConfig
-from her2.core.settings import (
-    CohortSettings,
-    ComputeSettings,
-    RadiomicsSettings,
-    SelectionSettings,
-)
-from her2.core.types import Cohort
+from her2.core.errors import BadCohort
+from her2.core.progress import work_progress
+from her2.core.settings import RadiomicsSettings, StudySettings
+from her2.core.store import Store
+from her2.core.types import Cohort, Lesion
 from her2.pipeline.evaluate import write_features, write_parquet
 from her2.pipeline.excluded_lesions import run_with
-from her2.pipeline.lesion_features import (
-    changed_features,
-    perturbations,
-    radiomic_features,
-    robustness_of,
-    robustness_summary,
-)
+from her2.pipeline.load_cohort import cache_folder, engine, n_workers, report_cache
 from her2.pipeline.reader_agreement import FeatureAgreement, feature_agreement
 from her2.pipeline.run import OpenRun
+from her2.radiomics import (
+    FeatureTable,
+    Length,
+    Perturbation,
+    Recipe,
+    extract_table,
+    feature_robustness,
+    read_parameter_file,
+)
+from her2.radiomics.perturbation import IMAGE_KINDS, MASK_KINDS
 from her2.selection.harmonise import MIN_ROWS
 
-HARMONISE = ("none", "combat")
+GOOD_ICC = 0.75  # Koo & Li (2016), doi:10.1016/j.jcm.2016.02.012
 SECOND_READER = "second reader: "
 CHANGED = "changed lesion "
 VENDOR = "vendor of the scanner"
@@ -36,16 +39,121 @@ MIN_SECOND_MASKS = 20  # of training lesions: an inner fold has about 12 of them
 MIN_PAIRS = 10
 
 
+def recipe(settings: RadiomicsSettings) -> Recipe:
+    """Return what is measured on every lesion."""
+    preset = read_parameter_file(settings.params) if settings.params else settings.preset
+    return Recipe(preset, settings.region, ring=Length(settings.ring_mm, px=settings.ring_px))
+
+
+def radiomic_features(
+    cohort: Cohort, settings: StudySettings, *, reader: Literal[1, 2] = 1
+) -> FeatureTable:
+    """Return the radiomic features of every lesion, and say how many were in the cache.
+
+    Parameters
+    ----------
+    cohort
+        The lesions.
+    settings
+        What is measured, by what, and where it is cached.
+    reader
+        Whose masks; lesions without a second reader's mask have no features of theirs.
+    """
+    title = "radiomics" if reader == 1 else "radiomics, second reader"
+    with work_progress(title, "lesions", "pixels") as advance:
+        table = extract_table(
+            cohort.lesions,
+            replace(recipe(settings.radiomics), reader=reader),
+            store=_store(settings),
+            engine=engine(settings.compute),
+            n_threads=n_workers(settings.compute),
+            advance=advance,
+        )
+    report_cache(title, table)
+    return table
+
+
+def robustness_of(lesions: Sequence[Lesion], settings: StudySettings) -> pd.DataFrame:
+    """Return the robustness of every feature of some lesions (`her2.radiomics.robustness`)."""
+    with work_progress("radiomics, changed", "lesions", "pixels") as advance:
+        return feature_robustness(
+            lesions,
+            _perturbations(settings),
+            store=_store(settings),
+            recipe=recipe(settings.radiomics),
+            engine=engine(settings.compute),
+            advance=advance,
+        )
+
+
+def _changed_features(
+    lesions: Sequence[Lesion], settings: StudySettings
+) -> tuple[pd.DataFrame, ...]:
+    """Return the features of some lesions after each change; a lesion may lack a version."""
+    return tuple(
+        extract_table(
+            lesions, replace(recipe(settings.radiomics), perturbation=change),
+            store=_store(settings), engine=engine(settings.compute),
+            n_threads=n_workers(settings.compute),
+        ).values
+        for change in _perturbations(settings)
+    )  # fmt: skip
+
+
+def _perturbations(settings: StudySettings) -> list[Perturbation]:
+    """Return the changes that the settings name, each as large as is usual."""
+    return [Perturbation(kind, seed=settings.seed) for kind in settings.radiomics.robustness]
+
+
+def _store(settings: StudySettings) -> Store:
+    return Store(cache_folder(settings.cache) / "radiomics")
+
+
+def robustness_summary(per_feature: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
+    """Return one row for each kind of change: how many features, and their ICC.
+
+    Columns: changed, how, n_lesions, n_features, median, low, high (range), n_good (features
+    whose lower limit is at least .75).
+    """
+    rows = []
+    for changed, table in per_feature.groupby("changed", sort=False):
+        known = table.dropna(subset=["value"])
+        of_changed = MASK_KINDS if changed == "mask" else IMAGE_KINDS
+        rows.append(
+            {
+                "changed": changed,
+                "how": ", ".join(kind for kind in kinds if kind in of_changed),
+                "n_lesions": int(table["n_lesions"].iloc[0]),
+                "n_features": len(known),
+                "median": known["value"].median(),
+                "low": known["value"].min(),
+                "high": known["value"].max(),
+                "n_good": int((known["low"] >= GOOD_ICC).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 @dataclass(frozen=True)
 class RadiomicInputs:
     """Features by `Lesion.key`, and what a selection may use to judge or to clean them.
 
-    features: (n_lesions, n_features) of the first reader, or brought; second: the same lesions
-    and features by the second reader, NaN where there is no second mask; changed: the same of
-    training lesions after each change of mask or image, NaN elsewhere; vendor: number of the
-    scanner's vendor, NaN where it is not known; agreement: of the readers' features; robustness:
-    changed, how, n_lesions, n_features, median, low, high, n_good; notes: what a reader of the
-    report must know.
+    Attributes
+    ----------
+    features
+        (n_lesions, n_features) of the first reader, or brought.
+    second
+        The same lesions and features by the second reader, NaN where there is no second mask.
+    changed
+        The same of training lesions after each change of mask or image, NaN elsewhere.
+    vendor
+        Number of the scanner's vendor, NaN where it is not known.
+    agreement
+        Of the readers' features.
+    robustness
+        changed, how, n_lesions, n_features, median, low, high, n_good.
+    notes
+        What a reader of the report must know.
     """
 
     features: pd.DataFrame
@@ -57,44 +165,7 @@ class RadiomicInputs:
     notes: tuple[str, ...] = ()
 
 
-def check_radiomics(radiomics: RadiomicsSettings, selection: SelectionSettings) -> None:
-    """Refuse settings that cannot be run, before the cohort is read.
-
-    Raises
-    ------
-    BadConfig
-        With what is wrong.
-    """
-    if radiomics.harmonise not in HARMONISE:
-        raise BadConfig(
-            f"expected radiomics.harmonise to be one of {', '.join(HARMONISE)}, found "
-            f"{radiomics.harmonise!r}"
-        )
-    perturbations(radiomics, 0)
-    for name in ("reader_icc", "robust_icc"):
-        limit = getattr(selection, name)
-        if limit is not None and not 0 < limit < 1:
-            raise BadConfig(
-                f"expected selection.{name} between 0 and 1, or null, found {limit:g}; .75 is "
-                "usual"
-            )
-    if selection.robust_icc is not None and not radiomics.robustness:
-        raise BadConfig(
-            "expected changes in radiomics.robustness for selection.robust_icc, found none; name "
-            "some, such as radiomics.robustness=[erosion,dilation,contour]"
-        )
-
-
-def radiomic_inputs(
-    run: OpenRun,
-    radiomics: RadiomicsSettings,
-    selection: SelectionSettings,
-    *,
-    cohort: CohortSettings,
-    compute: ComputeSettings,
-    cache: str | None,
-    seed: int,
-) -> tuple[OpenRun, RadiomicInputs | None]:
+def radiomic_inputs(run: OpenRun) -> tuple[OpenRun, RadiomicInputs | None]:
     """Return the run without the lesions that could not be measured, and its features.
 
     Features are written to the run; they are None where the cohort has neither images nor
@@ -105,41 +176,34 @@ def radiomic_inputs(
     BadCohort
         Second masks, or vendors, are asked for and the cohort has too few.
     """
+    settings, selection = run.settings, run.settings.selection
     second = agreement = None
     changed: tuple[pd.DataFrame, ...] = ()
     robustness = pd.DataFrame()
     features = run.cohort.features
     if run.has_images:
         with run.watch.step("radiomics"):
-            table = radiomic_features(run.cohort, radiomics, compute=compute, cache=cache)
-            run, features = run_with(run, table.problems, cohort), table.values
+            table = radiomic_features(run.cohort, settings)
+            run, features = run_with(run, table.problems), table.values
             if selection.reader_icc is not None:
-                second, agreement = _second_reader(run, radiomics, features, compute, cache)
-            if radiomics.robustness:
-                trained = [x for x in run.cohort.lesions if x.key in set(run.training.keys)]
-                found = robustness_of(trained, radiomics, compute=compute, cache=cache, seed=seed)
+                second, agreement = _second_reader(run, features)
+            trained = [x for x in run.cohort.lesions if x.key in set(run.training.keys)]
+            if settings.radiomics.robustness:
+                found = robustness_of(trained, settings)
                 write_parquet(run.folder.file("features_robustness.parquet"), found)
-                robustness = robustness_summary(found, radiomics.robustness)
+                robustness = robustness_summary(found, settings.radiomics.robustness)
             if selection.robust_icc is not None:
-                versions = changed_features(
-                    trained, radiomics, compute=compute, cache=cache, seed=seed
-                )
+                versions = _changed_features(trained, settings)
                 changed = tuple(version.reindex(features.index) for version in versions)
     if features is None:
         return run, None
-    _refuse_without_images(run, radiomics, selection)
+    _refuse_without_images(run)
     write_features(run.folder.file("features.parquet"), run.cohort, features)
-    vendor, notes = _vendor(run, radiomics)
+    vendor, notes = _vendor(run)
     return run, RadiomicInputs(features, second, changed, vendor, agreement, robustness, notes)
 
 
-def _second_reader(
-    run: OpenRun,
-    radiomics: RadiomicsSettings,
-    first: pd.DataFrame,
-    compute: ComputeSettings,
-    cache: str | None,
-) -> tuple[pd.DataFrame, FeatureAgreement]:
+def _second_reader(run: OpenRun, first: pd.DataFrame) -> tuple[pd.DataFrame, FeatureAgreement]:
     """Return the second reader's features in the first's rows, and how the two agree."""
     trained = set(run.training.keys)
     n_masks = sum(x.key in trained and bool(x.masks_reader2) for x in run.cohort.lesions)
@@ -149,17 +213,16 @@ def _second_reader(
             f"selection.reader_icc, found {n_masks}; fill the column mask_reader2, or leave the "
             "setting out"
         )
-    table = radiomic_features(run.cohort, radiomics, compute=compute, cache=cache, reader=2)
+    table = radiomic_features(run.cohort, run.settings, reader=2)
     second = table.values.reindex(first.index)
     write_features(run.folder.file("features_reader2.parquet"), run.cohort, second)
     return second, feature_agreement(first, table.values, min_pairs=MIN_PAIRS)
 
 
-def _refuse_without_images(
-    run: OpenRun, radiomics: RadiomicsSettings, selection: SelectionSettings
-) -> None:
+def _refuse_without_images(run: OpenRun) -> None:
     if run.has_images:
         return
+    radiomics, selection = run.settings.radiomics, run.settings.selection
     asked = {
         "selection.reader_icc": selection.reader_icc is not None,
         "selection.robust_icc": selection.robust_icc is not None,
@@ -172,11 +235,9 @@ def _refuse_without_images(
         )
 
 
-def _vendor(
-    run: OpenRun, radiomics: RadiomicsSettings
-) -> tuple[pd.Series | None, tuple[str, ...]]:
+def _vendor(run: OpenRun) -> tuple[pd.Series | None, tuple[str, ...]]:
     """Return the vendor's number of each lesion, and a note on lesions that stay as they are."""
-    if radiomics.harmonise == "none":
+    if run.settings.radiomics.harmonise == "none":
         return None, ()
     names = vendors(run.cohort)
     of_training = names.loc[list(run.training.keys)]

@@ -15,7 +15,6 @@ from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.core.parallel import run_jobs
 from her2.core.progress import progress
-from her2.core.settings import EvaluationSettings
 from her2.explain.importance import (
     COLUMNS,
     SHAP_COLUMNS,
@@ -23,6 +22,7 @@ from her2.explain.importance import (
     permutation_importance,
     shap_values,
 )
+from her2.models.classifiers import SearchPlan
 from her2.models.nested_cv import Arm, FittedArm, TrainingSet
 from her2.models.resampling import (
     learning_curve,
@@ -43,14 +43,30 @@ AUDITED = ("dlr", "radiomics", "deep_learning", "clinical")  # the longest proto
 
 @dataclass(frozen=True)
 class Refits:
-    """What the refits gave.
+    """Results of the refits.
 
-    learning: out-of-fold probabilities (n_train,) by arm and share of the training patients;
-    supports: selected features (n_resamples, n_features) by arm; names: of those features;
-    shuffled: AUCs of `audited` with shuffled outcomes; unmoved: whether an arm's final model
-    ignores spoilt held-out rows; histories: what the final selections did; optimism: Harrell's,
-    of whole arms; importance, shap: what an arm's models look at; unexplained: why an arm has
-    none.
+    Attributes
+    ----------
+    learning
+        Out-of-fold probabilities (n_train,) by arm and share of the training patients.
+    supports
+        Selected features (n_resamples, n_features) by arm.
+    names
+        Of those features.
+    audited
+        The arm that was refitted with shuffled outcomes.
+    shuffled
+        Its AUCs.
+    unmoved
+        Whether an arm's final model ignores spoilt held-out rows.
+    histories
+        What the final selections did.
+    optimism
+        Harrell's, of whole arms.
+    importance, shap
+        Importance of an arm's features.
+    unexplained
+        Why an arm has none.
     """
 
     learning: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
@@ -66,38 +82,29 @@ class Refits:
     unexplained: list[str] = field(default_factory=list)
 
 
-def refit_run(
-    run: OpenRun,
-    arms: Sequence[Arm],
-    fitted: Mapping[str, FittedArm],
-    *,
-    evaluation: EvaluationSettings,
-    seed: int,
-    n_workers: int,
-) -> Refits:
+def refit_run(run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]) -> Refits:
     """Return every refit that the settings ask for; all of them on training patients."""
     with run.watch.step("refits"):
         by_name = {arm.name: arm for arm in arms}
         audited = next((name for name in AUDITED if name in by_name), None)
         selecting = [arm for arm in arms if selects_inputs(arm)]
-        jobs = {"seed": seed, "n_workers": n_workers}
-        importance, shap, unexplained = _looked_at(arms, fitted, run.training, evaluation, jobs)
+        importance, shap, unexplained = _explained(run, arms, fitted)
         return Refits(
-            learning=_learning(arms, fitted, run.training, evaluation, jobs),
-            supports=_supports(selecting, run.training, evaluation, jobs),
+            learning=_learning(run, arms, fitted),
+            supports=_supports(run, selecting),
             names={
                 arm.name: [str(c) for c in arm.features.columns[arm.is_candidate]]
                 for arm in selecting
             },
             audited=audited,
-            shuffled=_shuffled(by_name.get(audited or ""), fitted, run.training, evaluation, jobs),
-            unmoved=_unmoved(arms, fitted, run, jobs),
+            shuffled=_shuffled(run, by_name.get(audited or ""), fitted),
+            unmoved=_unmoved(run, arms, fitted),
             histories={
                 arm.name: _history(arm, fitted[arm.name], run.training)
                 for arm in arms
                 if _selects(arm)
             },
-            optimism=_optimism(arms, run.training, evaluation, jobs),
+            optimism=_optimism(run, arms),
             importance=importance,
             shap=shap,
             unexplained=unexplained,
@@ -116,89 +123,64 @@ def _selects(arm: Arm) -> bool:
 
 
 def _learning(
-    arms: Sequence[Arm],
-    fitted: Mapping[str, FittedArm],
-    training: TrainingSet,
-    evaluation: EvaluationSettings,
-    jobs: dict[str, int],
+    run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
 ) -> dict[tuple[str, float], FloatArray]:
-    shares = sorted(evaluation.learning_curve)
+    shares = sorted(run.settings.evaluation.learning_curve)
     with progress("learning curve", len(arms) * len(shares), "refits") as advance:
         return learning_curve(
-            arms, fitted, training, shares=shares, seed=jobs["seed"],
-            n_workers=jobs["n_workers"], advance=advance,
+            arms, fitted, run.training, shares=shares, seed=run.seed, n_workers=run.n_workers,
+            advance=advance,
         )  # fmt: skip
 
 
-def _supports(
-    arms: Sequence[Arm],
-    training: TrainingSet,
-    evaluation: EvaluationSettings,
-    jobs: dict[str, int],
-) -> dict[str, BoolArray]:
-    found = {}
-    for arm in arms if evaluation.n_stability else ():
-        with progress(f"stability, {arm.name}", evaluation.n_stability, "resamples") as advance:
+def _supports(run: OpenRun, arms: Sequence[Arm]) -> dict[str, BoolArray]:
+    found, n = {}, run.settings.evaluation.n_stability
+    for arm in arms if n else ():
+        with progress(f"stability, {arm.name}", n, "resamples") as advance:
             kept = selected_in_resamples(
-                arm, training, n_resamples=evaluation.n_stability, seed=jobs["seed"],
-                n_workers=jobs["n_workers"], advance=advance,
+                arm, run.training, n_resamples=n, seed=run.seed, n_workers=run.n_workers,
+                advance=advance,
             )  # fmt: skip
             found[arm.name] = kept[:, arm.is_candidate]
     return found
 
 
-def _shuffled(
-    arm: Arm | None,
-    fitted: Mapping[str, FittedArm],
-    training: TrainingSet,
-    evaluation: EvaluationSettings,
-    jobs: dict[str, int],
-) -> FloatArray:
-    if arm is None or not evaluation.n_shuffles:
+def _shuffled(run: OpenRun, arm: Arm | None, fitted: Mapping[str, FittedArm]) -> FloatArray:
+    n = run.settings.evaluation.n_shuffles
+    if arm is None or not n:
         return np.empty(0)
-    with progress("leakage audit", evaluation.n_shuffles, "shuffles") as advance:
+    with progress("leakage checks", n, "shuffles") as advance:
         return shuffled_aucs(
-            arm, fitted[arm.name], training, n_shuffles=evaluation.n_shuffles,
-            seed=jobs["seed"], n_workers=jobs["n_workers"], advance=advance,
+            arm, fitted[arm.name], run.training, n_shuffles=n, seed=run.seed,
+            n_workers=run.n_workers, advance=advance,
         )  # fmt: skip
 
 
-def _optimism(
-    arms: Sequence[Arm],
-    training: TrainingSet,
-    evaluation: EvaluationSettings,
-    jobs: dict[str, int],
-) -> pd.DataFrame:
+def _optimism(run: OpenRun, arms: Sequence[Arm]) -> pd.DataFrame:
+    evaluation = run.settings.evaluation
     # networks that have seen a patient would make the optimism of their features look small
     arms = [arm for arm in arms if not arm.by_fold]
     if not evaluation.n_optimism or not arms:
         return pd.DataFrame()
     with progress("optimism", len(arms), "arms") as advance:
         return optimism_of_pipelines(
-            arms, training, n_resamples=evaluation.n_optimism,
-            n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring, seed=jobs["seed"],
-            n_workers=jobs["n_workers"], advance=advance,
+            arms, run.training, n_resamples=evaluation.n_optimism,
+            plan=SearchPlan(evaluation.n_inner_folds, run.seed, evaluation.scoring),
+            n_workers=run.n_workers, advance=advance,
         )  # fmt: skip
 
 
-def _looked_at(
-    arms: Sequence[Arm],
-    fitted: Mapping[str, FittedArm],
-    training: TrainingSet,
-    evaluation: EvaluationSettings,
-    jobs: dict[str, int],
+def _explained(
+    run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, ShapValues], list[str]]:
     """Return importance and SHAP values by arm, and why an arm lacks one of them."""
-    looked = {}
-    if evaluation.n_importance:
+    by_name, n = {}, run.settings.evaluation.n_importance
+    if n:
         calls = (
-            delayed(_look_at)(
-                arm, fitted[arm.name], training, evaluation.n_importance, jobs["seed"]
-            )
-            for arm in arms
+            delayed(_explain)(arm, fitted[arm.name], run.training, n, run.seed) for arm in arms
         )
-        looked = dict(run_jobs(calls, n_workers=jobs["n_workers"]))
-    named = [(arm.name, looked[arm.name]) for arm in arms if arm.name in looked]
+        by_name = dict(run_jobs(calls, n_workers=run.n_workers))
+    named = [(arm.name, by_name[arm.name]) for arm in arms if arm.name in by_name]
     return (
         {name: found.importance for name, found in named if found.importance is not None},
         {name: found.shap for name, found in named if found.shap is not None},
@@ -207,17 +189,17 @@ def _looked_at(
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """What an arm's models look at, and why something of it is absent."""
+class _ArmImportance:
+    """Importance and SHAP values of an arm's features, and why one of them is absent."""
 
     importance: pd.DataFrame | None = None
     shap: ShapValues | None = None
     reason: str | None = None
 
 
-def _look_at(
+def _explain(
     arm: Arm, fitted: FittedArm, training: TrainingSet, n_permutations: int, seed: int
-) -> tuple[str, _Looked]:
+) -> tuple[str, _ArmImportance]:
     importance = None
     try:
         importance = permutation_importance(
@@ -225,18 +207,18 @@ def _look_at(
         )
         shap = shap_values(arm, fitted, training, seed=seed)
     except NotEstimable as reason:
-        return arm.name, _Looked(importance, reason=str(reason))
-    return arm.name, _Looked(importance, shap)
+        return arm.name, _ArmImportance(importance, reason=str(reason))
+    return arm.name, _ArmImportance(importance, shap)
 
 
 def _unmoved(
-    arms: Sequence[Arm], fitted: Mapping[str, FittedArm], run: OpenRun, jobs: dict[str, int]
+    run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
 ) -> dict[str, bool]:
     calls = (
-        delayed(_poisoned)(arm, fitted[arm.name], run.training, run.held_out, jobs["seed"])
+        delayed(_poisoned)(arm, fitted[arm.name], run.training, run.held_out, run.seed)
         for arm in arms
     )
-    found = dict(run_jobs(calls, n_workers=jobs["n_workers"]))
+    found = dict(run_jobs(calls, n_workers=run.n_workers))
     return {arm.name: found[arm.name] for arm in arms}
 
 

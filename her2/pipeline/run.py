@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from her2.core.errors import BadConfig
 from her2.core.run_folder import RunFolder
-from her2.core.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
+from her2.core.settings import StudySettings, check_rules
 from her2.core.types import Cohort, split_groups
-from her2.evaluation import UNITS, check_patients
-from her2.models.classifiers import check_scoring
+from her2.evaluation import check_patients
 from her2.models.nested_cv import TrainingSet
 from her2.models.splits import Split, grouped_folds
 from her2.pipeline.cost import forget_peak
-from her2.pipeline.load_cohort import attention, frozen_split, open_cohort, record_cohort
-
-CHOICES = {"stepwise": ("none", "aic", "p"), "imputation": ("median", "multiple"), "unit": UNITS}
+from her2.pipeline.load_cohort import (
+    attention,
+    frozen_split,
+    n_workers,
+    open_cohort,
+    record_cohort,
+)
+from her2.tracking import LiveRun, open_live_run, opening_tags, run_name
 
 
 @dataclass
 class Stopwatch:
-    """Seconds that each step of a run took."""
+    """Seconds that each step of a run took.
+
+    Attributes
+    ----------
+    seconds
+        By the name of the step.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -39,19 +48,56 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run that has its folder, cohort, split and folds, and may begin to fit.
+    """A run that has its settings, folder, cohort, split and folds, and may begin to fit.
 
-    flow: counts of the flow diagram; warning: what the user must look at, or None.
+    Every step takes it and returns what it has found.
+
+    Attributes
+    ----------
+    command
+        Name of the command that makes it.
+    settings
+        All settings.
+    folder
+        Where everything is written.
+    cohort
+        The verified cohort.
+    split
+        Roles of its lesions, frozen.
+    training
+        The training rows with their folds.
+    flow
+        Counts of the flow diagram.
+    warning
+        What the user must look at, or None.
+    watch
+        Seconds by step.
     """
 
+    command: str
+    settings: StudySettings
     folder: RunFolder
-    config: dict[str, Any]
     cohort: Cohort
     split: Split
     training: TrainingSet
     flow: dict[str, object]
-    watch: Stopwatch
     warning: str | None
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings that the command reads, as config.yaml keeps them."""
+        return self.settings.record(self.command)
+
+    @property
+    def seed(self) -> int:
+        """Root of all random numbers."""
+        return self.settings.seed
+
+    @property
+    def n_workers(self) -> int:
+        """Number of worker processes."""
+        return n_workers(self.settings.compute)
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -64,92 +110,75 @@ class OpenRun:
         lesions = self.cohort.lesions
         return self.cohort.features is None and all(x.image and x.masks for x in lesions)
 
+    @property
+    def patients_judged(self) -> list[str] | None:
+        """The patient of every training row where patients are judged, None elsewhere."""
+        if self.settings.evaluation.unit == "lesion":
+            return None
+        patient_of = {lesion.key: lesion.patient_id for lesion in self.cohort.lesions}
+        return [patient_of[key] for key in self.training.keys]
 
-def open_run(
-    run_dir: Path,
-    config: dict[str, Any],
-    *,
-    cohort: CohortSettings,
-    split: SplitSettings,
-    evaluation: EvaluationSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> OpenRun:
-    """Return a run that is ready to fit; everything that can be refused is refused here.
+
+def open_run(command: str, settings: StudySettings, run_dir: Path) -> OpenRun:
+    """Return a run that is ready to fit.
 
     Raises
     ------
     BadConfig, BadCohort, MissingInput, LeakageError
         With the sentence for the user.
     """
+    check_rules(command, settings)
     forget_peak()
     watch = Stopwatch()
-    folder = RunFolder.open(run_dir, config)
+    folder = RunFolder.open(run_dir, settings.record(command))
     with watch.step("cohort"):
-        patients = open_cohort(cohort, compute=compute, cache=cache)
-        if evaluation.unit == "patient":
-            check_patients(patients.lesions)
-        frozen = frozen_split(folder, patients, test_size=split.test_size, seed=seed)
-        training = training_set(patients, frozen, evaluation=evaluation, seed=seed)
-        flow = record_cohort(folder, patients, frozen)
-    warning = attention(patients, cohort)
-    return OpenRun(folder, config, patients, frozen, training, flow, watch, warning)
+        cohort = open_cohort(settings)
+        if settings.evaluation.unit == "patient":
+            check_patients(cohort.lesions)
+        split = frozen_split(folder, cohort, settings)
+        training = training_set(cohort, split, settings)
+        flow = record_cohort(folder, cohort, split)
+    warning = attention(cohort, settings.cohort.max_quarantine)
+    return OpenRun(command, settings, folder, cohort, split, training, flow, warning, watch)
 
 
 def training_set(
-    cohort: Cohort, split: Split, *, evaluation: EvaluationSettings, seed: int
+    cohort: Cohort, split: Split, settings: StudySettings, *, draws: Sequence[str] = ()
 ) -> TrainingSet:
-    """Return the training rows with their outer folds.
+    """Return the training rows with the outer folds of every repeat.
+
+    Parameters
+    ----------
+    cohort, split
+        Whose training role is taken.
+    settings
+        Folds, repeats and seed.
+    draws
+        Names of the random numbers that draw the folds, one a repeat; those of a study if empty.
 
     Raises
     ------
-    BadConfig
-        Fewer than two folds, or an unknown scoring.
     BadCohort
         A class has fewer patients than folds.
     """
-    check_evaluation(evaluation)
-    chosen = set(split.train)
+    evaluation, chosen = settings.evaluation, set(split.train)
     rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
     groups = split_groups(cohort.lesions)[rows]
     y_true = cohort.y_true[rows]
     first, *more = (
-        grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=seed, name=name)
-        for name in ["outer", *(f"outer {r}" for r in range(1, evaluation.n_repeats))]
+        grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=settings.seed, name=name)
+        for name in draws or ["outer", *(f"outer {r}" for r in range(1, evaluation.n_repeats))]
     )
     keys = tuple(cohort.lesions[i].key for i in rows)
     return TrainingSet(keys, y_true, groups, first, tuple(more))
 
 
-def check_evaluation(evaluation: EvaluationSettings) -> None:
-    """Refuse folds, repeats and counts that cannot be run, and unknown choices."""
-    check_scoring(evaluation.scoring)
-    if min(evaluation.n_folds, evaluation.n_inner_folds) < 2:
-        raise BadConfig(
-            f"expected at least 2 folds, found {evaluation.n_folds} outer and "
-            f"{evaluation.n_inner_folds} inner; 5 is usual"
-        )
-    if evaluation.n_repeats < 1:
-        raise BadConfig(
-            f"expected at least 1 repeat, found evaluation.n_repeats={evaluation.n_repeats}; "
-            "5 is usual"
-        )
-    counts = ("n_resamples", "n_permutations", "n_stability", "n_shuffles", "n_optimism")
-    negative = [name for name in counts if getattr(evaluation, name) < 0]
-    if negative:
-        raise BadConfig(
-            f"expected evaluation.{negative[0]} of at least 0, found "
-            f"{getattr(evaluation, negative[0])}; 0 leaves it out"
-        )
-    if not all(0 < share < 1 for share in evaluation.learning_curve):
-        raise BadConfig(
-            "expected evaluation.learning_curve as shares between 0 and 1, found "
-            f"{evaluation.learning_curve}; [0.4, 0.6, 0.8] is usual, [] for none"
-        )
-    for name, choices in CHOICES.items():
-        if getattr(evaluation, name) not in choices:
-            raise BadConfig(
-                f"expected evaluation.{name} to be one of {', '.join(choices)}, found "
-                f"{getattr(evaluation, name)!r}"
-            )
+def live_run(run: OpenRun) -> LiveRun | None:
+    """Return the run as it is open in MLflow; None where it is not tracked, or nobody answers."""
+    tracking = run.settings.tracking
+    if not tracking.enabled:
+        return None
+    return open_live_run(
+        run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
+        experiment=tracking.experiment, tags=opening_tags(run.config),
+    )  # fmt: skip

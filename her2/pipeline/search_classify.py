@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from her2.compute.forests import class_probability
 from her2.core.errors import BadCohort
-from her2.core.settings import (
-    CohortSettings,
-    ComputeSettings,
-    EnhanceSettings,
-    EvaluationSettings,
-    RadiomicsSettings,
-    SelectionSettings,
-    SplitSettings,
-    TrackingSettings,
-)
-from her2.models.classifiers import Candidate, fit_prepared, grid_search
+from her2.core.settings import StudySettings
+from her2.models.classifiers import Candidate, SearchPlan, fit_prepared, grid_search
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline import arm_definitions
 from her2.pipeline.enhance import check_enhance, enhanced_run
 from her2.pipeline.load_cohort import NEEDS_FEATURES
-from her2.pipeline.radiomic_features import RadiomicInputs, check_radiomics, radiomic_inputs
+from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun
 from her2.pipeline.search_trial import (
     Answer,
@@ -46,72 +36,29 @@ FloatArray = NDArray[np.float64]
 _REMEMBERED = Remembered()
 
 
-def search_classify(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    split: SplitSettings,
-    enhance: EnhanceSettings,
-    radiomics: RadiomicsSettings,
-    selection: SelectionSettings,
-    classifier: Mapping[str, Any],
-    evaluation: EvaluationSettings,
-    tracking: TrackingSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-    request: Request,
-) -> Answer:
+def search_classify(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
     """Return what the grid's recipe is worth on training patients, by `request.metrics`."""
-    arm_definitions.check_recipe(classifier, selection, seed)
-    check_radiomics(radiomics, selection)
-    check_enhance(enhance)
+    check_enhance(settings.enhance)
+    arm_definitions.check_grid(settings)
     # what the features depend on; the selection only by the columns that it asks for
     of_features = (
-        str(run_dir), cohort, split, enhance, radiomics, evaluation, seed, cache,
-        selection.reader_icc, selection.robust_icc,
+        str(run_dir), settings.cohort, settings.split, settings.enhance, settings.radiomics,
+        settings.evaluation, settings.seed, settings.cache, settings.selection.reader_icc,
+        settings.selection.robust_icc,
     )  # fmt: skip
-    run, radiomic = _REMEMBERED.get(
-        ["features", *of_features],
-        lambda: _open(
-            run_dir, config, cohort, split, enhance, radiomics, selection, evaluation, compute,
-            seed, cache,
-        ),
-    )  # fmt: skip
+    run, radiomic = _REMEMBERED.get(["features", *of_features], lambda: _open(settings, run_dir))
     facts = facts_of(run)
     check_facts(facts, request.facts)
     if request.is_rehearsal:
         return Answer("ready", facts=facts)
-    arm = arm_definitions.radiomics_arm(radiomic, classifier, selection, seed)
-    folds = _judged_folds(arm, run.training, [*of_features, selection], evaluation, seed)
+    arm = arm_definitions.radiomics_arm(radiomic, settings)
+    folds = _judged_folds(arm, run.training, [*of_features, settings.selection], settings)
     return cross_validate(folds, run.training, request)
 
 
-def _open(
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    split: SplitSettings,
-    enhance: EnhanceSettings,
-    radiomics: RadiomicsSettings,
-    selection: SelectionSettings,
-    evaluation: EvaluationSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> tuple[OpenRun, RadiomicInputs]:
-    run = open_training(
-        run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
-        seed=seed, cache=cache,
-    )  # fmt: skip
-    run, _ = enhanced_run(
-        run, enhance, tracking=TrackingSettings(enabled=False), compute=compute, cache=cache,
-        seed=seed,
-    )  # fmt: skip
-    run, radiomic = radiomic_inputs(
-        run, radiomics, selection, cohort=cohort, compute=compute, cache=cache, seed=seed
-    )
+def _open(settings: StudySettings, run_dir: Path) -> tuple[OpenRun, RadiomicInputs]:
+    run, _ = enhanced_run(open_training("classify", settings, run_dir))
+    run, radiomic = radiomic_inputs(run)
     if radiomic is None:
         raise BadCohort(NEEDS_FEATURES)
     return run, radiomic
@@ -121,8 +68,7 @@ def _judged_folds(
     arm: Arm,
     training: TrainingSet,
     of_arm: Sequence[object],
-    evaluation: EvaluationSettings,
-    seed: int,
+    settings: StudySettings,
 ) -> Iterator[Judged]:
     """Yield what models say of the folds that they have not seen, repeat by repeat."""
     X = arm.rows(training.keys)
@@ -130,9 +76,7 @@ def _judged_folds(
         one = training.repeat(r)
         for k in range(one.n_folds):
             with threadpool_limits(1):
-                probability = _fold_probability(
-                    arm, one, X, k, [*of_arm, r], evaluation=evaluation, seed=seed
-                )
+                probability = _fold_probability(arm, one, X, k, [*of_arm, r], settings)
             yield Judged(np.flatnonzero(one.fold == k), one.from_fold(k, probability))
 
 
@@ -142,18 +86,17 @@ def _fold_probability(
     X: FloatArray,
     k: int,
     of_arm: Sequence[object],
-    *,
-    evaluation: EvaluationSettings,
-    seed: int,
+    settings: StudySettings,
 ) -> FloatArray:
     """Return the probabilities (n_fold,) of fold k; several candidates are chosen among inside."""
+    evaluation, seed = settings.evaluation, settings.seed
     learned = training.fold != k
     y = training.y_true[learned]
     if len(arm.points) > 1:
         search = grid_search(
             X[learned], y, training.groups[learned], preparation=arm.preparation,
-            points=arm.points, n_folds=evaluation.n_inner_folds, seed=seed,
-            name=f"search fold {k}", scoring=evaluation.scoring,
+            points=arm.points, name=f"search fold {k}",
+            plan=SearchPlan(evaluation.n_inner_folds, seed, evaluation.scoring),
         )  # fmt: skip
         return search.predict(X[~learned])
     prepared = _REMEMBERED.get(

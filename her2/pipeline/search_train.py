@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from her2.core.errors import BadCohort, BadConfig
+from her2.core.errors import BadCohort
 from her2.core.seeds import integer_seed
-from her2.core.settings import (
-    BackboneSettings,
-    CohortSettings,
-    ComputeSettings,
-    EnhanceSettings,
-    EvaluationSettings,
-    SplitSettings,
-    TrackingSettings,
-    TrainerSettings,
-)
+from her2.core.settings import BackboneSettings, StudySettings
 from her2.pipeline.enhance import check_enhance, enhanced_run
-from her2.pipeline.fine_tuning import check_once, check_weights
+from her2.pipeline.fine_tuning import check_weights
 from her2.pipeline.load_cohort import NEEDS_IMAGES
 from her2.pipeline.run import OpenRun
 from her2.pipeline.search_trial import (
@@ -41,32 +31,15 @@ WORK = "training"  # outputs and checkpoints of all trials: their names hold wha
 _REMEMBERED = Remembered(8)
 
 
-def search_train(
-    *,
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    split: SplitSettings,
-    enhance: EnhanceSettings,
-    backbone: BackboneSettings,
-    trainer: TrainerSettings,
-    evaluation: EvaluationSettings,
-    tracking: TrackingSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-    request: Request,
-) -> Answer:
+def search_train(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
     """Return what a fine-tuned backbone is worth on training patients, by `request.metrics`."""
-    check_once(evaluation)
-    if backbone.mode != "finetune":
-        raise BadConfig(f"expected backbone.mode=finetune, found {backbone.mode}")
-    check_enhance(enhance)
-    of_images = (str(run_dir), cohort, split, enhance, evaluation, seed, cache)
-    run = _REMEMBERED.get(
-        ["run", *of_images],
-        lambda: _open(run_dir, config, cohort, split, enhance, evaluation, compute, seed, cache),
-    )
+    backbone = settings.backbone
+    check_enhance(settings.enhance)
+    of_images = (
+        str(run_dir), settings.cohort, settings.split, settings.enhance, settings.evaluation,
+        settings.seed, settings.cache,
+    )  # fmt: skip
+    run = _REMEMBERED.get(["run", *of_images], lambda: _open(settings, run_dir))
     facts = facts_of(run)
     check_facts(facts, request.facts)
     if request.is_rehearsal:
@@ -77,32 +50,15 @@ def search_train(
          backbone.aspect],
         lambda: _crops(run, backbone),
     )  # fmt: skip
-    folds = _judged_folds(run, crops, backbone, trainer, seed, run_dir / WORK)
+    folds = _judged_folds(run, crops, settings, run_dir / WORK)
     return cross_validate(folds, run.training, request)
 
 
-def _open(
-    run_dir: Path,
-    config: dict[str, Any],
-    cohort: CohortSettings,
-    split: SplitSettings,
-    enhance: EnhanceSettings,
-    evaluation: EvaluationSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> OpenRun:
-    run = open_training(
-        run_dir, config, cohort=cohort, split=split, evaluation=evaluation, compute=compute,
-        seed=seed, cache=cache,
-    )  # fmt: skip
+def _open(settings: StudySettings, run_dir: Path) -> OpenRun:
+    run = open_training("train", settings, run_dir)
     if not run.has_images:
         raise BadCohort(NEEDS_IMAGES)
-    run, _ = enhanced_run(
-        run, enhance, tracking=TrackingSettings(enabled=False), compute=compute, cache=cache,
-        seed=seed,
-    )  # fmt: skip
-    return run
+    return enhanced_run(run)[0]
 
 
 def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
@@ -120,9 +76,7 @@ def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
 def _judged_folds(
     run: OpenRun,
     crops: NDArray[np.uint8],
-    backbone: BackboneSettings,
-    trainer: TrainerSettings,
-    seed: int,
+    settings: StudySettings,
     folder: Path,
 ) -> Iterator[Judged]:
     from lightning_modules.fine_tuning.cross_fitting import fold_predictions
@@ -130,8 +84,8 @@ def _judged_folds(
 
     training = run.training
     task = TrainingTask(
-        crops, training.y_true, training.groups, backbone, trainer,
-        seed=integer_seed(seed, "train"), folder=folder,
+        crops, training.y_true, training.groups, settings.backbone, settings.trainer,
+        seed=integer_seed(settings.seed, "train"), folder=folder,
     )  # fmt: skip
     for rows, probability in fold_predictions(task, training.fold):
         yield Judged(rows, probability)

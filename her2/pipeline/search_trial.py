@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from her2.core.errors import BadCohort, BadConfig, NotEstimable
 from her2.core.run_folder import RunFolder
-from her2.core.settings import CohortSettings, ComputeSettings, EvaluationSettings, SplitSettings
-from her2.core.types import Cohort, split_groups
+from her2.core.settings import StudySettings, check_rules
+from her2.core.types import Cohort
 from her2.models.classifiers import rank_auc
 from her2.models.nested_cv import TrainingSet
-from her2.models.splits import Split, grouped_folds
+from her2.models.splits import Split
 from her2.pipeline.load_cohort import attention, frozen_split, open_cohort, record_cohort
-from her2.pipeline.run import OpenRun, Stopwatch, check_evaluation
+from her2.pipeline.run import OpenRun, training_set
 from her2.stats import brier_score, integrated_calibration_index
 
 FloatArray = NDArray[np.float64]
@@ -163,17 +163,7 @@ def metric(name: str, y_true: IntArray, probability: FloatArray) -> float:
     return float(-np.mean(np.log(np.where(y_true == 1, inside, 1 - inside))))
 
 
-def open_training(
-    folder: Path,
-    config: dict[str, Any],
-    *,
-    cohort: CohortSettings,
-    split: SplitSettings,
-    evaluation: EvaluationSettings,
-    compute: ComputeSettings,
-    seed: int,
-    cache: str | None,
-) -> OpenRun:
+def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRun:
     """Return a run of the training patients alone, with folds of its own.
 
     The cohort is read and verified as a whole and split as the study splits it; then everybody
@@ -184,17 +174,17 @@ def open_training(
     BadConfig, BadCohort, MissingInput, LeakageError
         With the sentence for the user.
     """
-    check_evaluation(evaluation)
+    check_rules(command, settings)
     place = RunFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    everybody = open_cohort(cohort, compute=compute, cache=cache)
-    frozen = frozen_split(place, everybody, test_size=split.test_size, seed=seed)
+    everybody = open_cohort(settings)
+    frozen = frozen_split(place, everybody, settings)
     flow = record_cohort(place, everybody, frozen)
-    warning = attention(everybody, cohort)
-    patients = only_training(everybody, frozen)
-    training = search_folds(patients, evaluation, seed)
-    alone = replace(frozen, test=(), external=())
-    return OpenRun(place, config, patients, alone, training, flow, Stopwatch(), warning)
+    warning = attention(everybody, settings.cohort.max_quarantine)
+    patients, alone = only_training(everybody, frozen), replace(frozen, test=(), external=())
+    draws = [f"search {r}" for r in range(settings.evaluation.n_repeats)]
+    training = training_set(patients, alone, settings, draws=draws)
+    return OpenRun(command, settings.untracked(), place, patients, alone, training, flow, warning)
 
 
 def only_training(cohort: Cohort, split: Split) -> Cohort:
@@ -211,17 +201,6 @@ def only_training(cohort: Cohort, split: Split) -> Cohort:
         acquisition=seen.loc[keys] if len(seen) else seen,
         thumbnails=None,
     )
-
-
-def search_folds(cohort: Cohort, evaluation: EvaluationSettings, seed: int) -> TrainingSet:
-    """Return the training rows with the folds of a search, a draw of their own a repeat."""
-    groups, y_true = split_groups(cohort.lesions), cohort.y_true
-    first, *more = (
-        grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=seed, name=f"search {r}")
-        for r in range(evaluation.n_repeats)
-    )
-    keys = tuple(lesion.key for lesion in cohort.lesions)
-    return TrainingSet(keys, y_true, groups, first, tuple(more))
 
 
 def facts_of(run: OpenRun) -> dict[str, str]:

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -17,19 +17,24 @@ import yaml
 from her2 import plots
 from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
+from her2.core.results import write_results
 from her2.core.run_folder import environment
-from her2.core.settings import EvaluationSettings, TrackingSettings
-from her2.core.store import file_sha256, write_json
+from her2.core.settings import BackboneSettings
+from her2.core.store import file_sha256
 from her2.core.types import ARM_TITLES
-from her2.models.nested_cv import Arm
-from her2.paper_checks import check
+from her2.models.nested_cv import Arm, Signature
 from her2.pipeline import final_model
 from her2.pipeline.cost import cost_entry
 from her2.pipeline.enhance import Enhancement
 from her2.pipeline.enhancement_figures import enhancement_figures
-from her2.pipeline.evaluate import Outcome, results_document
+from her2.pipeline.evaluate import Outcome, judge, results_document
 from her2.pipeline.figures import Material, all_comparisons, figures
-from her2.pipeline.fit_arms import Fitted
+from her2.pipeline.fit_arms import (
+    Fitted,
+    model_selection_table,
+    save_models,
+    selection_notes,
+)
 from her2.pipeline.grad_cam import Explanation
 from her2.pipeline.leakage_checks import audit_notes, audit_table
 from her2.pipeline.patient_tables import PatientTables, patient_tables, write_adjudication
@@ -38,6 +43,7 @@ from her2.pipeline.resampling_checks import (
     Refits,
     importance_tables,
     learning_table,
+    refit_run,
     selection_tables,
 )
 from her2.pipeline.run import OpenRun
@@ -45,7 +51,6 @@ from her2.pipeline.subgroup_table import subgroup_table
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
 from her2.report.differences_from_paper import differences
-from her2.report.own_numbers import coherence_table, printed_study
 from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 
 logger = logging.getLogger(__name__)
@@ -56,55 +61,88 @@ MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
 
 @dataclass(frozen=True)
 class Fits:
-    """What was fitted in a run: its arms, and what came of them; empty for a network alone.
+    """What was fitted in a run, and what came of it.
 
-    radiomic: the features, with the agreement of readers and the robustness where asked for;
-    enhancement: how the images were enhanced; explained: the maps of the network, where there is
-    one; history: losses of fine-tuned networks, see `plots.training_figure`.
+    Attributes
+    ----------
+    signatures
+        Of every arm.
+    arms
+        Their definitions; none for a network alone.
+    fitted
+        The fitted arms; None for a network alone.
+    radiomic
+        The features, with the agreement of readers and the robustness where asked for.
+    enhancement
+        How the images were enhanced.
+    explained
+        The maps of the network, where there is one.
+    history
+        Training loss of fine-tuned networks, as `plots.training_figure` takes it.
+    refits
+        Refits on training patients.
+    model_selection
+        The grid search of every arm on all training rows.
     """
 
+    signatures: Mapping[str, Signature]
     arms: Sequence[Arm] = ()
     fitted: Fitted | None = None
-    refits: Refits = field(default_factory=Refits)
-    model_selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     radiomic: RadiomicInputs | None = None
     enhancement: Enhancement = field(default_factory=Enhancement)
     explained: Explanation | None = None
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    refits: Refits = field(default_factory=Refits)
+    model_selection: pd.DataFrame = field(default_factory=lambda: model_selection_table({}))
 
 
-def finish(
-    run: OpenRun,
-    outcome: Outcome,
-    fits: Fits,
-    *,
-    evaluation: EvaluationSettings,
-    tracking: TrackingSettings,
-    seed: int,
-    n_workers: int = 1,
-) -> int:
+def conclude(run: OpenRun, fits: Fits, notes: Sequence[str]) -> int:
+    """Keep the models, refit, judge, and write everything; return the exit status.
+
+    Parameters
+    ----------
+    run
+        The run.
+    fits
+        What was fitted; refits and the table of the grid search are filled in here.
+    notes
+        What a reader must know of the fit.
+    """
+    said = [*(fits.radiomic.notes if fits.radiomic else ()), *notes]
+    fitted = fits.fitted
+    if fitted is not None:
+        save_models(run.folder, fitted, fits.arms, run.training)
+        fits = replace(
+            fits, refits=refit_run(run, fits.arms, fitted.arms),
+            model_selection=model_selection_table(fitted.arms),
+        )  # fmt: skip
+        said += selection_notes(fitted.arms)
+    features = fits.radiomic.features if fits.radiomic else None
+    return _finish(run, judge(run, fits.signatures, said, features=features), fits)
+
+
+def _finish(run: OpenRun, outcome: Outcome, fits: Fits) -> int:
     """Write everything that a run leaves behind, and return its exit status."""
+    tracking = run.settings.tracking
     results = results_document(run, outcome)
     if fits.enhancement.summary:
         results["enhancement"] = dict(fits.enhancement.summary)
     with run.watch.step("report"):
-        doubts = _write_pages(run, outcome, results, fits, evaluation, seed, n_workers)
+        doubts = _write_pages(run, outcome, results, fits)
     results["timing"] = dict(run.watch.seconds)
     results["status"] = 1 if run.warning or doubts else 0
     results["made_by"] = made_by()
     has_network = "deep_learning" in results["arms"]
     if has_network:
-        results["network"] = network_entry(run.config["backbone"])
-    results["cost"] = cost_entry(
-        run.folder, run.config, run.watch.seconds, has_network=has_network
-    )
+        results["network"] = network_entry(run.settings.backbone)
+    results["cost"] = cost_entry(run, has_network=has_network)
     # complete before any server is asked for anything
-    write_json(run.folder.file("results.json"), results)
+    write_results(run.folder.path, results)
     if tracking.enabled:
-        _track(run, results, tracking)
+        _track(run, results)
     else:
         results["notes"].append(NOT_WANTED)
-    write_json(run.folder.file("results.json"), results)
+    write_results(run.folder.path, results)
     _say_headline(run, results, doubts)
     return int(results["status"])
 
@@ -115,14 +153,14 @@ def made_by() -> dict[str, Any]:
     return {"her2": made["her2"], **made["git"], "lock_sha256": made["lock_sha256"]}
 
 
-def network_entry(backbone: Mapping[str, Any]) -> dict[str, str | None]:
+def network_entry(backbone: BackboneSettings) -> dict[str, str | None]:
     """Return the network of a run and the weights that it began with, as results.json keeps them.
 
     A name on the hub is no promise of the bytes behind it: the SHA-256 is.
     """
     from lightning_modules.backbones import describe_backbone
 
-    described = describe_backbone(backbone["name"], backbone["weights"])
+    described = describe_backbone(backbone.name, backbone.weights)
     return {key: described[key] for key in ("name", "timm_name", "weights", "weights_sha256")}
 
 
@@ -153,20 +191,16 @@ def _write_pages(
     outcome: Outcome,
     results: dict[str, Any],
     fits: Fits,
-    evaluation: EvaluationSettings,
-    seed: int,
-    n_workers: int,
 ) -> list[str]:
     """Write tables, figures and report; return what makes the result doubtful."""
     notes: list[str] = results["notes"]
-    patients = patient_tables(run, stepwise=evaluation.stepwise, notes=notes, unit=evaluation.unit)
+    patients = patient_tables(run, notes)
     nomogram = _nomogram(run, fits, notes)
     tables = _tables(run, outcome, results, fits, patients)
-    tables |= _final_model_tables(run, fits, results, nomogram, evaluation, seed, notes)
-    tables["coherence"] = coherence_table(check(printed_study(results, tables)))
+    tables |= _final_model_tables(run, fits, results, nomogram)
     notes.extend(fits.refits.unexplained)
     notes.extend(fits.explained.notes if fits.explained else ())
-    doubts = [*audit_notes(tables["audit"]), *_contradictions(tables["coherence"])]
+    doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
     material = Material(
         run, outcome, results, tables, patients, fits.refits, nomogram, fits.explained
@@ -174,7 +208,7 @@ def _write_pages(
     pictures = plots.save_figures(
         chain(figures(material), enhancement_figures(fits.enhancement).items()),
         run.folder.file("figures"),
-        n_workers=n_workers,
+        n_workers=run.n_workers,
     )
     tables |= _checklists(run, results, tables, set(pictures))
     results["metrics_score"] = asdict(metrics_score(tables["metrics"]))
@@ -232,7 +266,7 @@ def _tables(
         "model_selection": fits.model_selection,
         **found,
         "learning_curve": learning_table(
-            fits.refits, run.training, found["repeated_cv"], _patients_judged(run, outcome)
+            fits.refits, run.training, found["repeated_cv"], run.patients_judged
         ),
         **importance_tables(fits.refits),
         "grad_cam": _grad_cam(fits, results),
@@ -240,14 +274,6 @@ def _tables(
         "audit": audit_table(run, fits.refits, fits.arms),
         "training": fits.history,
     }
-
-
-def _patients_judged(run: OpenRun, outcome: Outcome) -> list[str] | None:
-    """Return the patient of every training row, if patients are judged."""
-    if outcome.unit == "lesion":
-        return None
-    patient_of = {lesion.key: lesion.patient_id for lesion in run.cohort.lesions}
-    return [patient_of[key] for key in run.training.keys]
 
 
 def _grad_cam(fits: Fits, results: Mapping[str, Any]) -> pd.DataFrame:
@@ -269,27 +295,23 @@ def _final_model_tables(
     fits: Fits,
     results: Mapping[str, Any],
     nomogram: final_model.DrawnNomogram | None,
-    evaluation: EvaluationSettings,
-    seed: int,
-    notes: list[str],
 ) -> Tables:
     tables = {"sample_size": final_model.sample_size_table(fits.arms, run.training, results)}
     if nomogram is not None:
         tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
-    last_step = _last_step_optimism(run, fits, evaluation, seed, notes)
+    last_step = _last_step_optimism(run, fits, results["notes"])
     tables["optimism"] = final_model.optimism_table(last_step, fits.refits.optimism)
     return tables
 
 
-def _last_step_optimism(
-    run: OpenRun, fits: Fits, evaluation: EvaluationSettings, seed: int, notes: list[str]
-) -> pd.DataFrame:
-    if fits.fitted is None or fits.fitted.combined is None or not evaluation.n_resamples:
+def _last_step_optimism(run: OpenRun, fits: Fits, notes: list[str]) -> pd.DataFrame:
+    n_resamples = min(run.settings.evaluation.n_resamples, MOST_BOOTSTRAPS)
+    if fits.fitted is None or fits.fitted.combined is None or not n_resamples:
         return pd.DataFrame()
     try:
         return final_model.combined_optimism(
             fits.fitted.combined, fits.fitted.arms, run.training,
-            n_resamples=min(evaluation.n_resamples, MOST_BOOTSTRAPS), seed=seed,
+            n_resamples=n_resamples, seed=run.seed,
         )  # fmt: skip
     except NotEstimable as reason:
         notes.append(f"The optimism of the combined model is not estimable: {reason}")
@@ -311,13 +333,6 @@ def _nameless(adjudication: pd.DataFrame) -> pd.DataFrame:
     named = adjudication.drop(columns=["patient_id", "lesion_id"], errors="ignore")
     named.insert(0, "row", range(1, len(named) + 1))
     return named
-
-
-def _contradictions(table: pd.DataFrame) -> list[str]:
-    return [
-        f"The report contradicts itself: {row.where}, {row.rule}: {row.found}."
-        for row in table.itertuples()
-    ]
 
 
 def _checklists(
@@ -388,8 +403,9 @@ def _provenance(run: OpenRun) -> dict[str, str]:
     }
 
 
-def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) -> None:
+def _track(run: OpenRun, results: dict[str, Any]) -> None:
     """Write the study down in MLflow; results.json then says where."""
+    tracking = run.settings.tracking
     tracked = track_study(
         run.folder.path, results, run.config, environment(),
         uri=tracking.uri, experiment=tracking.experiment,
@@ -402,7 +418,7 @@ def _track(run: OpenRun, results: dict[str, Any], tracking: TrackingSettings) ->
         "experiment": tracked.experiment,
         "run_id": tracked.run_id,
     }
-    write_json(run.folder.file("results.json"), results)
+    write_results(run.folder.path, results)
     upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
 
 

@@ -16,23 +16,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from her2.plots.plotted_tables import required
-from her2.plots.style import (
-    INK,
-    NEGATIVE,
-    PAGE_WIDTH,
-    POSITIVE,
-    new_figure,
-    say_in,
-    styled,
-)
+from her2.plots import style
 from her2.plots.text import NOT_ESTIMABLE, count
 
 BINS = 20
 RASTER_ABOVE = 1000
 
 
-@styled
+@style.styled
 def agreement_figure(per_lesion: pd.DataFrame, *, dice_limit: float) -> Figure:
     """Histograms of Dice and of the Hausdorff distance, and one against the other.
 
@@ -43,24 +34,13 @@ def agreement_figure(per_lesion: pd.DataFrame, *, dice_limit: float) -> Figure:
         is empty or the pixel spacing is unknown.
     dice_limit
         Overlap below which a third reader decides; those lesions are orange.
-
-    Raises
-    ------
-    BadArgument
-        The table is empty or lacks a column.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"dice": [0.9, 0.6], "hausdorff_mm": [1.0, 4.0]})
-    >>> agreement_figure(table, dice_limit=0.75).axes[0].get_title(loc="left")
-    'Dice: 1 of 2 below 0.75'
     """
-    table = required(per_lesion, ["dice", "hausdorff_mm"], name="the agreement per lesion")
+    table = style.required(per_lesion, ["dice", "hausdorff_mm"], name="the agreement per lesion")
     is_low = table["dice"] < dice_limit
-    figure = new_figure(PAGE_WIDTH, 2.9)
+    figure = style.new_figure(style.PAGE_WIDTH, 2.9)
     overlap, distance, both = figure.subplots(1, 3)
     _draw_histogram(overlap, table["dice"], is_low, "Dice coefficient", edge=dice_limit)
-    overlap.axvline(dice_limit, color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
+    overlap.axvline(dice_limit, **style.THRESHOLD_LINE)
     n_known = int(table["dice"].notna().sum())
     overlap.set_title(f"Dice: {count(int(is_low.sum()))} of {count(n_known)} below {dice_limit:g}")
     _draw_histogram(distance, table["hausdorff_mm"], is_low, "Hausdorff distance (mm)")
@@ -77,17 +57,13 @@ def _draw_histogram(
     axes.set_xlabel(label)
     known = values.dropna()
     if known.empty:
-        say_in(axes, NOT_ESTIMABLE)
-        axes.set(xticks=[], yticks=[])
+        _leave_empty(axes)
         return
     low = is_low.loc[known.index]
     axes.hist(
-        [known[low], known[~low]],
-        bins=_edges(known, edge),
-        stacked=True,
-        color=[POSITIVE, NEGATIVE],
-        rwidth=0.92,
-    )
+        [known[low], known[~low]], bins=_edges(known, edge), stacked=True,
+        color=[style.POSITIVE, style.NEGATIVE], rwidth=0.92,
+    )  # fmt: skip
     axes.locator_params(axis="y", integer=True, nbins=5)
     axes.grid(axis="x", visible=False)
 
@@ -106,18 +82,17 @@ def _draw_both(axes: Axes, table: pd.DataFrame, is_low: pd.Series, dice_limit: f
     known = table.dropna(subset=["dice", "hausdorff_mm"])
     axes.set_title("Overlap and distance")
     if known.empty:
-        say_in(axes, NOT_ESTIMABLE)
-        axes.set(xticks=[], yticks=[])
+        _leave_empty(axes)
         return
-    colours = [POSITIVE if low else NEGATIVE for low in is_low.loc[known.index]]
+    colours = [style.POSITIVE if low else style.NEGATIVE for low in is_low.loc[known.index]]
     axes.scatter(
-        known["dice"],
-        known["hausdorff_mm"],
-        s=12,
-        c=colours,
-        linewidths=0,
-        alpha=0.75,
+        known["dice"], known["hausdorff_mm"], s=12, c=colours, linewidths=0, alpha=0.75,
         rasterized=len(known) > RASTER_ABOVE,
-    )
-    axes.axvline(dice_limit, color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
+    )  # fmt: skip
+    axes.axvline(dice_limit, **style.THRESHOLD_LINE)
     axes.set_ylim(bottom=0)
+
+
+def _leave_empty(axes: Axes) -> None:
+    style.say_in(axes, NOT_ESTIMABLE)
+    axes.set(xticks=[], yticks=[])

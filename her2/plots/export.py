@@ -31,8 +31,6 @@ PNG_FILTER_UP = 2
 PNG_COMPRESSION = 3
 SVG_IMAGE_DPI = 200  # of the pictures inside a drawing
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
 _drawings: WeakKeyDictionary[Figure, bytes] = WeakKeyDictionary()
 
 
@@ -42,16 +40,12 @@ def svg_bytes(figure: Figure) -> bytes:
     A figure is finished when it is first drawn here: the file and the report share the drawing.
     """
     if figure not in _drawings:
-        _drawings[figure] = _svg(figure)
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        buffer, canvas = io.BytesIO(), FigureCanvasSVG
+        with _drawn_at(figure, SVG_IMAGE_DPI):
+            canvas(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
+        _drawings[figure] = buffer.getvalue()
     return _drawings[figure]
-
-
-def _svg(figure: Figure) -> bytes:
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    buffer = io.BytesIO()
-    with _drawn_at(figure, SVG_IMAGE_DPI):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
-    return buffer.getvalue()
 
 
 def png_bytes(figure: Figure, *, dpi: int = PNG_DPI) -> bytes:
@@ -80,14 +74,13 @@ def _png(page: NDArray[np.uint8], dpi: int) -> bytes:
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])  # modulo 256, as the filter asks for
     per_metre = round(dpi / 0.0254)
-    return PNG_SIGNATURE + b"".join(
-        (
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-            _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
-            _chunk(b"IDAT", zlib.compress(rows.data, PNG_COMPRESSION)),
-            _chunk(b"IEND", b""),
-        )
-    )
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),
+        b"pHYs": struct.pack(">IIB", per_metre, per_metre, 1),
+        b"IDAT": zlib.compress(rows.data, PNG_COMPRESSION),
+        b"IEND": b"",
+    }
+    return PNG_SIGNATURE + b"".join(_chunk(name, content) for name, content in chunks.items())
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -104,17 +97,16 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
         A name that is not letters, digits, ``_`` and ``-``.
     """
     if not _NAME.fullmatch(name):
-        msg = f"expected a figure name of letters, digits, _ and -, found {name!r}; rename it"
-        raise BadConfig(msg)
+        raise BadConfig(
+            f"expected a figure name of letters, digits, _ and -, found {name!r}; rename it"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
     drawing = svg_bytes(figure)
     with _laid_out(figure):
         picture = png_bytes(figure)
-    for suffix, content in ((".svg", drawing), (".png", picture)):
-        path = folder / f"{name}{suffix}"
+    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    for path, content in zip(paths, (drawing, picture), strict=True):
         path.write_bytes(content)
-        paths.append(path)
     return paths
 
 

@@ -15,13 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from her2.plots.style import INK, MUTED, new_figure, styled
+from her2.plots import style
 from her2.plots.text import count, role_title
 
 LINE = 0.185  # inches a text line takes
 PADDING = 0.24
 GAP = 0.42
 MAX_CODES = 8
+MAX_NAME = 46  # characters of a code and its meaning
 SPLITS = ("train", "test", "external")
 
 
@@ -48,7 +49,7 @@ class _Box:
         return self.top - self.height / 2
 
 
-@styled
+@style.styled
 def flow_figure(flow: Mapping[str, Any], titles: Mapping[str, str] | None = None) -> Figure:
     """Flow diagram of the cohort.
 
@@ -62,10 +63,13 @@ def flow_figure(flow: Mapping[str, Any], titles: Mapping[str, str] | None = None
     """
     main, side = 2.65, 7.2
     rows = _Box(main, 0.0, 3.4, ("Rows of the patient table", f"n = {count(flow['n_rows'])}"))
-    out = _LeftOut(titles or {}, side)
-    excluded = out.box("Not eligible", flow["excluded"], rows.bottom - 0.16)
-    quarantined = out.box("Quarantined (bad input)", flow["quarantined"], excluded.bottom - 0.16)
-    analysed = _Box(main, quarantined.bottom - 0.16, 3.4, _analysed_lines(flow))
+    lines = _reasons("Not eligible", flow["excluded"], titles or {})
+    excluded = _Box(side, rows.bottom - 0.16, 4.0, lines, "#fbf1e6")
+    lines = _reasons("Quarantined (bad input)", flow["quarantined"], titles or {})
+    quarantined = _Box(side, excluded.bottom - 0.16, 4.0, lines, "#fbf1e6")
+    lesions, patients = count(flow["n_lesions"]), count(flow["n_patients"])
+    lines = ("Analysed", f"{lesions} lesions of {patients} patients")
+    analysed = _Box(main, quarantined.bottom - 0.16, 3.4, lines)
     splits = _split_boxes(flow, main, analysed.bottom - GAP)
     boxes = [rows, excluded, quarantined, analysed, *splits]
     axes = _canvas(boxes)
@@ -75,34 +79,20 @@ def flow_figure(flow: Mapping[str, Any], titles: Mapping[str, str] | None = None
     return axes.get_figure(root=True) or Figure()
 
 
-@dataclass(frozen=True)
-class _LeftOut:
-    """Boxes of lesions that left the study, at one x, with the meaning of their codes."""
-
-    titles: Mapping[str, str]
-    x: float
-
-    def box(self, heading: str, counts: Mapping[str, int], top: float) -> _Box:
-        reasons = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-        lines = [f"{heading}: n = {count(sum(counts.values()))}"]
-        lines += [self._line(code, n) for code, n in reasons[:MAX_CODES]]
-        if len(reasons) > MAX_CODES:
-            rest = sum(n for _, n in reasons[MAX_CODES:])
-            lines.append(f"{len(reasons) - MAX_CODES} other codes: {count(rest)}")
-        return _Box(self.x, top, 4.0, tuple(lines), "#fbf1e6")
-
-    def _line(self, code: str, n: int) -> str:
-        name = f"{self.titles[code]} ({code})" if code in self.titles else code
-        return f"{_shorten(name)}: {count(n)}"
-
-
-def _shorten(line: str, limit: int = 46) -> str:
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def _analysed_lines(flow: Mapping[str, Any]) -> tuple[str, ...]:
-    lesions, patients = count(flow["n_lesions"]), count(flow["n_patients"])
-    return ("Analysed", f"{lesions} lesions of {patients} patients")
+def _reasons(
+    heading: str, counts: Mapping[str, int], titles: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Lines of a box of lesions that left the study, the most frequent code first."""
+    reasons = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    lines = [f"{heading}: n = {count(sum(counts.values()))}"]
+    for code, n in reasons[:MAX_CODES]:
+        name = f"{titles[code]} ({code})" if code in titles else code
+        name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+        lines.append(f"{name}: {count(n)}")
+    if len(reasons) > MAX_CODES:
+        rest = sum(n for _, n in reasons[MAX_CODES:])
+        lines.append(f"{len(reasons) - MAX_CODES} other codes: {count(rest)}")
+    return tuple(lines)
 
 
 def _split_boxes(flow: Mapping[str, Any], main: float, top: float) -> list[_Box]:
@@ -111,21 +101,19 @@ def _split_boxes(flow: Mapping[str, Any], main: float, top: float) -> list[_Box]
     first = main - spread * (len(present) - 1) / 2
     boxes = []
     for position, name in enumerate(present):
-        counts = flow[name]
+        n_patients, n_positive = (count(flow[name][n]) for n in ("n_patients", "n_positive"))
         title = role_title(name).split(",")[0]
-        patients = f"{count(counts['n_patients'])} patients"
-        positive = f"{count(counts['n_positive'])} positive"
-        lines = (title, patients, positive)
+        lines = (title, f"{n_patients} patients", f"{n_positive} positive")
         boxes.append(_Box(first + spread * position, top, 2.4, lines, "#eaf5f0"))
     return boxes
 
 
 def _canvas(boxes: Sequence[_Box]) -> Axes:
-    """Axes whose unit is one inch, just large enough for the boxes."""
+    """Axes of the size of the boxes, in inches."""
     left = min(box.x - box.width / 2 for box in boxes) - 0.1
     right = max(box.x + box.width / 2 for box in boxes) + 0.1
     bottom = min(box.bottom for box in boxes) - 0.1
-    figure = new_figure(right - left, 0.1 - bottom)
+    figure = style.new_figure(right - left, 0.1 - bottom)
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(left, right), ylim=(bottom, 0.1))
@@ -134,17 +122,11 @@ def _canvas(boxes: Sequence[_Box]) -> Axes:
 
 
 def _draw_box(axes: Axes, box: _Box) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (box.x - box.width / 2, box.bottom),
-            box.width,
-            box.height,
-            boxstyle="round,pad=0,rounding_size=0.07",
-            facecolor=box.colour,
-            edgecolor=MUTED,
-            linewidth=0.9,
-        )
-    )
+    frame = FancyBboxPatch(
+        (box.x - box.width / 2, box.bottom), box.width, box.height, facecolor=box.colour,
+        edgecolor=style.MUTED, linewidth=0.9, boxstyle="round,pad=0,rounding_size=0.07",
+    )  # fmt: skip
+    axes.add_patch(frame)
     for number, line in enumerate(box.lines):
         y = box.top - PADDING / 2 - LINE * (number + 0.5)
         weight = "bold" if number == 0 else "normal"
@@ -160,12 +142,12 @@ def _draw_arrows(
     if not splits:
         return
     fork = analysed.bottom - GAP / 2
-    axes.plot([analysed.x, analysed.x], [analysed.bottom, fork], color=INK, linewidth=1.0)
-    axes.plot([splits[0].x, splits[-1].x], [fork, fork], color=INK, linewidth=1.0)
+    axes.plot([analysed.x, analysed.x], [analysed.bottom, fork], color=style.INK, linewidth=1.0)
+    axes.plot([splits[0].x, splits[-1].x], [fork, fork], color=style.INK, linewidth=1.0)
     for box in splits:
         _arrow(axes, (box.x, fork), (box.x, box.top))
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    look = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0}
+    look = {"arrowstyle": "-|>", "color": style.INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", xy=end, xytext=start, arrowprops=look)

@@ -20,9 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
 from her2.core.errors import BadArgument
-from her2.plots.placing import text_width
-from her2.plots.plotted_tables import required
-from her2.plots.style import GRID, INK, MUTED, NEGATIVE, PAGE_WIDTH, REFERENCE, page, styled
+from her2.plots import style
 from her2.plots.text import MINUS, NOT_ESTIMABLE, count, interval, is_missing, number, shortened
 
 LINE = 0.2  # inches of a row
@@ -38,7 +36,7 @@ LOG_TICKS = (1, 2, 5)
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the plot; a heading has only a label."""
+    """A row of the plot, from `top` in inches; a heading has only a label."""
 
     label: str
     top: float
@@ -68,7 +66,7 @@ class _Columns:
     text: float
 
 
-@styled
+@style.styled
 def forest_figure(
     rows: pd.DataFrame, *, reference: float, xlabel: str, log: bool = False, title: str = ""
 ) -> Figure:
@@ -94,61 +92,53 @@ def forest_figure(
     Raises
     ------
     BadArgument
-        The table is empty or lacks a column, or a log axis meets a value of 0 or less.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"group": "", "label": ["PR"], "n": 201, "n_positive": 58,
-    ...                       "value": 0.5, "low": 0.2, "high": 1.1, "note": ""})
-    >>> figure = forest_figure(table, reference=1.0, xlabel="Odds ratio", log=True)
-    >>> figure.axes[1].get_xscale()
-    'log'
+        A log axis meets a value of 0 or less.
     """
     columns = ["group", "label", "n", "n_positive", "value", "low", "high", "note"]
-    table = required(rows, columns, name="forest rows")
-    _check_positive(table, reference, log=log)
+    table = style.required(rows, columns, name="forest rows")
+    smallest = min(float(np.nanmin([*table["value"].dropna(), reference])), reference)
+    if log and smallest <= 0:
+        raise BadArgument(
+            f"expected positive values on a log axis, found {smallest:g}; "
+            "give ratios, or log=False"
+        )
     shown_counts = [name for name in ("n", "n_positive") if table[name].notna().any()]
     places = _columns(table, shown_counts, log=log)
     top = TOP + (0.18 if title else 0.0)
-    lines = _rows(table, shown_counts, top, PAGE_WIDTH - places.forest - 0.1)
+    lines = _rows(table, shown_counts, top, style.PAGE_WIDTH - places.forest - 0.1)
     height = lines[-1].bottom + BOTTOM
-    figure, axes = page(PAGE_WIDTH, height)
+    figure, axes = style.page(style.PAGE_WIDTH, height)
     axes.set_zorder(1)  # notes lie above the lines of the forest
     axes.text(0.1, 0.22, title, weight="bold", size=10, va="center")
     _draw_headings(axes, places, shown_counts, top)
     for line in lines:
         _draw_text(axes, line, places, log=log)
-    _draw_forest(figure, lines, places, _Scale(reference, xlabel, log))
+    forest = _forest_axes(figure, lines, places)
+    forest.set_xlabel(xlabel)
+    known = [line for line in lines if not is_missing(line.value)]
+    low, high = _limits(known, reference, log=log)
+    if log:
+        forest.set_xscale("log")
+        _tick_ratios(forest, low, high)
+    else:
+        forest.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    forest.set_xlim(low, high)
+    forest.axvline(reference, **style.REFERENCE_LINE)
+    for line in known:
+        _draw_interval(forest, line, low, high)
     return figure
-
-
-@dataclass(frozen=True)
-class _Scale:
-    reference: float
-    label: str
-    is_log: bool
-
-
-def _check_positive(table: pd.DataFrame, reference: float, *, log: bool) -> None:
-    smallest = min(float(np.nanmin([*table["value"].dropna(), reference])), reference)
-    if log and smallest <= 0:
-        msg = (
-            f"expected positive values on a log axis, found {smallest:g}; give ratios, "
-            f"or log=False"
-        )
-        raise BadArgument(msg)
 
 
 def _columns(table: pd.DataFrame, counts: Sequence[str], *, log: bool) -> _Columns:
     """Columns as wide as their text; the forest takes what is left."""
     labels = [shortened(str(label), MAX_LABEL) for label in table["label"]]
-    width = max(text_width(label, SIZE) for label in labels)
-    headings = [text_width(str(g), SIZE, weight="bold") for g in table["group"].dropna()]
+    width = max(style.text_width(label, SIZE) for label in labels)
+    headings = [style.text_width(str(g), SIZE, weight="bold") for g in table["group"].dropna()]
     start = 0.3 + max(width + 0.12, 1.2, *(min(w, 2.6) for w in headings))
     ends = tuple(start + COUNT_WIDTH * (i + 1) for i in range(len(counts)))
     estimates = [_estimate(*r, log=log) for r in _estimates(table) if not is_missing(r[0])]
-    text = max((text_width(e, SIZE) for e in [*estimates, "Estimate (95 % CI)"]), default=1.0)
-    return _Columns(ends, (ends[-1] if ends else start) + 0.3, PAGE_WIDTH - 0.1 - text)
+    text = max(style.text_width(e, SIZE) for e in [*estimates, "Estimate (95 % CI)"])
+    return _Columns(ends, (ends[-1] if ends else start) + 0.3, style.PAGE_WIDTH - 0.1 - text)
 
 
 def _estimates(table: pd.DataFrame) -> list[tuple[float, float, float]]:
@@ -191,17 +181,11 @@ def _rows(table: pd.DataFrame, counts: Sequence[str], top: float, width: float) 
         note = _text(record["note"])
         if is_missing(estimate[0]):
             note = note or NOT_ESTIMABLE
-        lines.append(
-            _Row(
-                shortened(_text(record["label"]), MAX_LABEL),
-                lines[-1].bottom if lines else top,
-                counts=tuple(_count(record[name]) for name in counts),
-                value=estimate[0],
-                low=estimate[1],
-                high=estimate[2],
-                note=tuple(textwrap.wrap(note, n_characters)),
-            )
-        )
+        label = shortened(_text(record["label"]), MAX_LABEL)
+        shown = ["–" if is_missing(record[name]) else count(record[name]) for name in counts]
+        wrapped = textwrap.wrap(note, n_characters)
+        start = lines[-1].bottom if lines else top
+        lines.append(_Row(label, start, False, tuple(shown), *estimate, tuple(wrapped)))
     return lines
 
 
@@ -209,17 +193,13 @@ def _text(value: object) -> str:
     return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
-def _count(value: float) -> str:
-    return "–" if is_missing(value) else count(value)
-
-
 def _draw_headings(axes: Axes, places: _Columns, counts: Sequence[str], top: float) -> None:
     y = top - 0.13
     for x, name in zip(places.counts, counts, strict=True):
         shown = {"n": "n", "n_positive": "Positive"}[name]
-        axes.text(x, y, shown, ha="right", va="center", size=SIZE, color=MUTED)
-    axes.text(places.text, y, "Estimate (95 % CI)", va="center", size=SIZE, color=MUTED)
-    axes.plot([0.1, PAGE_WIDTH - 0.1], [top - 0.02] * 2, color=GRID, linewidth=1.0)
+        axes.text(x, y, shown, ha="right", va="center", size=SIZE, color=style.MUTED)
+    axes.text(places.text, y, "Estimate (95 % CI)", va="center", size=SIZE, color=style.MUTED)
+    axes.plot([0.1, style.PAGE_WIDTH - 0.1], [top - 0.02] * 2, color=style.GRID, linewidth=1.0)
 
 
 def _draw_text(axes: Axes, line: _Row, places: _Columns, *, log: bool) -> None:
@@ -234,17 +214,12 @@ def _draw_text(axes: Axes, line: _Row, places: _Columns, *, log: bool) -> None:
     for position, note in enumerate(line.note):
         y = line.middle + NOTE_LINE * (position + has_value)
         axes.text(
-            places.forest,
-            y,
-            note,
-            va="center",
-            size=NOTE_SIZE,
-            color=MUTED,
+            places.forest, y, note, va="center", size=NOTE_SIZE, color=style.MUTED,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
-        )
+        )  # fmt: skip
 
 
-def _draw_forest(figure: Figure, lines: Sequence[_Row], places: _Columns, scale: _Scale) -> None:
+def _forest_axes(figure: Figure, lines: Sequence[_Row], places: _Columns) -> Axes:
     """Axes between the counts and the estimates, with the y of the page."""
     width, height = figure.get_size_inches()
     top, bottom = lines[0].top, lines[-1].bottom
@@ -253,39 +228,31 @@ def _draw_forest(figure: Figure, lines: Sequence[_Row], places: _Columns, scale:
         (places.forest / width, 1 - bottom / height, size / width, (bottom - top) / height)
     )
     axes.patch.set_alpha(0)
-    axes.set(ylim=(bottom, top), yticks=[], xlabel=scale.label)
+    axes.set(ylim=(bottom, top), yticks=[])
     axes.spines["left"].set_visible(False)
-    known = [line for line in lines if not is_missing(line.value)]
-    low, high = _limits(known, scale)
-    if scale.is_log:
-        axes.set_xscale("log")
-        _tick_ratios(axes, low, high)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.set_xlim(low, high)
-    axes.axvline(scale.reference, color=REFERENCE, linewidth=1.0, linestyle=(0, (4, 3)))
-    for line in known:
-        _draw_interval(axes, line, low, high)
+    return axes
 
 
 def _draw_interval(axes: Axes, line: _Row, left: float, right: float) -> None:
     """Square and interval; an arrow where the interval goes on beyond the axis."""
-    look = {"color": NEGATIVE, "linewidth": 1.3}
+    look = {"color": style.NEGATIVE, "linewidth": 1.3}
     if not math.isnan(line.low) and not math.isnan(line.high):
         ends = [max(line.low, left), min(line.high, right)]
         axes.plot(ends, [line.middle] * 2, **look)  # type: ignore[arg-type]
         for end, limit, marker in ((line.low, left, "<"), (line.high, right, ">")):
             if (end < limit) if marker == "<" else (end > limit):
-                axes.plot(limit, line.middle, marker, color=NEGATIVE, ms=5, clip_on=False)
-    axes.plot(line.value, line.middle, "s", color=NEGATIVE, ms=5, mec=INK, mew=0.6, zorder=3)
+                axes.plot(limit, line.middle, marker, color=style.NEGATIVE, ms=5, clip_on=False)
+    axes.plot(
+        line.value, line.middle, "s", color=style.NEGATIVE, ms=5, mec=style.INK, mew=0.6, zorder=3
+    )
 
 
-def _limits(known: Sequence[_Row], scale: _Scale) -> tuple[float, float]:
+def _limits(known: Sequence[_Row], reference: float, *, log: bool) -> tuple[float, float]:
     """Find ends of the axis: all estimates, the reference, and intervals that end not too far."""
-    values = [scale.reference, *(line.value for line in known)]
+    values = [reference, *(line.value for line in known)]
     lows = [*values, *(line.low for line in known if math.isfinite(line.low))]
     highs = [*values, *(line.high for line in known if math.isfinite(line.high))]
-    if not scale.is_log:
+    if not log:
         margin = 0.04 * (max(highs) - min(lows)) or 0.05
         return min(lows) - margin, max(highs) + margin
     low = max(min(x for x in lows if x > 0), min(values) / FURTHEST)

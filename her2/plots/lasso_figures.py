@@ -13,19 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
 
-from her2.plots.placing import spread
-from her2.plots.plotted_tables import required
-from her2.plots.style import (
-    INK,
-    NEGATIVE,
-    PAGE_WIDTH,
-    POSITIVE,
-    new_figure,
-    say_in,
-    styled,
-)
+from her2.plots import style
 from her2.plots.text import NOT_ESTIMABLE, Number, count, feature_title, is_missing
 
 MAX_LABELS = 12
@@ -34,7 +25,7 @@ LABEL_GAP = 0.066  # of the height of the axes: one line of small text
 X_LABEL = "log₁₀ of the penalty α (weaker to the right)"
 
 
-@styled
+@style.styled
 def lasso_figure(path: pd.DataFrame, error: pd.DataFrame, *, chosen: Number) -> Figure:
     """Coefficient paths with the strongest features named, beside the cross-validated error.
 
@@ -46,22 +37,10 @@ def lasso_figure(path: pd.DataFrame, error: pd.DataFrame, *, chosen: Number) -> 
         Columns alpha, mse_mean and mse_sd (over the folds; NaN leaves a gap).
     chosen
         The penalty that was used; None or NaN draws no line.
-
-    Raises
-    ------
-    BadArgument
-        A table is empty or lacks a column.
-
-    Examples
-    --------
-    >>> path = pd.DataFrame({"alpha": [0.1, 0.01], "feature": "a_b_c", "coefficient": [0, 0.2]})
-    >>> error = pd.DataFrame({"alpha": [0.1, 0.01], "mse_mean": [0.2, 0.1], "mse_sd": 0.01})
-    >>> [axes.get_ylabel() for axes in lasso_figure(path, error, chosen=0.01).axes]
-    ['Coefficient', 'Mean squared error (cross-validated)']
     """
-    required(path, ["alpha", "feature", "coefficient"], name="the LASSO path")
-    required(error, ["alpha", "mse_mean", "mse_sd"], name="the LASSO error")
-    figure = new_figure(PAGE_WIDTH, 3.7)
+    style.required(path, ["alpha", "feature", "coefficient"], name="the LASSO path")
+    style.required(error, ["alpha", "mse_mean", "mse_sd"], name="the LASSO error")
+    figure = style.new_figure(style.PAGE_WIDTH, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=[1.1, 1.0])
     lines = path.pivot_table(index="alpha", columns="feature", values="coefficient")
     _draw_paths(left, lines.sort_index(), chosen)
@@ -69,7 +48,8 @@ def lasso_figure(path: pd.DataFrame, error: pd.DataFrame, *, chosen: Number) -> 
     for axes in (left, right):
         axes.set_xlabel(X_LABEL)
         axes.locator_params(axis="x", nbins=5)
-        _mark_chosen(axes, chosen)
+        if chosen is not None and not is_missing(chosen):
+            axes.axvline(np.log10(chosen), **style.THRESHOLD_LINE)
     return figure
 
 
@@ -79,13 +59,18 @@ def _log(alpha: pd.Series | pd.Index) -> NDArray[np.float64]:
 
 def _draw_paths(axes: Axes, lines: pd.DataFrame, chosen: Number) -> None:
     at_chosen = _coefficients_at(lines, chosen)
-    axes.set_title(_path_title(at_chosen, chosen))
-    axes.set_ylabel("Coefficient")
+    title = f"Coefficients; chosen α {NOT_ESTIMABLE}"
+    if chosen is not None and not is_missing(chosen):
+        n_kept, n_all = int((at_chosen != 0).sum()), at_chosen.size
+        title = f"α = {chosen:.3g} (dashed) keeps {count(n_kept)} of {count(n_all)} features"
+    axes.set(title=title, ylabel="Coefficient")
     if lines.empty:
-        say_in(axes, f"coefficients {NOT_ESTIMABLE}")
+        style.say_in(axes, f"coefficients {NOT_ESTIMABLE}")
         axes.tick_params(labelbottom=False, labelleft=False)
         return
-    x, named = _log(lines.index), _strongest(lines, at_chosen)
+    x, kept = _log(lines.index), at_chosen[at_chosen != 0].abs()
+    strongest = kept.sort_values(ascending=False, kind="stable").index[:MAX_LABELS]
+    named = [str(feature) for feature in strongest]
     axes.add_collection(
         LineCollection(
             [np.column_stack([x, lines[feature]]) for feature in lines.columns],
@@ -96,17 +81,9 @@ def _draw_paths(axes: Axes, lines: pd.DataFrame, chosen: Number) -> None:
     )
     low, high = min(float(lines.min().min()), 0.0), max(float(lines.max().max()), 0.0)
     margin = 0.06 * (high - low) or 0.1
-    axes.set(
-        xlim=(x.max(), x.min() if len(x) > 1 else x.min() - 1), ylim=(low - margin, high + margin)
-    )
+    _weaker_to_the_right(axes, x)
+    axes.set_ylim(low - margin, high + margin)
     _label_paths(axes, lines[named].iloc[0], at_chosen)
-
-
-def _path_title(at_chosen: pd.Series, chosen: Number) -> str:
-    if chosen is None or is_missing(chosen):
-        return f"Coefficients; chosen α {NOT_ESTIMABLE}"
-    n_kept, n_all = int((at_chosen != 0).sum()), at_chosen.size
-    return f"α = {chosen:.3g} (dashed) keeps {count(n_kept)} of {count(n_all)} features"
 
 
 def _coefficients_at(lines: pd.DataFrame, chosen: Number) -> pd.Series:
@@ -119,15 +96,10 @@ def _coefficients_at(lines: pd.DataFrame, chosen: Number) -> pd.Series:
     return lines.iloc[row]
 
 
-def _strongest(lines: pd.DataFrame, at_chosen: pd.Series) -> list[str]:
-    kept = at_chosen[at_chosen != 0].abs().sort_values(ascending=False, kind="stable")
-    return [str(feature) for feature in kept.index[:MAX_LABELS]]
-
-
 def _line_colour(coefficient: float, *, is_named: bool) -> str:
     if not is_named:
         return "#c4c4c4"
-    return POSITIVE if coefficient > 0 else NEGATIVE
+    return style.POSITIVE if coefficient > 0 else style.NEGATIVE
 
 
 def _label_paths(axes: Axes, ends: pd.Series, at_chosen: pd.Series) -> None:
@@ -138,24 +110,12 @@ def _label_paths(axes: Axes, ends: pd.Series, at_chosen: pd.Series) -> None:
         ends.index, heights, spread(heights, LABEL_GAP, low=0.0, high=0.96), strict=True
     ):
         colour = _line_colour(at_chosen[feature], is_named=True)
+        arrow = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
         axes.annotate(
-            feature_title(str(feature), 34),
-            xy=(1.0, height),
-            xytext=(1.055, placed),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            va="center",
-            size=7,
-            color=INK,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.7,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "relpos": (0.0, 0.5),
-            },
-        )
+            feature_title(str(feature), 34), (1.0, height), xytext=(1.055, placed),
+            xycoords="axes fraction", textcoords="axes fraction", va="center", size=7,
+            color=style.INK, arrowprops={**arrow, "relpos": (0.0, 0.5)},
+        )  # fmt: skip
 
 
 def _draw_error(axes: Axes, error: pd.DataFrame, chosen: Number) -> None:
@@ -163,15 +123,47 @@ def _draw_error(axes: Axes, error: pd.DataFrame, chosen: Number) -> None:
     axes.set_ylabel("Mean squared error (cross-validated)")
     x, mean, sd = _log(error["alpha"]), error["mse_mean"], error["mse_sd"]
     if not mean.notna().any():
-        say_in(axes, f"error {NOT_ESTIMABLE}")
+        style.say_in(axes, f"error {NOT_ESTIMABLE}")
         axes.tick_params(labelbottom=False, labelleft=False)
         return
-    axes.fill_between(x, mean - sd, mean + sd, color=NEGATIVE, alpha=0.18, linewidth=0)
-    axes.plot(x, mean, color=NEGATIVE)
+    style.draw_band(axes, x, mean - sd, mean + sd, colour=style.NEGATIVE, alpha=0.18)
+    axes.plot(x, mean, color=style.NEGATIVE)
+    _weaker_to_the_right(axes, x)
+
+
+def _weaker_to_the_right(axes: Axes, x: NDArray[np.float64]) -> None:
     axes.set_xlim(x.max(), x.min() if len(x) > 1 else x.min() - 1)
 
 
-def _mark_chosen(axes: Axes, chosen: Number) -> None:
-    if chosen is None or is_missing(chosen):
-        return
-    axes.axvline(np.log10(chosen), color=INK, linewidth=1.0, linestyle=(0, (4, 2)))
+def spread(wanted: ArrayLike, gap: float, *, low: float, high: float) -> NDArray[np.float64]:
+    """Positions at least `gap` apart inside [low, high], as near to the wanted ones as can be.
+
+    Parameters
+    ----------
+    wanted
+        Positions asked for, shape (n,), in any order.
+    gap
+        Smallest distance; made smaller where the range is too short for it.
+    low, high
+        Ends of the range.
+
+    Returns
+    -------
+    Positions, shape (n,), in the order of `wanted`: least squares under the distance, which is
+    an isotonic regression of the positions less the room that the labels before them take.
+
+    Examples
+    --------
+    >>> spread([0.5, 0.5, 0.9], 0.1, low=0.0, high=1.0).round(2).tolist()
+    [0.45, 0.55, 0.9]
+    """
+    positions = np.asarray(wanted, dtype=np.float64)
+    if positions.size < 2:
+        return np.clip(positions, low, high)
+    gap = min(gap, (high - low) / (positions.size - 1))
+    order = np.argsort(positions, kind="stable")
+    room = gap * np.arange(positions.size)
+    fitted = isotonic_regression(positions[order] - room).x
+    placed = np.empty_like(positions)
+    placed[order] = np.clip(fitted, low, high - room[-1]) + room
+    return placed

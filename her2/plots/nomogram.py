@@ -20,9 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from her2.plots.placing import levels, text_width
-from her2.plots.plotted_tables import required
-from her2.plots.style import GRID, INK, MUTED, PAGE_WIDTH, page, styled
+from her2.plots import style
 from her2.plots.text import MINUS, NOT_ESTIMABLE, shortened
 
 FULL_SCALE = 100.0  # points
@@ -41,15 +39,15 @@ class _Scale:
     """One horizontal axis: its name, and where its ticks and line lie in inches."""
 
     name: str
-    x: tuple[float, ...]
-    labels: tuple[str, ...]
+    x: list[float]
+    labels: list[str]
     line: tuple[float, float] | None  # None: nothing to draw
     is_bold: bool = False
 
     @property
     def levels(self) -> list[int]:
-        widths = [text_width(label, SIZE) for label in self.labels]
-        return levels(self.x, widths, gap=LABEL_GAP)
+        widths = [style.text_width(label, SIZE) for label in self.labels]
+        return label_levels(self.x, widths, gap=LABEL_GAP)
 
     @property
     def above(self) -> float:
@@ -62,7 +60,7 @@ class _Scale:
         return TICK + TEXT_LINE * (max(self.levels, default=0) // 2 + 1)
 
 
-@styled
+@style.styled
 def nomogram_figure(
     points: pd.DataFrame,
     total: pd.DataFrame,
@@ -88,38 +86,35 @@ def nomogram_figure(
         the total points are not drawn.
     title
         Above the scales.
-
-    Raises
-    ------
-    BadArgument
-        A table is empty or lacks a column.
-
-    Examples
-    --------
-    >>> points = pd.DataFrame({"variable": "PR", "value": ["-", "+"], "points": [100.0, 0.0]})
-    >>> total = pd.DataFrame({"total_points": [0.0, 100.0], "linear_predictor": [-2.0, 0.0],
-    ...                       "probability": [0.12, 0.5]})
-    >>> axis = pd.DataFrame({"probability": [0.2, 0.5], "total_points": [30.7, 100.0]})
-    >>> figure = nomogram_figure(points, total, probability_axis=axis)
-    >>> "Total points" in [text.get_text() for text in figure.axes[0].texts]
-    True
     """
-    values = required(points, ["variable", "value", "points"], name="nomogram points")
-    sums = required(total, ["total_points", "linear_predictor", "probability"], name="the total")
-    ticks = required(probability_axis, ["probability", "total_points"], name="probability axis")
+    values = style.required(points, ["variable", "value", "points"], name="nomogram points")
+    sums = style.required(
+        total, ["total_points", "linear_predictor", "probability"], name="the total"
+    )
+    ticks = style.required(
+        probability_axis, ["probability", "total_points"], name="probability axis"
+    )
     scales = _scales(values, sums, ticks)
     height = 0.55 + sum(scale.above + scale.below + GAP for scale in scales)
-    figure, axes = page(PAGE_WIDTH, height)
+    figure, axes = style.page(style.PAGE_WIDTH, height)
     axes.text(0.1, 0.2, title, weight="bold", size=10, va="center")
-    _draw_scales(axes, scales, n_points=1 + values["variable"].nunique())
+    y, heights = 0.45, []
+    for scale in scales:
+        y += scale.above
+        heights.append(y)
+        _draw_scale(axes, scale, y)
+        y += scale.below + GAP
+    last = heights[values["variable"].nunique()]  # guides run down through the predictors
+    axes.vlines(scales[0].x, heights[0], last, color=style.GRID, linewidth=0.7, zorder=0)
     return figure
 
 
 def _scales(values: pd.DataFrame, sums: pd.DataFrame, ticks: pd.DataFrame) -> list[_Scale]:
     variables = [str(name) for name in dict.fromkeys(values["variable"])]
     names = ["Total points", "Linear predictor", *variables]
-    left = 0.35 + max(text_width(shortened(n, MAX_NAME), SIZE + 1, weight="bold") for n in names)
-    right = PAGE_WIDTH - RIGHT
+    shown = [shortened(name, MAX_NAME) for name in names]
+    left = 0.35 + max(style.text_width(name, SIZE + 1, weight="bold") for name in shown)
+    right = style.PAGE_WIDTH - RIGHT
     largest = max(FULL_SCALE, float(values["points"].max())) if len(values) else FULL_SCALE
     place = _Place(left, right, 0.0, largest)
     full = np.linspace(0.0, FULL_SCALE, 11)
@@ -131,26 +126,28 @@ def _scales(values: pd.DataFrame, sums: pd.DataFrame, ticks: pd.DataFrame) -> li
 
 @dataclass(frozen=True)
 class _Place:
-    """Linear map of a scale's numbers onto the page."""
+    """Linear map of a scale's numbers, from low to high, onto the page."""
 
     left: float
     right: float
     low: float
     high: float
 
-    def inches(self, value: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        span = (self.high - self.low) or 1.0
-        share = (np.asarray(value, dtype=np.float64) - self.low) / span
-        return self.left + share * (self.right - self.left)
+    def inches(self, value: NDArray[np.float64]) -> list[float]:
+        share = (value - self.low) / ((self.high - self.low) or 1.0)
+        return [float(x) for x in self.left + share * (self.right - self.left)]
 
 
 def _number_scale(
     name: str, numbers: NDArray[np.float64], at: NDArray[np.float64], place: _Place
 ) -> _Scale:
     """Scale whose ticks are the numbers, drawn at the points `at`."""
-    x = tuple(float(each) for each in place.inches(at))
-    line = (min(x), max(x)) if x else None
-    return _Scale(name, x, tuple(_number(each) for each in numbers), line, is_bold=True)
+    x = place.inches(at)
+    return _Scale(name, x, [_number(each) for each in numbers], _ends(x), is_bold=True)
+
+
+def _ends(x: Sequence[float]) -> tuple[float, float] | None:
+    return (min(x), max(x)) if x else None
 
 
 def _number(value: float) -> str:
@@ -160,19 +157,18 @@ def _number(value: float) -> str:
 
 def _variable_scale(name: str, values: pd.DataFrame, place: _Place) -> _Scale:
     """Scale of a predictor; of a number whose ticks are crowded, every second, third, ... one."""
-    known = values.dropna(subset=["points"])
-    x = [float(each) for each in place.inches(known["points"].to_numpy(dtype=np.float64))]
-    line = (min(x), max(x)) if x else None
+    known, title = values.dropna(subset=["points"]), shortened(name, MAX_NAME)
+    x = place.inches(known["points"].to_numpy(dtype=np.float64))
     numbers = pd.to_numeric(known["value"], errors="coerce")
     if numbers.isna().any():
         labels = [shortened(str(value), MAX_VALUE) for value in known["value"]]
-        return _Scale(shortened(name, MAX_NAME), tuple(x), tuple(labels), line)
+        return _Scale(title, x, labels, _ends(x))
     for step in range(1, len(x) + 1):
         labels = [_number(float(value)) for value in numbers.iloc[::step]]
-        scale = _Scale(shortened(name, MAX_NAME), tuple(x[::step]), tuple(labels), line)
+        scale = _Scale(title, x[::step], labels, _ends(x))
         if max(scale.levels) < NUMBER_LEVELS:
             return scale
-    return _Scale(shortened(name, MAX_NAME), (), (), line)
+    return _Scale(title, [], [], _ends(x))
 
 
 def _lower_scales(
@@ -181,7 +177,7 @@ def _lower_scales(
     """Total points, linear predictor and probability, which share one place on the page."""
     if sums.empty:
         names = ("Total points", "Linear predictor", "Probability")
-        return [_Scale(name, (), (), None, is_bold=True) for name in names]
+        return [_Scale(name, [], [], None, is_bold=True) for name in names]
     ordered = sums.sort_values("total_points")
     low, high = float(ordered["total_points"].iloc[0]), float(ordered["total_points"].iloc[-1])
     place = _Place(left, right, low, high)
@@ -190,15 +186,11 @@ def _lower_scales(
     predictors = _nice(predictor[0], predictor[-1])
     at = np.interp(predictors, predictor, ordered["total_points"])
     inside = ticks[ticks["total_points"].between(low, high)]
+    probabilities, points = inside[["probability", "total_points"]].to_numpy(dtype=np.float64).T
     return [
         _number_scale("Total points", totals, totals, place),
         _number_scale("Linear predictor", predictors, at, place),
-        _number_scale(
-            "Probability",
-            inside["probability"].to_numpy(dtype=np.float64),
-            inside["total_points"].to_numpy(dtype=np.float64),
-            place,
-        ),
+        _number_scale("Probability", probabilities, points, place),
     ]
 
 
@@ -209,35 +201,45 @@ def _nice(low: float, high: float) -> NDArray[np.float64]:
     return ticks[(ticks >= low - slack) & (ticks <= high + slack)]
 
 
-def _draw_scales(axes: Axes, scales: Sequence[_Scale], *, n_points: int) -> None:
-    """Scales from top to bottom, with guides from the points down through the predictors."""
-    y, first, last = 0.45, 0.0, 0.0
-    for position, scale in enumerate(scales):
-        y += scale.above
-        first = y if position == 0 else first
-        last = y if position == n_points - 1 else last
-        _draw_scale(axes, scale, y)
-        y += scale.below + GAP
-    axes.vlines(scales[0].x, first, last, color=GRID, linewidth=0.7, zorder=0)
-
-
 def _draw_scale(axes: Axes, scale: _Scale, y: float) -> None:
     weight = "bold" if scale.is_bold else "normal"
     axes.text(0.1, y, scale.name, va="center", size=SIZE + 1, weight=weight)
     if scale.line is None:
-        axes.text(PAGE_WIDTH / 2, y, NOT_ESTIMABLE, va="center", size=SIZE, color=MUTED)
+        middle = style.PAGE_WIDTH / 2
+        axes.text(middle, y, NOT_ESTIMABLE, va="center", size=SIZE, color=style.MUTED)
         return
-    axes.plot(scale.line, [y, y], color=INK, linewidth=1.1, solid_capstyle="butt")
+    axes.plot(scale.line, [y, y], color=style.INK, linewidth=1.1, solid_capstyle="butt")
     for x, label, level in zip(scale.x, scale.labels, scale.levels, strict=True):
         side = 1 if level % 2 == 0 else -1
         end = y + side * (TICK + TEXT_LINE * (level // 2))
-        axes.plot([x, x], [y, end], color=INK, linewidth=0.8)
+        axes.plot([x, x], [y, end], color=style.INK, linewidth=0.8)
         axes.text(
-            x,
-            end + side * 0.02,
-            label,
-            ha="center",
-            va="top" if side > 0 else "bottom",
-            size=SIZE,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )
+            x, end + side * 0.02, label, ha="center", va="top" if side > 0 else "bottom",
+            size=SIZE, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
+
+
+def label_levels(centres: Sequence[float], widths: Sequence[float], *, gap: float) -> list[int]:
+    """Level (0, 1, ...) of every label of an axis: labels of one level keep `gap` apart.
+
+    Parameters
+    ----------
+    centres, widths, gap
+        In one unit of length, for example inches.
+
+    Examples
+    --------
+    >>> label_levels([0.0, 0.2, 1.0], [0.3, 0.3, 0.3], gap=0.05)
+    [0, 1, 0]
+    """
+    right_ends: list[float] = []
+    chosen = [0] * len(centres)
+    for index in np.argsort(np.asarray(centres, dtype=np.float64), kind="stable"):
+        left = centres[index] - widths[index] / 2
+        fits = [level for level, end in enumerate(right_ends) if end + gap <= left]
+        level = fits[0] if fits else len(right_ends)
+        if not fits:
+            right_ends.append(0.0)
+        right_ends[level] = centres[index] + widths[index] / 2
+        chosen[index] = level
+    return chosen

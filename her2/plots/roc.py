@@ -1,81 +1,70 @@
-"""ROC curves of the arms with their areas."""
+"""ROC curves of the arms, and DeLong's comparisons of their areas as a triangular map.
+
+References
+----------
+.. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated
+   receiver operating characteristic curves. Biometrics 1988;44:837-845. doi:10.2307/2531595
+.. [2] Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
-from her2.plots.style import (
-    INK,
-    LEGEND_DROP,
-    MUTED,
-    PAGE_WIDTH,
-    arm_colour,
-    arm_line,
-    arms_in_order,
-    legend_below,
-    styled,
-    unit_square,
+from her2.plots import style
+from her2.plots.text import (
+    NOT_ESTIMABLE,
+    Number,
+    arm_title,
+    count,
+    interval,
+    is_missing,
+    p_statement,
+    role_title,
+    signed,
+    wrapped,
 )
-from her2.plots.text import Number, arm_title, interval
 
 LEFT, RIGHT, TOP = 0.62, 0.16, 0.36  # inches around the square of a panel
 LEGEND_LINE = 0.2  # inches
 MARKERS = ("o", "^", "s", "D", "v", "P")
+ALPHA = 0.05
+SHORT = {"deep_learning": "Deep\nlearning", "dlr": "Deep learning\nradiomics"}
+MOST_BESIDE = 4  # columns of a map that leaves room for another beside it
+TICK = 14  # characters of a line of a name below or beside the map
+MARGIN, CHARACTER = 1.6, 0.078  # inches beside the map, and of a character
 AucByArm: TypeAlias = Mapping[str, tuple[Number, Number, Number]]
+Comparison: TypeAlias = Mapping[str, Any]
 
 
-@styled
-def roc_figure(curves: pd.DataFrame, auc: AucByArm, *, title: str) -> Figure:
-    """ROC curves of all arms in one role.
-
-    Parameters
-    ----------
-    curves
-        Columns arm, false_positive_rate, sensitivity (both in 0-1); one row a point, in order.
-    auc
-        Arm -> (AUC, low, high) of the 95 % interval; None where not estimable. An arm without
-        a curve is still named in the legend.
-    title
-        Above the axes, for example the role.
-    """
-    figure, (axes,) = square_panels(1, n_lines=len(auc))
-    _draw_roc(axes, curves, auc, title=title)
-    return figure
-
-
-@styled
+@style.styled
 def roc_panels(
     panels: Mapping[str, tuple[pd.DataFrame, AucByArm]],
     *,
     points: Mapping[str, pd.DataFrame] | None = None,
 ) -> Figure:
-    """ROC curves of several roles side by side.
+    """ROC curves of all arms, the roles side by side.
 
     Parameters
     ----------
     panels
-        Panel title -> (curves, auc) as for `roc_figure`.
+        Panel title -> (curves, auc). Curves: columns arm, false_positive_rate and sensitivity
+        (both in 0-1), one row a point, in order. auc: arm -> (AUC, low, high) of the 95 %
+        interval; None where not estimable. An arm without a curve is still named in the legend.
     points
         Panel title -> operating points to mark: columns arm, rule, sensitivity and specificity
         (0-1, NaN draws none). A rule has one marker in all panels.
-
-    Examples
-    --------
-    >>> curve = pd.DataFrame({"arm": "dlr", "false_positive_rate": [0, 1], "sensitivity": [0, 1]})
-    >>> point = pd.DataFrame(
-    ...     {"arm": ["dlr"], "rule": "Youden", "sensitivity": 0.5, "specificity": 0.5})
-    >>> auc = {"dlr": (0.5, 0.4, 0.6)}
-    >>> figure = roc_panels({"Test": (curve, auc)}, points={"Test": point})
-    >>> figure.axes[0].get_legend().get_texts()[-1].get_text()
-    'Youden'
     """
     marked = {title: table for title, table in (points or {}).items() if title in panels}
     rules = list(dict.fromkeys(rule for table in marked.values() for rule in table["rule"]))
@@ -83,7 +72,7 @@ def roc_panels(
     figure, all_axes = square_panels(max(len(panels), 1), n_lines=n_lines)
     for axes, (title, (curves, auc)) in zip(all_axes, panels.items(), strict=False):
         entries = _draw_points(axes, marked.get(title), rules)
-        _draw_roc(axes, curves, auc, title=title, entries=entries)
+        _draw_roc(axes, curves, auc, entries, title=title)
     return figure
 
 
@@ -92,9 +81,9 @@ def square_panels(n: int, *, n_lines: int) -> tuple[Figure, list[Axes]]:
 
     Placed by hand: automatic spacing leaves square axes and a legend below them apart or cut.
     """
-    panel = min(PAGE_WIDTH / n, PAGE_WIDTH / 2)
+    panel = min(style.PAGE_WIDTH / n, style.PAGE_WIDTH / 2)
     side = panel - LEFT - RIGHT
-    width, height = n * panel, TOP + side + LEGEND_DROP + LEGEND_LINE * (n_lines + 1.5)
+    width, height = n * panel, TOP + side + style.LEGEND_DROP + LEGEND_LINE * (n_lines + 1.5)
     figure = Figure(figsize=(width, height))
     places = [
         ((i * panel + LEFT) / width, 1 - (TOP + side) / height, side / width, side / height)
@@ -109,43 +98,107 @@ def _draw_points(
     """Mark the operating points on the curves; the legend entry of every rule is grey."""
     entries: dict[str, Artist] = {}
     for rule, marker in zip(rules, itertools.cycle(MARKERS)):
-        entries[rule] = Line2D([], [], marker=marker, linestyle="none", color=MUTED, mec=INK)
+        look: dict[str, Any] = {"linestyle": "none", "color": style.MUTED, "mec": style.INK}
+        entries[rule] = Line2D([], [], marker=marker, **look)
         chosen = points[points["rule"] == rule] if points is not None else pd.DataFrame()
-        for arm in arms_in_order(chosen["arm"]) if len(chosen) else ():
+        for arm in style.arms_in_order(chosen["arm"]) if len(chosen) else ():
             of_arm = chosen[chosen["arm"] == arm]
             axes.plot(
-                1 - of_arm["specificity"],
-                of_arm["sensitivity"],
-                marker=marker,
-                linestyle="none",
-                markersize=6,
-                color=arm_colour(arm),
-                markeredgecolor=INK,
-                markeredgewidth=0.8,
-                zorder=4,
+                1 - of_arm["specificity"], of_arm["sensitivity"], marker=marker, linestyle="none",
+                markersize=6, color=style.arm_colour(arm), mec=style.INK, mew=0.8, zorder=4,
                 clip_on=False,
-            )
+            )  # fmt: skip
     return entries
 
 
 def _draw_roc(
-    axes: Axes,
-    curves: pd.DataFrame,
-    auc: AucByArm,
-    *,
-    title: str,
-    entries: Mapping[str, Artist] | None = None,
+    axes: Axes, curves: pd.DataFrame, auc: AucByArm, entries: Mapping[str, Artist], *, title: str
 ) -> None:
-    unit_square(axes)
+    """Draw the curves; `entries` end the legend."""
+    style.unit_square(axes)
     lines: dict[str, Artist] = {}
-    for arm in arms_in_order([*auc, *curves["arm"]]):
+    for arm in style.arms_in_order([*auc, *curves["arm"]]):
         points = curves[curves["arm"] == arm]
-        (line,) = axes.plot(
-            points["false_positive_rate"],
-            points["sensitivity"],
-            color=arm_colour(arm),
-            linestyle=arm_line(arm),
-        )
+        x, y = points["false_positive_rate"], points["sensitivity"]
+        (line,) = axes.plot(x, y, **style.arm_look(arm))
         lines[f"{arm_title(arm)}:  {interval(*auc.get(arm, (None, None, None)))}"] = line
     axes.set(title=title, xlabel="1 − specificity", ylabel="Sensitivity")
-    legend_below(axes, {**lines, **(entries or {})}, title="AUC (95 % CI)")
+    style.legend_below(axes, {**lines, **entries}, title="AUC (95 % CI)")
+
+
+@style.styled
+def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
+    """Differences of AUC between arms (row minus column), one panel a role.
+
+    Parameters
+    ----------
+    comparisons
+        The `comparisons` of `results.json`: role, first, second, auc_difference (first minus
+        second), p_holm and, optional, n_looks (comparisons that Holm's method counted; named
+        in the title). A cell is outlined where the Holm-adjusted p is below .05; None is shown
+        as not estimable.
+    """
+    roles = list(dict.fromkeys(c["role"] for c in comparisons)) or ["none"]
+    n_cells = max(len(_arms(comparisons)) - 1, 1)
+    most = 2 if n_cells <= MOST_BESIDE else 1
+    n_columns = min(len(roles), most)
+    panel = min(1.7 + 0.75 * n_cells, style.PAGE_WIDTH / most)
+    figure, all_axes = style.panel_grid(
+        len(roles), n_columns, width=panel * n_columns, height=1.6 + 0.62 * n_cells
+    )
+    known = [abs(c["auc_difference"]) for c in comparisons if not is_missing(c["auc_difference"])]
+    limit = 2.6 * max([*known, 0.05])  # ends of the colour map would swallow the text
+    scale = Normalize(-limit, limit)
+    # characters of a line of a name below a column
+    tick = min(TICK, max(6, int((panel - MARGIN) / n_cells / CHARACTER)))
+    for axes, role in zip(all_axes, roles, strict=True):
+        of_role = [c for c in comparisons if c["role"] == role]
+        _draw_map(axes, of_role, scale, tick=tick)
+        axes.set_title(_map_title(role, of_role) if comparisons else "No comparison was made")
+    return figure
+
+
+def _map_title(role: str, comparisons: Sequence[Comparison]) -> str:
+    """Role, and how many comparisons the p values were adjusted for."""
+    counts = [c["n_looks"] for c in comparisons if not is_missing(c.get("n_looks"))]
+    if not counts:
+        return role_title(role)
+    n = round(max(counts))
+    return f"{role_title(role)}\nHolm, {count(n)} comparison{'s' * (n != 1)}"
+
+
+def _arms(comparisons: Sequence[Comparison]) -> list[str]:
+    return style.arms_in_order(name for c in comparisons for name in (c["first"], c["second"]))
+
+
+def _draw_map(
+    axes: Axes, comparisons: Sequence[Comparison], scale: Normalize, *, tick: int
+) -> None:
+    arms = _arms(comparisons)
+    n_cells = max(len(arms) - 1, 1)
+    axes.set(xlim=(-0.5, n_cells - 0.5), ylim=(n_cells - 0.5, -0.5))
+    style.blank(axes)
+    below = [SHORT.get(arm) or wrapped(arm_title(arm), tick) for arm in arms[:-1]]
+    beside = [SHORT.get(arm) or wrapped(arm_title(arm), TICK) for arm in arms[1:]]
+    axes.set_xticks(range(len(below)), below, size=8)
+    axes.set_yticks(range(len(beside)), beside, size=8)
+    for comparison in comparisons:
+        _draw_cell(axes, arms, comparison, scale)
+
+
+def _draw_cell(axes: Axes, arms: Sequence[str], comparison: Comparison, scale: Normalize) -> None:
+    first, second = arms.index(comparison["first"]), arms.index(comparison["second"])
+    sign = 1 if first > second else -1
+    row, column = max(first, second) - 1, min(first, second)
+    difference, p_holm = comparison["auc_difference"], comparison["p_holm"]
+    is_known = not is_missing(difference)
+    edge = style.INK if not is_missing(p_holm) and p_holm < ALPHA else "none"
+    shade = colormaps["PuOr"](scale(sign * difference)) if is_known else "#f3f3f3"
+    corner = (column - 0.47, row - 0.46)
+    axes.add_patch(Rectangle(corner, 0.94, 0.92, facecolor=shade, edgecolor=edge, linewidth=1.6))
+    text = NOT_ESTIMABLE.replace(" ", "\n")
+    if is_known:
+        p = p_statement(p_holm).replace(NOT_ESTIMABLE, text)
+        text = f"{signed(sign * difference)}\n{p}"
+    colour = style.INK if is_known else style.MUTED
+    axes.text(column, row, text, ha="center", va="center", size=8, linespacing=1.7, color=colour)

@@ -9,8 +9,9 @@ References
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -18,11 +19,18 @@ from types import MappingProxyType
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
+from numpy.typing import ArrayLike, NDArray
+
+from her2.core.errors import BadArgument
 
 Arguments = ParamSpec("Arguments")
 
@@ -30,6 +38,8 @@ INK = "#222222"
 MUTED = "#666666"
 GRID = "#e6e6e6"
 REFERENCE = "#8c8c8c"
+REFERENCE_LINE: dict[str, Any] = {"color": REFERENCE, "linewidth": 1.0, "linestyle": (0, (4, 3))}
+THRESHOLD_LINE: dict[str, Any] = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 2))}
 POSITIVE = "#D55E00"
 NEGATIVE = "#0072B2"
 ARM_COLOURS = {
@@ -61,11 +71,13 @@ MODEL_COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333",
 )  # fmt: skip
 MODEL_LINES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+GOLDEN = 0.6180339887498949
 LEGEND_DROP = 0.55  # inches from the axes to the legend: ticks and axis label lie between
+FONT = "DejaVu Sans"
 PAGE_WIDTH = 9.4  # inches: the text width of the report, so that fonts show at their own size
 
 STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
@@ -144,38 +156,90 @@ def page(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-NO_LOOKS: Mapping[str, tuple[str, Any]] = MappingProxyType({})
-_looks: ContextVar[Mapping[str, tuple[str, Any]]] = ContextVar("looks", default=NO_LOOKS)
+def panel_grid(
+    n: int, n_columns: int, *, width: float, height: float, more: float = 0.0, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """Figure with the axes of n panels in rows; places without a panel stay empty.
+
+    Parameters
+    ----------
+    n, n_columns
+        Number of panels, and of panels in a row.
+    width, height
+        Of the figure, and of a row of panels, in inches.
+    more
+        Height of the figure outside the rows, for example for a legend.
+    **options
+        As in `Figure.subplots`.
+    """
+    n_rows = max(1, math.ceil(n / n_columns))
+    figure = new_figure(width, height * n_rows + more)
+    grid = figure.subplots(n_rows, n_columns, squeeze=False, **options).ravel()
+    for axes in grid[n:]:
+        axes.set_axis_off()
+    return figure, list(grid[:n])
+
+
+def required(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> pd.DataFrame:
+    """Table with a fresh index, once it is known to have these columns and a row.
+
+    A missing value is no error: a figure says "not estimable" in its place.
+
+    Examples
+    --------
+    >>> required(pd.DataFrame({"arm": ["dlr"], "auc": [0.8]}), ["auc"], name="repeats")
+       arm  auc
+    0  dlr  0.8
+    >>> required(pd.DataFrame({"auc": []}), ["auc"], name="repeats")
+    Traceback (most recent call last):
+    her2.core.errors.BadArgument: expected repeats with at least one row, found none; leave it out
+    """
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        found = ", ".join(map(str, table.columns)) or "none"
+        raise BadArgument(
+            f"expected {name} with the columns {', '.join(columns)}, found {found}; "
+            f"add {', '.join(absent)}"
+        )
+    if table.empty:
+        raise BadArgument(f"expected {name} with at least one row, found none; leave it out")
+    return table.reset_index(drop=True)
+
+
+_NO_STYLES: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+_model_styles: ContextVar[Mapping[str, tuple[str, Any]]] = ContextVar(
+    "model_styles", default=_NO_STYLES
+)
 
 
 @contextmanager
-def looks_of(names: Iterable[str]) -> Iterator[None]:
-    """Inside the block, models of these names have colours and lines that differ.
+def distinct_styles(names: Iterable[str]) -> Iterator[None]:
+    """Inside the block, models of these names have different colours and lines.
 
     Without it the colour of an unknown arm follows from its name, and two may share one. Seven
     colours and four lines make 28 pairs.
 
     Examples
     --------
-    >>> with looks_of(["vgg19", "resnet50"]):
+    >>> with distinct_styles(["vgg19", "resnet50"]):
     ...     arm_colour("vgg19"), arm_colour("resnet50")
     ('#0072B2', '#D55E00')
     """
-    looks = {
+    styles = {
         name: (MODEL_COLOURS[i % len(MODEL_COLOURS)], MODEL_LINES[i % len(MODEL_LINES)])
         for i, name in enumerate(names)
     }
-    token = _looks.set(looks)
+    token = _model_styles.set(styles)
     try:
         yield
     finally:
-        _looks.reset(token)
+        _model_styles.reset(token)
 
 
 def arm_colour(arm: str) -> str:
     """Colour of an arm: the same in every figure, also for an arm we do not know."""
-    if arm in _looks.get():
-        return _looks.get()[arm][0]
+    if arm in _model_styles.get():
+        return _model_styles.get()[arm][0]
     return ARM_COLOURS.get(arm) or _other_colour(arm)
 
 
@@ -190,9 +254,14 @@ def _other_colour(name: str) -> str:
 
 def arm_line(arm: str) -> Any:
     """Line style of an arm, so that arms differ without colour too."""
-    if arm in _looks.get():
-        return _looks.get()[arm][1]
+    if arm in _model_styles.get():
+        return _model_styles.get()[arm][1]
     return ARM_LINES.get(arm, "solid")
+
+
+def arm_look(arm: str) -> dict[str, Any]:
+    """Colour and line style of an arm's curve."""
+    return {"color": arm_colour(arm), "linestyle": arm_line(arm)}
 
 
 def arms_in_order(arms: Iterable[str]) -> list[str]:
@@ -206,9 +275,8 @@ def families_in_order(families: Iterable[str]) -> list[str]:
 
 
 def _in_order(names: Iterable[str], order: Iterable[str]) -> list[str]:
-    seen = list(dict.fromkeys(names))
-    known = [name for name in order if name in seen]
-    return known + [name for name in seen if name not in known]
+    seen = dict.fromkeys(names)
+    return list(dict.fromkeys([*(name for name in order if name in seen), *seen]))
 
 
 def legend_below(
@@ -218,37 +286,68 @@ def legend_below(
     figure = axes.get_figure(root=True) or Figure()
     below = ScaledTranslation(0.0, -LEGEND_DROP, figure.dpi_scale_trans)
     axes.legend(
-        list(entries.values()),
-        list(entries),
-        title=title,
-        title_fontproperties={"weight": "bold", "size": 8.5},
-        alignment="left",
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
+        list(entries.values()), list(entries), title=title, alignment="left", ncols=n_columns,
+        title_fontproperties={"weight": "bold", "size": 8.5}, handlelength=2.6,
+        loc="upper center", borderaxespad=0.0, bbox_to_anchor=(0.5, 0.0),
         bbox_transform=axes.transAxes + below,
-        ncols=n_columns,
-        handlelength=2.6,
-        borderaxespad=0.0,
-    )
+    )  # fmt: skip
+
+
+def head(figure: Figure, title: str) -> None:
+    """Write a title over the whole figure, at its left edge."""
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", size=10)
+
+
+def draw_band(
+    axes: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, *, colour: str, alpha: float = 0.2
+) -> Artist:
+    """Shade between the limits of an interval."""
+    return axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
+
+
+def spread_out(n: int) -> NDArray[np.float64]:
+    """Numbers (n,) from 0 to 1 whose neighbours lie far apart: jitter without chance."""
+    return np.asarray((np.arange(n) * GOLDEN) % 1)
+
+
+def rows_only(axes: Axes) -> None:
+    """Leave out ticks and grid of a y axis whose labels name rows."""
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 def say_in(axes: Axes, text: str) -> None:
     """Write a muted sentence in the middle of axes that have nothing to draw."""
-    axes.text(
-        0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED, size=9
-    )
+    look: dict[str, Any] = {"ha": "center", "va": "center", "color": MUTED, "size": 9}
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, **look)
 
 
 def blank(axes: Axes) -> None:
-    """Take frame, ticks and grid from axes that only carry text and patches."""
+    """Leave out frame, ticks and grid of axes that only hold text and patches."""
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
 
 
+def text_width(text: str, size: float, *, weight: str = "normal") -> float:
+    """Width of the widest line of a text of `size` points, in inches.
+
+    Examples
+    --------
+    >>> round(text_width("0.50", 8), 2) < round(text_width("0.500", 8), 2) < 0.5
+    True
+    """
+    font = FontProperties(family=FONT, size=size, weight=weight)
+    widths = [
+        text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
+        for line in text.split("\n")
+    ]
+    return float(max(widths)) / 72
+
+
 def unit_square(axes: Axes) -> None:
     """Make both axes run from 0 to 1, with the identity line."""
-    axes.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+    axes.plot([0, 1], [0, 1], **REFERENCE_LINE, zorder=1)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     axes.set_xticks(ticks)

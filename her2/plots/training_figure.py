@@ -1,28 +1,42 @@
-"""Losses of networks while they were trained, one panel a fold."""
+"""How networks and generators were trained, and what models cost."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
-from her2.plots.plotted_tables import required
-from her2.plots.style import MUTED, NEGATIVE, PAGE_WIDTH, POSITIVE, new_figure, styled
+from her2.plots import style
+from her2.plots.text import NOT_ESTIMABLE, is_missing, number, sentence_case
 
 PANEL_COLUMNS = 3
 LINES: dict[str, tuple[str, str, Any]] = {
-    "train_loss": ("Learned rows", NEGATIVE, "solid"),
-    "val_loss": ("Judged fold (decides nothing)", POSITIVE, (0, (5, 1.5))),
-    "inner_loss": ("Inner fold (may stop the network)", MUTED, (0, (1, 1))),
+    "train_loss": ("Learned rows", style.NEGATIVE, "solid"),
+    "val_loss": ("Judged fold (decides nothing)", style.POSITIVE, (0, (5, 1.5))),
+    "inner_loss": ("Inner fold (may stop the network)", style.MUTED, (0, (1, 1))),
+}
+LOSSES = ("pixel", "gradient", "feature_matching", "adversarial", "discriminator")
+LOSS_COLOURS = dict(zip(LOSSES, style.FAMILY_COLOURS.values(), strict=False))
+QUALITY = {
+    "Super-resolution": ("psnr", style.FAMILY_COLOURS["gldm"]),
+    "Bicubic": ("psnr_bicubic", style.REFERENCE),
+}
+COST_ROW = 0.34  # inches
+COSTS: dict[str, tuple[str, Callable[[float], float]]] = {
+    "parameters": ("Parameters (millions)", lambda n: n / 1e6),
+    "seconds": ("Seconds of fitting", lambda s: s),
+    "peak_memory_mb": ("Peak memory (MiB)", lambda m: m),
+    "peak_gpu_memory_mb": ("Peak memory of the GPU (MiB)", lambda m: m),
 }
 
 
-@styled
+@style.styled
 def training_figure(history: pd.DataFrame) -> Figure:
     """Mean losses by epoch of every network, one panel a fold, a line a network.
 
@@ -32,11 +46,6 @@ def training_figure(history: pd.DataFrame) -> Figure:
         Columns fold (from 0; -1: all training rows), network, epoch (from 1), train_loss,
         val_loss (of the judged fold) and inner_loss (of an inner fold); NaN draws nothing.
 
-    Raises
-    ------
-    BadArgument
-        The table is empty or lacks a column.
-
     Examples
     --------
     >>> history = pd.DataFrame({"fold": [0, -1], "network": 0, "epoch": 1, "train_loss": 0.7,
@@ -45,37 +54,119 @@ def training_figure(history: pd.DataFrame) -> Figure:
     ['Fold 1', 'All training rows']
     """
     columns = ["fold", "network", "epoch", *LINES]
-    table = required(history, columns, name="the history").sort_values(["network", "epoch"])
+    table = style.required(history, columns, name="the history").sort_values(["network", "epoch"])
     folds = sorted(table["fold"].unique(), key=lambda fold: (fold < 0, fold))
     n_rows = math.ceil(len(folds) / PANEL_COLUMNS)
-    figure = new_figure(PAGE_WIDTH, 0.5 + 2.3 * n_rows)
+    figure = style.new_figure(style.PAGE_WIDTH, 0.5 + 2.3 * n_rows)
     panels = figure.subplots(n_rows, min(PANEL_COLUMNS, len(folds)), squeeze=False, sharey=True)
     for axes in panels.ravel()[len(folds) :]:
-        axes.set_axis_off()
         axes.remove()
     for axes, fold in zip(panels.ravel(), folds, strict=False):
         _draw_fold(axes, table[table["fold"] == fold])
         axes.set_title(f"Fold {fold + 1}" if fold >= 0 else "All training rows")
     for axes in panels[:, 0]:
         axes.set_ylabel("Mean loss")
-    _explain(figure, table)
+    shown = [line for column, line in LINES.items() if table[column].notna().any()]
+    handles = [Line2D([], [], color=colour, linestyle=dashes) for _, colour, dashes in shown]
+    labels = [label for label, _, _ in shown]
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(shown))
     return figure
 
 
 def _draw_fold(axes: Axes, table: pd.DataFrame) -> None:
     for _, rows in table.groupby("network"):
-        for column, (_, colour, style) in LINES.items():
-            marker = "o" if len(rows) == 1 else None
+        for column, (_, colour, dashes) in LINES.items():
             axes.plot(
-                rows["epoch"], rows[column].astype(float), color=colour, linestyle=style,
-                marker=marker, markersize=4, linewidth=1.3,
+                rows["epoch"], rows[column].astype(float), color=colour, linestyle=dashes,
+                marker="o" if len(rows) == 1 else None, markersize=4, linewidth=1.3,
             )  # fmt: skip
     axes.set_xlabel("Epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
-def _explain(figure: Figure, table: pd.DataFrame) -> None:
-    shown = [line for column, line in LINES.items() if table[column].notna().any()]
-    handles = [Line2D([], [], color=colour, linestyle=style) for _, colour, style in shown]
-    labels = [label for label, _, _ in shown]
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(shown))
+@style.styled
+def super_resolution_history_figure(history: pd.DataFrame) -> Figure:
+    """Losses by step, and PSNR on training patients' images that were not fitted on.
+
+    Parameters
+    ----------
+    history
+        Columns stage, step, pixel, gradient; feature_matching, adversarial, discriminator (NaN in
+        the first stage); psnr, psnr_bicubic where images were judged.
+    """
+    table = style.required(history, ["stage", "step", "pixel", "gradient"], name="the history")
+    figure = style.new_figure(style.PAGE_WIDTH, 3.6)
+    losses, quality = figure.subplots(1, 2)
+    names = [name for name in LOSSES if name in table and table[name].notna().any()]
+    lines = {sentence_case(name): (name, LOSS_COLOURS[name]) for name in names}
+    losses.set_yscale("log")
+    for place in (losses.yaxis.set_major_formatter, losses.yaxis.set_minor_formatter):
+        place(LogFormatter(minor_thresholds=(2, 0.5)))
+    losses.set(title="Losses", ylabel="Mean of the steps")
+    _draw_steps(losses, table, lines, n_columns=3)
+    quality.set(title="Images that were not fitted on", ylabel="PSNR (dB)")
+    if "psnr" in table and table["psnr"].notna().any():
+        _draw_steps(quality, table, QUALITY, n_columns=2)
+    else:
+        style.say_in(quality, NOT_ESTIMABLE)
+    starts = table.loc[table["stage"].eq("pixel"), "step"]
+    for axes in (losses, quality):
+        axes.set_xlabel("Step")
+        if table["stage"].eq("adversarial").any() and len(starts):
+            axes.axvline(starts.max(), **style.REFERENCE_LINE)
+    return figure
+
+
+def _draw_steps(
+    axes: Axes, table: pd.DataFrame, lines: Mapping[str, tuple[str, str]], *, n_columns: int
+) -> None:
+    """Draw columns of the table against its steps, by title, each with its colour."""
+    drawn = {}
+    for title, (column, colour) in lines.items():
+        look: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 2.5}
+        (drawn[title],) = axes.plot(table["step"], table[column], **look)
+    style.legend_below(axes, drawn, n_columns=n_columns)
+
+
+@style.styled
+def cost_figure(costs: pd.DataFrame) -> Figure:
+    """Bars of what each run costs, one panel a quantity.
+
+    Parameters
+    ----------
+    costs
+        Columns run, and of `COSTS` those that are known: parameters (a count), seconds,
+        peak_memory_mb, peak_gpu_memory_mb. NaN is shown as a dash; a column without any number
+        has no panel.
+
+    Examples
+    --------
+    >>> costs = pd.DataFrame({"run": ["vgg19"], "parameters": [139.6e6], "seconds": [61.0]})
+    >>> [axes.get_title(loc="left") for axes in cost_figure(costs).axes]
+    ['Parameters (millions)', 'Seconds of fitting']
+    """
+    table = style.required(costs, ["run"], name="the costs")
+    shown = [name for name in COSTS if name in table and table[name].notna().any()]
+    figure = style.new_figure(style.PAGE_WIDTH, 0.9 + COST_ROW * len(table))
+    panels = figure.subplots(1, max(len(shown), 1), squeeze=False, sharey=True)[0]
+    for axes, name in zip(panels, shown, strict=False):
+        title, scale = COSTS[name]
+        _draw_costs(axes, table[name].astype(float).map(scale).tolist(), title)
+    panels[0].set_yticks(range(len(table)), table["run"])
+    panels[0].set_ylim(len(table) - 0.4, -0.6)
+    return figure
+
+
+def _draw_costs(axes: Axes, values: list[float], title: str) -> None:
+    largest = max((v for v in values if not is_missing(v)), default=1.0) or 1.0
+    for row, value in enumerate(values):
+        if is_missing(value):
+            axes.text(0, row, " –", va="center", size=8, color=style.MUTED)
+            continue
+        axes.barh(row, value, height=0.62, color=style.NEGATIVE)
+        digits = 0 if largest >= 100 else 1
+        axes.text(value, row, f" {number(value, digits)}", va="center", size=8)
+    axes.set_title(title)
+    axes.set_xlim(0, 1.32 * largest)  # room for the number beside the longest bar
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    style.rows_only(axes)

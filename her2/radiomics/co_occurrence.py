@@ -17,8 +17,14 @@ _EPS = np.spacing(1)
 class _Distributions:
     """Probabilities of each direction (last axis, length n_d).
 
-    p: (n, n, n_d) joint and symmetrical; sums: (2 n_g - 1, n_d) of i + j from 2;
-    differences: (n_g, n_d) of |i - j| from 0; i: (n,) grey levels; mean: (n_d,) of i.
+    Attributes
+    ----------
+    p
+        (n, n, n_d), joint and symmetrical.
+    sums, differences
+        (2 n_g - 1, n_d) of i + j from 2, and (n_g, n_d) of |i - j| from 0.
+    i, mean
+        (n,) grey levels, and their mean (n_d,).
     """
 
     p: FloatArray

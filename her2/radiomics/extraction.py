@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from her2.core.errors import BadArgument, InputProblem
 from her2.radiomics.first_order import first_order_features
-from her2.radiomics.grey_levels import digitised
+from her2.radiomics.grey_levels import digitise
 from her2.radiomics.image_types import Values, plane_filters, volume_filters
-from her2.radiomics.packages import check_packages
 from her2.radiomics.parameters import FAMILIES, Preset, find_preset
-from her2.radiomics.plain import features_of_values, pyradiomics_features
+from her2.radiomics.pyradiomics_engine import (
+    check_packages,
+    features_of_values,
+    pyradiomics_features,
+)
 from her2.radiomics.roi import BoolArray, FloatArray, SliceLesion
-from her2.radiomics.shape import shape_features
-from her2.radiomics.shape2d import plane_shape_features
+from her2.radiomics.shape import plane_shape_features, shape_features
 from her2.radiomics.textures import texture_features
 
 Features = dict[str, float]
@@ -135,7 +137,7 @@ def _of_values(
             values, lesion.inside, spacing_mm=lesion.spacing_mm, families=FAMILIES,
             bin_width=bin_width,
         )  # fmt: skip
-    grey = digitised(values, lesion.inside, bin_width)
+    grey = digitise(values, lesion.inside, bin_width)
     key = grey.image.tobytes()
     if key not in seen:
         seen[key] = texture_features(grey)

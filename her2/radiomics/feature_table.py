@@ -1,30 +1,40 @@
 """The feature table of a cohort: one cached shard a region of a lesion, on any engine.
 
-Lesions are looked at first (content, cached shards, pixels), then what is missing is measured,
-the largest first, so that no long one is left over at the end. A lesion that takes its process
-down, or never ends, is lost with a code; the others are not.
+All lesions are read first, with their cached shards; then what is missing is measured, the largest
+lesion first, so that no long one is left over at the end. A lesion that ends its process, or never
+ends, is quarantined with a code; the others are measured.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from her2.cohort import decode_each
+from her2.cohort.enhanced_images import in_blocks
 from her2.cohort.masks import MINIMUM_PIXELS
 from her2.cohort.problems import CATALOGUE, Note
 from her2.compute import Engine, Finished, InProcess, Lost
-from her2.core.errors import BadCohort
+from her2.core.errors import BadCohort, Her2Error, InputProblem
 from her2.core.progress import Work
-from her2.core.store import Store
+from her2.core.store import Store, code_version, content_key
 from her2.core.types import Lesion, LesionImage, Problem
+from her2.radiomics import extraction
+from her2.radiomics.parameters import SHAPE_FAMILIES, Preset, image_type_and_family
 from her2.radiomics.recipe import MOST_CUT_OFF, Recipe, UnknownSpacing
-from her2.radiomics.shards import Parts, Unmeasured, Values, cached, measure
+
+Values = dict[str, float]
+Parts = dict[str, NDArray[np.bool_]]
 
 _CODES = {"killed": "R01", "hung": "R02"}
 _WHAT = {
@@ -34,13 +44,26 @@ _WHAT = {
         "raise compute.timeout_s, or look at the image's size",
     ),
 }
+_PACKAGES = ("pyradiomics-bhklab", "SimpleITK", "PyWavelets", "scipy", "numpy", "trimesh")
+# a change of these changes no value under a key
+_NOT_IN_VALUES = (
+    "__init__.py", "parameter_file.py", "perturbation.py", "recipe.py", "region.py",
+    "robustness.py", "feature_table.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features of a cohort: values (n_lesions, n_features) by `Lesion.key`, and their cost.
+    """Features of a cohort, and their cost.
 
-    problems: lesions that are not in `values`, with a code, and warnings on those that are.
+    Attributes
+    ----------
+    values
+        (n_lesions, n_features) by `Lesion.key`.
+    n_extracted, n_cached
+        Lesions that were measured, and those whose features were in the cache.
+    problems
+        Lesions that are not in `values`, with a code, and warnings on those that are.
     """
 
     values: pd.DataFrame
@@ -50,8 +73,8 @@ class FeatureTable:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What looking at a lesion showed: region pixels, features if cached, notes if any."""
+class _Prepared:
+    """A lesion before it is measured: pixels of its region, features if cached, notes if any."""
 
     n_pixels: int = 0
     values: Values | None = None
@@ -82,9 +105,9 @@ def extract_table(
     engine
         What runs the extraction; None takes this process. The result does not depend on it.
     n_threads
-        That look here for lesions whose features are in the cache.
+        That look for cached features in this process.
     advance
-        Told how many lesions and pixels are done; cached ones are no work.
+        Called with how many lesions and pixels are done; cached ones do not count.
 
     Raises
     ------
@@ -93,27 +116,27 @@ def extract_table(
     BadCohort
         A ring in millimetres and lesions without a pixel size; or not one lesion was measured.
     WorkerLost
-        Processes die whatever they are given.
+        The first worker processes all died.
     """
     recipe = recipe or Recipe()
     names = recipe.feature_names
-    look = partial(_look, recipe=recipe, store=store)
-    seen = decode_each(look, lesions, n_threads=n_threads)
+    prepare = partial(_prepare, recipe=recipe, store=store)
+    seen = decode_each(prepare, lesions, n_threads=n_threads)
     _refuse_unknown_spacing(recipe, seen)
     todo = _largest_first(seen)
     found = {i: s.values for i, s in enumerate(seen) if s.values is not None}
     notes = {i: list(s.notes) for i, s in enumerate(seen)}
-    calls = [(_absolute(lesions[i]), recipe, _absolute_store(store)) for i in todo]
+    calls = [(_absolute(lesions[i]), recipe, Store(store.root.absolute())) for i in todo]
     for i, value in _measured(calls, todo, seen, engine or InProcess(), advance):
         if isinstance(value, Note):
             notes[i].append(value)
         else:
             found[i] = value
     _refuse_nothing(lesions, found, notes)
-    kept = sorted(found)
+    rows = sorted(found)
     values = pd.DataFrame(
-        [[found[i][name] for name in names] for i in kept],
-        index=[lesions[i].key for i in kept],
+        [[found[i][name] for name in names] for i in rows],
+        index=[lesions[i].key for i in rows],
         columns=list(names),
         dtype=np.float64,
     )
@@ -121,20 +144,20 @@ def extract_table(
     return FeatureTable(values, n_extracted, len(found) - n_extracted, _problems(lesions, notes))
 
 
-def _look(lesion: Lesion, recipe: Recipe, store: Store) -> _Seen:
+def _prepare(lesion: Lesion, recipe: Recipe, store: Store) -> _Prepared:
     """Return what a lesion needs; a lesion that needs nothing more has its features."""
     try:
         image = recipe.image(lesion)
     except UnknownSpacing:
-        return _Seen(lacks_spacing=True)
+        return _Prepared(lacks_spacing=True)
     if image is None:
-        return _Seen()
+        return _Prepared()
     parts = recipe.parts(image)
     notes = _region_notes(recipe, image, parts)
     if any(note.level == "quarantined" for note in notes):
-        return _Seen(notes=notes)
+        return _Prepared(notes=notes)
     n_pixels = sum(int(mask.sum()) for mask in parts.values()) * image.enlargement**2
-    return _Seen(n_pixels, cached(image, parts, recipe, store), notes)
+    return _Prepared(n_pixels, read_shards(image, parts, recipe, store), notes)
 
 
 def _region_notes(recipe: Recipe, image: LesionImage, parts: Parts) -> tuple[Note, ...]:
@@ -152,7 +175,7 @@ def _region_notes(recipe: Recipe, image: LesionImage, parts: Parts) -> tuple[Not
     return ()
 
 
-def _refuse_unknown_spacing(recipe: Recipe, seen: Sequence[_Seen]) -> None:
+def _refuse_unknown_spacing(recipe: Recipe, seen: Sequence[_Prepared]) -> None:
     n_unknown = sum(s.lacks_spacing for s in seen)
     if n_unknown:
         raise BadCohort(
@@ -166,7 +189,8 @@ def _refuse_unknown_spacing(recipe: Recipe, seen: Sequence[_Seen]) -> None:
 def _refuse_nothing(
     lesions: Sequence[Lesion], found: dict[int, Values], notes: dict[int, list[Note]]
 ) -> None:
-    lost = [note for of_lesion in notes.values() for note in of_lesion if _leaves_out(note)]
+    every = [note for of_lesion in notes.values() for note in of_lesion]
+    lost = [note for note in every if CATALOGUE[note.code].severity == "quarantined"]
     if lesions and lost and not found:
         raise BadCohort(
             f"expected radiomic features of {len(lesions)} lesions, found not one that could be "
@@ -174,7 +198,7 @@ def _refuse_nothing(
         )
 
 
-def _largest_first(seen: Sequence[_Seen]) -> list[int]:
+def _largest_first(seen: Sequence[_Prepared]) -> list[int]:
     todo = [i for i, s in enumerate(seen) if s.n_pixels and s.values is None]
     return sorted(todo, key=lambda i: (-seen[i].n_pixels, i))
 
@@ -182,7 +206,7 @@ def _largest_first(seen: Sequence[_Seen]) -> list[int]:
 def _measured(
     calls: Sequence[tuple[Lesion, Recipe, Store]],
     todo: Sequence[int],
-    seen: Sequence[_Seen],
+    seen: Sequence[_Prepared],
     engine: Engine,
     advance: Callable[[Work], None],
 ) -> Iterator[tuple[int, Values | Note]]:
@@ -207,10 +231,6 @@ def _value_or_note(outcome: Finished | Lost) -> Values | Note:
     return values
 
 
-def _leaves_out(note: Note) -> bool:
-    return CATALOGUE[note.code].severity == "quarantined"
-
-
 def _problems(lesions: Sequence[Lesion], notes: dict[int, list[Note]]) -> tuple[Problem, ...]:
     return tuple(
         note.problem(lesions[i].patient_id, lesions[i].lesion_id)
@@ -230,5 +250,102 @@ def _absolute(lesion: Lesion) -> Lesion:
     )
 
 
-def _absolute_store(store: Store) -> Store:
-    return Store(store.root.absolute())
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why a lesion has no features: a result of `measure`, not an error."""
+
+    reason: str
+
+
+def measure(lesion: Lesion, recipe: Recipe, store: Store) -> Values | Unmeasured:
+    """Return the features of one lesion and keep its shards; safe to repeat, anywhere.
+
+    Raises
+    ------
+    InputProblem
+        A file went bad after the cohort was verified.
+    """
+    image = recipe.image(lesion)
+    if image is None:
+        return Unmeasured("its mask is gone")
+    shards: dict[str, Values] = {}
+    for prefix, mask in recipe.parts(image).items():
+        key = shard_key(image, mask, recipe.chosen_preset)
+        shard = store.read(key)
+        if shard is None:
+            measured = _extracted(image, mask, recipe.chosen_preset)
+            if isinstance(measured, Unmeasured):
+                return measured
+            store.write(key, measured)
+            shard = measured
+        shards[prefix] = shard
+    return _joined(shards)
+
+
+def read_shards(image: LesionImage, parts: Parts, recipe: Recipe, store: Store) -> Values | None:
+    """Return the features of a lesion where every part has its shard, else None."""
+    shards: dict[str, Values] = {}
+    for prefix, mask in parts.items():
+        shard = store.read(shard_key(image, mask, recipe.chosen_preset))
+        if shard is None:
+            return None
+        shards[prefix] = shard
+    return _joined(shards)
+
+
+def shard_key(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> str:
+    """Return what a shard is kept under: everything that decides a value, not the set's name."""
+    settings = [preset.engine, preset.parameters, list(preset.feature_names)]
+    spacing = list(image.spacing_mm)
+    enhanced = [] if image.enhanced is None else [image.enhanced]
+    return content_key([image.pixels, *enhanced, mask, spacing, settings, values_version()])
+
+
+@lru_cache(maxsize=1)
+def values_version() -> str:
+    """Return a hash of the code and the packages that the values depend on."""
+    folder = Path(extraction.__file__).parent
+    modules = [path for path in sorted(folder.glob("*.py")) if path.name not in _NOT_IN_VALUES]
+    return code_version(modules, _PACKAGES)
+
+
+def _joined(shards: dict[str, Values]) -> Values:
+    return {f"{prefix}{name}": x for prefix, shard in shards.items() for name, x in shard.items()}
+
+
+def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> Values | Unmeasured:
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # one thread a worker
+    with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # a flat region makes pyradiomics divide 0 by 0
+        try:
+            series = _of_stored(image, mask, preset)
+            if image.enhanced is not None:
+                series = _of_enhanced(image, mask, preset).where(~_is_shape(series), series)
+        except InputProblem as problem:  # of this lesion: it costs no other one
+            return Unmeasured(problem.what)
+        except Her2Error:
+            raise
+        except (ValueError, RuntimeError) as error:
+            return Unmeasured(str(error))
+    return {str(name): float(value) for name, value in series.items()}
+
+
+def _of_stored(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> pd.Series:
+    return extraction.extract_features(
+        image.pixels, mask, spacing_mm=image.spacing_mm, preset=preset
+    )
+
+
+def _of_enhanced(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> pd.Series:
+    """Return the features of the enhanced image inside the mask's pixels, now smaller blocks."""
+    times = image.enlargement
+    row, column = image.spacing_mm
+    return extraction.extract_features(
+        image.grey, in_blocks(mask, times), spacing_mm=(row / times, column / times), preset=preset
+    )
+
+
+def _is_shape(series: pd.Series) -> NDArray[np.bool_]:
+    """Return which features are of shape: those are always of the mask as it was drawn."""
+    families = [image_type_and_family(str(name))[1] for name in series.index]
+    return np.array([family in SHAPE_FAMILIES for family in families])

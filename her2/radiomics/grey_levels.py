@@ -21,8 +21,16 @@ MAX_LEVELS = 2000  # a co-occurrence matrix of four directions takes 128 MB
 class GreyLevels:
     """A lesion in grey levels.
 
-    image: (1, h, w) int32, 0 outside the lesion; mask: (1, h, w) bool; levels: (n_levels,)
-    int64, ascending, those that occur; counts: (n_levels,) int64, pixels of each.
+    Attributes
+    ----------
+    image
+        (1, h, w), 0 outside the lesion.
+    mask
+        (1, h, w).
+    levels
+        (n_levels,), those that occur, ascending.
+    counts
+        (n_levels,), pixels of each.
     """
 
     image: NDArray[np.int32]
@@ -36,7 +44,7 @@ class GreyLevels:
         return int(self.levels[-1])
 
 
-def digitised(values: NDArray[np.floating], inside: BoolArray, bin_width: float) -> GreyLevels:
+def digitise(values: NDArray[np.floating], inside: BoolArray, bin_width: float) -> GreyLevels:
     """Return the values of a lesion's pixels as grey levels.
 
     Parameters
@@ -55,7 +63,7 @@ def digitised(values: NDArray[np.floating], inside: BoolArray, bin_width: float)
 
     Examples
     --------
-    >>> digitised(np.array([54.0, 60, 166]), np.ones((1, 3), bool), 25).image.tolist()
+    >>> digitise(np.array([54.0, 60, 166]), np.ones((1, 3), bool), 25).image.tolist()
     [[[1, 1, 5]]]
     """
     binned = np.digitize(values, _edges(values, bin_width)).astype(np.int32)

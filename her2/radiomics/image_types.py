@@ -15,9 +15,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from her2.core.errors import InputProblem
-from her2.radiomics.local_patterns import local_patterns
+from her2.radiomics.local_patterns import local_patterns, uniform_patterns
 from her2.radiomics.parameters import LOG_SIGMAS_MM
-from her2.radiomics.plane_patterns import uniform_patterns
 from her2.radiomics.roi import FloatArray, SliceLesion
 from her2.radiomics.wavelet import plane_wavelet_bands, wavelet_bands
 

@@ -1,12 +1,17 @@
-"""Local binary patterns on a sphere around every pixel of a slice, equal to pyradiomics' LBP3D.
+"""Local binary patterns around every pixel of a slice, equal to pyradiomics' LBP3D and LBP2D.
 
-Of the 42 points of the sphere 34 leave the slice, where the image is taken as 0. So the pattern
-of a pixel is nine bits: whether each of the eight points in the slice is as bright as the pixel,
-and whether 0 is. The two spherical harmonic levels are looked up by pattern in a table that is
-computed with pyradiomics' formulas; the kurtosis needs the eight values alone.
+LBP3D is on a sphere. Of its 42 points 34 leave the slice, where the image is taken as 0. So the
+pattern of a pixel is nine bits: whether each of the eight points in the slice is as bright as the
+pixel, and whether 0 is. The two spherical harmonic levels are looked up by pattern in a table that
+is computed with pyradiomics' formulas; the kurtosis needs the eight values alone.
 
 Where the image is flat, a comparison is decided by the rounding of the spline. Each value is
 therefore interpolated from the coefficients and at the coordinates of the whole image.
+
+LBP2D is on a circle. pyradiomics takes it from scikit-image (radius 1, eight points, method
+``uniform``) and leaves the family out, with a line in its log, where that package is missing. The
+few lines that are needed of it are written here, down to its roundings: points to five decimals,
+bilinear weights, 0 outside the image, and no comparison between the last point and the first.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ _DOUBT = 1e-9  # of the largest grey level: what rounding may change
 _LEVELS = 2
 _AT_ONCE = 2**16  # pixels whose 42 samples are held in memory
 _NO_SPREAD = -3.0  # excess kurtosis of equal samples, as in SciPy when pyradiomics 3.0.1 came out
+_N_CIRCLE = 8  # points of LBP2D
 _SPREAD = 0.05  # standard deviation of the kurtosis below which it may be noise
 
 
@@ -35,8 +41,15 @@ _SPREAD = 0.05  # standard deviation of the kurtosis below which it may be noise
 class _Sphere:
     """Points of the unit sphere.
 
-    in_slice: (42,) bool; offsets: (8, 2), (y, x) of those in the slice; levels: (512, 2), m1 and
-    m2 of every pattern (bit b of an index: point b in the slice; bit 8: the points outside).
+    Attributes
+    ----------
+    in_slice
+        (42,) bool.
+    offsets
+        (8, 2), (y, x) of those in the slice.
+    levels
+        (512, 2), m1 and m2 of every pattern: bit b of an index is point b in the slice, bit 8 the
+        points outside.
     """
 
     in_slice: BoolArray
@@ -62,7 +75,7 @@ def local_patterns(lesion: SliceLesion) -> Iterator[tuple[str, FloatArray]]:
 
 @lru_cache(maxsize=1)
 def _sphere() -> _Sphere:
-    # here and not at the top: an environment without it is told of by name
+    # here and not at the top: check_packages names it where it is missing
     from trimesh.creation import icosphere
 
     vertices = np.array(icosphere(1, 1).vertices)
@@ -197,7 +210,7 @@ def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:
 
     Where the image is 0 far around (an anechoic cyst) the samples, or their fourth powers,
     vanish, and SciPy answers NaN or infinity. pyradiomics measures such an image unless an
-    infinity is there or NaN comes first; `_NO_SPREAD` then stands for all of them.
+    infinity is there or NaN comes first; all of them then are `_NO_SPREAD`.
     """
     sphere = _sphere()
     n_pixels, n_offsets = len(lesion.values), len(sphere.offsets)
@@ -213,3 +226,45 @@ def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:
     if np.isinf(kurtosis).any() or np.isnan(kurtosis[0]):
         kurtosis[~np.isfinite(kurtosis)] = _NO_SPREAD
     return kurtosis
+
+
+def uniform_patterns(lesion: SliceLesion) -> FloatArray:
+    """Return the pattern at every pixel of the lesion in raster order, (n_pixels,).
+
+    A pattern is the number of points on the circle (0 to 8) that are at least as bright as the
+    pixel, or 9 where bright and dark change more than twice.
+
+    References
+    ----------
+    Ojala T, Pietikainen M, Maenpaa T. IEEE Trans Pattern Anal Mach Intell 2002;24:971.
+    doi:10.1109/TPAMI.2002.1017623
+    """
+    angles = 2 * np.pi * np.arange(_N_CIRCLE) / _N_CIRCLE
+    points = np.round([-np.sin(angles), np.cos(angles)], 5).T
+    values = lesion.values
+    bright = np.stack([_bilinear(lesion, *point) - values >= 0 for point in points], axis=1)
+    n_changes = (bright[:, 1:] != bright[:, :-1]).sum(axis=1)
+    patterns = np.where(n_changes <= 2, bright.sum(axis=1), _N_CIRCLE + 1)
+    return np.asarray(patterns, dtype=np.float64)
+
+
+def _bilinear(lesion: SliceLesion, row_offset: float, column_offset: float) -> FloatArray:
+    """Return the image at an offset from every pixel of the lesion, (n_pixels,)."""
+    rows, columns = (
+        indices + extent.start
+        for indices, extent in zip(np.nonzero(lesion.inside), lesion.box, strict=True)
+    )
+    r, c = rows + row_offset, columns + column_offset
+    framed = np.pad(lesion.image[lesion.around(2)[0]], 2)
+    row_0, column_0 = (extent.start - 2 for extent in lesion.around(2)[0])
+
+    def pixel(r: FloatArray, c: FloatArray) -> FloatArray:
+        levels: FloatArray = framed[r.astype(np.intp) - row_0, c.astype(np.intp) - column_0]
+        return levels
+
+    above, below, left, right = np.floor(r), np.ceil(r), np.floor(c), np.ceil(c)
+    down, along = r - above, c - left
+    top = (1 - along) * pixel(above, left) + along * pixel(above, right)
+    bottom = (1 - along) * pixel(below, left) + along * pixel(below, right)
+    values: FloatArray = (1 - down) * top + down * bottom
+    return values

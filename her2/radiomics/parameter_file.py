@@ -12,9 +12,8 @@ from pykwalify.errors import PyKwalifyException
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from her2.core.errors import BadConfig, InputProblem, MissingInput
-from her2.radiomics.packages import check_packages
 from her2.radiomics.parameters import PRESETS, Preset
-from her2.radiomics.plain import pyradiomics_features
+from her2.radiomics.pyradiomics_engine import check_packages, pyradiomics_features
 
 _PHANTOM_SIDE = 64
 _LEFT_OUT = {
@@ -33,7 +32,7 @@ def read_parameter_file(path: str | Path) -> Preset:
     MissingInput
         There is no such file.
     BadConfig
-        The file is not in pyradiomics' schema, asks for what a slice does not have, or for a
+        The file is not in pyradiomics' schema, needs what a slice does not have, or has a
         filter that this environment lacks a package for.
 
     References

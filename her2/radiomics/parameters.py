@@ -1,13 +1,16 @@
 """Which features a preset holds, name by name, independent of what the environment can compute.
 
-pyradiomics drops a whole family with one log line when a package is missing; the names listed
-here are what its output is held against.
+pyradiomics drops a whole family with one log line when a package is missing; its output is
+compared with the names listed here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import pandas as pd
 
 from her2.core.errors import BadConfig
 
@@ -76,6 +79,11 @@ FAMILIES = {
     "gldm": GLDM,
     "ngtdm": NGTDM,
 }
+SHAPE_FAMILIES = ("shape", "shape2D")
+_ALL_FAMILIES = (*SHAPE_FAMILIES, *FAMILIES)
+DEEP = "deep"
+RING_PREFIX = "ring_"
+OTHER = "other"
 BIN_WIDTH = 25
 _POINT_FILTERS = ("Square", "SquareRoot", "Logarithm", "Exponential", "Gradient")
 # uniform patterns are 0 to 9: one bin of the usual width would hold them all
@@ -86,10 +94,21 @@ Engine = Literal["volume", "plane", "pyradiomics"]
 
 @dataclass(frozen=True)
 class Preset:
-    """A named configuration: what pyradiomics is told and the names it must answer with.
+    """A named configuration of pyradiomics.
 
-    engine: which code measures: this package's kernels for a slice as a ``volume`` one slice
-    thick or as a ``plane``, or ``pyradiomics`` itself; n_dimensions: of the images, 2 or 3.
+    Attributes
+    ----------
+    name
+        Of the preset, or of the parameter file.
+    parameters
+        In pyradiomics' schema.
+    feature_names
+        What the extraction must return, in order.
+    engine
+        Which code measures: this package's kernels for a slice as a ``volume`` one slice thick or
+        as a ``plane``, or ``pyradiomics`` itself.
+    n_dimensions
+        Of the images, 2 or 3.
     """
 
     name: str
@@ -182,6 +201,41 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]()
 
 
-def family_of(feature_name: str) -> str:
-    """Return the family of a feature by its name, for example ``glcm``."""
-    return feature_name.split("_")[1]
+def image_type_and_family(name: str) -> tuple[str, str]:
+    """Return (image type, family) of a feature's name.
+
+    Names are those of pyradiomics, with ``ring_`` in front for the ring around the lesion; a
+    component of deep features is ``deep_pc_<number>``; anything else belongs to
+    the family ``other``.
+
+    Examples
+    --------
+    >>> image_type_and_family("wavelet-LLH_glcm_Contrast")
+    ('wavelet-LLH', 'glcm')
+    >>> image_type_and_family("deep_pc_7"), image_type_and_family("tumour_grade")
+    (('deep', 'deep'), ('other', 'other'))
+    >>> image_type_and_family("ring_original_glcm_Contrast")
+    ('ring_original', 'glcm')
+    """
+    if name.startswith(RING_PREFIX):
+        image_type, family = image_type_and_family(name.removeprefix(RING_PREFIX))
+        return (f"{RING_PREFIX}{image_type}" if family in _ALL_FAMILIES else OTHER), family
+    image_type, _, rest = name.partition("_")
+    if image_type == DEEP and rest.startswith("pc_"):
+        return DEEP, DEEP
+    family = rest.partition("_")[0]
+    return (image_type, family) if family in _ALL_FAMILIES else (OTHER, OTHER)
+
+
+def family_counts(names: Sequence[str]) -> pd.DataFrame:
+    """Return the number of features by image type and family, in the order of the names.
+
+    Examples
+    --------
+    >>> family_counts(["original_glcm_A", "original_glcm_B", "mine"]).to_numpy().tolist()
+    [['original', 'glcm', 2], ['other', 'other', 1]]
+    """
+    pairs = pd.DataFrame(
+        [image_type_and_family(name) for name in names], columns=["image_type", "family"]
+    )
+    return pairs.groupby(["image_type", "family"], sort=False).size().reset_index(name="n")

@@ -118,7 +118,7 @@ class Perturbation:
         return replace(image, mask=mask)
 
 
-def eroded(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
+def erode(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
     """Return the pixels of a mask that are farther than `size` (or a pixel) from the outside.
 
     The border of the image is no edge of the lesion.
@@ -129,7 +129,7 @@ def eroded(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolAr
     return np.asarray(distance > max(size, min(spacing)) * (1 + 1e-9))
 
 
-def dilated(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
+def dilate(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolArray:
     """Return a mask and everything within `size` (or a pixel) of it, holes included."""
     if not mask.any():
         return mask
@@ -137,12 +137,12 @@ def dilated(mask: BoolArray, size: float, spacing: tuple[float, float]) -> BoolA
     return np.asarray(distance <= max(size, min(spacing)) * (1 + 1e-9))
 
 
-def shifted(mask: BoolArray, rows: int, columns: int) -> BoolArray:
+def shift_mask(mask: BoolArray, rows: int, columns: int) -> BoolArray:
     """Return a mask moved by whole pixels; what leaves the image is cut off.
 
     Examples
     --------
-    >>> shifted(np.array([[True, False, False]]), 0, 1).tolist()
+    >>> shift_mask(np.array([[True, False, False]]), 0, 1).tolist()
     [[False, True, False]]
     """
     moved = np.zeros_like(mask)
@@ -155,7 +155,7 @@ def shifted(mask: BoolArray, rows: int, columns: int) -> BoolArray:
     return moved
 
 
-def wavy(
+def wave_contour(
     mask: BoolArray, size: float, spacing: tuple[float, float], rng: np.random.Generator
 ) -> BoolArray:
     """Return a mask whose edge has moved in and out by a smooth random field of sd `size`."""
@@ -166,14 +166,14 @@ def wavy(
 
 
 def _signed_distance(mask: BoolArray, spacing: tuple[float, float]) -> FloatArray:
-    """Return how deep in a mask each pixel lies, (H, W); negative outside."""
+    """Return the depth of each pixel in a mask, (H, W); negative outside."""
     inside = ndimage.distance_transform_edt(mask, sampling=spacing)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
     half_a_pixel = 0.5 * min(spacing)  # the edge runs between the centres
     return np.asarray(np.where(mask, inside - half_a_pixel, half_a_pixel - outside))
 
 
-def _shifted_at_random(
+def _shift_at_random(
     mask: BoolArray, size: float, spacing: tuple[float, float], rng: np.random.Generator
 ) -> BoolArray:
     angle = rng.uniform(0, 2 * pi)
@@ -181,10 +181,10 @@ def _shifted_at_random(
                                                            strict=True))  # fmt: skip
     if rows == columns == 0:  # less than half a pixel: the smallest move there is
         columns = 1
-    return shifted(mask, rows, columns)
+    return shift_mask(mask, rows, columns)
 
 
-def _gained(
+def _change_gain(
     pixels: NDArray[np.generic], share: float | None, rng: np.random.Generator
 ) -> NDArray[np.generic]:
     """Return an image that is brighter or darker: gain adds to log-compressed grey levels."""
@@ -192,7 +192,7 @@ def _gained(
     return _as_before(pixels.astype(np.float64) + step * rng.choice([-1.0, 1.0]), pixels)
 
 
-def _noisy(
+def _add_noise(
     pixels: NDArray[np.generic], share: float | None, rng: np.random.Generator
 ) -> NDArray[np.generic]:
     """Return an image with speckle: it multiplies the echo, so it adds to grey levels."""
@@ -217,9 +217,12 @@ def _as_before(values: FloatArray, pixels: NDArray[np.generic]) -> NDArray[np.ge
 
 
 _MASK_CHANGES: dict[str, Callable[..., BoolArray]] = {
-    "erosion": lambda mask, size, spacing, rng: eroded(mask, size, spacing),
-    "dilation": lambda mask, size, spacing, rng: dilated(mask, size, spacing),
-    "shift": _shifted_at_random,
-    "contour": wavy,
+    "erosion": lambda mask, size, spacing, rng: erode(mask, size, spacing),
+    "dilation": lambda mask, size, spacing, rng: dilate(mask, size, spacing),
+    "shift": _shift_at_random,
+    "contour": wave_contour,
 }
-_IMAGE_CHANGES: dict[str, Callable[..., NDArray[np.generic]]] = {"gain": _gained, "noise": _noisy}
+_IMAGE_CHANGES: dict[str, Callable[..., NDArray[np.generic]]] = {
+    "gain": _change_gain,
+    "noise": _add_noise,
+}

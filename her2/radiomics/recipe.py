@@ -12,11 +12,10 @@ from her2.cohort import load_lesion, load_reader2_mask
 from her2.cohort.masks import MINIMUM_PIXELS
 from her2.core.errors import BadArgument, BadConfig, InputProblem
 from her2.core.types import Lesion, LesionImage
-from her2.radiomics.parameters import Preset, find_preset
+from her2.radiomics.parameters import RING_PREFIX, Preset, find_preset
 from her2.radiomics.perturbation import Perturbation
 from her2.radiomics.region import (
     RING,
-    RING_PREFIX,
     Length,
     check_region,
     peritumoural_ring,
@@ -98,7 +97,7 @@ class Recipe:
         return changes if self.region == "lesion" else (self.ring, *changes)
 
     def image(self, lesion: Lesion) -> LesionImage | None:
-        """Return image and mask as the recipe sees them.
+        """Return image and mask as the recipe measures them.
 
         None where the reader has no usable mask, or a perturbation leaves too little of it.
 

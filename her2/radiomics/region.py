@@ -25,13 +25,19 @@ Spacing = tuple[float, float]
 
 REGIONS = ("lesion", "ring", "both")
 RING_MM = 3.0
-RING_PREFIX = "ring_"
 _ROUNDING = 1e-9  # 30 pixels of 0.1 mm are 3 mm
 
 
 @dataclass(frozen=True)
 class Length:
-    """A length in millimetres, or in pixels where `px` is given: then it is the same for all.
+    """A length.
+
+    Attributes
+    ----------
+    mm
+        In millimetres; without a meaning where `px` is given.
+    px
+        In pixels, the same on every image.
 
     Examples
     --------
@@ -72,7 +78,7 @@ def peritumoural_ring(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) 
     """Return the pixels outside a lesion and at most `width_mm` from it, (H, W) bool.
 
     The distance is the exact Euclidean one between centres of pixels, to the nearest pixel of the
-    lesion. Holes of the lesion are no surroundings. What lies beyond the image is cut off: see
+    lesion. Holes of the lesion are no surroundings. What is beyond the image is cut off: see
     `share_cut_off`.
 
     Parameters
@@ -111,7 +117,7 @@ def peritumoural_ring(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) 
 
 
 def share_cut_off(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) -> float:
-    """Return the share of a lesion's ring that lies beyond the image, 0 to 1.
+    """Return the share of a lesion's ring that is beyond the image, 0 to 1.
 
     Parameters and errors are those of `peritumoural_ring`.
 

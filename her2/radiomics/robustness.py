@@ -29,13 +29,12 @@ def feature_robustness(
     recipe: Recipe | None = None,
     engine: Engine | None = None,
     form: IccForm = "ICC(2,1)",
-    level: float = 0.95,
     advance: Callable[[Work], None] = lambda work: None,
 ) -> pd.DataFrame:
     """Return the intraclass correlation of every feature between a lesion and its versions.
 
     The versions of a lesion take the place of raters: as it is, and after each perturbation.
-    Changes of the mask and of the image are judged apart. Outcomes take no part; to choose
+    Changes of the mask and of the image are separate rows. Outcomes are not used; to choose
     features, give training lesions only.
 
     Parameters
@@ -47,8 +46,8 @@ def feature_robustness(
         eroded mask may be too small).
     store, recipe, engine, advance
         As in `extract_table`; the recipe is that of the unchanged lesion.
-    form, level
-        As in `her2.stats.icc`.
+    form
+        As in `her2.stats.icc`; intervals are of 95 %.
 
     Returns
     -------
@@ -86,16 +85,14 @@ def feature_robustness(
         changed = "mask" if perturbation.kind in MASK_KINDS else "image"
         groups[changed].append(features(perturbation))
     tables = [
-        _agreement([first, *versions], changed, form, level)
+        _agreement([first, *versions], changed, form)
         for changed, versions in groups.items()
         if versions
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _agreement(
-    versions: Sequence[pd.DataFrame], changed: str, form: IccForm, level: float
-) -> pd.DataFrame:
+def _agreement(versions: Sequence[pd.DataFrame], changed: str, form: IccForm) -> pd.DataFrame:
     """Return the rows of one kind of change; `versions` begin with the unchanged lesions."""
     keys = versions[0].index
     for version in versions[1:]:
@@ -106,7 +103,7 @@ def _agreement(
             "make the perturbations smaller"
         )
     ratings = np.stack([version.loc[keys].to_numpy().T for version in versions], axis=2)
-    found = icc_per_feature(ratings, form=form, level=level)
-    found.insert(0, "feature", list(versions[0].columns))
-    found.insert(1, "changed", changed)
-    return found.assign(n_lesions=len(keys), n_versions=len(versions))[list(COLUMNS)]
+    table = icc_per_feature(ratings, form=form)
+    table.insert(0, "feature", list(versions[0].columns))
+    table.insert(1, "changed", changed)
+    return table.assign(n_lesions=len(keys), n_versions=len(versions))[list(COLUMNS)]

@@ -17,8 +17,14 @@ Box = tuple[slice, slice]
 class SliceLesion:
     """One slice and the lesion on it.
 
-    image: (H, W) float64, finite; mask: (H, W) bool, not empty; spacing_mm: (row, column)
-    millimetres per pixel. The slice is 1 mm thick.
+    Attributes
+    ----------
+    image
+        (H, W) float64, finite.
+    mask
+        (H, W) bool, not empty.
+    spacing_mm
+        (row, column) millimetres per pixel; the slice is 1 mm thick.
     """
 
     image: FloatArray

@@ -1,8 +1,8 @@
-"""The 14 shape features of one slice, equal to pyradiomics', in time linear in the area.
+"""Shape features of a slice as a volume and as a plane, equal to pyradiomics'.
 
-pyradiomics measures its mesh with a compiled function that compares all pairs of mesh vertices,
-so its time grows with the square of the area (benchmarks/radiomics.py). Two facts about a slice
-avoid that, and keep the compiled function as the source of every number:
+pyradiomics measures the mesh of a volume with a compiled function that compares all pairs of mesh
+vertices, so its time grows with the square of the area (benchmarks/radiomics.py). Two facts about
+a slice make it linear, and keep the compiled function as the source of every number:
 
 * surface and volume are sums over the sixteen 2 x 2 patterns of the mask, so what one pattern
   contributes is learned from the compiled function on small masks;
@@ -16,11 +16,11 @@ from functools import lru_cache
 from math import pi
 
 import numpy as np
-from numpy.typing import NDArray
+import SimpleITK as sitk
 from radiomics import cShape
+from radiomics.shape2D import RadiomicsShape2D
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from her2.radiomics.roi import BoolArray, FloatArray
 
 _N_EXAMPLES = 200
 _EXAMPLE_SIDE = 6
@@ -28,7 +28,7 @@ _ROUNDING = 1e-10  # pyradiomics takes a negative eigenvalue above -1e-10 for ze
 
 
 def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[str, float]:
-    """Return the shape features of a (H, W) mask as a slice of 1 mm, names as pyradiomics'.
+    """Return the 14 features of a (H, W) mask as a slice of 1 mm, names as pyradiomics'.
 
     Parameters
     ----------
@@ -62,6 +62,27 @@ def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[
         "SurfaceVolumeRatio": surface / volume,
         "VoxelVolume": float(padded.sum()) * spacing_mm[0] * spacing_mm[1],
     }
+
+
+def plane_shape_features(inside: BoolArray, spacing_mm: tuple[float, float]) -> dict[str, float]:
+    """Return the nine features of pyradiomics' class shape2D, names as pyradiomics'.
+
+    Parameters
+    ----------
+    inside
+        (h, w) bool, the mask cropped to its box.
+    spacing_mm
+        (row, column) millimetres per pixel.
+
+    Examples
+    --------
+    >>> plane_shape_features(np.ones((2, 4), bool), (0.5, 0.25))["PixelSurface"]
+    1.0
+    """
+    plane = sitk.GetImageFromArray(inside.astype(np.uint8))
+    plane.SetSpacing((spacing_mm[1], spacing_mm[0]))
+    measured = RadiomicsShape2D(plane, plane, label=1).execute()
+    return {str(name): float(value) for name, value in measured.items()}
 
 
 def _cropped(mask: BoolArray) -> BoolArray:

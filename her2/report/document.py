@@ -1,24 +1,30 @@
-"""The report as one self-contained HTML file: same input, same bytes."""
+"""Pages as self-contained HTML files: the report of a study, and shorter ones in its form."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from her2.core.store import write_atomic
-from her2.plots.text import NOT_ESTIMABLE
-from her2.report.content import ReportInput
-from her2.report.frames import frames
-from her2.report.headline import HeadlineArm, alarms, headline_arms, headline_columns, sentences
+from her2.report.headline import (
+    headline_alarms,
+    headline_arms,
+    headline_columns,
+    headline_sentences,
+)
 from her2.report.narrative import failed_checks
-from her2.report.page_parts import Section
+from her2.report.page_parts import Section, numbered
+from her2.report.report_tables import ReportInput, all_tables
 from her2.report.sections import sections, used_terms
+from her2.report.table_columns import table_formats
+from her2.report.tabulate import plain_format, tabulate
 
 
 def write_report(path: Path, report: ReportInput) -> Path:
@@ -28,45 +34,86 @@ def write_report(path: Path, report: ReportInput) -> Path:
 
 
 def render_report(report: ReportInput) -> str:
-    """HTML of the report; every string of the input is escaped."""
-    tables = frames(report)
-    contradictions = tables.get("coherence", ())
-    return render_sections(
+    """HTML of the report: same input, same bytes; every string of the input is escaped."""
+    tables = all_tables(report)
+    failed = failed_checks(tables)
+    return _render(
         title=report.title,
         simulated=report.simulated,
-        sentences=sentences(report.results),
-        alarms=alarms(report.results, failed_checks(tables), len(contradictions)),
+        sentences=headline_sentences(report.results),
+        alarms=headline_alarms(report.results, failed),
         sections=sections(report, tables),
         headline_columns=headline_columns(report.results),
         arms=headline_arms(report.results),
     )
 
 
-def render_sections(
+def write_sections(
+    path: Path,
     *,
     title: str,
     simulated: bool,
     sentences: Sequence[str],
     alarms: Sequence[str],
     sections: Sequence[Section],
-    headline_columns: Sequence[str] = (),
-    arms: Sequence[HeadlineArm] = (),
-) -> str:
-    """HTML of a page: sentences and alarms, a line an arm if there are any, and sections."""
+) -> Path:
+    """Write a page of sections in the form of the report and return its path.
+
+    Parameters
+    ----------
+    sentences, alarms
+        What stands on top; alarms in red.
+    sections
+        With figures and tables that have no number yet.
+    """
+    text = _render(
+        title=title, simulated=simulated, sentences=sentences, alarms=alarms,
+        sections=sections, headline_columns=(), arms=(),
+    )  # fmt: skip
+    write_atomic(path, text.encode())
+    return path
+
+
+def write_page(
+    path: Path,
+    *,
+    title: str,
+    simulated: bool,
+    sentences: Sequence[str],
+    alarms: Sequence[str],
+    tables: Mapping[str, pd.DataFrame],
+) -> Path:
+    """Write a page of tables, each a section, and return its path; see `write_sections`.
+
+    A table of a name that the report knows has the report's form.
+    """
+    found = []
+    for name, frame in tables.items():
+        how = table_formats().get(name, plain_format(name))
+        found.append(Section(name.replace("_", "-"), how.caption, (), (tabulate(frame, how),)))
+    return write_sections(
+        path, title=title, simulated=simulated, sentences=sentences, alarms=alarms, sections=found
+    )
+
+
+def _render(*, sections: Sequence[Section], **content: object) -> str:
+    """HTML of a page; its figures and tables get numbers."""
     script = _template("script.js")
-    return _environment().get_template("report.html").render(
-        title=title,
-        simulated=simulated,
-        headline_columns=headline_columns,
-        arms=arms,
-        sentences=sentences,
-        alarms=alarms,
-        sections=sections,
+    environment = Environment(
+        loader=PackageLoader("her2.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        sections=numbered(sections),
         terms=used_terms(sections),
         style=Markup(_template("style.css")),
         script=Markup(script),
         script_hash=content_hash(script),
-    )  # fmt: skip
+        **content,
+    )
 
 
 def content_hash(script: str) -> str:
@@ -87,15 +134,3 @@ def content_hash(script: str) -> str:
 
 def _template(name: str) -> str:
     return files("her2.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("her2.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["missing"] = NOT_ESTIMABLE
-    return environment

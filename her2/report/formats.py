@@ -10,18 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from her2.plots.text import (
-    NOT_ESTIMABLE,
-    arm_title,
-    count,
-    number,
-    p_value,
-    role_title,
-    signed,
-)
+from her2.plots.text import NOT_ESTIMABLE, arm_title, count, number, role_title
 from her2.report.page_parts import Cell
 
-DECIMALS = ((10.0, 3), (1000.0, 2))  # a ratio below the limit has so many; above, none
+DECIMALS = ((10.0, 3), (1000.0, 2))  # (limit, digits of a ratio below it); none above
 STATUS = {"met": "good", "not met": "bad", "needs author": "open", "not applicable": ""}
 _TALLIED = {"needs author": "need the author"}
 
@@ -76,21 +68,6 @@ def number_cell(
     if isinstance(value, str):
         return Cell(value)
     return Cell(show(float(value)), value=float(value))
-
-
-def count_cell(value: Any, absent: str = NOT_ESTIMABLE) -> Cell:
-    """Whole number."""
-    return number_cell(value, count, absent)
-
-
-def p_cell(value: Any, absent: str = NOT_ESTIMABLE) -> Cell:
-    """P value."""
-    return number_cell(value, p_value, absent)
-
-
-def signed_cell(value: Any, absent: str = NOT_ESTIMABLE) -> Cell:
-    """Difference, its sign always written."""
-    return number_cell(value, signed, absent)
 
 
 def ratio(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The first screen of the report: what was found, in sentences and in one line an arm."""
+"""The first screen of the report: what was found, in sentences and in one line for each arm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Whisker:
-    """Estimate and interval in percent of the drawing's width."""
+    """Small drawing of an estimate and its interval, in percent of the drawing's width."""
 
     low: float
     value: float
@@ -33,7 +33,7 @@ class Whisker:
 
 @dataclass(frozen=True)
 class Estimate:
-    """AUC with its interval, and their drawing where there is one."""
+    """AUC with its interval, and their drawing if both are known."""
 
     cell: Cell
     whisker: Whisker | None
@@ -48,7 +48,7 @@ class HeadlineArm:
     estimates: tuple[Estimate, ...]
 
 
-def primary(results: Mapping[str, Any]) -> str:
+def primary_estimate(results: Mapping[str, Any]) -> str:
     """Name of the estimate that leads: repeated cross-validation where a study has it."""
     arms = results["arms"].values()
     return REPEATED if any(arm.get(REPEATED) for arm in arms) else "out_of_fold"
@@ -56,23 +56,23 @@ def primary(results: Mapping[str, Any]) -> str:
 
 def headline_columns(results: Mapping[str, Any]) -> list[str]:
     """Titles of the estimates: the primary one, and the single split beside it."""
-    return [TITLES[primary(results)], TITLES["test"]]
+    return [TITLES[primary_estimate(results)], TITLES["test"]]
 
 
 def headline_arms(results: Mapping[str, Any]) -> list[HeadlineArm]:
     """AUC with its interval of every arm."""
-    kinds = (primary(results), "test")
+    kinds = (primary_estimate(results), "test")
     return [
         HeadlineArm(
             arm_title(arm),
             arm_colour(arm),
-            tuple(_estimate(*area(results, arm, kind)) for kind in kinds),
+            tuple(_estimate(*auc_of(results, arm, kind)) for kind in kinds),
         )
         for arm in arms_in_order(results["arms"])
     ]
 
 
-def area(results: Mapping[str, Any], arm: str, kind: str) -> tuple[Any, Any, Any]:
+def auc_of(results: Mapping[str, Any], arm: str, kind: str) -> tuple[Any, Any, Any]:
     """AUC, low and high end of its interval; None for what there is not."""
     content = results["arms"][arm]
     p = (content.get(REPEATED) if kind == REPEATED else content["roles"].get(kind)) or {}
@@ -92,18 +92,18 @@ def _percent(value: float) -> float:
 
 def leading_arm(results: Mapping[str, Any]) -> str | None:
     """Arm with the highest primary AUC: the test patients do not choose the headline."""
-    kind = primary(results)
-    areas = {arm: area(results, arm, kind)[0] for arm in arms_in_order(results["arms"])}
+    kind = primary_estimate(results)
+    areas = {arm: auc_of(results, arm, kind)[0] for arm in arms_in_order(results["arms"])}
     known = {arm: value for arm, value in areas.items() if not is_missing(value)}
     return max(known, key=lambda arm: known[arm]) if known else None
 
 
-def sentences(results: Mapping[str, Any]) -> list[str]:
+def headline_sentences(results: Mapping[str, Any]) -> list[str]:
     """State in plain language what the study found."""
     lead = leading_arm(results)
     texts = [_cohort_sentence(results["cohort"])]
     if lead is None:
-        kind = "cross-validated" if primary(results) == REPEATED else "out-of-fold"
+        kind = "cross-validated" if primary_estimate(results) == REPEATED else "out-of-fold"
         texts.append(f"No arm has an {kind} AUC that can be estimated; see the notes.")
     else:
         texts += [_lead_sentence(results, lead), _certainty_sentence(results, lead)]
@@ -120,7 +120,7 @@ def _cohort_sentence(cohort: Mapping[str, Any]) -> str:
 
 
 def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
-    if primary(results) == REPEATED:
+    if primary_estimate(results) == REPEATED:
         repeated = results["arms"][arm][REPEATED]
         where = (
             f"Over {count(repeated['n_repeats'])} repeats of {count(repeated['n_folds'])}-fold "
@@ -132,8 +132,8 @@ def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
     beside = f"on the test patients{'' if models.startswith('of') else ','} {models}"
     return (
         f"{where} the arm “{arm_title(arm)}” ranked first, with an AUC of "
-        f"{_spoken(*area(results, arm, primary(results)))}; {beside}, its AUC was "
-        f"{_spoken(*area(results, arm, 'test'))}."
+        f"{_spoken(*auc_of(results, arm, primary_estimate(results)))}; {beside}, its AUC was "
+        f"{_spoken(*auc_of(results, arm, 'test'))}."
     )
 
 
@@ -144,9 +144,9 @@ def _spoken(value: Any, low: Any, high: Any) -> str:
 
 
 def _certainty_sentence(results: Mapping[str, Any], arm: str) -> str:
-    _, low, high = area(results, arm, "test")
+    _, low, high = auc_of(results, arm, "test")
     if is_missing(low) or is_missing(high):
-        return "How certain the test result is cannot be said; the notes give the reason."
+        return "The certainty of the test result is not estimable; the notes give the reason."
     width = f"The test interval is {number(high - low, 2)} wide"
     if low <= 0.5 <= high:
         return f"{width} and includes 0.5: the model may be no better than chance."
@@ -172,28 +172,11 @@ def comparison_sentence(results: Mapping[str, Any]) -> str:
     )
 
 
-def alarms(
-    results: Mapping[str, Any], failed: Sequence[str] = (), n_contradictions: int = 0
-) -> list[str]:
-    """Results that a reader should doubt before believing.
-
-    Parameters
-    ----------
-    results
-        Content of `results.json`.
-    failed
-        Names of the checks of the protocol that failed.
-    n_contradictions
-        Numbers that contradict each other.
-    """
+def headline_alarms(results: Mapping[str, Any], failed: Sequence[str] = ()) -> list[str]:
+    """Results to doubt: an AUC too good to be true, checks of the protocol that `failed`."""
     texts = [_too_good(results)]
     if failed:
         texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
-    if n_contradictions:
-        texts.append(
-            f"{count(n_contradictions)} of the numbers contradict another one; the section on "
-            "coherence names them."
-        )
     return [text for text in texts if text]
 
 
@@ -202,11 +185,11 @@ def _too_good(results: Mapping[str, Any]) -> str:
     high = [
         arm_title(arm)
         for arm in arms_in_order(results["arms"])
-        if any((area(results, arm, kind)[0] or 0.0) >= TOO_GOOD for kind in kinds)
+        if any((auc_of(results, arm, kind)[0] or 0.0) >= TOO_GOOD for kind in kinds)
     ]
     if not high:
         return ""
     return (
-        f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: look for "
-        "leakage, duplicates or a variable that knows the outcome (her2 audit) first."
+        f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: check "
+        "for leakage, duplicates or a variable that reveals the outcome first (her2 audit)."
     )

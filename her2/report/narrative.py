@@ -1,4 +1,4 @@
-"""Sentences at the top of each section: they phrase numbers that a study found, and find none.
+"""Sentences at the top of each section: they phrase the numbers of a study, and compute none.
 
 Each function takes the results and the tables by name, and returns no sentence where the
 numbers for it are not there.
@@ -12,38 +12,38 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from her2.plots.text import arm_title, count, number
-from her2.report.explained import looked_at
 from her2.report.formats import interval_text, is_unknown, ratio
-from her2.report.headline import ALPHA, REPEATED, area, comparison_sentence, leading_arm
+from her2.report.grad_cam_sentences import grad_cam_sentences
+from her2.report.headline import ALPHA, REPEATED, auc_of, comparison_sentence, leading_arm
 
 Results: TypeAlias = Mapping[str, Any]
-Frames: TypeAlias = Mapping[str, pd.DataFrame]
+Tables: TypeAlias = Mapping[str, pd.DataFrame]
 Record: TypeAlias = Mapping[Hashable, Any]
 NAMED = 5  # names in a sentence before it says "and others"
 INTERCEPT = "(intercept)"
 LAST_STEP = "regression of signatures"  # the scope of the optimism behind the nomogram
 
 
-def narrative(anchor: str, results: Results, frames: Frames) -> tuple[str, ...]:
+def narrative(anchor: str, results: Results, tables: Tables) -> tuple[str, ...]:
     """Sentences of the section with this anchor."""
     write = SENTENCES.get(anchor)
-    return tuple(sentence for sentence in write(results, frames) if sentence) if write else ()
+    return tuple(sentence for sentence in write(results, tables) if sentence) if write else ()
 
 
-def records(frames: Frames, name: str, *needed: str) -> list[dict[Hashable, Any]]:
+def _rows(tables: Tables, name: str, *needed: str) -> list[dict[Hashable, Any]]:
     """Rows of a table; none if it was not given or lacks a column."""
-    frame = frames.get(name)
+    frame = tables.get(name)
     if frame is None or not set(needed) <= set(frame.columns):
         return []
     return frame.astype(object).to_dict("records")
 
 
-def listed(names: Sequence[str]) -> str:
+def in_words(names: Sequence[str]) -> str:
     """Names as a part of a sentence.
 
     Examples
     --------
-    >>> listed(["a"]), listed(["a", "b", "c"]), listed(list("abcdefg"))
+    >>> in_words(["a"]), in_words(["a", "b", "c"]), in_words(list("abcdefg"))
     ('a', 'a, b and c', 'a, b, c, d, e and 2 others')
     """
     if len(names) > NAMED:
@@ -60,8 +60,8 @@ def _name(record: Record) -> str:
     return str(record["variable"]).replace("_", " ")
 
 
-def _flow(_results: Results, frames: Frames) -> list[str]:
-    n = {row["step"]: row["n"] for row in records(frames, "flow_counts", "step", "n")}
+def _flow(_results: Results, tables: Tables) -> list[str]:
+    n = {row["step"]: row["n"] for row in _rows(tables, "flow_counts", "step", "n")}
     left_out = f"{count(n['Not eligible'])} were not eligible"
     bad = f"{count(n['Quarantined (bad input)'])} could not be used"
     return [
@@ -71,26 +71,26 @@ def _flow(_results: Results, frames: Frames) -> list[str]:
     ]
 
 
-def _baseline(_results: Results, frames: Frames) -> list[str]:
+def _baseline(_results: Results, tables: Tables) -> list[str]:
     return [
-        _differing(frames, "baseline", "Training and test patients"),
-        _differing(frames, "baseline_outcome", "Negative and positive patients"),
+        _differing(tables, "baseline", "Training and test patients"),
+        _differing(tables, "baseline_outcome", "Negative and positive patients"),
     ]
 
 
-def _differing(frames: Frames, table: str, groups: str) -> str:
-    rows = records(frames, table, "variable", "p_value")
+def _differing(tables: Tables, table: str, groups: str) -> str:
+    rows = _rows(tables, table, "variable", "p_value")
     names = list(dict.fromkeys(_name(r) for r in rows if _is_below(r["p_value"], ALPHA)))
     tested = {_name(row) for row in rows if not is_unknown(row["p_value"])}
     if not tested:
         return ""
-    found = f"differ in {listed(names)}" if names else "differ in none of them"
+    found = f"differ in {in_words(names)}" if names else "differ in no variable"
     return f"{groups} {found} (p < .05, variables tested: {count(len(tested))}, not corrected)."
 
 
-def _clinical(_results: Results, frames: Frames) -> list[str]:
+def _clinical(_results: Results, tables: Tables) -> list[str]:
     needed = ("variable", "adjusted_odds_ratio", "adjusted_low", "adjusted_high")
-    rows = records(frames, "odds_ratios", *needed, "adjusted_p_value")
+    rows = _rows(tables, "odds_ratios", *needed, "adjusted_p_value")
     rows = [row for row in rows if row["variable"] != INTERCEPT]
     kept = [row for row in rows if _is_below(row["adjusted_p_value"], ALPHA)]
     if not rows:
@@ -102,51 +102,48 @@ def _clinical(_results: Results, frames: Frames) -> list[str]:
         f"{ratio(r['adjusted_low'])} to {ratio(r['adjusted_high'])})"
         for r in kept
     ]
-    return [f"Adjusted for the others, associated with the outcome (p < .05): {listed(found)}."]
+    return [f"Adjusted for the others, associated with the outcome (p < .05): {in_words(found)}."]
 
 
-def _readers(_results: Results, frames: Frames) -> list[str]:
+def _readers(_results: Results, tables: Tables) -> list[str]:
     medians = [
         f"{row['measure']} {interval_text(row['median'], row['low'], row['high'])}"
-        for row in records(frames, "agreement", "measure", "median", "low", "high")
+        for row in _rows(tables, "agreement", "measure", "median", "low", "high")
     ]
-    texts = [f"Agreement of the readers, median: {listed(medians)}."] if medians else []
-    if "adjudication" in frames and len(frames["adjudication"]):
-        n = len(frames["adjudication"])
-        texts.append(f"{_lesions(n)} a third reader, because two outlines disagree.")
+    texts = [f"Agreement of the readers, median: {in_words(medians)}."] if medians else []
+    if "adjudication" in tables and len(tables["adjudication"]):
+        n = len(tables["adjudication"])
+        need = "lesions need" if n != 1 else "lesion needs"
+        texts.append(f"{count(n)} {need} a third reader, because two outlines disagree.")
     return texts
 
 
-def _lesions(n: int) -> str:
-    return f"{count(n)} lesion{'s need' if n != 1 else ' needs'}"
-
-
-def _features(_results: Results, frames: Frames) -> list[str]:
-    rows = records(frames, "selection_steps", "arm", "n_before", "n_after")
+def _features(_results: Results, tables: Tables) -> list[str]:
+    rows = _rows(tables, "selection_steps", "arm", "n_before", "n_after")
     first: dict[Any, Any] = {}
     last: dict[Any, Any] = {}
     for row in rows:
         first.setdefault(row["arm"], row["n_before"])
         last[row["arm"]] = row["n_after"]
     kept = [f"{arm_title(str(arm))} {count(last[arm])} of {count(first[arm])}" for arm in first]
-    return [f"Selection kept, fitted on all training patients: {listed(kept)}."] if kept else []
+    return [f"Selection kept, fitted on all training patients: {in_words(kept)}."] if kept else []
 
 
-def _performance(results: Results, frames: Frames) -> list[str]:
+def _performance(results: Results, tables: Tables) -> list[str]:
     lead = leading_arm(results)
     if lead is None:
         return ["No AUC could be estimated; the notes give the reason."]
     repeated = results["arms"][lead].get(REPEATED)
-    test = interval_text(*area(results, lead, "test"))
+    test = interval_text(*auc_of(results, lead, "test"))
     return [
         _repeated_sentence(lead, repeated) if repeated else _single_sentence(results, lead),
         f"In the single split its AUC on the test patients was {test}.",
-        _sample_size_sentence(frames),
+        _sample_size_sentence(tables),
     ]
 
 
 def _single_sentence(results: Results, arm: str) -> str:
-    found = interval_text(*area(results, arm, "out_of_fold"))
+    found = interval_text(*auc_of(results, arm, "out_of_fold"))
     return f"“{arm_title(arm)}” ranked first out of fold with an AUC of {found}."
 
 
@@ -160,8 +157,8 @@ def _repeated_sentence(arm: str, repeated: Mapping[str, Any]) -> str:
     )
 
 
-def _sample_size_sentence(frames: Frames) -> str:
-    rows = records(frames, "sample_size", "supported")
+def _sample_size_sentence(tables: Tables) -> str:
+    rows = _rows(tables, "sample_size", "supported")
     met = sum(row["supported"] is True or row["supported"] == 1 for row in rows)
     if not rows:
         return ""
@@ -171,7 +168,7 @@ def _sample_size_sentence(frames: Frames) -> str:
     )
 
 
-def _roc(results: Results, _frames: Frames) -> list[str]:
+def _roc(results: Results, _frames: Tables) -> list[str]:
     areas = [
         (content["roles"]["test"]["auc"], arm_title(arm))
         for arm, content in results["arms"].items()
@@ -185,7 +182,7 @@ def _roc(results: Results, _frames: Frames) -> list[str]:
     ]
 
 
-def _calibration(results: Results, _frames: Frames) -> list[str]:
+def _calibration(results: Results, _frames: Tables) -> list[str]:
     lead, p = _lead_on_test(results)
     if p is None or is_unknown(p.get("calibration_slope")):
         return []
@@ -194,10 +191,10 @@ def _calibration(results: Results, _frames: Frames) -> list[str]:
         f"an intercept of {number(p['calibration_intercept'], 2)}",
     ]
     measures += [] if is_unknown(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
-    return [f"On the test patients “{lead}” had {listed(measures)}."]
+    return [f"On the test patients “{lead}” had {in_words(measures)}."]
 
 
-def _confusion(results: Results, _frames: Frames) -> list[str]:
+def _confusion(results: Results, _frames: Tables) -> list[str]:
     lead, p = _lead_on_test(results)
     if p is None or any(is_unknown(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
         return []
@@ -215,12 +212,12 @@ def _lead_on_test(results: Results) -> tuple[str, Mapping[str, Any] | None]:
     return arm_title(lead), results["arms"][lead]["roles"].get("test")
 
 
-def _comparisons(results: Results, _frames: Frames) -> list[str]:
+def _comparisons(results: Results, _frames: Tables) -> list[str]:
     return [comparison_sentence(results)] if results["comparisons"] else []
 
 
-def _nomogram(_results: Results, frames: Frames) -> list[str]:
-    rows = records(frames, "optimism", "measure", "apparent", "corrected")
+def _nomogram(_results: Results, tables: Tables) -> list[str]:
+    rows = _rows(tables, "optimism", "measure", "apparent", "corrected")
     rows = [row for row in rows if str(row.get("scope", LAST_STEP)).endswith(LAST_STEP)]
     found = [
         f"{row['measure']} {number(row['apparent'])} as fitted, {number(row['corrected'])} "
@@ -228,43 +225,43 @@ def _nomogram(_results: Results, frames: Frames) -> list[str]:
         for row in rows
         if not is_unknown(row["corrected"])
     ]
-    return [f"Corrected for optimism: {listed(found)}."] if found else []
+    return [f"Corrected for optimism: {in_words(found)}."] if found else []
 
 
-def _robustness(_results: Results, frames: Frames) -> list[str]:
+def _robustness(_results: Results, tables: Tables) -> list[str]:
     stable = [
         f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
-        for row in records(frames, "stability", "arm", "nogueira")
+        for row in _rows(tables, "stability", "arm", "nogueira")
         if not is_unknown(row["nogueira"])
     ]
-    texts = [f"Stability of the selection (Nogueira): {listed(stable)}."] if stable else []
-    tests = records(frames, "subgroups", "variable", "interaction_p")
+    texts = [f"Stability of the selection (Nogueira): {in_words(stable)}."] if stable else []
+    tests = _rows(tables, "subgroups", "variable", "interaction_p")
     tests = [row for row in tests if not is_unknown(row["interaction_p"])]
     names = list(dict.fromkeys(_name(r) for r in tests if _is_below(r["interaction_p"], ALPHA)))
     if tests:
-        found = f"is below .05 for {listed(names)}" if names else "is nowhere below .05"
+        found = f"is below .05 for {in_words(names)}" if names else "is below .05 for no variable"
         texts.append(f"The p of interaction in subgroups {found}.")
     return texts
 
 
-def _models(results: Results, frames: Frames) -> list[str]:
-    if frames["model_selection"].empty:
+def _models(results: Results, tables: Tables) -> list[str]:
+    if tables["model_selection"].empty:
         return []
     chosen = [f"{arm_title(arm)} {content['model']}" for arm, content in results["arms"].items()]
-    return [f"Chosen by inner cross-validation: {listed(chosen)}."]
+    return [f"Chosen by inner cross-validation: {in_words(chosen)}."]
 
 
-def _audit(_results: Results, frames: Frames) -> list[str]:
-    checks = records(frames, "audit", "check", "passed")
-    failed = failed_checks(frames)
+def _audit(_results: Results, tables: Tables) -> list[str]:
+    checks = _rows(tables, "audit", "check", "passed")
+    failed = failed_checks(tables)
     if not checks:
         return []
     passed = sum(not is_unknown(row["passed"]) and bool(row["passed"]) for row in checks)
     text = f"{count(passed)} of {count(len(checks))} checks of the protocol passed"
-    return [f"{text}; failed: {listed(failed)}." if failed else f"{text}."]
+    return [f"{text}; failed: {in_words(failed)}." if failed else f"{text}."]
 
 
-def _checklists(results: Results, _frames: Frames) -> list[str]:
+def _checklists(results: Results, _frames: Tables) -> list[str]:
     found = results.get("metrics_score")
     if not found:
         return []
@@ -277,18 +274,18 @@ def _checklists(results: Results, _frames: Frames) -> list[str]:
     ]
 
 
-def failed_checks(frames: Frames) -> list[str]:
+def failed_checks(tables: Tables) -> list[str]:
     """Names of the checks of the protocol that failed."""
-    checks = records(frames, "audit", "check", "passed")
+    checks = _rows(tables, "audit", "check", "passed")
     return [str(r["check"]) for r in checks if not is_unknown(r["passed"]) and not r["passed"]]
 
 
-def _grad_cam(_results: Results, frames: Frames) -> list[str]:
-    rows = records(frames, "grad_cam", "role", "measure", "n", "value", "low", "high")
-    return looked_at([row for row in rows if not is_unknown(row["value"])])
+def _grad_cam(_results: Results, tables: Tables) -> list[str]:
+    rows = _rows(tables, "grad_cam", "role", "measure", "n", "value", "low", "high")
+    return grad_cam_sentences([row for row in rows if not is_unknown(row["value"])])
 
 
-SENTENCES: dict[str, Callable[[Results, Frames], list[str]]] = {
+SENTENCES: dict[str, Callable[[Results, Tables], list[str]]] = {
     "flow": _flow,
     "baseline": _baseline,
     "clinical": _clinical,

@@ -5,16 +5,32 @@ Nothing here is markup: the templates escape every string.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from string import ascii_lowercase
 from typing import ClassVar, TypeAlias
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a smaller detail after it, and the number by which it is sorted.
+    """One cell of a table.
 
-    is_missing marks what could not be computed and links it to the notes; is_code keeps line
-    breaks; status (``good``, ``bad``, ``open``, or nothing) colours it.
+    Attributes
+    ----------
+    text
+        What is shown.
+    detail
+        Smaller, after the text.
+    value
+        Number by which the cell is sorted.
+    is_missing
+        The value could not be computed; the cell links to the notes.
+    is_code
+        Line breaks are kept.
+    status
+        ``good``, ``bad``, ``open`` or nothing: its colour.
     """
 
     text: str
@@ -36,10 +52,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A table row: its first cell is the row's header.
+    """A table row; its first cell is the row's header.
 
-    starts_group draws a rule above; otherwise the header repeats the one above and is only
-    shown once the table is sorted. is_muted is for numbers that must not be taken as results.
+    Attributes
+    ----------
+    cells
+        One a column.
+    starts_group
+        There is a rule above; otherwise the header repeats the one above and is only shown once
+        the table is sorted.
+    is_muted
+        The numbers must not be taken as results.
     """
 
     cells: tuple[Cell, ...]
@@ -49,11 +72,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption; `note` stands below.
+    """A table with its caption.
 
-    label is its number (``1a``), or nothing; blocks are the rows that sorting moves together;
-    is_stacked puts intervals below their estimates; is_folded shows the summary alone, and the
-    rows when it is opened.
+    Attributes
+    ----------
+    blocks
+        Rows that sorting moves together.
+    note
+        Stands below.
+    label
+        Its number (``1a``), or nothing.
+    series
+        Tables of one series share a number and get letters.
+    is_stacked
+        Intervals stand below their estimates.
+    is_folded
+        Only the summary is shown until the table is opened.
     """
 
     kind: ClassVar[str] = "table"
@@ -80,10 +114,15 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image, its caption, its text for screen readers, its size in CSS pixels.
+class PageImage:
+    """An image of a size in CSS pixels.
 
-    uri: a data URI without any of ``"&<>``; it is the one string that is not escaped.
+    Attributes
+    ----------
+    uri
+        A data URI without any of ``"&<>``: the one string that is not escaped.
+    caption, alternative
+        Text below, and for screen readers.
     """
 
     uri: str
@@ -99,7 +138,7 @@ class Gallery:
     """Pictures side by side, as far as there is room."""
 
     kind: ClassVar[str] = "gallery"
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PageImage, ...]
 
 
 @dataclass(frozen=True)
@@ -124,3 +163,25 @@ class Section:
     blocks: tuple[Block, ...] = ()
     items: tuple[str, ...] = ()
     term: str = ""
+
+
+def numbered(sections: Sequence[Section]) -> list[Section]:
+    """Return the sections with numbers for their figures and tables."""
+    blocks = [block for section in sections for block in section.blocks]
+    sizes = Counter(block.series for block in blocks if isinstance(block, Table) and block.series)
+    figures, tables = count(1), count(1)
+    started: dict[str, tuple[int, Iterator[str]]] = {}
+
+    def label(block: Block) -> Block:
+        if isinstance(block, Gallery):
+            return Gallery(tuple(replace(p, label=str(next(figures))) for p in block.pictures))
+        if not isinstance(block, Table) or not block.is_numbered:
+            return block
+        if sizes[block.series] < 2:
+            return replace(block, label=str(next(tables)))
+        if block.series not in started:
+            started[block.series] = next(tables), iter(ascii_lowercase)
+        number, letters = started[block.series]
+        return replace(block, label=f"{number}{next(letters)}")
+
+    return [replace(section, blocks=tuple(map(label, section.blocks))) for section in sections]

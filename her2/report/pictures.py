@@ -14,9 +14,10 @@ from her2.core.types import ARM_TITLES
 from her2.plots.export import png_bytes, svg_bytes
 from her2.plots.style import arms_in_order
 from her2.plots.text import ROLE_TITLES, arm_title, role_title, sentence_case
-from her2.report.catalogue import FIGURES, FURTHER, figure_key
-from her2.report.page_parts import Picture
+from her2.report.page_parts import PageImage
+from her2.report.texts import load_text
 
+FURTHER = "further"
 MAX_DRAWING = 400_000  # bytes; above (images, many points) pixels are fewer and draw faster
 MAX_BYTES = 4_000_000  # of all figures: the report stays small enough to be sent around
 PNG_DPI = 200
@@ -31,31 +32,49 @@ class PlacedPicture:
     """A picture, and the arm that its name speaks of, or nothing."""
 
     arm: str
-    picture: Picture
+    picture: PageImage
 
 
 def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
-    """Pictures by key of `FIGURES`; what fits no key is under `FURTHER`.
+    """Pictures by key of ``captions.yaml``; what fits no key is under `FURTHER`.
 
     The largest drawings become pixels, where that is shorter, as long as all of them together
     exceed `MAX_BYTES`.
     """
     drawings = {name: _svg_uri(svg_bytes(figure)) for name, figure in figures.items()}
     heavy = _heavy({name: len(drawing) for name, drawing in drawings.items()})
-    placed: dict[str, list[PlacedPicture]] = {key: [] for key in (*FIGURES, FURTHER)}
+    placed: dict[str, list[PlacedPicture]] = {key: [] for key in (*load_text("captions"), FURTHER)}
     for name, figure in figures.items():
         key = figure_key(name)
         uri = min(drawings[name], _png_uri(figure), key=len) if name in heavy else drawings[name]
-        placed[key].append(_placed(name, figure, key, uri))
+        arm, caption = _caption(name, key)
+        placed[key].append(PlacedPicture(arm, _picture(figure, uri, caption)))
     return {key: _by_arm(found) for key, found in placed.items()}
 
 
-def picture(figure: Figure, caption: str) -> Picture:
+def captioned(figure: Figure, caption: str) -> PageImage:
     """One figure with a caption of its own; pixels where its drawing would be large."""
     drawing = _svg_uri(svg_bytes(figure))
     uri = min(drawing, _png_uri(figure), key=len) if len(drawing) > MAX_DRAWING else drawing
+    return _picture(figure, uri, caption)
+
+
+def figure_key(figure_name: str) -> str:
+    """Start of a figure's name that places it, or `FURTHER`.
+
+    Examples
+    --------
+    >>> figure_key("calibration_test"), figure_key("selection_lasso_dlr"), figure_key("rocket")
+    ('calibration', 'selection_lasso', 'further')
+    """
+    captions: Mapping[str, str] = load_text("captions")
+    fitting = [key for key in captions if re.match(rf"{key}(s?_|s?$)", figure_name)]
+    return max(fitting, key=len, default=FURTHER)
+
+
+def _picture(figure: Figure, uri: str, caption: str) -> PageImage:
     width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
-    return Picture(uri, caption, caption, width, height)
+    return PageImage(uri, caption, caption, width, height)
 
 
 def _heavy(sizes: Mapping[str, int]) -> set[str]:
@@ -75,12 +94,14 @@ def _by_arm(found: list[PlacedPicture]) -> list[PlacedPicture]:
     return sorted(found, key=lambda x: order[x.arm])
 
 
-def _placed(name: str, figure: Figure, key: str, uri: str) -> PlacedPicture:
-    width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
-    arm, subject = _subject(name.removeprefix(key) if key != FURTHER else name)
-    caption = f"{subject}. {FIGURES[key]}" if subject and key != FURTHER else None
-    text = caption or FIGURES.get(key, f"{subject}.")
-    return PlacedPicture(arm, Picture(uri, text, text, width, height))
+def _caption(name: str, key: str) -> tuple[str, str]:
+    """Return the arm that a figure's name speaks of, and the figure's caption."""
+    if key == FURTHER:
+        arm, subject = _subject(name)
+        return arm, f"{subject}."
+    arm, subject = _subject(name.removeprefix(key))
+    caption = load_text("captions")[key]
+    return arm, f"{subject}. {caption}" if subject else caption
 
 
 def _subject(suffix: str) -> tuple[str, str]:

@@ -3,168 +3,188 @@
 Everything that a killed process could leave half done is decided from what the storage holds:
 a trial is created together with the tag of its owner; a trial whose owner has died is marked
 failed with `again: true`; its point is run again by a new trial that names it in `again_of`.
+
+Optuna's own heartbeat (``RDBStorage(heartbeat_interval=...)`` with
+``RetryHeartbeatStaleTrialCallback``) cannot do this. Tried with `kill -9` after 3 of 12 trials:
+a journal has no heartbeat, and its interrupted trial stays under way for ever; in SQLite and
+PostgreSQL it is retried only after the grace period, so a search that is continued at once may
+end before; the point is lost if the process ends between marking it and enqueueing it; and trials
+of `create_new_trial` or `ask`, which a launcher needs, give no sign of life at all. One
+mechanism that works for the three storages is shorter than both.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+import socket
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from her2.search.owners import LEASE, Owner, now
+from her2.search.storage import Storage
 
 logger = logging.getLogger(__name__)
 
+LEASE = "lease:"  # start of the study's attributes that hold a sweeper's last sign of life
 OWNER, AGAIN, AGAIN_OF, REASON, COPY_OF = "owner", "again", "again_of", "reason", "copy_of"
 WITHDRAWN = "withdrawn"  # created at the moment at which another sweeper filled the study
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-@dataclass(frozen=True)
-class Count:
-    """Trials of a study: finished (complete or pruned), under way, failed (not to be run again).
+def new_owner(host: str | None = None, pid: int | None = None) -> str:
+    """Return the tag ``host:pid:token`` of a sweeper, by default of one in this process."""
+    return f"{host or socket.gethostname()}:{pid or os.getpid()}:{uuid.uuid4().hex[:12]}"
 
-    given_up: marked failed because their process died or was stopped, so that their points run
-    again, or because they were not needed.
+
+def is_dead(owner: str, attributes: Mapping[str, Any], lease_seconds: float) -> bool:
+    """Whether a sweeper's trials are to be run by others.
+
+    At once, if it ran on this machine and has gone; else after a lease without a sign of life.
+
+    attributes: of the study, which hold the signs of life.
     """
+    host, pid, _ = owner.rsplit(":", 2)
+    if host == socket.gethostname() and not _is_running(int(pid)):
+        return True
+    return time.time() - float(attributes.get(f"{LEASE}{owner}", 0.0)) > lease_seconds
 
-    finished: int
-    pruned: int
-    running: int
-    failed: int
-    given_up: int
+
+def _is_running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 class Ledger:
     """The trials of a study as one of its sweepers sees and writes them.
 
-    seen: all trials by number as of the last `refresh`; each look at the storage costs
-    milliseconds, so what is only counted or compared reads from here.
+    Attributes
+    ----------
+    owner
+        Tag of this sweeper.
+    seen
+        All trials by number as of the last `refresh`. Reading the storage costs milliseconds, so
+        what is only counted or compared reads from here.
     """
 
-    def __init__(self, study: Study, *, lease_seconds: float) -> None:
+    def __init__(self, study: Study, storage: Storage, *, lease_seconds: float) -> None:
         self.study = study
-        self.owner = Owner()
+        self.storage = storage
+        self.study_id = storage.get_study_id_from_name(study.study_name)
         self.lease_seconds = lease_seconds
+        self.owner = new_owner()
         self.seen: list[FrozenTrial] = []
 
     def refresh(self) -> list[FrozenTrial]:
-        """Look at the storage, which reads only what has changed, and return all trials."""
+        """Read what has changed in the storage, and return all trials."""
         self.seen = self.study.get_trials(deepcopy=False)
         return self.seen
 
-    def count(self) -> Count:
-        """Count the trials that were seen."""
-        trials = self.seen
-        states = [t.state for t in trials]
-        again = sum(t.state == TrialState.FAIL and not is_failure(t) for t in trials)
-        return Count(
-            finished=sum(state in FINISHED for state in states),
-            pruned=states.count(TrialState.PRUNED),
-            running=states.count(TrialState.RUNNING),
-            failed=states.count(TrialState.FAIL) - again,
-            given_up=again,
-        )
+    def count(self) -> dict[str, int]:
+        """Count the trials that were seen by `state_of`; finished: complete or pruned."""
+        states = Counter(map(state_of, self.seen))
+        finished = {"finished": states["complete"] + states["pruned"]}
+        rest = ("pruned", "failed", "running", "given up")
+        return finished | {state.replace(" ", "_"): states[state] for state in rest}
 
-    def give_sign(self) -> None:
-        """Tell the other sweepers that this one lives."""
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Give a sign of life now, and from another thread three times a lease meanwhile."""
+        self._give_sign()
+        stopped = threading.Event()
+
+        def give() -> None:
+            while not stopped.wait(self.lease_seconds / 3):
+                self._give_sign()
+
+        thread = threading.Thread(target=give, name="lease", daemon=True)
+        thread.start()
         try:
-            self.study.set_user_attr(self.owner.lease_key, now())
+            yield
+        finally:
+            stopped.set()
+            thread.join(timeout=5)
+
+    def _give_sign(self) -> None:
+        try:
+            self.study.set_user_attr(f"{LEASE}{self.owner}", time.time())
         # a busy or restarted database: the next sign counts
         except (StorageInternalError, OSError) as error:
             logger.warning("search: a sign of life was not written (%s)", error)
 
     def release_dead(self) -> int:
-        """Mark unfinished trials of dead sweepers failed, so that their points run again."""
-        running = [t for t in self.seen if t.state == TrialState.RUNNING]
-        others = [t for t in running if t.user_attrs.get(OWNER) != self.owner.tag]
-        if not others:
+        """Mark unfinished trials of dead sweepers failed, so that their points run again.
+
+        Trials without an owner are of another program, and left alone.
+        """
+        owners = {str(t.user_attrs[OWNER]) for t in self._running() if OWNER in t.user_attrs}
+        if not owners - {self.owner}:
             return 0
-        attributes = self.study.user_attrs
-        leases = {k: v for k, v in attributes.items() if k.startswith(LEASE)}
-        dead = [t for t in others if self._is_dead(t, leases)]
-        return sum(self._give_up(t, "the process that ran it has ended") for t in dead)
-
-    def _is_dead(self, trial: FrozenTrial, leases: Mapping[str, Any]) -> bool:
-        tag = trial.user_attrs.get(OWNER)
-        if tag is None:  # of another program: Optuna alone leaves no sign
-            return False
-        return Owner.of(tag).is_dead(leases, now=now(), lease_seconds=self.lease_seconds)
-
-    def _give_up(self, trial: FrozenTrial, reason: str) -> bool:
-        storage, number = self.study._storage, trial._trial_id
-        try:
-            storage.set_trial_user_attr(number, REASON, reason)
-            storage.set_trial_user_attr(number, AGAIN, True)
-            return storage.set_trial_state_values(number, TrialState.FAIL)
-        except UpdateFinishedTrialError:  # another sweeper has noticed as well, or it did finish
-            return False
+        signs = self.study.user_attrs
+        dead = {x for x in owners - {self.owner} if is_dead(x, signs, self.lease_seconds)}
+        return self._give_up(dead, "the process that ran it has ended")
 
     def give_up_mine(self, reason: str) -> int:
         """Mark this sweeper's unfinished trials failed, so that their points run again."""
-        mine = [
-            t for t in self.refresh()
-            if t.state == TrialState.RUNNING and t.user_attrs.get(OWNER) == self.owner.tag
-        ]  # fmt: skip
-        return sum(self._give_up(t, reason) for t in mine)
+        self.refresh()
+        return self._give_up({self.owner}, reason)
+
+    def _running(self) -> list[FrozenTrial]:
+        return [t for t in self.seen if t.state == TrialState.RUNNING]
+
+    def _give_up(self, owners: set[str], reason: str) -> int:
+        noted = {REASON: reason, AGAIN: True}
+        lost = [t.number for t in self._running() if t.user_attrs.get(OWNER) in owners]
+        return sum(self.finish(number, TrialState.FAIL, noted=noted) for number in lost)
 
     def to_run_again(self) -> FrozenTrial | None:
         """Return the first trial whose point was lost and that no later trial has taken over."""
         taken = {t.user_attrs.get(AGAIN_OF) for t in self.seen}
         for trial in self.seen:
-            if _is_lost(trial) and trial.number not in taken:
+            is_lost = trial.state == TrialState.FAIL and bool(trial.user_attrs.get(AGAIN))
+            if is_lost and point_of(trial) and trial.number not in taken:
                 return trial
         return None
 
     def create(self, given: Mapping[str, Any] | None = None, again_of: int | None = None) -> int:
         """Create a trial of this sweeper, with its owner's tag from the start; return its number.
 
-        The trials are looked at afterwards.
+        The trials are read again afterwards.
 
         given: values that are not left to the sampler.
         """
-        attributes: dict[str, Any] = {OWNER: self.owner.tag}
-        if again_of is not None:
-            attributes[AGAIN_OF] = again_of
+        attributes = {OWNER: self.owner} | ({} if again_of is None else {AGAIN_OF: again_of})
+        fixed = {"fixed_params": dict(given)} if given else {}
         template = create_trial(
-            state=TrialState.RUNNING,
-            user_attrs=attributes,
-            system_attrs={"fixed_params": dict(given)} if given else {},
+            state=TrialState.RUNNING, user_attrs=attributes, system_attrs=fixed
         )
-        trial_id = self.study._storage.create_new_trial(self.study._study_id, template)
-        return next(t.number for t in reversed(self.refresh()) if t._trial_id == trial_id)
-
-    def trial(self, number: int) -> Trial:
-        """Return a trial of this study that values can be asked of."""
-        trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(
-            self.study._study_id, number
+        self.storage.create_new_trial(self.study_id, template)
+        mine = (
+            t.number for t in reversed(self.refresh()) if t.user_attrs.get(OWNER) == self.owner
         )
-        return Trial(self.study, trial_id)
+        return next(mine)
 
     def is_surplus(self, number: int, n_trials: int, again_of: int | None = None) -> bool:
         """Whether other sweepers' trials before this one fill the study, or run the same point."""
-        before = [t for t in self.seen if t.number < number]
+        before = self.seen[:number]
         alive = sum(t.state in (*FINISHED, TrialState.RUNNING) for t in before)
         repeated = again_of is not None and any(
             t.user_attrs.get(AGAIN_OF) == again_of for t in before
         )
         return repeated or alive >= n_trials
-
-    def trial_id(self, number: int) -> int:
-        """Return the storage's own name of a trial."""
-        return self.study._storage.get_trial_id_from_study_id_trial_number(
-            self.study._study_id, number
-        )
-
-    def note(self, number: int, attributes: Mapping[str, Any]) -> None:
-        """Write what is known of an unfinished trial."""
-        for name, value in attributes.items():
-            self.study._storage.set_trial_user_attr(self.trial_id(number), name, value)
 
     def finish(
         self,
@@ -173,45 +193,48 @@ class Ledger:
         values: Sequence[float] | None = None,
         noted: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Finish a trial; False if another sweeper has taken it over in the meantime."""
+        """Finish a trial; False if another sweeper has done so in the meantime."""
+        trial_id = trial_id_of(self.storage, self.study.study_name, number)
         try:
-            self.note(number, noted or {})
+            for name, value in (noted or {}).items():
+                self.storage.set_trial_user_attr(trial_id, name, value)
             self.study.tell(number, values, state=state)
         except (UpdateFinishedTrialError, ValueError) as error:
-            if not self._is_finished(number):
+            if not self.storage.get_trial(trial_id).state.is_finished():
                 raise
             logger.warning("search: trial %d was taken over by another process: %s", number, error)
             return False
         return True
 
-    def _is_finished(self, number: int) -> bool:
-        return self.study._storage.get_trial(self.trial_id(number)).state.is_finished()
-
     def same_point(self, number: int, point: Mapping[str, Any]) -> FrozenTrial | None:
         """Return a complete trial of the same point, None if there is none."""
-        wanted = dict(point)
         complete = (t for t in self.seen if t.state == TrialState.COMPLETE)
-        return next((t for t in complete if t.number != number and t.params == wanted), None)
+        return next((t for t in complete if t.number != number and t.params == dict(point)), None)
 
 
-def is_failure(trial: FrozenTrial) -> bool:
-    """Whether the trial itself failed, and not the process that ran it."""
-    attributes = trial.user_attrs
-    return trial.state == TrialState.FAIL and not (
-        attributes.get(AGAIN) or attributes.get(WITHDRAWN)
-    )
+def trial_id_of(storage: Storage, study_name: str, number: int) -> int:
+    """Return the storage's own name of a trial."""
+    study_id = storage.get_study_id_from_name(study_name)
+    return storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
-def is_given_up(trial: FrozenTrial) -> bool:
-    """Whether the trial was marked failed for reasons that are not its own."""
-    return trial.state == TrialState.FAIL and not is_failure(trial)
+def open_trial(study: Study, storage: Storage, number: int) -> Trial:
+    """Return a trial of which values can be asked, and to which values can be reported."""
+    return Trial(study, trial_id_of(storage, study.study_name, number))
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """Return a trial's state in a word: complete, pruned, running, waiting, failed or given up.
+
+    Given up: marked failed because its process ended, so that its point runs again, or because
+    it was not needed.
+    """
+    if trial.state != TrialState.FAIL:
+        return trial.state.name.lower()
+    noted = trial.user_attrs
+    return "given up" if noted.get(AGAIN) or noted.get(WITHDRAWN) else "failed"
 
 
 def point_of(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values that a trial has, or was created with."""
     return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-
-
-def _is_lost(trial: FrozenTrial) -> bool:
-    is_marked = trial.state == TrialState.FAIL and bool(trial.user_attrs.get(AGAIN))
-    return is_marked and bool(point_of(trial))

@@ -14,31 +14,50 @@ A space is a file of sweeps/spaces (or one of your own), sweeps of Hydra's own s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from her2.core.errors import BadConfig
-from her2.search.hydra_text import hydra_text
+import yaml
+
+from her2.core.errors import BadConfig, MissingInput
+from her2.core.places import packaged_path
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    from hydra.core.override_parser.types import Override
     from optuna.trial import Trial
 
 Value = float | int | str
-TYPES = ("float", "int", "choice")
+SPACES = packaged_path("sweeps") / "spaces"
 MOST_POINTS = 100_000  # of a space that is counted
+_RANGE = {"type", "low", "high", "step", "log", "when"}
+_KEYS = {"float": _RANGE, "int": _RANGE, "choice": {"type", "values", "when"}}
+_PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_][\w./@-]*")
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One setting that is searched.
 
-    name: its key on the command line; kind: float, int or choice; low, high: limits, both
-    included; step: distance of the values, None for none; log: whether its logarithm is searched;
-    choices: texts as Hydra reads them; when: settings before it and the texts with which it
-    matters, all of them.
+    Attributes
+    ----------
+    name
+        Its key on the command line.
+    kind
+        ``float``, ``int`` or ``choice``.
+    low, high
+        Limits, both included.
+    step
+        Distance of the values, None for none.
+    log
+        Whether its logarithm is searched.
+    choices
+        Texts as Hydra reads them.
+    when
+        Settings before it and the texts with which it matters, all of them.
     """
 
     name: str
@@ -51,21 +70,17 @@ class Parameter:
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in TYPES:
+        if self.kind != "choice":
+            self._check_range()
+        elif not self.choices or len(set(self.choices)) < len(self.choices):
             raise BadConfig(
-                f"expected {self.name} with a type among {', '.join(TYPES)}, found {self.kind!r}"
+                f"expected {self.name} with different values to choose from, found "
+                f"{', '.join(self.choices) or 'none'}"
             )
-        if self.kind == "choice":
-            if not self.choices or len(set(self.choices)) < len(self.choices):
-                raise BadConfig(
-                    f"expected {self.name} with different values to choose from, found "
-                    f"{', '.join(self.choices) or 'none'}"
-                )
-            return
-        self._check_range()
 
     def _check_range(self) -> None:
         shown = f"{self.low:g} to {self.high:g}"
+        whole = (self.low, self.high, self.step or 1)
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise BadConfig(f"expected {self.name} with low up to high, found {shown}")
         if self.log and self.low <= 0:
@@ -77,67 +92,52 @@ class Parameter:
                 f"expected {self.name} with a step above 0, and none with log: true, found "
                 f"{self.step:g}"
             )
-        whole = (self.low, self.high, 1 if self.step is None else self.step)
         if self.kind == "int" and any(x != int(x) for x in whole):
             raise BadConfig(f"expected {self.name} with whole limits and step, found {shown}")
 
     def is_active(self, point: Mapping[str, Value]) -> bool:
         """Whether it matters beside these values."""
-        return all(name in point and _text(point[name]) in allowed for name, allowed in self.when)
-
-    def distribution(self) -> BaseDistribution:
-        """Return it as Optuna's."""
-        from optuna.distributions import (
-            CategoricalDistribution,
-            FloatDistribution,
-            IntDistribution,
-        )
-
-        if self.kind == "choice":
-            return CategoricalDistribution(self.choices)
-        if self.kind == "int":
-            step = 1 if self.step is None else int(self.step)
-            return IntDistribution(int(self.low), int(self.high), log=self.log, step=step)
-        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+        texts = {k: v if isinstance(v, str) else hydra_text(v) for k, v in point.items()}
+        return all(texts.get(name) in allowed for name, allowed in self.when)
 
     def suggest(self, trial: Trial) -> Value:
         """Return the value that the trial's sampler proposes."""
         if self.kind == "choice":
             return str(trial.suggest_categorical(self.name, self.choices))
         if self.kind == "int":
-            step = 1 if self.step is None else int(self.step)
-            return trial.suggest_int(
-                self.name, int(self.low), int(self.high), step=step, log=self.log
-            )
+            limits = int(self.low), int(self.high)
+            return trial.suggest_int(self.name, *limits, step=int(self.step or 1), log=self.log)
         return trial.suggest_float(self.name, self.low, self.high, step=self.step, log=self.log)
 
     def values(self) -> list[Value] | None:
         """Return all its values, None if they cannot be counted."""
         if self.kind == "choice":
             return list(self.choices)
-        if self.low == self.high:
-            return [int(self.low) if self.kind == "int" else self.low]
         step = self.step or (1 if self.kind == "int" else None)
-        if step is None:
+        if self.low == self.high:
+            return [self.number(self.low)]
+        if step is None or (self.high - self.low) / step >= MOST_POINTS:
             return None
         n = math.floor((self.high - self.low) / step + 1e-9) + 1
-        if n > MOST_POINTS:
-            return None
-        found = [self.low + i * step for i in range(n)]
-        return [int(x) for x in found] if self.kind == "int" else list(found)
+        return [self.number(self.low + i * step) for i in range(n)]
 
-    def first(self) -> Value:
-        """Return one of its values."""
-        if self.kind == "choice":
-            return self.choices[0]
-        return int(self.low) if self.kind == "int" else self.low
+    def number(self, value: float) -> Value:
+        """Return a value of its type."""
+        return int(value) if self.kind == "int" else value
 
 
 @dataclass(frozen=True)
 class Space:
-    """Settings that are searched, in an order in which each comes after what it depends on.
+    """Settings to search.
 
-    fixed: overrides of every trial; title: name for people.
+    Attributes
+    ----------
+    parameters
+        One setting each; those that others depend on come first.
+    fixed
+        Overrides of every trial.
+    title
+        Name of the file, for the study's name.
     """
 
     parameters: tuple[Parameter, ...]
@@ -147,14 +147,13 @@ class Space:
     def __post_init__(self) -> None:
         if not self.parameters:
             raise BadConfig(
-                "expected settings to search, found none; choose a space (+search=NAME, "
-                "hydra.sweeper.space=NAME or FILE) or give ranges such as "
-                "'trainer.dropout=interval(0,0.5)'"
+                "expected settings to search, found none; choose a space (+search=NAME or "
+                f"hydra.sweeper.space=NAME: {', '.join(known_spaces())}), or give ranges such as "
+                "'seed=range(0,9)'"
             )
         before: set[str] = set()
         for parameter in self.parameters:
-            late = [name for name, _ in parameter.when if name not in before]
-            if late:
+            if late := [name for name, _ in parameter.when if name not in before]:
                 raise BadConfig(
                     f"expected {parameter.name} to depend on settings that stand before it in "
                     f"the space, found {', '.join(late)}"
@@ -176,11 +175,9 @@ class Space:
 
     def first(self) -> dict[str, Value]:
         """Return a point of the space."""
-        point: dict[str, Value] = {}
-        for parameter in self.parameters:
-            if parameter.is_active(point):
-                point[parameter.name] = parameter.first()
-        return point
+        return self._active(
+            [p.choices[0] if p.choices else p.number(p.low) for p in self.parameters]
+        )
 
     def points(self) -> list[dict[str, Value]] | None:
         """Return all points, None if they are more than can be counted."""
@@ -188,24 +185,62 @@ class Space:
         known = [column for column in columns if column is not None]
         if len(known) < len(columns) or math.prod(map(len, known)) > MOST_POINTS:
             return None
-        seen: dict[tuple[Any, ...], dict[str, Value]] = {}
-        for point in self._combinations(known):
-            seen.setdefault(tuple(point.items()), point)
+        seen = {tuple(point.items()): point for point in map(self._active, product(*known))}
         return list(seen.values())
 
-    def _combinations(self, columns: Sequence[Sequence[Value]]) -> Iterator[dict[str, Value]]:
-        for values in product(*columns):
-            point: dict[str, Value] = {}
-            for parameter, value in zip(self.parameters, values, strict=True):
-                if parameter.is_active(point):
-                    point[parameter.name] = value
-            yield point
+    def _active(self, values: Sequence[Value]) -> dict[str, Value]:
+        """Return the values (one a setting) that matter beside those before them."""
+        point: dict[str, Value] = {}
+        for parameter, value in zip(self.parameters, values, strict=True):
+            if parameter.is_active(point):
+                point[parameter.name] = value
+        return point
 
     def document(self) -> dict[str, Any]:
         """Return the space as JSON, for a study to remember."""
-        described = {p.name: {k: v for k, v in asdict(p).items() if k != "name"}
-                     for p in self.parameters}  # fmt: skip
-        return {"fixed": list(self.fixed), "parameters": described}
+        described = [asdict(parameter) for parameter in self.parameters]
+        return {"fixed": list(self.fixed), "parameters": {d.pop("name"): d for d in described}}
+
+
+def known_spaces() -> list[str]:
+    """Return the names of the spaces that the package brings."""
+    return sorted(path.stem for path in SPACES.glob("*.yaml"))
+
+
+def default_space(choices: Mapping[str, Any]) -> str | None:
+    """Return the space that fits the command's groups, None if none does.
+
+    >>> default_space({"classifier": "lightgbm"}), default_space({"backbone": "resnet50"})
+    ('lightgbm', 'finetune')
+    """
+    named = choices.get("classifier")
+    if named is not None:
+        return str(named) if named in known_spaces() else None
+    return "finetune" if "backbone" in choices else None
+
+
+def read_space(named: str) -> Space:
+    """Return the space of a name in sweeps/spaces, or of a YAML file.
+
+    Raises
+    ------
+    MissingInput, BadConfig
+        There is no such file, or it holds no space.
+    """
+    path = SPACES / f"{named}.yaml"
+    if not path.is_file():
+        path = Path(named).expanduser()
+    if not path.is_file():
+        raise MissingInput(
+            f"expected hydra.sweeper.space as a file or among {', '.join(known_spaces())}, found "
+            f"{named}; see sweeps/spaces"
+        )
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise BadConfig(f"expected a space as YAML in {path}, found: {reason}") from error
+    return parse_space(content, path.stem)
 
 
 def parse_space(content: Any, title: str) -> Space:
@@ -219,8 +254,7 @@ def parse_space(content: Any, title: str) -> Space:
     if not isinstance(content, Mapping) or set(content) - {"fixed", "parameters"}:
         found = ", ".join(map(str, content)) if isinstance(content, Mapping) else str(content)
         raise BadConfig(f"expected `parameters` and `fixed` in the space {title}, found {found}")
-    fixed = content.get("fixed") or []
-    described = content.get("parameters") or {}
+    fixed, described = content.get("fixed") or [], content.get("parameters") or {}
     if not isinstance(fixed, list) or not isinstance(described, Mapping):
         raise BadConfig(
             f"expected a list `fixed` and settings `parameters` in the space {title}, found "
@@ -230,17 +264,10 @@ def parse_space(content: Any, title: str) -> Space:
     return Space(parameters, tuple(map(str, fixed)), title)
 
 
-_KEYS = {
-    "float": {"type", "low", "high", "step", "log", "when"},
-    "int": {"type", "low", "high", "step", "log", "when"},
-    "choice": {"type", "values", "when"},
-}
-
-
 def _parameter(name: str, given: Any) -> Parameter:
     kind = given.get("type") if isinstance(given, Mapping) else None
     if kind not in _KEYS:
-        raise BadConfig(f"expected {name} with a type among {', '.join(TYPES)}, found {given}")
+        raise BadConfig(f"expected {name} with a type among {', '.join(_KEYS)}, found {given}")
     if unknown := sorted(set(given) - _KEYS[kind]):
         raise BadConfig(
             f"expected {name} with {', '.join(sorted(_KEYS[kind]))}, found {', '.join(unknown)}"
@@ -255,10 +282,9 @@ def _parameter(name: str, given: Any) -> Parameter:
                if given.get(key) is not None}  # fmt: skip
     if missing := sorted({"low", "high"} - set(numbers)):
         raise BadConfig(f"expected {name} with low and high, found no {' and '.join(missing)}")
-    return Parameter(
-        name, kind, numbers["low"], numbers["high"], step=numbers.get("step"),
-        log=bool(given.get("log", False)), when=when,
-    )  # fmt: skip
+    low, high = numbers["low"], numbers["high"]
+    log = bool(given.get("log", False))
+    return Parameter(name, kind, low, high, step=numbers.get("step"), log=log, when=when)
 
 
 def _number(name: str, key: str, given: Any) -> float:
@@ -280,5 +306,88 @@ def _conditions(name: str, given: Any) -> tuple[tuple[str, tuple[str, ...]], ...
     )
 
 
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else hydra_text(value)
+def with_overrides(space: Space | None, overrides: Sequence[Override]) -> Space:
+    """Return a space with sweeps of the command line in it; these win over the file's."""
+    own = [override_parameter(override) for override in overrides]
+    if space is None:
+        return Space(tuple(own))
+    named = {parameter.name for parameter in own}
+    kept = [parameter for parameter in space.parameters if parameter.name not in named]
+    needed = {name for parameter in kept for name, _ in parameter.when}
+    first = [p for p in own if p.name in needed]
+    last = [p for p in own if p.name not in needed]
+    return Space((*first, *kept, *last), space.fixed, space.title)
+
+
+def override_parameter(override: Override) -> Parameter:
+    """Return a sweep of Hydra's syntax as a parameter.
+
+    ``choice(a,b)`` and ``a,b`` are choices, ``range(1,9,2)`` whole numbers without the end,
+    ``interval(0,1)`` numbers; ``int(interval(2,31))`` whole ones, ``tag(log, interval(...))``
+    searches the logarithm.
+
+    Raises
+    ------
+    BadConfig
+        It is no sweep that can be searched.
+    """
+    name = override.get_key_element().lstrip("+")
+    if override.is_choice_sweep():
+        return Parameter(name, "choice", choices=tuple(override.sweep_string_iterator()))
+    sweep: Any = override.value()
+    if override.is_interval_sweep():
+        values, step = [sweep.start, sweep.end], None
+    elif override.is_range_sweep():
+        values = sorted(sweep.range())
+        step = values[1] - values[0] if len(values) > 1 else None
+    else:
+        values, step = [], None
+    if not values:
+        raise BadConfig(
+            f"expected {name} as choice, interval or range with values, found "
+            f"{override.input_line}"
+        )
+    kind = "int" if all(isinstance(x, int) for x in values) else "float"
+    log = "log" in sweep.tags
+    step = None if log and step == 1 else step
+    return Parameter(name, kind, values[0], values[-1], step=step, log=log)
+
+
+def hydra_text(value: Any) -> str:
+    """Return a value as the right side of an override.
+
+    Examples
+    --------
+    >>> [hydra_text(x) for x in (None, True, 3, 1e-05, "sqrt", "a b", [1, "x"])]
+    ['null', 'true', '3', '1e-05', 'sqrt', "'a b'", '[1,x]']
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join(hydra_text(x) for x in value)}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{k}:{hydra_text(v)}" for k, v in value.items()) + "}"
+    text = str(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def short_setting_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the shortest end of every dotted name that no other one has.
+
+    >>> short_setting_names(["a.x.depth", "b.x.depth", "trainer.dropout"])
+    {'a.x.depth': 'a.x.depth', 'b.x.depth': 'b.x.depth', 'trainer.dropout': 'dropout'}
+    """
+    short = {}
+    for name in names:
+        parts = name.split(".")
+        ends = (".".join(parts[i:]) for i in reversed(range(len(parts))))
+        own = (x for x in ends if sum(f".{n}".endswith(f".{x}") for n in names) == 1)
+        short[name] = next(own, name)
+    return short

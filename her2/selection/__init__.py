@@ -8,42 +8,29 @@ are the LASSO alone, mRMR, shadow features and stability selection. Each step ke
 from her2.selection.boruta import BorutaFilter
 from her2.selection.chains import (
     boruta_chain,
+    fit_chain,
     lasso_chain,
     mrmr_chain,
     no_selection,
     paper_chain,
     stability_chain,
 )
-from her2.selection.filters import SupervisedFilter
+from her2.selection.filters import (
+    CorrelationFilter,
+    SupervisedFilter,
+    TTestFilter,
+    UsableFeatures,
+)
 from her2.selection.harmonise import HarmoniseFeatures
+from her2.selection.icc_filters import ReaderAgreementFilter, RobustnessFilter
 from her2.selection.lasso import LassoCurves, LassoFilter, lasso_coefficients, lasso_curves
 from her2.selection.mrmr import MrmrFilter
-from her2.selection.patient_halves import fit_chain
-from her2.selection.readers import ReaderAgreementFilter, RobustnessFilter
 from her2.selection.stability import StabilityFilter
-from her2.selection.univariable import CorrelationFilter, TTestFilter
-from her2.selection.usable import UsableFeatures
 
 __all__ = [
-    "BorutaFilter",
-    "CorrelationFilter",
-    "HarmoniseFeatures",
-    "LassoCurves",
-    "LassoFilter",
-    "MrmrFilter",
-    "ReaderAgreementFilter",
-    "RobustnessFilter",
-    "StabilityFilter",
-    "SupervisedFilter",
-    "TTestFilter",
-    "UsableFeatures",
-    "boruta_chain",
-    "fit_chain",
-    "lasso_chain",
-    "lasso_coefficients",
-    "lasso_curves",
-    "mrmr_chain",
-    "no_selection",
-    "paper_chain",
-    "stability_chain",
-]
+    "BorutaFilter", "CorrelationFilter", "HarmoniseFeatures", "LassoCurves", "LassoFilter",
+    "MrmrFilter", "ReaderAgreementFilter", "RobustnessFilter", "StabilityFilter",
+    "SupervisedFilter", "TTestFilter", "UsableFeatures", "boruta_chain", "fit_chain",
+    "lasso_chain", "lasso_coefficients", "lasso_curves", "mrmr_chain", "no_selection",
+    "paper_chain", "stability_chain",
+]  # fmt: skip

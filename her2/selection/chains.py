@@ -1,16 +1,21 @@
-"""Chains of filters, by the names in conf/selection."""
+"""Chains of filters, by the names in conf/selection, and how a chain is fitted."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from her2.selection.boruta import BorutaFilter
+from her2.selection.filters import CorrelationFilter, TTestFilter, UsableFeatures
 from her2.selection.lasso import LassoFilter
 from her2.selection.mrmr import MrmrFilter
 from her2.selection.stability import StabilityFilter
-from her2.selection.univariable import CorrelationFilter, TTestFilter
-from her2.selection.usable import UsableFeatures
 
 
 def paper_chain(
@@ -86,3 +91,22 @@ def stability_chain(
 def no_selection() -> Pipeline:
     """Return z-scored features, all of them that are usable."""
     return make_pipeline(UsableFeatures(), StandardScaler())
+
+
+def fit_chain(
+    chain: Pipeline, X: Any, y: NDArray[np.int64], groups: NDArray[np.int64]
+) -> Pipeline:
+    """Return a copy of a chain fitted on rows X (n, p) and outcomes y (n,).
+
+    groups: the patient of each row, (n,); steps whose `fit` takes groups get them, because they
+    resample rows.
+
+    Examples
+    --------
+    >>> X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) // 2 % 2
+    >>> chain = fit_chain(lasso_chain(), X, y, np.arange(40) // 4 * 2 + y)
+    >>> chain["lassofilter"].model_.mse_path_.shape  # 20 patients, 10 of each outcome
+    (50, 10)
+    """
+    takers = [name for name, step in chain.steps if has_fit_parameter(step, "groups")]
+    return clone(chain).fit(X, y, **{f"{name}__groups": groups for name in takers})

@@ -1,14 +1,18 @@
-"""What the filters share: a boolean `support_`, and whether they look at the outcome."""
+"""The paper's filters before the LASSO: usable columns, t-test, correlation; and their bases."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from her2.core.errors import BadArgument, BadCohort
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +27,7 @@ class Filter(SelectorMixin, BaseEstimator):
 
 
 class SupervisedFilter(Filter):
-    """A filter that looks at the outcome."""
+    """A filter that needs the outcome."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -41,3 +45,186 @@ def unit_columns(X: FloatArray) -> FloatArray:
 def correlation_with(unit: FloatArray, y: NDArray[np.int64]) -> FloatArray:
     """Return Pearson's r (p,) of unit columns (n, p) with being of the last class of y (n,)."""
     return np.asarray(unit.T @ unit_columns((y == np.max(y)).astype(np.float64)))
+
+
+def patients_of(
+    y: NDArray[Any], groups: ArrayLike | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return each row's patient (n,), and each patient's outcome: the highest of its rows'.
+
+    Patients are numbered as they first appear, so rows that are all of different patients, or
+    have no `groups`, are their own numbers. Outcomes are numbered in their order.
+
+    Raises
+    ------
+    BadArgument
+        There is not one group for each row.
+
+    Examples
+    --------
+    >>> [found.tolist() for found in patients_of(np.array([0, 1, 1, 0]), [7, 3, 7, 5])]
+    [[0, 1, 0, 2], [1, 1, 0]]
+    """
+    level = np.unique(y, return_inverse=True)[1]
+    if groups is None:
+        return np.arange(len(y)), level
+    if np.shape(groups) != (len(y),):
+        raise BadArgument(
+            f"expected one group for each of the {len(y)} rows, found shape {np.shape(groups)}; "
+            "give the patient of every row"
+        )
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    patient = np.argsort(np.argsort(first))[inverse]
+    outcome = np.zeros(len(first), dtype=np.intp)
+    np.maximum.at(outcome, patient, level)
+    return patient, outcome
+
+
+class UsableFeatures(Filter):
+    """Drop columns that are constant or mostly missing in training; fill the rest by the median.
+
+    Infinite values count as missing. A column counts as constant when its range is at the level
+    of rounding noise (`relative_range` of its largest absolute value, or of 1): on one slice, four
+    of eight wavelet bands are nothing else.
+
+    Parameters
+    ----------
+    max_missing
+        Largest share of missing training values that a kept column may have.
+    relative_range
+        Smallest range of a kept column relative to its largest absolute value, or to 1 where that
+        is less: closer than this, two programs do not agree on a feature.
+    """
+
+    def __init__(self, max_missing: float = 0.2, relative_range: float = 1e-9) -> None:
+        self.max_missing = max_missing
+        self.relative_range = relative_range
+
+    def fit(self, X: FloatArray, y: Any = None) -> UsableFeatures:
+        """Learn which columns are usable and their medians.
+
+        Raises
+        ------
+        BadCohort
+            No column is usable.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2)
+        X = np.where(np.isfinite(X), X, np.nan)
+        enough = np.isnan(X).mean(axis=0) <= self.max_missing
+        filled = np.where(enough, X, 0.0)
+        low, high = np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
+        scale = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
+        self.support_ = enough & (high - low > self.relative_range * scale)
+        if not self.support_.any():
+            raise nothing_varies(X.shape[1])
+        self.median_ = _medians(filled[:, self.support_])
+        return self
+
+    def transform(self, X: FloatArray) -> FloatArray:
+        """Return the usable columns with gaps filled by training medians."""
+        kept = np.asarray(super().transform(X), dtype=np.float64)
+        return np.where(np.isfinite(kept), kept, self.median_)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that missing and infinite values are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def nothing_varies(n_columns: int) -> BadCohort:
+    """Return the error for training rows, of a fold perhaps, that are all alike."""
+    return BadCohort(
+        f"expected a feature that varies among the training patients of every fold, found none of "
+        f"{n_columns} in one of them; leave this table out, or bring variables with fewer rare "
+        f"levels"
+    )
+
+
+def _medians(X: FloatArray) -> FloatArray:
+    """Return the medians of columns without their gaps; `nanmedian` is slow, and few have one."""
+    medians: FloatArray = np.median(X, axis=0)
+    has_gap = np.isnan(medians)
+    medians[has_gap] = np.nanmedian(X[:, has_gap], axis=0)
+    return medians
+
+
+class TTestFilter(SupervisedFilter):
+    """Keep features whose means differ between the outcomes, p < `alpha`.
+
+    At least `min_features` with the smallest p-values are kept.
+
+    Parameters
+    ----------
+    alpha
+        Level of the two-sided test.
+    equal_variance
+        Student's test (as in the paper) if true, else Welch's.
+    min_features
+        Fewest features to keep when nothing passes; `fell_back_` tells.
+    """
+
+    def __init__(
+        self, alpha: float = 0.05, equal_variance: bool = True, min_features: int = 1
+    ) -> None:
+        self.alpha = alpha
+        self.equal_variance = equal_variance
+        self.min_features = min_features
+
+    def fit(self, X: FloatArray, y: NDArray[np.int64]) -> TTestFilter:
+        """Test every column of X (n, p) against y (n,) in {0, 1}."""
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        positive = y == np.max(y)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # nearly constant columns lose precision: their p-value is 1 or they are noise
+            warnings.simplefilter("ignore", RuntimeWarning)
+            p = stats.ttest_ind(X[positive], X[~positive], equal_var=self.equal_variance).pvalue
+        self.p_values_ = np.where(np.isfinite(p), p, 1.0)
+        self.support_ = self.p_values_ < self.alpha
+        self.fell_back_ = int(self.support_.sum()) < self.min_features
+        if self.fell_back_:
+            self.support_[np.argsort(self.p_values_, kind="stable")[: self.min_features]] = True
+        return self
+
+
+class CorrelationFilter(Filter):
+    """Delete features greedily until no two that are left have |r| above `threshold`.
+
+    The feature with most such partners goes first; among equals, the one with the larger sum of
+    |r| over its partners, then the later one.
+
+    Parameters
+    ----------
+    threshold
+        Largest absolute Pearson correlation that two kept features may have.
+    """
+
+    def __init__(self, threshold: float = 0.8) -> None:
+        self.threshold = threshold
+
+    def fit(self, X: FloatArray, y: Any = None) -> CorrelationFilter:
+        """Learn which columns of X (n, p) to keep."""
+        X = validate_data(self, X, dtype=np.float64)
+        r = _absolute_correlation(X)
+        partners = r > self.threshold
+        count = partners.sum(axis=1)
+        weight = np.where(partners, r, 0.0).sum(axis=1)
+        kept = np.ones(X.shape[1], dtype=bool)
+        while count.max(initial=0) > 0:
+            # rounded: what is left of a weight after deletions must not break a tie by its noise
+            worst = int(np.lexsort((np.round(weight, 9), count))[-1])
+            kept[worst] = False
+            weight -= np.where(partners[worst], r[worst], 0.0)
+            count -= partners[worst]
+            partners[worst] = partners[:, worst] = False
+            count[worst], weight[worst] = 0, -np.inf
+        self.support_ = kept
+        return self
+
+
+def _absolute_correlation(X: FloatArray) -> FloatArray:
+    """Return |Pearson r| of the columns, shape (p, p), zero on the diagonal."""
+    unit = unit_columns(X)
+    r: FloatArray = np.abs(unit.T @ unit)
+    np.fill_diagonal(r, 0.0)
+    return r

@@ -10,8 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from her2.core.errors import NotEstimable
-from her2.selection.filters import FloatArray
-from her2.selection.usable import UsableFeatures
+from her2.selection.filters import FloatArray, UsableFeatures
 from her2.stats import CombatModel, fit_combat
 
 MIN_ROWS = 5

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from her2.radiomics.names import image_type_and_family
+from her2.radiomics.parameters import image_type_and_family
 from her2.selection import (
     BorutaFilter,
     CorrelationFilter,
@@ -37,12 +37,23 @@ FloatArray = NDArray[np.float64]
 class SelectionHistory:
     """A selection as it was fitted; parts that the chain does not have are None or empty.
 
-    steps: step, n_before, n_after, rule; p_values: feature, family, p_value of the t-test;
-    correlation_before, correlation_after: (p, p) Pearson correlations around the correlation
-    filter; lasso: path and cross-validation error; weights: feature, weight of the LASSO (NaN
-    where the chain has no LASSO); alpha, limit: of the t-test and of the correlation;
-    harmonised: (n, 2) and (n, 2), the rows before and after ComBat on the first two principal
-    components of the features before.
+    Attributes
+    ----------
+    steps
+        Columns step, n_before, n_after and rule.
+    p_values
+        Columns feature, family and p_value of the t-test.
+    correlation_before, correlation_after
+        Pearson correlations (p, p) around the correlation filter.
+    lasso
+        Path and cross-validation error.
+    weights
+        Columns feature and weight of the LASSO (NaN where the chain has no LASSO).
+    alpha, limit
+        Of the t-test, and of the correlation.
+    harmonised
+        The rows before and after ComBat, (n, 2) each, on the first two principal components of
+        the features before.
     """
 
     steps: pd.DataFrame

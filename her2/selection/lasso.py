@@ -17,9 +17,8 @@ from sklearn.utils.validation import validate_data
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.core.seeds import generator
-from her2.selection.filters import FloatArray, SupervisedFilter, unit_columns
+from her2.selection.filters import FloatArray, SupervisedFilter, patients_of, unit_columns
 from her2.selection.lasso_paths import lasso_paths
-from her2.selection.patient_halves import patients_of
 
 ROUNDING = 1e-12
 TOGETHER = 128  # features up to which the paths of all folds are faster together than in turn
@@ -30,8 +29,16 @@ COPY = 1e-10  # how far |r| of a feature and its copy may be from 1
 class LassoModel:
     """A cross-validated LASSO.
 
-    alphas_: penalties (n_alphas,), descending; mse_path_: (n_alphas, n_folds) mean squared
-    error; alpha_: the largest penalty with the smallest mean error; coef_: (p,) its weights.
+    Attributes
+    ----------
+    alphas_
+        Penalties (n_alphas,), descending.
+    mse_path_
+        Mean squared errors, (n_alphas, n_folds).
+    alpha_
+        The largest penalty with the smallest mean error.
+    coef_
+        Weights (p,) at that penalty.
     """
 
     alphas_: FloatArray
@@ -104,11 +111,17 @@ class LassoFilter(SupervisedFilter):
 
 @dataclass(frozen=True)
 class LassoCurves:
-    """What the LASSO of a filter looked like on its training rows.
+    """Path and error of a filter's LASSO on its training rows; penalties descend.
 
-    path: alpha, feature, coefficient (of z-scored features), one row each; error: alpha,
-    mse_mean, mse_sd (mean squared error over the folds and its standard deviation between them);
-    chosen: the alpha with the smallest mean error. Alphas descend.
+    Attributes
+    ----------
+    path
+        Columns alpha, feature and coefficient (of z-scored features).
+    error
+        Columns alpha, mse_mean and mse_sd: mean squared error over the folds, and its standard
+        deviation between them.
+    chosen
+        The alpha with the smallest mean error.
     """
 
     path: pd.DataFrame
@@ -117,11 +130,7 @@ class LassoCurves:
 
 
 def lasso_curves(
-    X: FloatArray,
-    y: NDArray[np.int64],
-    fitted: LassoFilter,
-    *,
-    names: Sequence[str] | None = None,
+    X: FloatArray, y: NDArray[np.int64], fitted: LassoFilter, *, names: Sequence[str] | None = None
 ) -> LassoCurves:
     """Return the coefficient path of a fitted filter and its cross-validation error.
 
@@ -361,13 +370,8 @@ def lasso_coefficients(
     with warnings.catch_warnings():
         # where features outnumber rows the smallest penalties converge slowly; they are not chosen
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = lasso_path(
-            np.asfortranarray(X - X.mean(axis=0)),
-            y - y.mean(),
-            alphas=alphas,
-            tol=tol,
-            max_iter=10_000,
-        )
+        centred, outcome = np.asfortranarray(X - X.mean(axis=0)), y - y.mean()
+        found = lasso_path(centred, outcome, alphas=alphas, tol=tol, max_iter=10_000)
     order = np.argsort(-np.asarray(alphas), kind="stable")  # scikit-learn's path descends
     coefficients = np.empty((len(order), X.shape[1]))
     coefficients[order] = found[1].T

@@ -11,9 +11,14 @@ from sklearn.utils.validation import validate_data
 
 from her2.core.errors import BadArgument
 from her2.core.seeds import generator
-from her2.selection.filters import FloatArray, SupervisedFilter, correlation_with, unit_columns
+from her2.selection.filters import (
+    FloatArray,
+    SupervisedFilter,
+    correlation_with,
+    patients_of,
+    unit_columns,
+)
 from her2.selection.lasso import first_on_path
-from her2.selection.patient_halves import patients_of
 
 
 class StabilityFilter(SupervisedFilter):

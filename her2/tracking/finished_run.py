@@ -1,4 +1,4 @@
-"""A finished study is written down in MLflow; the study never waits for it.
+"""A finished study as runs of MLflow; the study never waits for it.
 
 One parent run a study, one nested run an arm and a fine-tuned network. Nothing that names a
 patient is sent: no split, no quarantine list, and predictions by number only.
@@ -6,39 +6,55 @@ patient is sent: no split, no quarantine list, and predictions by number only.
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from her2.tracking.address import client, shown, spared, tracking_uri
-from her2.tracking.anonymous_predictions import (
-    EVALUATION,
-    fold_areas,
-    network_curves,
-    write_nameless,
+from her2.core.errors import NotEstimable
+from her2.stats import auc
+from her2.tracking.live_runs import (
+    COMPLETE,
+    KEY,
+    OPEN_RUN,
+    PARENT,
+    LiveRun,
+    RunContent,
+    enter_run,
+    record_child,
+    send_files,
+    send_tables,
 )
-from her2.tracking.batches import write_batch
-from her2.tracking.datasets import log_cohort
-from her2.tracking.open_run import OPEN_RUN, LiveRun, enter_run
-from her2.tracking.parent_runs import COMPLETE, KEY, PARENT, record_child, send_files, send_tables
+from her2.tracking.mlflow_store import client, open_store, shown, spared, tracking_uri
 from her2.tracking.registered_models import register_arm
-from her2.tracking.run_description import Described, describe_arms, describe_study, results_key
-from her2.tracking.store_setup import OpenStore, open_store
+from her2.tracking.run_description import describe_arms, describe_study, results_key, run_name
 
 # what a run folder holds that names no patient
 SHARED = ("config.yaml", "environment.json", "results.json", "report.html", "figures", "tables")
+NAMED = ("patient_id", "lesion_id")
+EVALUATION = "evaluation"  # folder of a run's artifacts
 PERFORMANCE = f"{EVALUATION}/performance.json"
 MODEL_TAGS = ("command", "data_sha256", "split_sha256", "seed", "backbone")
 COMPARISONS = {"delong": "comparisons", "delong_repeated_cv": "repeated_comparisons"}
+COUNTS = ("n_patients", "n_lesions", "n_positive", "n_train", "n_test", "n_external")
+DIGITS = 12  # of the data's SHA-256, which the tag data_sha256 has in full
 
 
 @dataclass(frozen=True)
 class TrackedStudy:
-    """Where a study was written down."""
+    """The run of MLflow that holds a study.
+
+    Attributes
+    ----------
+    tracking_uri
+        Address of the store, without a password.
+    experiment, run_id
+        As MLflow names them.
+    """
 
     tracking_uri: str
     experiment: str
@@ -65,13 +81,18 @@ def track_study(
         "MLflow does not answer ({reason}); the run folder is complete, her2 sync sends it later",
     ):
         store = open_store(address, experiment)
-        said = describe_study(results, config, environment)
-        tags = {**said.tags, KEY: results_key(results, config)}
-        start_ms, end_ms = _times(run_dir, results)
-        parent = enter_run(store, run_dir, said.name, tags, start_ms=start_ms)
+        content = describe_study(results, config, environment)
+        name = run_name(config, str(results["cohort"]["name"]))
+        tags = {**content.tags, KEY: results_key(results, config)}
+        end_ms = int((run_dir / "results.json").stat().st_mtime * 1000)  # it may be long ago
+        start_ms = end_ms - int(sum(results["timing"].values()) * 1000)
+        parent = enter_run(store, run_dir, name, tags, start_ms=start_ms)
         _write_arms(parent, run_dir, results, config)
         _write_networks(parent, run_dir, config)
-        _write_study(store, parent, results, said)
+        content = replace(content, tags={"status": "finished"})
+        content.write(store.client, parent.run_id, time_ms=parent.start_ms)
+        _log_cohort(store.client, parent.run_id, results["cohort"])
+        send_tables(store.client, parent.run_id, _tables(results))
         # a run that is FINISHED has all its nested runs
         store.client.set_terminated(parent.run_id, "FINISHED", end_time=end_ms)
         return TrackedStudy(shown(address), experiment, parent.run_id)
@@ -87,41 +108,93 @@ def upload_files(
     """
     address = tracking_uri(uri)
     with spared(address, "files were not sent ({reason}); the run folder is complete"):
-        chosen = [run_dir / name for name in SHARED if (run_dir / name).exists()]
-        send_files(client(address), tracked.run_id, chosen)
+        store, run_id = client(address), tracked.run_id
+        send_files(store, run_id, [run_dir / n for n in SHARED if (run_dir / n).exists()])
         with tempfile.TemporaryDirectory() as folder:
-            for path in write_nameless(run_dir, Path(folder)):
-                client(address).log_artifact(tracked.run_id, str(path), EVALUATION)
+            for name in ("predictions.parquet", "repeated_cv.parquet"):
+                if (run_dir / name).is_file():
+                    path = Path(folder) / name
+                    anonymise(pd.read_parquet(run_dir / name)).to_parquet(path, index=False)
+                    store.log_artifact(run_id, str(path), EVALUATION)
         if models:
-            _register_models(client(address), tracked.run_id, run_dir)
-        client(address).set_tag(tracked.run_id, COMPLETE, "yes")
+            _register_models(store, run_id, run_dir)
+        store.set_tag(run_id, COMPLETE, "yes")
         (run_dir / OPEN_RUN).unlink(missing_ok=True)
         return True
     return False
 
 
-def _write_study(
-    store: OpenStore, parent: LiveRun, results: Mapping[str, Any], said: Described
+def anonymise(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions with `case`, the place among the sorted patients and lesions.
+
+    Two runs of the same cohort number the same cases alike, so that they can be compared where
+    no identifier may go.
+
+    Examples
+    --------
+    >>> rows = {"patient_id": ["b", "a"], "lesion_id": ["1", "1"], "y_prob": [0.2, 0.7]}
+    >>> anonymise(pd.DataFrame(rows)).to_dict("list")
+    {'case': [1, 0], 'y_prob': [0.2, 0.7]}
+    """
+    keys = pd.MultiIndex.from_frame(predictions[list(NAMED)].astype(str))
+    cases = {key: i for i, key in enumerate(sorted(set(keys)))}
+    anonymous = predictions.drop(columns=list(NAMED))
+    anonymous.insert(0, "case", [cases[key] for key in keys])
+    return anonymous
+
+
+def _write_arms(
+    parent: LiveRun, run_dir: Path, results: Mapping[str, Any], config: Mapping[str, Any]
 ) -> None:
-    """Write the study's own numbers and its tables."""
-    write_batch(
-        store.client, parent.run_id, time_ms=parent.start_ms, metrics=said.metrics,
-        params=said.params, tags={"status": "finished"},
-    )  # fmt: skip
-    log_cohort(store.client, parent.run_id, results["cohort"])
-    tables = {f"{n}.json": pd.DataFrame(results[k]) for n, k in COMPARISONS.items() if results[k]}
+    areas = _fold_aucs(run_dir)
+    pictures = sorted((run_dir / "figures").glob("calibration*.png"))
+    for arm, content in describe_arms(results, config):
+        content = replace(content, curves={"fold_auc": areas[arm]} if arm in areas else {})
+        run_id = record_child(parent, arm, content, key=f"arm {arm}")
+        if run_id:
+            _log_cohort(client(parent.uri), run_id, results["cohort"])
+        for picture in pictures if run_id else ():
+            client(parent.uri).log_artifact(run_id, str(picture), "figures")
+
+
+def _write_networks(parent: LiveRun, run_dir: Path, config: Mapping[str, Any]) -> None:
+    """Write the losses of every network that was fine-tuned as a nested run."""
+    for (fold, number), curves in _network_curves(run_dir).items():
+        place = "all training rows" if fold < 0 else f"fold {fold + 1}"
+        name = f"{place}, network {number + 1}" if number else place
+        tags = {
+            "kind": "network", "fold": "all" if fold < 0 else str(fold + 1),
+            "seed": str(config["seed"]), "backbone": config["backbone"]["name"],
+        }  # fmt: skip
+        content = RunContent(tags=tags, curves=curves)
+        record_child(parent, name, content, key=f"network {fold} {number}")
+
+
+def _log_cohort(client: Any, run_id: str, cohort: Mapping[str, Any]) -> None:
+    """Write which cohort a run has used: name, hash and counts; twice is as good as once."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    hashes = {k: str(cohort[k]) for k in ("data_sha256", "split_sha256") if k in cohort}
+    dataset = Dataset(
+        name=str(cohort["name"]),
+        digest=str(cohort["data_sha256"])[:DIGITS],
+        source_type="code",
+        source=json.dumps({"tags": {"cohort": str(cohort["name"]), **hashes}}),
+        profile=json.dumps({name: cohort[name] for name in COUNTS if name in cohort}),
+    )
+    context = InputTag("mlflow.data.context", "cohort")
+    client.log_inputs(run_id, [DatasetInput(dataset, [context])])
+
+
+def _tables(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return the performance of all arms and the comparisons by artifact path."""
     rows = [
         {"arm": arm, "role": role, **{k: v for k, v in p.items() if not isinstance(v, Mapping)}}
         for arm, content in results["arms"].items()
         for role, p in content["roles"].items()
     ]
-    send_tables(store.client, parent.run_id, {PERFORMANCE: pd.DataFrame(rows), **tables})
-
-
-def _times(run_dir: Path, results: Mapping[str, Any]) -> tuple[int, int]:
-    """Return when the study began and ended, milliseconds since 1970; it may be long ago."""
-    end_ms = int((run_dir / "results.json").stat().st_mtime * 1000)
-    return end_ms - int(sum(results["timing"].values()) * 1000), end_ms
+    tables = {f"{n}.json": pd.DataFrame(results[k]) for n, k in COMPARISONS.items() if results[k]}
+    return {PERFORMANCE: pd.DataFrame(rows), **tables}
 
 
 def _register_models(client: Any, run_id: str, run_dir: Path) -> None:
@@ -136,31 +209,29 @@ def _register_models(client: Any, run_id: str, run_dir: Path) -> None:
         register_arm(client, run.data.tags["arm"], run, run_dir / "model", also=run_id, tags=tags)
 
 
-def _write_arms(
-    parent: LiveRun, run_dir: Path, results: Mapping[str, Any], config: Mapping[str, Any]
-) -> None:
-    areas = fold_areas(run_dir)
-    pictures = sorted((run_dir / "figures").glob("calibration*.png"))
-    for arm in describe_arms(results, config):
-        curves = {"fold_auc": areas[arm.name]} if arm.name in areas else {}
-        run_id = record_child(
-            parent, arm.name, key=f"arm {arm.name}", metrics=arm.metrics, params=arm.params,
-            tags=arm.tags, steps=curves,
-        )  # fmt: skip
-        if run_id:
-            log_cohort(client(parent.uri), run_id, results["cohort"])
-        for picture in pictures if run_id else ():
-            client(parent.uri).log_artifact(run_id, str(picture), "figures")
+def _fold_aucs(run_dir: Path) -> dict[str, list[float]]:
+    """Return each arm's AUC in every fold of every repeat, in order; NaN where a fold has none."""
+    path = run_dir / "repeated_cv.parquet"
+    areas: dict[str, list[float]] = {}
+    if path.is_file():
+        for (arm, _, _), rows in pd.read_parquet(path).groupby(["arm", "repeat", "fold"]):
+            try:
+                area = auc(rows["y_true"], rows["y_prob"])
+            except NotEstimable:  # one class only: no point of the curve, and none is drawn
+                area = float("nan")
+            areas.setdefault(str(arm), []).append(area)
+    return areas
 
 
-def _write_networks(parent: LiveRun, run_dir: Path, config: Mapping[str, Any]) -> None:
-    """Write the losses of every network that was fine-tuned as a nested run."""
-    for (fold, number), curves in network_curves(run_dir).items():
-        place = "all training rows" if fold < 0 else f"fold {fold + 1}"
-        name = f"{place}, network {number + 1}" if number else place
-        described = {"kind": "network", "fold": "all" if fold < 0 else str(fold + 1)}
-        tags = {**described, "seed": str(config["seed"]), "backbone": config["backbone"]["name"]}
-        record_child(
-            parent, name, key=f"network {fold} {number}", metrics={}, params={}, tags=tags,
-            steps=curves,
-        )  # fmt: skip
+def _network_curves(run_dir: Path) -> dict[tuple[int, int], dict[str, Sequence[float]]]:
+    """Return the losses of every fine-tuned network by epoch, by fold (-1: all) and number."""
+    path = run_dir / "tables" / "training.csv"
+    if not path.is_file():
+        return {}
+    table = pd.read_csv(path)
+    losses = [name for name in table.columns if name.endswith("_loss")]
+    curves: dict[tuple[int, int], dict[str, Sequence[float]]] = {}
+    for _, rows in table.sort_values("epoch").groupby(["fold", "network"]):
+        which = (int(rows["fold"].iloc[0]), int(rows["network"].iloc[0]))
+        curves[which] = {n: rows[n].tolist() for n in losses if rows[n].notna().any()}
+    return curves

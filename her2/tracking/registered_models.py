@@ -30,7 +30,19 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Servable:
-    """What MLflow needs of a model: code that loads it, its files, an example of its input."""
+    """What MLflow needs of a model.
+
+    Attributes
+    ----------
+    code
+        Python file that loads it.
+    files
+        Its files by name.
+    example
+        Of its input.
+    requirements
+        Packages with versions.
+    """
 
     code: Path
     files: dict[str, str]

@@ -1,57 +1,46 @@
-"""What MLflow is told of a finished study: names, tags, settings, numbers, a note.
+"""The content of a finished study's runs: names, tags, settings, numbers, a note.
 
-Nothing here talks to MLflow, and nothing here names a patient or a place.
+Nothing here connects to MLflow, and nothing here names a patient or a place.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from her2.core.store import content_key
 from her2.core.types import ARMS
+from her2.tracking.live_runs import RunContent
 
 AREA = ("auc", "auc_low", "auc_high")
-# settings that say nothing of the result, or name a place
-UNSAID = re.compile(r"cache$|cohort\.root$|tracking\.|compute\.|run_dir$")
+# keys that do not change the result, or name a place
+NOT_A_SETTING = re.compile(r"cache$|cohort\.root$|tracking\.|compute\.|run_dir$")
 NOT_SENT = "MLflow could not be reached: this run is not in its store."
 NOT_WANTED = "This run is not in MLflow (tracking.enabled=false)."
 
 
-@dataclass(frozen=True)
-class Described:
-    """One run as MLflow shows it."""
-
-    name: str
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]
-
-
 def describe_study(
     results: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, Any]
-) -> Described:
-    """Return the run of a study, a training or a classification."""
-    name = run_name(config, str(results["cohort"]["name"]))
-    return Described(
-        name, _study_tags(results, config, environment), parameters(config),
-        _study_metrics(results),
-    )  # fmt: skip
+) -> RunContent:
+    """Return the content of the run of a study, a training or a classification."""
+    tags = _study_tags(results, config, environment)
+    return RunContent(_study_metrics(results), flatten_settings(config), tags)
 
 
-def describe_arms(results: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Described]:
-    """Return the nested run of every arm; its name is the arm's."""
+def describe_arms(
+    results: Mapping[str, Any], config: Mapping[str, Any]
+) -> Iterator[tuple[str, RunContent]]:
+    """Yield every arm and the content of its nested run."""
     for arm, content in results["arms"].items():
         metrics = _performance(content) | {"n_features": float(content["n_features"])}
         tags = {"kind": "arm", "arm": arm, **_common(config)}
-        yield Described(arm, tags, {"model": content["model"], "arm": arm}, metrics)
+        yield arm, RunContent(metrics, {"model": content["model"], "arm": arm}, tags)
 
 
 def run_name(config: Mapping[str, Any], cohort: str) -> str:
-    """Return the name of a run: what was done, with which network, to whom.
+    """Return the name of a run: command, network, cohort, seed.
 
     Examples
     --------
@@ -72,25 +61,25 @@ def opening_tags(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def results_key(results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Return what tells one finished run from every other, wherever its folder lies now."""
+    """Return a key that no other finished run has, wherever its folder is now."""
     content = {k: v for k, v in results.items() if k not in ("mlflow", "notes")}
     return content_key([content, {k: v for k, v in config.items() if k != "tracking"}])
 
 
-def parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return the settings as flat names and text; a file is named without its folder.
 
     Examples
     --------
-    >>> parameters({"seed": 1, "cohort": {"root": "/data", "table": "/data/a.csv"}})
+    >>> flatten_settings({"seed": 1, "cohort": {"root": "/data", "table": "/data/a.csv"}})
     {'seed': '1', 'cohort.table': 'a.csv'}
     """
     flat: dict[str, str] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and key != "grid":
-            flat |= parameters(value, f"{name}.")
-        elif not UNSAID.match(name):
+            flat |= flatten_settings(value, f"{name}.")
+        elif not NOT_A_SETTING.match(name):
             is_place = isinstance(value, str) and PurePath(value).is_absolute()
             flat[name] = PurePath(value).name if is_place else str(value)
     return flat
@@ -107,7 +96,7 @@ def headline_arm(results: Mapping[str, Any]) -> str:
     return str(max(results["arms"], key=ARMS.index))
 
 
-def headline(results: Mapping[str, Any]) -> str:
+def write_headline(results: Mapping[str, Any]) -> str:
     """Return the AUC of every arm as a Markdown table."""
     lines = ["| arm | model | cross-validated | test |", "| --- | --- | --- | --- |"]
     for arm, content in results["arms"].items():
@@ -136,7 +125,7 @@ def _study_tags(
         "git_commit": str(git["commit"]),
         "git_dirty": str(git["dirty"]),
         "mlflow.source.git.commit": str(git["commit"]),
-        "mlflow.note.content": headline(results),
+        "mlflow.note.content": write_headline(results),
     }
 
 

@@ -1,4 +1,4 @@
-"""Run folders that the store does not have are sent later, however often it is asked for."""
+"""Sends run folders that the store does not have; one that it has is left as it is."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import yaml
 
 from her2.core.errors import MissingInput
 from her2.core.store import write_json
-from her2.tracking.address import client, quiet, reason, shown, store_errors, tracking_uri
 from her2.tracking.finished_run import track_study, upload_files
-from her2.tracking.open_run import OPEN_RUN, open_run_id
-from her2.tracking.parent_runs import COMPLETE, KEY
+from her2.tracking.live_runs import COMPLETE, KEY, OPEN_RUN, open_run_id
+from her2.tracking.mlflow_store import client, open_store, require_store, shown, tracking_uri
 from her2.tracking.processes import is_alive, search_everywhere
 from her2.tracking.run_description import NOT_SENT, NOT_WANTED, results_key
-from her2.tracking.store_setup import open_store
 
 RECORDS = ("results.json", "config.yaml", "environment.json")
 COMMANDS = ("study", "train", "classify")
@@ -27,9 +25,17 @@ Outcome = Literal["sent", "there", "busy", "not sent", "unreadable"]
 
 @dataclass(frozen=True)
 class Synced:
-    """What became of a run folder: sent now, in the store before, or why neither.
+    """A run folder after `sync_runs`.
 
-    busy: a living process is writing it; run_id: of MLflow, where it is known.
+    Attributes
+    ----------
+    folder
+        Of the run.
+    outcome
+        ``sent`` now, ``there`` before, ``busy`` because a living process is writing it,
+        ``not sent``, or ``unreadable``.
+    run_id
+        Of MLflow, where it is known.
     """
 
     folder: Path
@@ -54,9 +60,9 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def sync_runs(folder: Path, *, uri: str | None, experiment: str) -> Iterator[Synced]:
-    """Send every run folder below a folder that the store lacks; one that it has costs a look.
+    """Send every run folder below a folder that the store lacks.
 
-    A run that was cut short half-way is completed. experiment: of runs that recorded none.
+    A run that was cut short half-way is completed. `experiment` is for runs that recorded none.
 
     Raises
     ------
@@ -65,14 +71,8 @@ def sync_runs(folder: Path, *, uri: str | None, experiment: str) -> Iterator[Syn
     """
     address = tracking_uri(uri)
     folders = run_folders(folder)
-    try:
-        with quiet():
-            open_store(address, experiment)
-    except store_errors() as error:
-        raise MissingInput(
-            f"expected an MLflow store that answers at {shown(address)}, found "
-            f"{reason(error, address)}; start it, or set tracking.uri=ADDRESS"
-        ) from error
+    with require_store(address):
+        open_store(address, experiment)
     for run_dir in folders:
         try:
             results, config, environment = _records(run_dir)

@@ -5,7 +5,7 @@ Hydra imports this file at the start of every command, so nothing heavy is impor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -15,30 +15,15 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from her2.core.places import brought
+from her2.core.places import packaged_path
+from her2.search.search_settings import SearchSettings
 
 
 @dataclass
-class OptunaSweeperConf:
-    """Settings of `hydra/sweeper=optuna`; their meaning: `her2.search.search_settings`."""
+class OptunaSweeperConf(SearchSettings):
+    """What `hydra/sweeper=optuna` offers on the command line."""
 
     _target_: str = "hydra_plugins.her2_optuna_sweeper.sweeper.OptunaSweeper"
-    n_trials: int = 20
-    storage: str | None = None
-    storage_password_env: str | None = None
-    study_name: str | None = None
-    max_failed_trials: int = 10
-    sampler: str = "tpe"
-    pruner: str = "none"
-    metrics: list[str] = field(default_factory=lambda: ["auc"])
-    directions: list[str] | None = None
-    seed: int | None = None
-    lease_seconds: float = 300.0
-    space: str | None = None
-    n_jobs: int | None = None
-    rehearse: bool = True
-    evaluate_winner: bool = True
-    params: dict[str, Any] | None = None
 
 
 ConfigStore.instance().store(
@@ -51,7 +36,7 @@ class SearchFiles(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add sweeps/ behind everything else."""
-        search_path.append(provider="her2", path=f"file://{brought('sweeps')}")
+        search_path.append(provider="her2", path=f"file://{packaged_path('sweeps')}")
 
 
 class OptunaSweeper(Sweeper):
@@ -77,15 +62,12 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search, and return the study."""
-        from her2.search.hydra_search import HydraJobs
+        from her2.search.hydra_jobs import HydraJobs
         from her2.search.loop import search
-        from her2.search.search_settings import SearchSettings
 
         assert self.hydra_context is not None
         assert self.task_function is not None
         assert self.config is not None
         settings = SearchSettings(**self.settings)
-        jobs = HydraJobs.of(
-            self.hydra_context, self.task_function, self.config, arguments, settings
-        )
+        jobs = HydraJobs(self.hydra_context, self.task_function, self.config, arguments, settings)
         return search(jobs, settings)

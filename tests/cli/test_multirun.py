@@ -17,7 +17,7 @@ from her2.cli.multirun import (
     note_refusal,
     planned,
 )
-from her2.core.places import config_folder
+from her2.core.settings.overrides import read_typed
 
 NAMES = ["backbone=resnet50", "backbone=vgg19"]
 
@@ -28,9 +28,13 @@ def _undrawn():
         yield
 
 
+def planned_for(*words):
+    return planned("train", read_typed("train", ["-m", *words]))
+
+
 def jobs(folder, *more):
     swept = [f"backbone={','.join(n.partition('=')[2] for n in NAMES)}", f"run_dir={folder}"]
-    plan = planned("train", config_folder(), [*swept, "tracking=none", *more])
+    plan = planned_for(*swept, "tracking=none", *more)
     assert plan.folder == folder
     return compared("train", plan)
 
@@ -115,14 +119,13 @@ def test_a_multirun_is_found_whatever_is_swept(tmp_path, override, capsys):
 
 
 def test_a_search_and_settings_that_do_not_fit_together_plan_nothing(tmp_path):
-    given = ["backbone=vgg19,resnet50", "hydra.sweeper._target_=some.OtherSweeper"]
-    assert planned("train", config_folder(), given) == Plan()
-    plan = planned("train", config_folder(), ["backbone=vgg19,resnet50", "nonsense=1"])
+    assert planned_for("backbone=vgg19,resnet50", "hydra/sweeper=optuna") == Plan()
+    plan = planned_for("backbone=vgg19,resnet50", "hydra.nonsense=1")
     assert plan.folder is None and "nonsense" in plan.reason
 
 
 def test_a_folder_that_nobody_named_is_one_for_all_jobs():
-    plan = planned("train", config_folder(), ["backbone=vgg19,resnet50"])
+    plan = planned_for("backbone=vgg19,resnet50")
     assert plan.folder.parts[:2] == ("outputs", "train")
 
 

@@ -1,11 +1,15 @@
 """The public data set as published, and a small copy of its layout."""
 
+import io
+
 import numpy as np
 import openpyxl
 import pytest
 from PIL import Image
 
 from her2.cohort import load_lesion, read_breast_lesions_usg, read_cohort
+from her2.cohort.breast_lesions_usg import CLINICAL
+from her2.cohort.duplicates import near_duplicates, thumbnails
 from her2.core.errors import BadCohort, BadConfig, MissingInput
 
 HEADER = [
@@ -70,22 +74,44 @@ def test_folder_without_the_data_set(tmp_path):
         read_breast_lesions_usg(tmp_path)
 
 
-def test_real_data_set(shared):
+@pytest.fixture(scope="module")
+def real(shared):
     root = shared / "data" / "breast_lesions_usg"
     if not root.is_dir():
         pytest.skip("the data set is not beside the repository")
-    names = ["age", "tissue_composition", "signs", "symptoms"]
-    cohort = read_breast_lesions_usg(root, clinical=names)
-    assert (cohort.n_rows, len(cohort.lesions), int(cohort.y_true.sum())) == (256, 252, 98)
-    assert cohort.n_patients == 252
-    assert cohort.count("excluded") == 4
-    assert cohort.count("quarantined") == 0
-    assert {p.code for p in cohort.problems if p.severity == "excluded"} == {"E01"}
-    assert cohort.clinical["age"].isna().sum() == 41
-    assert list(cohort.clinical) == names
-    lesion = cohort.lesions[2]
+    return read_breast_lesions_usg(root, clinical=CLINICAL, n_workers=2)
+
+
+def test_real_data_set(real):
+    assert (real.n_rows, len(real.lesions), int(real.y_true.sum())) == (256, 252, 98)
+    assert real.n_patients == 252
+    assert real.count("excluded") == 4
+    assert real.count("quarantined") == 0
+    assert {p.code for p in real.problems if p.severity == "excluded"} == {"E01"}
+    assert real.clinical["age"].isna().sum() == 41
+    assert list(real.clinical) == list(CLINICAL)
+    lesion = real.lesions[2]
     image = load_lesion(lesion)
     with Image.open(lesion.image) as picture, Image.open(lesion.masks[0]) as drawn:
         np.testing.assert_array_equal(image.pixels, np.asarray(picture)[..., 0])
         np.testing.assert_array_equal(image.mask, np.asarray(drawn)[..., 0] > 0)
     assert image.spacing_mm == pytest.approx((0.06944444, 0.06944444))
+
+
+def test_real_lesions_are_no_copies_and_their_copies_are_found(real):
+    """0 false pairs of 31,626, and every lesion that was flipped, shrunk and saved as JPEG."""
+    assert real.thumbnails.shape == (252, 2, 32, 32)
+    assert near_duplicates(real.thumbnails) == []
+    chosen = range(0, 252, 50)
+    copies = np.stack([_thumbnails_of_a_copy(load_lesion(real.lesions[i])) for i in chosen])
+    pairs = near_duplicates(np.concatenate([real.thumbnails, copies]))
+    assert [(p.first, p.second) for p in pairs] == [(i, 252 + k) for k, i in enumerate(chosen)]
+
+
+def _thumbnails_of_a_copy(lesion):
+    size = [3 * side // 4 for side in lesion.pixels.shape[::-1]]
+    stream = io.BytesIO()
+    small = Image.fromarray(lesion.pixels).resize(size, Image.Resampling.BILINEAR)
+    small.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(stream, "JPEG", quality=80)
+    mask = Image.fromarray(lesion.mask).resize(size, Image.Resampling.NEAREST)
+    return thumbnails(np.asarray(Image.open(stream)), np.asarray(mask)[:, ::-1])

@@ -195,7 +195,7 @@ def test_damage_never_escapes_as_a_decoder_error(tmp_path, kit):
     outcomes = set()
     for seed in sorted(tmp_path.glob("s.*")):
         original = seed.read_bytes()
-        for _ in range(60):
+        for _ in range(30):
             target = tmp_path / f"m{seed.name[1:]}"
             target.write_bytes(mutate(original, rng))
             for read in (lambda t=target: read_image(t), lambda t=target: read_mask([t], None)):

@@ -3,7 +3,7 @@
 import csv
 
 from her2.cohort import write_quarantine
-from her2.cohort.quarantine import COLUMNS, neutralise
+from her2.cohort.problems import COLUMNS, neutralise
 from her2.core.types import Problem
 
 

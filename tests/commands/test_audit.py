@@ -11,7 +11,8 @@ from her2.pipeline.leakage_checks import KNOWS_OUTCOME, single_areas
 
 QUICK = (
     "evaluation.n_folds=2", "evaluation.n_inner_folds=2", "evaluation.n_shuffles=3",
-    "trials.n_noise=2", "trials.n_planted=3", "trials.n_control=2", "selection.lasso_folds=3",
+    "controls.n_noise=2", "controls.n_planted=3", "controls.n_leaking=2",
+    "selection.lasso_folds=3",
     "compute.n_workers=1",
 )  # fmt: skip
 
@@ -148,8 +149,8 @@ def test_a_feature_that_knows_the_outcome_is_named_as_a_leak(
     ("setting", "named"),
     [
         ("evaluation.n_shuffles=0", "evaluation.n_shuffles"),
-        ("trials.n_noise=0", "trials.n_noise"),
-        ("trials.n_other=1", "trials"),
+        ("controls.n_noise=0", "controls.n_noise"),
+        ("controls.n_other=1", "controls.n_"),
         ("tracking=none", "tracking"),
         ("cohort.table=absent.csv", "absent.csv"),
     ],

@@ -68,7 +68,7 @@ def search(undrawn_command, tiny):
     """Return a function that searches and returns the command's end and the summary."""
 
     def run(root: Path, folder: Path, *more: str):
-        with mock.patch("her2.search.finish.search_figures", return_value={}):
+        with mock.patch("her2.search.search_page.search_figures", return_value={}):
             done = undrawn_command(*arguments(root, folder, tiny, *more))
         path = folder / "run" / "search.json"
         return done, json.loads(path.read_text()) if path.is_file() else None
@@ -126,11 +126,12 @@ def test_the_winner_is_judged_once_and_says_where_it_comes_from(search, split_co
 def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
     """The value is the mean AUC over folds of the recipe with the trial's settings."""
     from her2.cohort import read_cohort
-    from her2.core.settings import EvaluationSettings, SelectionSettings
+    from her2.core.settings import EvaluationSettings, SelectionSettings, StudySettings
     from her2.models.classifiers import Candidate, fit_pipeline, positive_probability, rank_auc
     from her2.models.splits import make_split
     from her2.pipeline.arm_definitions import selection_chain
-    from her2.pipeline.search_trial import only_training, search_folds
+    from her2.pipeline.run import training_set
+    from her2.pipeline.search_trial import only_training
 
     root = split_cohort()
     search(
@@ -140,9 +141,10 @@ def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
     )  # fmt: skip
     row = pd.read_csv(tmp_path / "run" / "trials.csv").iloc[0]
     everybody = read_cohort("folder", root=str(root), features=str(root / "features.csv"))
-    patients = only_training(everybody, make_split(everybody.lesions, seed=0))
-    evaluation = EvaluationSettings(n_folds=3, n_repeats=1)
-    training = search_folds(patients, evaluation, 0)
+    split = make_split(everybody.lesions, seed=0)
+    patients = only_training(everybody, split)
+    settings = StudySettings(evaluation=EvaluationSettings(n_folds=3, n_repeats=1))
+    training = training_set(patients, split, settings, draws=["search 0"])
     names = ("n_estimators", "learning_rate", "num_leaves", "min_child_samples", "reg_lambda",
              "colsample_bytree")  # fmt: skip
     whole = ("n_estimators", "num_leaves", "min_child_samples")
@@ -161,13 +163,13 @@ def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
 
 
 def test_a_trial_of_one_candidate_keeps_patients_together_in_its_selection():
-    from her2.core.settings import EvaluationSettings
+    from her2.core.settings import StudySettings
     from her2.pipeline.search_classify import _judged_folds
 
     of = study()
     arm, training = of.arm_that_knows_patients(), of.training
     arm = replace(arm, points=arm.points[:1])
-    folds = list(_judged_folds(arm, training, ["knows patients"], EvaluationSettings(), 0))
+    folds = list(_judged_folds(arm, training, ["knows patients"], StudySettings()))
     assert len(folds) == training.n_folds
 
 
@@ -267,7 +269,7 @@ def test_networks_are_searched_without_a_look_at_test_images(
 
     with (
         mock.patch.object(crops, "load_lesion", watched),
-        mock.patch("her2.search.finish.search_figures", return_value={}),
+        mock.patch("her2.search.search_page.search_figures", return_value={}),
     ):
         done = undrawn_command(
             "train", "-m", "hydra/sweeper=optuna", "+search=finetune", "trainer=smoke",

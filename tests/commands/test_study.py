@@ -9,7 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from own_numbers import printed_study
 from sklearn.metrics import brier_score_loss, confusion_matrix, roc_auc_score, roc_curve
+
+from her2.paper_checks import check
 
 ARMS = ["clinical", "radiomics", "deep_learning", "dlr", "combined"]
 FILES = [
@@ -22,7 +25,7 @@ TABLES = [
     "selected_features", "stability", "repeated_cv", "repeats", "performance", "importance",
     "shap", "grad_cam", "operating_points", "comparisons", "reclassification", "permutation",
     "sample_size", "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism",
-    "audit", "coherence", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
+    "audit", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
     "calibration_curve", "decision_curve",
 ]  # fmt: skip
 FIGURES = [
@@ -227,6 +230,11 @@ def test_a_null_has_its_reason_in_the_notes(study):
     for arm, name, numbers in each_performance(study.results):
         if None in (*numbers.values(), *numbers["hosmer_lemeshow"].values()):
             assert f"{arm}, {name}:" in notes
+
+
+def test_its_numbers_contradict_nothing(study):
+    tables = {path.stem: pd.read_csv(path) for path in (study.run_dir / "tables").glob("*.csv")}
+    assert check(printed_study(study.results, tables)) == []
 
 
 def test_counts_add_up(study, image_cohort):

@@ -8,7 +8,7 @@ import pytest
 
 from her2.commands import study as study_workflow
 from her2.models.nested_cv import Arm
-from her2.pipeline import fine_tuning
+from her2.pipeline import deep_features, fine_tuning
 
 TUNED = (
     "backbone.name=test_resnet", "backbone.weights=none", "trainer=smoke",
@@ -78,17 +78,17 @@ def test_networks_of_native_images_are_compared_and_not_kept(run_study, monkeypa
     asked = []
     fine_tune = fine_tuning.fine_tune
 
-    def spy(run, *settings, tracking, keeps, explains, **more):
-        asked.append((run.cohort.lesions[0].enhanced is not None, keeps, explains))
-        return fine_tune(run, *settings, tracking=tracking, keeps=keeps, explains=explains, **more)
+    def spy(run, *, keeps, **more):
+        asked.append((run.cohort.lesions[0].enhanced is not None, keeps))
+        return fine_tune(run, keeps=keeps, **more)
 
-    monkeypatch.setattr(fine_tuning, "fine_tune", spy)
+    monkeypatch.setattr(deep_features, "fine_tune", spy)
     run_dir, finished = run_study(
         "finetune", "enhance=bicubic", "enhance.compare=true", "enhance.n_evidence=0",
         "fusion.members=[clinical,dlr]", "backbone.n_explained=4",
     )  # fmt: skip
     assert finished.status == 0, finished.err
-    assert asked == [(False, False, False), (True, True, True)]
+    assert asked == [(False, False), (True, True)]
     evidence = pd.read_csv(run_dir / "tables" / "super_resolution.csv")
     gains = evidence[evidence["measure"].eq("auc_gain")]
     assert list(gains["family"]) == ["radiomics", "deep_learning", "dlr", "combined"]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -38,7 +39,7 @@ def test_outcomes_do_not_depend_on_the_engine(engine):
 
 @pytest.mark.parametrize("engine", [InProcess(), LocalPool(2)])
 def test_without_calls_nothing_is_started(engine, monkeypatch):
-    monkeypatch.setattr("her2.compute.child.subprocess.Popen", None)
+    monkeypatch.setattr("her2.compute.local_pool.subprocess.Popen", None)
     assert list(engine.run(calls.double, [])) == []
 
 
@@ -77,9 +78,21 @@ def test_a_process_killed_from_outside_is_replaced(tmp_path):
     assert len(list(tmp_path.iterdir())) == 6  # one call was begun twice
 
 
-def test_nothing_but_losses_is_told_as_what_it_is():
-    with pytest.raises(WorkerLost, match=r"10 in a row .* set compute\.n_workers lower"):
+def test_a_pool_whose_workers_all_die_is_a_sentence(monkeypatch):
+    monkeypatch.setattr("her2.compute.local_pool.LOST_FROM_THE_START", 3)
+    with pytest.raises(WorkerLost, match=r"3 in a row .* set compute\.n_workers lower"):
         outcomes(LocalPool(2), calls.die, [(i,) for i in range(20)])
+
+
+def test_a_script_needs_no_guard_of_its_main_module(tmp_path):
+    """As in a notebook: what it has run is not run again in every child."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from her2.compute import LocalPool\n"
+        "print(sorted(o.value for o in LocalPool(2).run(pow, [(2, 3), (3, 2)])))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.stdout == "[8, 9]\n"
 
 
 def test_a_child_that_cannot_start_is_a_sentence(monkeypatch):

@@ -1,7 +1,10 @@
 """Forests are scikit-learn's to the last bit, whichever way they are grown."""
 
+import importlib
+
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -122,3 +125,30 @@ def test_other_classifiers_are_fitted_as_they_are():
         plain = LogisticRegression().fit(X, y, sample_weight=given)
         found = fit_classifier(LogisticRegression(), X, y, given)
         assert class_probability(found, X).tobytes() == plain.predict_proba(X).tobytes()
+
+
+PRIVATE = ["_tree.Tree", "_tree.DepthFirstTreeBuilder", "_classes.CRITERIA_CLF",
+           "_classes.DENSE_SPLITTERS"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_scikit_learn_still_has_the_private_name(name):
+    module, attribute = name.split(".")
+    found = importlib.import_module(f"sklearn.tree.{module}")
+    assert hasattr(found, attribute), (
+        f"scikit-learn {sklearn.__version__} has no sklearn.tree.{name}: forests are grown by "
+        "scikit-learn itself, several times slower; adapt her2.compute.forests._Grower"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trees_are_grown_here_on_this_release_of_scikit_learn(kind):
+    """The names may stay and the arguments or the order of draws may change."""
+    X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 2
+    forest = kind(1, random_state=3).fit(X, y)
+    seed = int(np.random.RandomState(3).randint(np.iinfo(np.int32).max))
+    grower = forests._agreeing_grower(forest, X, y, None, seed)
+    assert grower is not None, (
+        f"scikit-learn {sklearn.__version__} grows another tree than "
+        "her2.compute.forests._Grower, or is called differently"
+    )

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from her2.core import run_folder
+from her2.core import places
 from her2.core.errors import BadConfig
 from her2.core.places import project_store
 from her2.core.run_folder import RunFolder, environment, git_state, lock_sha256
@@ -113,7 +113,7 @@ def test_the_environment_names_no_machine_and_no_time():
 
 
 def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder, "_project_root", lambda: tmp_path)
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "her2")
     assert git_state() == {"commit": None, "dirty": None}
     (tmp_path / ".git").mkdir()  # a broken repository
     assert git_state() == {"commit": None, "dirty": None}
@@ -121,11 +121,11 @@ def test_without_git_the_commit_is_unknown(tmp_path, monkeypatch):
 
 def test_the_lock_is_hashed_where_there_is_one(tmp_path, monkeypatch):
     assert len(lock_sha256() or "") == 64
-    monkeypatch.setattr(run_folder, "_project_root", lambda: tmp_path)
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "her2")
     assert lock_sha256() is None
 
 
 def test_an_installed_package_keeps_its_store_where_it_is_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder, "_project_root", lambda: tmp_path / "site-packages")
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "site-packages" / "her2")
     monkeypatch.chdir(tmp_path)
     assert project_store() == tmp_path / "mlruns"

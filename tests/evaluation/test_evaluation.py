@@ -11,14 +11,9 @@ from statsmodels.stats.proportion import proportion_confint
 from her2 import stats
 from her2.core.seeds import generator
 from her2.core.types import PREDICTION_COLUMNS
-from her2.evaluation import (
-    HONEST_ROLES,
-    REPEATED,
-    evaluate,
-    performance,
-    role_rows,
-    training_threshold,
-)
+from her2.evaluation import HONEST_ROLES, evaluate, role_rows
+from her2.evaluation.performance import performance, training_threshold
+from her2.evaluation.prediction_rows import REPEATED
 
 ARMS = ("clinical", "radiomics", "combined")
 N_FEATURES = {"clinical": 3, "radiomics": 8, "combined": 2}

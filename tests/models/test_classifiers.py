@@ -13,6 +13,7 @@ from her2.core.seeds import generator
 from her2.models.classifiers import (
     NAMES,
     Candidate,
+    SearchPlan,
     build,
     candidates,
     grid_search,
@@ -45,9 +46,13 @@ def training(seed: int = 0, n: int = 80, p: int = 12) -> tuple:
 
 def search(grids=LR, preparation=None, **changes):
     X, y, groups = training()
-    settings = {"n_folds": 4, "seed": 3, "name": "fold 0", **changes}
+    settings = {"n_folds": 4, "seed": 3, **changes}
+    name = settings.pop("name", "fold 0")
     preparation = preparation if preparation is not None else no_selection()
-    return grid_search(X, y, groups, preparation=preparation, points=candidates(grids), **settings)
+    return grid_search(
+        X, y, groups, preparation=preparation, points=candidates(grids),
+        plan=SearchPlan(**settings), name=name,
+    )  # fmt: skip
 
 
 def wide_chain():

@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from her2.core.errors import BadArgument, BadConfig
 from her2.core.seeds import generator
 from her2.models import classifiers, imbalance
-from her2.models.classifiers import NAMES, candidates, grid_search
+from her2.models.classifiers import NAMES, SearchPlan, candidates, grid_search
 from her2.models.imbalance import Balanced, at_prevalence, smote
 from her2.selection import no_selection, paper_chain
 from her2.stats import calibration
@@ -139,7 +139,7 @@ def search(method: str, n: int = 600):
     groups = np.arange(n)
     found = grid_search(
         X, y, groups, preparation=paper_chain(alpha=0.5, lasso_folds=3), points=points,
-        n_folds=5, seed=0, name="x",
+        plan=SearchPlan(5, 0), name="x",
     )  # fmt: skip
     return X, y, found
 
@@ -177,7 +177,7 @@ def test_made_up_rows_reach_neither_selection_nor_a_judged_fold():
         mock.patch.object(classifiers, "class_probability", ask),
     ):
         found = grid_search(
-            X, y, np.arange(200), preparation=chain, points=points, n_folds=4, seed=0, name="x"
+            X, y, np.arange(200), preparation=chain, points=points, plan=SearchPlan(4, 0), name="x"
         )
     assert sum(judged) == 200  # every given row once, and no other
     n_negative = [int((y[train] == 0).sum()) for train in _training_rows(y)]
@@ -214,8 +214,8 @@ def test_every_classifier_can_be_balanced_and_repeats_itself(classifier, method)
     points = candidates({"imbalance": method, classifier: {"fixed": fixed}})
     first, second = (
         grid_search(
-            X, y, np.arange(150), preparation=no_selection(), points=points, n_folds=3, seed=0,
-            name="x",
+            X, y, np.arange(150), preparation=no_selection(), points=points,
+            plan=SearchPlan(3, 0), name="x",
         )
         for _ in range(2)
     )  # fmt: skip

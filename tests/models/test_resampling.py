@@ -9,7 +9,7 @@ from small_study import study
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.models.classifiers import fit_pipeline, positive_probability
+from her2.models.classifiers import SearchPlan, fit_pipeline, positive_probability
 from her2.models.nested_cv import fit_arms
 from her2.models.resampling import (
     learning_curve,
@@ -124,7 +124,5 @@ def test_every_refit_tells_its_selection_which_rows_are_a_patient_s(strong, fitt
     learning_curve([arm], fitted, training, shares=[0.5], seed=SEED)
     shuffled_aucs(arm, fitted["radiomics"], training, n_shuffles=1, seed=SEED)
     assert selected_in_resamples(arm, training, n_resamples=1, seed=SEED).all()
-    table = optimism_of_pipelines(
-        [arm], training, n_folds=2, n_resamples=2, scoring="roc_auc", seed=SEED
-    )
+    table = optimism_of_pipelines([arm], training, n_resamples=2, plan=SearchPlan(2, SEED))
     assert len(table)

@@ -5,18 +5,8 @@ import pytest
 from scipy.optimize import linprog
 
 from her2.core.errors import BadArgument
-from her2.paper_checks import (
-    Area,
-    AreaComparison,
-    Brier,
-    ConfusionMatrix,
-    Printed,
-    PrintedStudy,
-    Rule,
-    Size,
-    auc_bounds,
-    check,
-)
+from her2.paper_checks import Printed, PrintedStudy, Rule, auc_bounds, check
+from her2.paper_checks.claims import Area, AreaComparison, Brier, ConfusionMatrix, Size
 from her2.stats import auc_interval, delong_test, operating_point, youden_threshold
 
 GRID = 200
@@ -122,8 +112,8 @@ def area(*texts: str, **claims: object) -> Area:
     return Area("Results", *map(Printed.read, texts), **claims)
 
 
-def found(claim: Area, *sizes: Size) -> list[Rule]:
-    return [x.rule for x in check(PrintedStudy(sizes=sizes, areas=(claim,)))]
+def found(claim: Area, *sizes: Size, matrices: tuple[ConfusionMatrix, ...] = ()) -> list[Rule]:
+    return [x.rule for x in check(PrintedStudy(sizes=sizes, areas=(claim,), matrices=matrices))]
 
 
 def test_rounded_rates_give_the_benefit_of_the_doubt():
@@ -135,17 +125,22 @@ def test_rounded_rates_give_the_benefit_of_the_doubt():
 
 
 def test_point_by_curve():
-    matrix = ConfusionMatrix("Results", "test", 19, 9, 24, 11)
-    verdicts = {curve: found(area("0.870", matrix=matrix, curve=curve)) for curve in CURVES}
+    matrices = (ConfusionMatrix("A", "test", 19, 9, 24, 11),)
+    verdicts = {
+        curve: found(area("0.870", matrix="A", curve=curve), matrices=matrices) for curve in CURVES
+    }
     assert verdicts == {"any": [], "concave": [Rule.AUC_POINT], "youden": [Rule.AUC_POINT]}
-    assert found(area("0.91", matrix=matrix, curve="any")) == [Rule.AUC_POINT]
+    assert found(area("0.91", matrix="A", curve="any"), matrices=matrices) == [Rule.AUC_POINT]
+    with pytest.raises(BadArgument, match="found 'B'"):
+        found(area("0.91", matrix="B"), matrices=matrices)
 
 
 CURVES = ("any", "concave", "youden")
 
 
 def test_a_matrix_without_positives_gives_no_point():
-    assert found(area("0.870", matrix=ConfusionMatrix("Results", "test", 0, 9, 24, 0))) == []
+    matrices = (ConfusionMatrix("A", "test", 0, 9, 24, 0),)
+    assert found(area("0.870", matrix="A"), matrices=matrices) == []
 
 
 def test_interval_around_the_auc():

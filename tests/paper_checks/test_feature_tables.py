@@ -1,16 +1,9 @@
 import pytest
 
 from her2.core.errors import BadArgument
-from her2.paper_checks import (
-    Definition,
-    FeatureSet,
-    Printed,
-    PrintedStudy,
-    Rule,
-    VarianceShares,
-    check,
-    image_types,
-)
+from her2.paper_checks import Printed, PrintedStudy, Rule, check
+from her2.paper_checks.claims import Definition, FeatureSet, VarianceShares
+from her2.paper_checks.feature_tables import image_types
 
 SIZES = {"first-order": 18, "GLCM": 22, "GLRLM": 16, "GLSZM": 16, "NGTDM": 5, "GLDM": 14}
 SHAPE = {"shape": 14}

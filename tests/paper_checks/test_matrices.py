@@ -1,8 +1,8 @@
 import pytest
 
 from her2.core.errors import BadArgument
-from her2.paper_checks import ConfusionMatrix, Printed, PrintedStudy, Rule, Size, check
-from her2.paper_checks.matrices import matrix_measures
+from her2.paper_checks import Printed, PrintedStudy, Rule, check
+from her2.paper_checks.claims import ConfusionMatrix, Size
 from her2.stats import operating_point
 
 SIZE = Size("Table 1", "test", 61, 15)
@@ -20,7 +20,7 @@ def found(*matrices: ConfusionMatrix, sizes: tuple[Size, ...] = (SIZE,)) -> list
 def test_measures_are_those_of_the_operating_point():
     y, p = [1] * 15 + [0] * 46, [0.9] * 11 + [0.1] * 4 + [0.9] * 12 + [0.1] * 34
     point = operating_point(y, p, 0.5)
-    for name, value in matrix_measures(matrix(11, 12, 34, 4)).items():
+    for name, value in matrix(11, 12, 34, 4).right_measures.items():
         assert value == getattr(point, name)
 
 
@@ -65,4 +65,4 @@ def test_measure_of_no_case():
 
 def test_unknown_measure_is_refused():
     with pytest.raises(BadArgument, match="found recall"):
-        found(matrix(11, 12, 34, 4, recall="0.733"))
+        matrix(11, 12, 34, 4, recall="0.733")

@@ -6,7 +6,9 @@ import pytest
 from scipy.stats import norm
 
 from her2.core.errors import BadArgument
-from her2.paper_checks import OddsRatio, Printed, PrintedStudy, Rule, Size, check, implied_level
+from her2.paper_checks import Printed, PrintedStudy, Rule, check
+from her2.paper_checks.claims import OddsRatio, Size
+from her2.paper_checks.odds_ratios import implied_level
 from her2.stats import univariable_logistic
 
 SIZE = Size("Table 1", "train", 140, 43)

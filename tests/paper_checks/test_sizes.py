@@ -1,8 +1,9 @@
 import pytest
 
 from her2.core.errors import BadArgument
-from her2.paper_checks import CountRow, Printed, PrintedStudy, Rule, Size, Total, check
-from her2.paper_checks.sizes import agreed_size, check_parts, check_sizes, known_cases
+from her2.paper_checks import Printed, PrintedStudy, Rule, check
+from her2.paper_checks.claims import CountRow, Size, Total
+from her2.paper_checks.sizes import agreed_size, known_cases
 
 PARTITION = {"all": ("train", "test")}
 
@@ -30,9 +31,7 @@ def test_a_row_that_does_not_add_up_is_found():
 
 def test_every_level_must_add_up():
     cells = row("er", all=(59, 142), train=(45, 96), test=(15, 46))
-    assert [
-        (x.found, x.expected) for x in check_parts(PrintedStudy(PARTITION, counts=(cells,)))
-    ] == [
+    assert [(x.found, x.expected) for x in check(PrintedStudy(PARTITION, counts=(cells,)))] == [
         ("train + test = 202", "201"),
         ("level 1: 45 + 15 = 60", "59"),
     ]
@@ -47,7 +46,7 @@ def test_missing_values_are_taken_off():
     right = CountRow("Table 1, er", {"all": (58, 140)}, missing=3)
     wrong = CountRow("Table 1, er", {"all": (58, 141)}, missing=3)
     assert check(PrintedStudy(PARTITION, sizes=(size,), counts=(right,))) == []
-    (one,) = check_sizes(PrintedStudy(PARTITION, sizes=(size,), counts=(wrong,)))
+    (one,) = check(PrintedStudy(PARTITION, sizes=(size,), counts=(wrong,)))
     assert (one.rule, one.found, one.expected) == (
         Rule.COHORT_SIZE,
         "199 of all",
@@ -60,7 +59,7 @@ def test_a_part_holds_at_most_its_cases_and_lacks_at_most_the_missing():
     for known, is_right in ((140, True), (137, True), (141, False), (136, False)):
         cells = CountRow("Table 1, er", {"train": (0, known)}, missing=3)
         study = PrintedStudy(PARTITION, sizes=(size,), counts=(cells,))
-        assert (check_sizes(study) == []) is is_right
+        assert (check(study) == []) is is_right
 
 
 def test_positive_cases_add_up_and_agree():

@@ -1,15 +1,24 @@
 """What a run costs adds up over the times that it was begun; memory is that of this run."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from her2.core.run_folder import RunFolder
+from her2.core.settings import BackboneSettings, StudySettings
 from her2.pipeline import cost
 from her2.pipeline.cost import LEDGER, charged, cost_entry, forget_peak, peak_memory_mb
 
-NETWORK = {"backbone": {"name": "resnet50", "weights": "none"}}
+NETWORK = StudySettings(backbone=BackboneSettings(name="resnet50", weights="none"))
+
+
+def entry_of(folder, seconds=None, *, has_network=False):
+    """The entry of a run in a folder that took some seconds, by step."""
+    watch = SimpleNamespace(seconds=seconds or {})
+    run = SimpleNamespace(folder=folder, settings=NETWORK, watch=watch)
+    return cost_entry(run, has_network=has_network)
 
 
 @pytest.fixture
@@ -33,7 +42,7 @@ def test_seconds_of_a_stopped_training_are_kept(folder, clock):
         raise KeyboardInterrupt
     with charged(folder):
         clock[0] += 3.5
-    entry = cost_entry(folder, NETWORK, {"fit": 1.25, "report": 40.0}, has_network=True)
+    entry = entry_of(folder, {"fit": 1.25, "report": 40.0}, has_network=True)
     assert entry["seconds"] == 13.75  # 9 + 3.5 of training and 1.25 of fitting, not the report
 
 
@@ -45,8 +54,8 @@ def test_what_was_written_survives_a_kill(folder, clock):
 
 
 def test_parameters_are_those_of_the_network_without_its_head(folder):
-    assert cost_entry(folder, NETWORK, {}, has_network=True)["parameters"] == 23_508_032
-    assert cost_entry(folder, {}, {}, has_network=False)["parameters"] is None
+    assert entry_of(folder, has_network=True)["parameters"] == 23_508_032
+    assert entry_of(folder)["parameters"] is None
 
 
 @pytest.mark.skipif(not cost.CLEAR.exists(), reason="only Linux can forget a peak")
@@ -62,12 +71,12 @@ def test_a_job_does_not_answer_for_the_memory_of_the_one_before():
 
 def test_a_run_that_only_reads_what_it_had_keeps_its_peak(folder, monkeypatch):
     monkeypatch.setattr(cost, "peak_memory_mb", lambda: 900.0)
-    cost_entry(folder, {}, {}, has_network=False)
+    entry_of(folder)
     monkeypatch.setattr(cost, "peak_memory_mb", lambda: 300.0)
-    assert cost_entry(folder, {}, {}, has_network=False)["peak_memory_mb"] == 900.0
+    assert entry_of(folder)["peak_memory_mb"] == 900.0
 
 
 def test_memory_of_a_gpu_is_named_apart(folder, monkeypatch):
     monkeypatch.setattr(cost, "_gpu_peak", lambda: {"peak_gpu_memory_mb": 1234.56})
-    entry = cost_entry(folder, {}, {}, has_network=False)
+    entry = entry_of(folder)
     assert entry["peak_gpu_memory_mb"] == 1234.6

@@ -21,6 +21,7 @@ from her2.core.settings import (
     EvaluationSettings,
     GeneratorSettings,
     SplitSettings,
+    StudySettings,
     TrackingSettings,
 )
 from her2.models.nested_cv import Signature, TrainingSet
@@ -106,8 +107,9 @@ def test_a_run_leaves_generator_evidence_previews_and_history(enhanced, canary):
 
 
 SETTINGS = EnhanceSettings(
-    "srgan", generator=GeneratorSettings(1, 4), discriminator_channels=4, max_steps_pixel=3,
-    max_steps_adversarial=2, steps_per_epoch=2, patch_size=8, batch_size=2, tile_size=32,
+    method="srgan", generator=GeneratorSettings(n_blocks=1, n_channels=4),
+    discriminator_channels=4, max_steps_pixel=3, max_steps_adversarial=2, steps_per_epoch=2,
+    patch_size=8, batch_size=2, tile_size=32,
     accelerator="cpu", n_evidence=3,
 )  # fmt: skip
 ONE = ComputeSettings(n_workers=1)
@@ -115,22 +117,25 @@ ONE = ComputeSettings(n_workers=1)
 
 def opened(root, run_dir, seed=0):
     """A run of a cohort of which half is held out."""
-    return open_run(
-        run_dir, {}, cohort=CohortSettings("folder", str(root)), split=SplitSettings(0.5),
-        evaluation=EvaluationSettings(n_repeats=1, n_folds=2), compute=ONE, seed=seed, cache=None,
+    settings = StudySettings(
+        cohort=CohortSettings(root=str(root)), split=SplitSettings(test_size=0.5),
+        evaluation=EvaluationSettings(n_repeats=1, n_folds=2), compute=ONE, seed=seed,
     )  # fmt: skip
+    return open_run("study", settings, run_dir)
 
 
 UNTRACKED = TrackingSettings(enabled=False)
 
 
 def enhance(run, cache, settings=SETTINGS, seed=0, tracking=UNTRACKED):
-    return enhanced_run(run, settings, tracking=tracking, compute=ONE, cache=str(cache), seed=seed)
+    changed = replace(
+        run.settings, enhance=settings, tracking=tracking, cache=str(cache), seed=seed
+    )
+    return enhanced_run(replace(run, settings=changed))
 
 
 def test_previews_can_be_watched_while_the_generator_learns(image_cohort, new_store, tmp_path):
     run, uri = opened(image_cohort, tmp_path / "run"), new_store()
-    run.config.update(command="study", seed=0)
     enhance(run, tmp_path / "cache", tracking=TrackingSettings(uri=uri))
     client = MlflowClient(tracking_uri=uri)
     live = client.get_run(open_run_id(tmp_path / "run"))

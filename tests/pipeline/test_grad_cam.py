@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.core.settings import BackboneSettings
+from her2.core.settings import BackboneSettings, StudySettings
 from her2.explain.saliency import DELETION_GAIN, ENRICHMENT, SHARE_INSIDE
 from her2.pipeline.grad_cam import FINAL, N_TESTED, OUT_OF_FOLD, _doubts, _heads, _plan
 from her2.pipeline.grad_cam_figures import shown
@@ -156,7 +156,7 @@ def test_a_head_that_is_not_linear_leaves_a_note_and_no_maps(monkeypatch):
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from her2.pipeline.grad_cam import explain_study
+    from her2.pipeline.grad_cam import explain_frozen
 
     X, y = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
     forest = Pipeline([("z", StandardScaler()), ("c", RandomForestClassifier(2))]).fit(X, y)
@@ -164,7 +164,8 @@ def test_a_head_that_is_not_linear_leaves_a_note_and_no_maps(monkeypatch):
     fitted = SimpleNamespace(by_fold=(search, search, search), final=search)
     run = run_of(12)
     run.training.from_fold = lambda k, p: p
-    found = explain_study(run, fitted, BackboneSettings("resnet18", "none"), seed=0)
+    run.settings = StudySettings(backbone=BackboneSettings(name="resnet18", weights="none"))
+    found = explain_frozen(run, fitted)
     assert found.rows.empty and found.table(0.5).empty
     assert "found RandomForestClassifier" in found.notes[0]
 
@@ -190,8 +191,8 @@ def test_the_shown_lesions_do_not_depend_on_the_order_of_rows():
 
 
 def test_settings_refuse_no_lesion():
-    with pytest.raises(ValueError, match="grad_cam=false"):
-        replace(BackboneSettings("resnet18", "none"), n_explained=-1)
+    with pytest.raises(ValueError, match=r"n_explained of at least 1"):
+        replace(BackboneSettings(name="resnet18", weights="none"), n_explained=-1)
 
 
 def kept(fold, number=0):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from her2.evaluation.units import by_patient
+from her2.evaluation import by_patient
 from her2.pipeline.resampling_checks import Refits, learning_table
 
 N_PATIENTS, N_VIEWS = 60, 3

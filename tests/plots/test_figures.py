@@ -15,12 +15,11 @@ from her2.plots import (
     calibration_figure,
     comparison_figure,
     confusion_figure,
-    decision_curve_figure,
+    decision_curve_panels,
     example_figure,
     flow_figure,
-    prediction_figure,
     prediction_histogram_panels,
-    roc_figure,
+    prediction_panels,
     roc_panels,
 )
 from her2.plots.style import ARM_COLOURS, arm_colour, arms_in_order
@@ -33,7 +32,7 @@ def example(shape=(40, 60)):
 
 
 def test_roc_legend_has_every_arm_with_its_interval(study):
-    shown = texts(roc_figure(study.curves["test"], study.auc["test"], title="Test"))
+    shown = texts(roc_panels({"Test": (study.curves["test"], study.auc["test"])}))
     value, low, high = study.auc["test"]["dlr"]
     assert f"Deep learning radiomics:  {value:.3f} ({low:.3f}–{high:.3f})" in shown
 
@@ -41,21 +40,21 @@ def test_roc_legend_has_every_arm_with_its_interval(study):
 def test_an_arm_without_auc_is_named_as_not_estimable(study):
     auc = {**study.auc["test"], "clinical": (None, None, None)}
     curves = study.curves["test"].query("arm != 'clinical'")
-    assert "Clinical:  not estimable" in texts(roc_figure(curves, auc, title="Test"))
+    assert "Clinical:  not estimable" in texts(roc_panels({"Test": (curves, auc)}))
 
 
 def test_roc_line_passes_through_the_points_it_was_given():
     points = pd.DataFrame(
         {"arm": "dlr", "false_positive_rate": [0, 0.25, 1], "sensitivity": [0, 0.75, 1]}
     )
-    figure = roc_figure(points, {"dlr": (0.75, 0.5, 0.9)}, title="Test")
+    figure = roc_panels({"Test": (points, {"dlr": (0.75, 0.5, 0.9)})})
     lines = [line.get_xydata().tolist() for line in figure.axes[0].lines]
     assert [[0, 0], [0.25, 0.75], [1, 1]] in lines
 
 
 def test_an_arm_has_the_same_colour_in_every_figure(study):
-    roc = roc_figure(study.curves["test"], study.auc["test"], title="Test")
-    decision = decision_curve_figure(study.decision["test"], title="Test")
+    roc = roc_panels({"Test": (study.curves["test"], study.auc["test"])})
+    decision = decision_curve_panels({"Test": study.decision["test"]})
     for figure in (roc, decision):
         colours = {to_hex(line.get_color()).lower() for line in figure.axes[0].lines}
         assert {colour.lower() for colour in ARM_COLOURS.values()} <= colours
@@ -72,7 +71,7 @@ def test_an_unknown_arm_has_a_colour_that_does_not_depend_on_the_others():
 
 
 def test_decision_curve_keeps_treat_all_from_squeezing_the_models(study):
-    figure = decision_curve_figure(study.decision["test"], title="Test")
+    figure = decision_curve_panels({"Test": study.decision["test"]})
     low, high = figure.axes[0].get_ylim()
     assert low > -0.2 and high > 0.2
     assert {"Treat all", "Treat none"} <= set(texts(figure).split("\n"))
@@ -95,19 +94,19 @@ def treat_all(prevalence):
 
 @pytest.mark.parametrize(("prevalence", "end"), [(0.295, 0.8), (0.05, 0.3), (0.6, 1.0)])
 def test_decision_curve_ends_at_a_multiple_of_the_prevalence(prevalence, end):
-    figure = decision_curve_figure(treat_all(prevalence), title="Test")
+    figure = decision_curve_panels({"Test": treat_all(prevalence)})
     assert figure.axes[0].get_xlim()[1] == pytest.approx(end)
 
 
 def test_decision_curve_without_treat_all_shows_its_whole_range():
-    figure = decision_curve_figure(decision([-0.1, -0.2, -0.3]), title="Test")
+    figure = decision_curve_panels({"Test": decision([-0.1, -0.2, -0.3])})
     assert figure.axes[0].get_xlim()[1] == pytest.approx(0.3)
 
 
 def test_decision_curve_draws_the_band_of_the_last_arm_alone():
     first = decision([0.3, 0.2], low=[0.0, 0.0], high=[0.9, 0.9]).assign(arm="clinical")
     last = decision([0.3, 0.2], low=[0.1, 0.05], high=[0.5, 0.4])
-    figure = decision_curve_figure(pd.concat([last, first]), title="Test")
+    figure = decision_curve_panels({"Test": pd.concat([last, first])})
     (band,) = figure.axes[0].collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.05, 0.5)
@@ -116,7 +115,7 @@ def test_decision_curve_draws_the_band_of_the_last_arm_alone():
 
 @pytest.mark.parametrize("columns", [{}, {"low": np.nan, "high": np.nan}])
 def test_decision_curve_without_intervals_has_no_band(columns):
-    figure = decision_curve_figure(decision([0.3, 0.2], **columns), title="Test")
+    figure = decision_curve_panels({"Test": decision([0.3, 0.2], **columns)})
     assert not figure.axes[0].collections and "95 % CI" not in texts(figure)
 
 
@@ -197,7 +196,7 @@ def test_confusion_shows_counts_and_says_where_there_are_none(study):
 
 def test_prediction_bars_start_at_the_threshold():
     table = pd.DataFrame({"y_true": [1, 0], "y_prob": [0.2, 0.9]})
-    figure = prediction_figure(table, 0.4, title="Test")
+    figure = prediction_panels({"Test": (table, 0.4)})
     segments = [s.tolist() for c in figure.axes[0].collections for s in c.get_segments()]
     assert segments == [[[2.0, 0.4], [2.0, 0.9]], [[1.0, 0.4], [1.0, 0.2]]]
     assert "0.400" in texts(figure)
@@ -205,7 +204,7 @@ def test_prediction_bars_start_at_the_threshold():
 
 def test_a_million_predictions_do_not_become_a_million_vector_lines():
     table = pd.DataFrame({"y_true": [0, 1] * 1000, "y_prob": np.linspace(0, 1, 2000)})
-    figure = prediction_figure(table, None, title="Test")
+    figure = prediction_panels({"Test": (table, None)})
     assert all(c.get_rasterized() for c in figure.axes[0].collections)
 
 
@@ -261,8 +260,8 @@ def test_example_without_a_mask_pixel_has_no_outline():
 def test_empty_inputs_still_give_a_figure():
     curves = pd.DataFrame(columns=["arm", "false_positive_rate", "sensitivity"], dtype=float)
     benefit = pd.DataFrame(columns=["arm", "threshold_probability", "net_benefit"], dtype=float)
-    assert roc_figure(curves, {}, title="None").axes
-    assert decision_curve_figure(benefit, title="None").axes
+    assert roc_panels({"None": (curves, {})}).axes
+    assert decision_curve_panels({"None": benefit}).axes
     assert confusion_figure({}).axes
 
 
@@ -273,5 +272,5 @@ def test_the_callers_settings_are_left_alone(study):
 
 
 def test_titles_are_text_and_not_mathematics(study):
-    shown = texts(roc_figure(study.curves["test"], study.auc["test"], title="$\\frac{"))
+    shown = texts(roc_panels({"$\\frac{": (study.curves["test"], study.auc["test"])}))
     assert "$\\frac{" in shown

@@ -73,12 +73,12 @@ def example():
 
 
 FIGURES = {
-    "roc": lambda s: plots.roc_figure(s.curves["test"], s.auc["test"], title="Test"),
+    "roc": lambda s: plots.roc_panels({"Test": (s.curves["test"], s.auc["test"])}),
     "roc_panels": lambda s: plots.roc_panels({r: (s.curves[r], s.auc[r]) for r in s.curves}),
     "roc_points": roc_with_points,
     "calibration": lambda s: plots.calibration_figure(s.calibration["test"], title="Test"),
     "calibration_full": full_calibration,
-    "decision": lambda s: plots.decision_curve_figure(s.decision["test"], title="Test"),
+    "decision": lambda s: plots.decision_curve_panels({"Test": s.decision["test"]}),
     "decision_panels": lambda s: plots.decision_curve_panels(s.decision),
     "decision_band": lambda s: plots.decision_curve_panels(
         {
@@ -87,9 +87,7 @@ FIGURES = {
         }
     ),
     "confusion": lambda s: plots.confusion_figure(s.arms),
-    "prediction": lambda s: plots.prediction_figure(
-        s.predictions["test"]["dlr"], 0.3, title="Test"
-    ),
+    "prediction": lambda s: plots.prediction_panels({"Test": (s.predictions["test"]["dlr"], 0.3)}),
     "prediction_panels": lambda s: plots.prediction_panels(
         {"A": (s.predictions["test"]["dlr"], 0.3), "B": (s.predictions["test"]["dlr"], None)}
     ),

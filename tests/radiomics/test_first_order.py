@@ -7,7 +7,7 @@ from radiomics.firstorder import RadiomicsFirstOrder
 
 from her2.core.seeds import generator
 from her2.radiomics.first_order import _percentile, first_order_features
-from her2.radiomics.grey_levels import digitised
+from her2.radiomics.grey_levels import digitise
 from her2.radiomics.parameters import FIRST_ORDER
 
 RANDOM = generator(0, "first order")
@@ -25,7 +25,7 @@ SAMPLES = {
 
 def features(values: np.ndarray) -> dict[str, float]:
     inside = np.ones((1, len(values)), dtype=bool)
-    return first_order_features(values, digitised(values, inside, 25).counts, 0.03)
+    return first_order_features(values, digitise(values, inside, 25).counts, 0.03)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

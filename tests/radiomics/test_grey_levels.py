@@ -6,7 +6,7 @@ from radiomics import imageoperations
 
 from her2.core.errors import InputProblem
 from her2.core.seeds import generator
-from her2.radiomics.grey_levels import MAX_LEVELS, digitised
+from her2.radiomics.grey_levels import MAX_LEVELS, digitise
 
 VALUES = {
     "whole levels": generator(0, "levels").integers(0, 256, 60).astype(float),
@@ -30,10 +30,10 @@ def test_levels_are_those_of_pyradiomics(name, bin_width):
     whole[0, inside] = values
     if np.ptp(values) / bin_width > MAX_LEVELS:
         with pytest.raises(InputProblem, match="more than 2000 bins"):
-            digitised(values, inside, bin_width)
+            digitise(values, inside, bin_width)
         return
     expected, _ = imageoperations.binImage(whole, inside[np.newaxis], binWidth=bin_width)
-    found = digitised(values, inside, bin_width)
+    found = digitise(values, inside, bin_width)
     np.testing.assert_array_equal(found.image, expected)
     levels, counts = np.unique(expected[0, inside], return_counts=True)
     assert found.levels.tolist() == levels.tolist()
@@ -42,5 +42,5 @@ def test_levels_are_those_of_pyradiomics(name, bin_width):
 
 
 def test_bins_are_half_open_and_start_at_a_multiple_of_the_width():
-    found = digitised(np.array([54.0, 74.999, 75.0, 166.0]), np.ones((2, 2), dtype=bool), 25)
+    found = digitise(np.array([54.0, 74.999, 75.0, 166.0]), np.ones((2, 2), dtype=bool), 25)
     assert found.image.tolist() == [[[1, 1], [2, 5]]]

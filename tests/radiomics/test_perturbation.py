@@ -12,9 +12,9 @@ from her2.radiomics.perturbation import (
     KINDS,
     MASK_KINDS,
     Perturbation,
-    dilated,
-    eroded,
-    shifted,
+    dilate,
+    erode,
+    shift_mask,
 )
 from her2.radiomics.region import Length
 
@@ -92,7 +92,7 @@ def test_a_wavy_contour_moves_in_and_out_by_its_standard_deviation():
 
 def test_erosion_and_dilation_are_each_other_s_complement():
     mask = lesion().mask
-    assert np.array_equal(eroded(mask, 0.3, (0.1, 0.1)), ~dilated(~mask, 0.3, (0.1, 0.1)))
+    assert np.array_equal(erode(mask, 0.3, (0.1, 0.1)), ~dilate(~mask, 0.3, (0.1, 0.1)))
 
 
 def test_a_size_below_a_pixel_is_a_pixel():
@@ -105,8 +105,8 @@ def test_a_size_below_a_pixel_is_a_pixel():
 def test_what_is_eroded_away_or_shifted_out_is_empty():
     image = lesion()
     assert not Perturbation("erosion", Length(5.0)).of(image, "x").mask.any()
-    assert not shifted(image.mask, SIDE + 3, 0).any()
-    assert np.array_equal(shifted(shifted(image.mask, 4, -7), -4, 7), image.mask)
+    assert not shift_mask(image.mask, SIDE + 3, 0).any()
+    assert np.array_equal(shift_mask(shift_mask(image.mask, 4, -7), -4, 7), image.mask)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -12,9 +12,9 @@ from pyradiomics_oracle import difference, disc, images, masks, plain, speckle, 
 from her2.core.errors import BadConfig, InputProblem
 from her2.core.seeds import generator
 from her2.radiomics import extract_features
-from her2.radiomics.packages import check_packages
+from her2.radiomics.local_patterns import uniform_patterns
 from her2.radiomics.parameters import Preset, us2d, volume_1834
-from her2.radiomics.plane_patterns import uniform_patterns
+from her2.radiomics.pyradiomics_engine import check_packages
 from her2.radiomics.roi import SliceLesion
 
 

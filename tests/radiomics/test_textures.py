@@ -7,10 +7,9 @@ from radiomics import getFeatureClasses
 
 from her2.core.seeds import generator
 from her2.radiomics.co_occurrence import co_occurrence_features
-from her2.radiomics.grey_levels import digitised
+from her2.radiomics.grey_levels import digitise
 from her2.radiomics.parameters import FAMILIES, GLCM
-from her2.radiomics.size_matrix import size_statistics
-from her2.radiomics.textures import texture_features, tone_difference_features
+from her2.radiomics.textures import size_statistics, texture_features, tone_difference_features
 
 SHAPE = (17, 21)
 RANDOM = generator(0, "textures")
@@ -46,13 +45,13 @@ def test_features_are_those_of_pyradiomics(image, mask):
         expected = by_pyradiomics(picture, region)
         rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
         inside = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        found = texture_features(digitised(picture[region].astype(float), inside, 1))
+        found = texture_features(digitise(picture[region].astype(float), inside, 1))
     assert set(found) == set(expected)
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
 
 
 def test_a_flat_lesion_is_perfectly_uniform():
-    grey = digitised(np.full(12, 80.0), np.ones((3, 4), dtype=bool), 25)
+    grey = digitise(np.full(12, 80.0), np.ones((3, 4), dtype=bool), 25)
     with quiet():
         found = texture_features(grey)
     assert found["glcm_JointEnergy"] == found["glcm_MaximumProbability"] == 1
@@ -85,13 +84,13 @@ def test_an_empty_direction_is_left_out_of_the_mean():
     assert found == expected
     assert list(nothing) == list(GLCM)
     assert np.isnan(list(nothing.values())).all()
-    assert size_statistics(padded, levels) == size_statistics(random, levels)
-    assert np.isnan(size_statistics(np.zeros((4, 4, 2)), levels).entropy)
+    assert size_statistics(padded, levels).tolist() == size_statistics(random, levels).tolist()
+    assert np.isnan(size_statistics(np.zeros((4, 4, 2)), levels)).all()
 
 
 def test_tone_differences_of_a_hand_example():
     """The one 1 differs by 1 from its three neighbours, each 2 by a third from its own."""
-    grey = digitised(np.array([1.0, 2, 2, 2]), np.ones((2, 2), dtype=bool), 1)
+    grey = digitise(np.array([1.0, 2, 2, 2]), np.ones((2, 2), dtype=bool), 1)
     found = texture_features(grey)
     assert found["ngtdm_Coarseness"] == pytest.approx(1 / (0.25 * 1 + 0.75 * 1))
     assert found["ngtdm_Busyness"] == pytest.approx(1 / (2 * abs(0.25 - 1.5)))

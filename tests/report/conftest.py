@@ -10,7 +10,7 @@ import pytest
 from report_samples import build_figures as placeholders
 from report_samples import build_tables
 
-from her2.plots import comparison_figure, confusion_figure, flow_figure, prediction_figure
+from her2.plots import comparison_figure, confusion_figure, flow_figure, prediction_panels
 from her2.report import ReportInput
 
 AREAS = {
@@ -157,10 +157,10 @@ def build_figures(results: dict) -> dict:
     predictions = pd.DataFrame({"y_true": [0, 1] * 20, "y_prob": rng.uniform(0, 1, 40)})
     return placeholders() | {
         "flow": flow_figure(FLOW),
-        "predictions_dlr_test": prediction_figure(predictions, 0.3, title="Test"),
+        "predictions_dlr_test": prediction_panels({"Test": (predictions, 0.3)}),
         "confusion": confusion_figure(results["arms"]),
         "comparisons": comparison_figure(results["comparisons"]),
-        "lasso_path": prediction_figure(predictions, None, title="Unknown to the report"),
+        "lasso_path": prediction_panels({"Unknown to the report": (predictions, None)}),
     }
 
 

@@ -3,11 +3,11 @@
 import copy
 
 from her2.report.headline import (
-    alarms,
+    headline_alarms,
     headline_arms,
     headline_columns,
+    headline_sentences,
     leading_arm,
-    sentences,
 )
 
 
@@ -35,12 +35,13 @@ def test_repeated_cross_validation_leads_where_a_study_has_it(report):
     assert leading_arm(results) == "radiomics"
     assert headline_columns(results) == ["Repeated cross-validation", "Test (single split)"]
     assert (
-        "Over 20 repeats of 5-fold cross-validation the arm “Radiomics”" in sentences(results)[1]
+        "Over 20 repeats of 5-fold cross-validation the arm “Radiomics”"
+        in headline_sentences(results)[1]
     )
     older = without_repeats(results)
     assert leading_arm(older) == "combined"
     assert headline_columns(older)[0] == "Training, out of fold"
-    assert sentences(older)[1].startswith(
+    assert headline_sentences(older)[1].startswith(
         "Out of fold on the training patients the arm “Combined”"
     )
 
@@ -54,32 +55,37 @@ def test_an_arm_that_was_not_repeated_is_not_estimable_and_does_not_lead(report)
 
 
 def test_an_interval_that_includes_one_half_is_said(report):
-    text = " ".join(sentences(with_test_area(report.results, "combined", 0.6, 0.45, 0.75)))
+    text = " ".join(
+        headline_sentences(with_test_area(report.results, "combined", 0.6, 0.45, 0.75))
+    )
     assert "includes 0.5" in text and "0.600 (95 % CI 0.450 to 0.750)" in text
-    text = " ".join(sentences(with_test_area(report.results, "combined", 0.3, 0.2, 0.4)))
+    text = " ".join(headline_sentences(with_test_area(report.results, "combined", 0.3, 0.2, 0.4)))
     assert "lies below 0.5" in text
 
 
 def test_comparisons_are_counted_after_correction(report):
-    assert "None of the 10 comparisons" in " ".join(sentences(report.results))
+    assert "None of the 10 comparisons" in " ".join(headline_sentences(report.results))
     changed = copy.deepcopy(report.results)
     next(c for c in changed["comparisons"] if c["role"] == "test")["p_holm"] = 0.02
-    assert "1 of 10 comparisons" in " ".join(sentences(changed))
+    assert "1 of 10 comparisons" in " ".join(headline_sentences(changed))
 
 
 def test_too_good_a_result_rings_an_alarm(report):
-    assert alarms(report.results) == []
-    assert "Clinical" in alarms(with_test_area(report.results, "clinical", 0.96, 0.9, 1.0))[0]
+    assert headline_alarms(report.results) == []
+    assert (
+        "Clinical"
+        in headline_alarms(with_test_area(report.results, "clinical", 0.96, 0.9, 1.0))[0]
+    )
     results = copy.deepcopy(report.results)
     results["arms"]["dlr"]["repeated_cv"]["auc"] = 0.97
-    assert "Deep learning radiomics" in alarms(results)[0]
+    assert "Deep learning radiomics" in headline_alarms(results)[0]
 
 
 def test_nothing_estimable_is_said(sparse_report):
     results = copy.deepcopy(sparse_report.results)
     del results["arms"]["clinical"]
     assert leading_arm(results) is None
-    assert "No arm has an out-of-fold AUC" in " ".join(sentences(results))
+    assert "No arm has an out-of-fold AUC" in " ".join(headline_sentences(results))
     assert headline_arms(results)[0].estimates[1].whisker is None
 
 

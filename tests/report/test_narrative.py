@@ -5,13 +5,13 @@ import copy
 import pandas as pd
 import pytest
 
-from her2.report.frames import frames
-from her2.report.narrative import SENTENCES, failed_checks, listed, narrative
+from her2.report.narrative import SENTENCES, failed_checks, in_words, narrative
+from her2.report.report_tables import all_tables
 
 
 @pytest.fixture(scope="module")
 def tables(report):
-    return frames(report)
+    return all_tables(report)
 
 
 def said(anchor, results, tables):
@@ -33,7 +33,7 @@ def said(anchor, results, tables):
         ("confusion", "found 11 of 15 positive test patients and called 14 of 46 negative ones"),
         ("nomogram", "AUC 0.830 as fitted, 0.809 corrected"),
         ("robustness", "Radiomics 0.41 and Deep learning radiomics 0.39."),
-        ("robustness", "The p of interaction in subgroups is nowhere below .05."),
+        ("robustness", "The p of interaction in subgroups is below .05 for no variable."),
         ("model-selection", "Clinical lightgbm"),
         ("audit", "4 of 4 checks of the protocol passed."),
     ],
@@ -66,7 +66,7 @@ def test_an_interaction_is_named(report, tables):
 
 @pytest.mark.parametrize("anchor", sorted(SENTENCES))
 def test_tables_without_rows_or_columns_leave_no_broken_sentence(sparse_report, anchor):
-    given = frames(sparse_report)
+    given = all_tables(sparse_report)
     for sentence in narrative(anchor, sparse_report.results, given):
         assert sentence.endswith(".") and "nan" not in sentence and "None o" not in sentence[:4]
     names = set(given) - {"flow_counts", "model_selection"}
@@ -79,11 +79,11 @@ def test_tables_without_rows_or_columns_leave_no_broken_sentence(sparse_report, 
 def test_nothing_estimable_is_said(sparse_report):
     results = copy.deepcopy(sparse_report.results)
     del results["arms"]["clinical"]
-    assert "No AUC could be estimated" in said("performance", results, frames(sparse_report))
+    assert "No AUC could be estimated" in said("performance", results, all_tables(sparse_report))
     assert said("roc", results, {}) == said("confusion", results, {}) == ""
 
 
 def test_a_list_of_names_reads_as_a_sentence():
-    assert [listed(list("abcdef"[:n])) for n in (0, 1, 2, 6)] == [
+    assert [in_words(list("abcdef"[:n])) for n in (0, 1, 2, 6)] == [
         "", "a", "a and b", "a, b, c, d, e and 1 other",
     ]  # fmt: skip

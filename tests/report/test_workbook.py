@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from her2.report import write_tables
-from her2.report.workbook import sheet_names, workbook_bytes
+from her2.report.table_files import sheet_names, workbook_bytes
 
 FORMULAS = (
     "=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "=HYPERLINK(\"http://x\")", "=cmd|' /C'!A0",
@@ -81,7 +81,7 @@ def test_sheet_names_are_short_and_unique_whatever_their_case():
 
 def test_the_contents_name_every_table_and_a_too_long_one_stays_in_its_csv():
     tables = {"short": pd.DataFrame({"n": [1]}), "long": pd.DataFrame({"n": range(20)})}
-    with mock.patch("her2.report.workbook.MAX_ROWS", 10):
+    with mock.patch("her2.report.table_files.MAX_ROWS", 10):
         book = opened(workbook_bytes(tables))
     assert book.sheetnames == ["contents", "short"]
     rows = [[cell.value for cell in row] for row in book["contents"].iter_rows()]

@@ -43,7 +43,7 @@ def search_here(app) -> Callable[..., "optuna.Study"]:
             mock.patch.object(sys, "argv", ["app"]),
             nullcontext()
             if draws
-            else mock.patch("her2.search.finish.search_figures", return_value={}),
+            else mock.patch("her2.search.search_page.search_figures", return_value={}),
         ):
             try:
                 module.main(str(app.folder), *app.arguments(place, *overrides))
@@ -58,6 +58,6 @@ def search_here(app) -> Callable[..., "optuna.Study"]:
 
 
 def load_storage(place: str) -> "optuna.storages.BaseStorage":
-    from her2.search.storage import open_storage, storage_place
+    from her2.search.storage import open_storage, storage_address
 
-    return open_storage(storage_place(place, None))
+    return open_storage(storage_address(place))

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 from search_app import App, load
 
-from her2.core import launcher, run_folder
+from her2.core import launcher, places
 
 X = ("x=interval(-1,1)", "hydra.sweeper.n_trials=6", "failing_at=[2]")
 LAUNCHERS = {
@@ -34,7 +34,7 @@ def test_trials_run_in_the_workers_of_a_launcher(app: App, package):
 
 
 def test_the_worst_status_of_all_processes_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder, "project_store", lambda: tmp_path)
+    monkeypatch.setattr(places, "project_store", lambda: tmp_path)
     statuses = launcher.JobStatuses()
     statuses.add(0)
     assert list(tmp_path.iterdir()) == []  # no file for jobs of this process
@@ -51,9 +51,7 @@ def no_device(monkeypatch):
     monkeypatch.setattr(launcher, "_claimed", [])
     monkeypatch.delenv(launcher.VISIBLE, raising=False)
     yield
-    for handle in launcher._claimed:
-        if handle >= 0:
-            os.close(handle)
+    launcher._claimed.clear()
 
 
 def test_workers_share_out_devices_by_locks(tmp_path, no_device, monkeypatch, caplog):

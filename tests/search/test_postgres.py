@@ -75,13 +75,13 @@ def overrides(name: str, *more: str) -> tuple[str, ...]:
 def trials(server: str, name: str, monkeypatch) -> list:
     import optuna
 
-    from her2.search.storage import open_storage, storage_place
+    from her2.search.storage import open_storage, storage_address
 
     monkeypatch.setenv("HER2_TEST_PASSWORD", PASSWORD)
-    storage = open_storage(storage_place(server, "HER2_TEST_PASSWORD"))
+    storage = open_storage(storage_address(server), "HER2_TEST_PASSWORD")
     found = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
     storage.remove_session()
-    storage._backend.engine.dispose()
+    storage.engine.dispose()
     return found
 
 

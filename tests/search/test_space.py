@@ -2,15 +2,23 @@
 
 import itertools
 
+import optuna
 import pytest
 import yaml
 
 from her2.core.errors import BadConfig, MissingInput
-from her2.search.composing import key_of
-from her2.search.hydra_text import hydra_text, python_value
-from her2.search.short_names import short_names
-from her2.search.space import Parameter, Space, parse_space
-from her2.search.space_files import SPACES, default_space, known_spaces, read_space
+from her2.search.hydra_jobs import key_of
+from her2.search.space import (
+    SPACES,
+    Parameter,
+    Space,
+    default_space,
+    hydra_text,
+    known_spaces,
+    parse_space,
+    read_space,
+    short_setting_names,
+)
 
 
 def space(text: str) -> Space:
@@ -31,7 +39,9 @@ def test_types_ranges_steps_and_choices_are_those_of_the_file():
         "  c: {type: int, low: 2, high: 10, step: 2}\n"
         "  d: {type: choice, values: [sqrt, 0.5, null, true, [1, 2], 'a b']}\n"
     )
-    assert [p.distribution() for p in found.parameters] == [
+    trial = optuna.create_study().ask()
+    found.suggest(trial)
+    assert list(trial.distributions.values()) == [
         FloatDistribution(1e-5, 1, log=True), FloatDistribution(0, 1, step=0.25),
         IntDistribution(2, 10, step=2),
         CategoricalDistribution(("sqrt", "0.5", "null", "true", "[1,2]", "'a b'")),
@@ -89,12 +99,15 @@ def test_a_space_that_cannot_be_counted_has_no_points():
     "value", [None, True, 3, -0.5, 1e-07, "sqrt", "a b", "null", "3", "it's", "a,b", [1, "x y"]]
 )
 def test_hydra_reads_back_what_was_written(value):
-    assert python_value(hydra_text(value)) == value
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_override(f"key={hydra_text(value)}")
+    assert parsed.value() == value
 
 
 def test_short_names_tell_settings_apart():
     names = ["classifier.lr.grid.C", "classifier.svc.grid.C", "trainer.dropout"]
-    short = short_names(names)
+    short = short_setting_names(names)
     assert short["trainer.dropout"] == "dropout"
     assert len(set(short.values())) == 3
 
@@ -127,6 +140,6 @@ def test_every_space_names_each_setting_once_and_has_its_own_file_of_search():
         assert not set(keys) & set(searched), (name, path)
 
 
-def test_a_parameter_knows_its_first_value():
-    assert Parameter("a", "int", 2, 5).first() == 2
-    assert Parameter("a", "choice", choices=("x", "y")).first() == "x"
+def test_a_space_knows_a_point():
+    both = (Parameter("a", "int", 2, 5), Parameter("b", "choice", choices=("x", "y")))
+    assert Space(both).first() == {"a": 2, "b": "x"}

@@ -5,7 +5,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from small_study import N_DEEP, study
 
-from her2.radiomics.names import family_counts, image_type_and_family
+from her2.radiomics.parameters import family_counts, image_type_and_family
 from her2.selection import (
     HarmoniseFeatures,
     ReaderAgreementFilter,
@@ -119,7 +119,7 @@ def with_helpers(strong):
     X = np.column_stack([vendor, first + 2.0 * vendor[:, None], second + 2.0 * vendor[:, None]])
     rows = arm.features.index.get_indexer(list(strong.training.keys))
     chain = make_pipeline(
-        ReaderAgreementFilter(30, n_before=1), HarmoniseFeatures(),
+        ReaderAgreementFilter(n_before=1), HarmoniseFeatures(),
         *(step for _, step in arm.preparation.steps),
     )  # fmt: skip
     names = ["vendor", *arm.features.columns, *(f"second {c}" for c in arm.features.columns)]

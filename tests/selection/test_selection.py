@@ -36,8 +36,8 @@ from her2.selection import (
     paper_chain,
     stability_chain,
 )
+from her2.selection.filters import patients_of
 from her2.selection.lasso import _first_of_copies, _folds, exact_path, first_on_path
-from her2.selection.patient_halves import patients_of
 from her2.stats import icc, icc_per_feature
 
 
@@ -156,7 +156,7 @@ def two_readers(
 
 def test_features_on_which_the_readers_agree_are_kept():
     X = two_readers(0)
-    fitted = ReaderAgreementFilter(4).fit(X)
+    fitted = ReaderAgreementFilter().fit(X)
     for j in range(4):
         alone = icc(X[:30, [j, 4 + j]])
         found = (fitted.icc_[j], fitted.icc_low_[j], fitted.icc_high_[j])
@@ -170,22 +170,20 @@ def test_columns_in_front_pass_and_are_not_judged():
     X = two_readers(0)
     rng = generator(1, "front")
     front = rng.standard_normal((len(X), 3))
-    fitted = ReaderAgreementFilter(4, n_before=3).fit(np.hstack([front, X]))
-    alone = ReaderAgreementFilter(4).fit(X)
+    fitted = ReaderAgreementFilter(n_before=3).fit(np.hstack([front, X]))
+    alone = ReaderAgreementFilter().fit(X)
     assert fitted.support_.tolist() == alone.support_.tolist()
     assert fitted.get_support().tolist() == [True] * 3 + alone.get_support().tolist()
     found = fitted.transform(np.hstack([front, X]))
     assert np.array_equal(found, np.hstack([front, alone.transform(X)]))
 
 
-def test_too_few_pairs_keep_everything_only_where_that_is_asked_for():
-    X = two_readers(0)[28:]  # two lesions with a second mask
-    with pytest.raises(BadCohort, match="found 2 lesions"):
-        ReaderAgreementFilter(4).fit(X)
-    kept = ReaderAgreementFilter(4, few_pairs="keep").fit(X)
+@pytest.mark.parametrize("n_pairs", [2, 9])
+def test_too_few_lesions_with_a_second_mask_keep_everything_unjudged(n_pairs):
+    X = two_readers(0)
+    X[n_pairs:, 4:] = np.nan
+    kept = ReaderAgreementFilter().fit(X)
     assert kept.support_.all() and not kept.is_judged_ and not kept.fell_back_
-    with pytest.raises(BadArgument, match="few_pairs must be refuse or keep, found 'drop'"):
-        ReaderAgreementFilter(4, few_pairs="drop").fit(X)
 
 
 def test_the_lower_limit_is_stricter_than_the_value():
@@ -198,7 +196,7 @@ def test_the_lower_limit_is_stricter_than_the_value():
 
 def test_only_columns_of_the_first_reader_come_out_and_the_second_s_are_not_read():
     X = two_readers(0)
-    fitted = ReaderAgreementFilter(4).fit(X)
+    fitted = ReaderAgreementFilter().fit(X)
     kept = X[:, :4][:, fitted.support_]
     assert (fitted.transform(X) == kept).all()
     poisoned = X.copy()
@@ -220,14 +218,14 @@ def test_rows_that_were_read_once_do_not_count():
 def test_names_are_those_of_the_first_reader():
     names = [f"f{i}" for i in range(4)]
     frame = pd.DataFrame(two_readers(0), columns=[*names, *(f"{x} again" for x in names)])
-    fitted = ReaderAgreementFilter(4).fit(frame)
+    fitted = ReaderAgreementFilter().fit(frame)
     expected = [x for x, kept in zip(names, fitted.support_, strict=True) if kept]
     assert fitted.get_feature_names_out().tolist() == expected
 
 
 def test_when_readers_agree_on_nothing_the_best_feature_is_kept_and_it_is_said():
     X = two_readers(2, noise=(2.0, 1.0, 3.0, 4.0))
-    fitted = ReaderAgreementFilter(4).fit(X)
+    fitted = ReaderAgreementFilter().fit(X)
     assert fitted.fell_back_
     assert np.flatnonzero(fitted.support_).tolist() == [int(np.argmax(fitted.icc_low_))]
 
@@ -236,23 +234,14 @@ def test_a_feature_without_an_icc_is_not_kept():
     X = two_readers(0)
     X[:, [0, 4]] = 3.0  # constant
     X[:25, 7] = np.nan  # five pairs
-    fitted = ReaderAgreementFilter(4, limit=-1.0).fit(X)
+    fitted = ReaderAgreementFilter(limit=-1.0).fit(X)
     assert fitted.support_.tolist() == [False, True, True, False]
     assert np.isnan(fitted.icc_[[0, 3]]).all()
-
-
-def test_too_few_second_masks_are_a_sentence():
-    X = two_readers(0)
-    X[9:, 4:] = np.nan
-    with pytest.raises(BadCohort, match=r"at least 10 training lesions.* found 9"):
-        ReaderAgreementFilter(4).fit(X)
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"n_features": 3}, "2 x 3 columns, found 8"),
-        ({"n_features": 8}, "2 x 8 columns, found 8"),
         ({"by": "high"}, "by must be low or value"),
         ({"form": "ICC2"}, "form must be one of"),
     ],
@@ -273,7 +262,7 @@ def test_the_agreement_filter_stands_before_the_paper_s_chain():
     X = two_readers(0)
     X[:, [0, 4]] += 2.0 * y[:, np.newaxis]
     X[3, 0] = np.inf
-    chain = make_pipeline(ReaderAgreementFilter(4), *(step for _, step in paper_chain().steps))
+    chain = make_pipeline(ReaderAgreementFilter(), *(step for _, step in paper_chain().steps))
     new = np.hstack([rng.standard_normal((5, 4)), np.full((5, 4), np.nan)])  # one mask only
     Z = chain.fit(X, y).transform(new)
     assert Z.shape[0] == 5
@@ -281,7 +270,7 @@ def test_the_agreement_filter_stands_before_the_paper_s_chain():
 
 
 def test_the_agreement_filter_is_kept_without_pickle():
-    fitted = ReaderAgreementFilter(4).fit(two_readers(0))
+    fitted = ReaderAgreementFilter().fit(two_readers(0))
     kept = skops.io.dumps(fitted)
     again = skops.io.loads(kept, trusted=skops.io.get_untrusted_types(data=kept))
     X = two_readers(5)

@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from her2 import stats
-from her2.stats import coherence
 
 FOLDER = Path(stats.__file__).parent
 PUBLIC = {
-    f"{module.__name__}.{name}": getattr(module, name)
-    for module in (stats, coherence)
-    for name in module.__all__
-    if inspect.isfunction(getattr(module, name))
+    name: getattr(stats, name)
+    for name in stats.__all__
+    if inspect.isfunction(getattr(stats, name))
 }
 LONGEST = 40  # lines of a function without its docstring
 

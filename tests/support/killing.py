@@ -3,9 +3,9 @@
 import os
 import signal
 
-from her2.radiomics import shards
+from her2.radiomics import feature_table
 
-_measure = shards.measure
+_measure = feature_table.measure
 
 
 def measure(lesion, recipe, store):

@@ -60,7 +60,6 @@ def build_tables() -> dict[str, pd.DataFrame]:
         "agreement": agreement(),
         "adjudication": adjudication(),
         "audit": audit(),
-        "coherence": pd.DataFrame(columns=["where", "rule", "found"]),
         "clear": checklist(58),
         "metrics": checklist(30),
         "tripod_ai": checklist(52),

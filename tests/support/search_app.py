@@ -86,6 +86,6 @@ class App:
 def load(storage: str, name: str = "search-settings") -> Any:
     import optuna
 
-    from her2.search.storage import open_storage, storage_place
+    from her2.search.storage import open_storage, storage_address
 
-    return optuna.load_study(study_name=name, storage=open_storage(storage_place(storage, None)))
+    return optuna.load_study(study_name=name, storage=open_storage(storage_address(storage)))

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from her2.core.seeds import generator
 from her2.core.types import Lesion, split_groups
 from her2.models.classifiers import candidates
-from her2.models.clinical import clinical_preparation, clinical_table
+from her2.models.clinical_imputation import clinical_preparation, clinical_table
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.models.splits import Split, grouped_folds, make_split
 from her2.selection import SupervisedFilter, no_selection, paper_chain

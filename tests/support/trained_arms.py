@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from her2.models.clinical import clinical_preparation, clinical_table
+from her2.models.clinical_imputation import clinical_preparation, clinical_table
 from her2.models.fusion import signature_regression
 
 N = 24

@@ -181,7 +181,7 @@ def test_a_store_that_does_not_answer_costs_seconds_and_no_password(run_dir, cap
 
 
 def test_the_store_is_the_named_one_then_the_environments_then_the_projects(monkeypatch, tmp_path):
-    monkeypatch.setattr("her2.tracking.address.project_store", lambda: tmp_path / "mlruns")
+    monkeypatch.setattr("her2.tracking.mlflow_store.project_store", lambda: tmp_path / "mlruns")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert tracking_uri(None) == f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")

@@ -9,6 +9,7 @@ from tracked_runs import CONFIG, ENVIRONMENT, NAMES, RESULTS, write_run
 from trained_arms import write_models
 
 from her2.tracking import (
+    RunContent,
     close_parent,
     fetch,
     find_runs,
@@ -68,11 +69,11 @@ def test_nested_runs_are_written_once(server, tmp_path):
     uri, _ = server
     said = {"uri": uri, "experiment": "searches", "tags": {}, "params": {"n": "1"}}
     parent = open_parent(tmp_path, "search", kind="search", **said)
-    numbers = {"metrics": {"auc": 0.5}, "params": {}, "tags": {}}
-    ids = {record_child(parent, "trial", key="1", steps={"a": [1.0] * 1200}, **numbers)
+    content = RunContent({"auc": 0.5}, curves={"a": [1.0] * 1200})
+    ids = {record_child(parent, "trial", content, key="1")
            for _ in range(2)}  # fmt: skip
     assert len(ids) == 1
-    close_parent(parent, tmp_path, metrics={}, params={}, tags={}, note="# done", files=[])
+    close_parent(parent, RunContent(), note="# done", files=[])
     assert open_parent(tmp_path, "search", kind="search", **said).run_id == parent.run_id
     assert len(MlflowClient(uri).get_metric_history(ids.pop(), "a")) == 1200
 

@@ -7,12 +7,12 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from her2.tracking import open_live_run, system_metrics
-from her2.tracking.system import SWITCH
+from her2.tracking.live_runs import SWITCH
 
 
 @pytest.fixture
 def live(new_store, tmp_path, monkeypatch):
-    monkeypatch.setattr("her2.tracking.system.SECONDS", 0.1)
+    monkeypatch.setattr("her2.tracking.live_runs.SECONDS", 0.1)
     monkeypatch.delenv(SWITCH, raising=False)
     return open_live_run(tmp_path, "train", uri=new_store(), experiment="her2")
 

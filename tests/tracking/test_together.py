@@ -6,7 +6,7 @@ import os
 import pytest
 from mlflow.tracking import MlflowClient
 
-from her2.tracking import open_parent, record_child
+from her2.tracking import RunContent, open_parent, record_child
 
 N_PROCESSES, N_CHILDREN = 4, 5
 
@@ -20,9 +20,12 @@ def write(folder, uri, number, answers):
     )  # fmt: skip
     ids = [
         record_child(
-            parent, f"trial {i}", key=f"trial {i}", metrics={"auc": i / 10},
-            params={"i": str(i)}, tags={"number": str(number)},
-            steps={"loss": [float(step) for step in range(50)]},
+            parent, f"trial {i}",
+            RunContent(
+                {"auc": i / 10}, {"i": str(i)}, {"number": str(number)},
+                {"loss": [float(step) for step in range(50)]},
+            ),
+            key=f"trial {i}",
         )
         for i in range(N_CHILDREN)
     ]  # fmt: skip

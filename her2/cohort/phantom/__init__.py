@@ -1,7 +1,7 @@
 """A simulated cohort: patients, B-mode images, two readers' masks, in a hospital's layout.
 
 Nothing in it comes from a patient. It exists so that the whole study runs without data, and so
-that its protocol can be judged where the truth is known.
+that its protocol can be tested where the truth is known.
 """
 
 from her2.cohort.phantom.lesion_plan import SimulatedLesion, simulate_lesion

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from her2.cohort.phantom.appearance import draw_appearance
-from her2.cohort.phantom.bmode import compress, receive
-from her2.cohort.phantom.outline import polar_grid, read_contour, true_contour
-from her2.cohort.phantom.scanner import SCANNERS, VENDORS
-from her2.cohort.phantom.streams import stream
-from her2.cohort.phantom.tissue import backscatter_db, calcifications
+from her2.cohort.phantom.appearance import (
+    draw_appearance,
+    polar_grid,
+    read_contour,
+    true_contour,
+)
+from her2.cohort.phantom.bmode import (
+    SCANNERS,
+    backscatter_db,
+    calcifications,
+    compress,
+    receive,
+)
+from her2.cohort.phantom.patient_table import VENDORS, stream
 from her2.core.errors import BadConfig
 
 SMALLEST_SIDE = 128
@@ -22,8 +30,14 @@ SMALLEST_SIDE = 128
 class SimulatedLesion:
     """A simulated B-mode image and its masks.
 
-    pixels: (H, W) uint8; true_mask, reader1, reader2: (H, W) bool; spacing_mm: (row, column)
-    millimetres per pixel.
+    Attributes
+    ----------
+    pixels
+        (H, W) uint8.
+    true_mask, reader1, reader2
+        (H, W) bool: the lesion, and how two readers draw it.
+    spacing_mm
+        (row, column) millimetres per pixel.
     """
 
     pixels: NDArray[np.uint8]
@@ -42,20 +56,15 @@ def simulate_lesion(
     seed: int = 0,
     image_shape: tuple[int, int] = (400, 500),
 ) -> SimulatedLesion:
-    """Return a lesion that depends on these arguments and on nothing else.
+    """Return a HER2-positive (outcome 1) or HER2-negative (0) lesion; same arguments, same bytes.
 
     Parameters
     ----------
-    patient_id
-        Name of the random streams, with `seed`.
-    outcome
-        1 for HER2-positive, 0 for HER2-negative.
-    has_calcification
-        As the clinical table says.
-    vendor
-        One of `her2.cohort.phantom.scanner.VENDORS`.
-    seed
-        Root seed, >= 0.
+    patient_id, seed
+        Names of the random streams.
+    outcome, has_calcification, vendor
+        As the clinical table says; `vendor` is one of
+        `her2.cohort.phantom.patient_table.VENDORS`.
     image_shape
         Rows and columns, each at least 128. The lesion takes 13 to 25 % of the columns.
 

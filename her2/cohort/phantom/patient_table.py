@@ -8,6 +8,7 @@ alone is exact in the limit, and the number of positives is exact in every cohor
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 
-from her2.cohort.phantom.scanner import VENDORS
-from her2.cohort.phantom.streams import stream
 from her2.core.errors import BadConfig
 
+VENDORS = ("SIMULATED A", "SIMULATED B", "SIMULATED C", "SIMULATED D")
 PREVALENCE = 58 / 201
 AGE_MEAN, AGE_SD, AGE_RANGE = 54.0, 11.04, (24, 88)
 KI67_MEAN, KI67_SD, KI67_RANGE = 38.78, 23.31, (1.0, 95.0)
@@ -30,7 +30,15 @@ MISSING_CA199 = 0.02
 
 @dataclass(frozen=True)
 class Association:
-    """A binary variable: how common it is, and its odds ratio with HER2 positivity."""
+    """A binary variable.
+
+    Attributes
+    ----------
+    prevalence
+        Share of the patients, 0 to 1.
+    odds_ratio
+        With HER2 positivity.
+    """
 
     prevalence: float
     odds_ratio: float
@@ -69,19 +77,10 @@ CEA_USUAL, CEA_DISSEMINATED, CEA_DISSEMINATED_SHARE = (1.98, 2.09), (284.0, 242.
 def simulate_table(n_patients: int, seed: int = 0) -> pd.DataFrame:
     """Return the simulated clinical table, one row a patient, in an order without meaning.
 
-    Parameters
-    ----------
-    n_patients
-        Number of patients, >= 2; ``round(n_patients * 58 / 201)`` of them are HER2-positive.
-    seed
-        Root seed, >= 0.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``patient_id, lesion_id, her2_ihc, her2_fish, vendor, age, ki67, cea, ca125,
-        ca199, ca153, er, pr, lymph_node_metastasis, calcification, menopause, family_history``.
-        `her2_fish` is "" where the immunohistochemistry needs none; `ca199` has missing values.
+    ``round(n_patients * 58 / 201)`` patients are HER2-positive. Columns: ``patient_id, lesion_id,
+    her2_ihc, her2_fish, vendor, age, ki67, cea, ca125, ca199, ca153, er, pr,
+    lymph_node_metastasis, calcification, menopause, family_history``. `her2_fish` is "" where the
+    immunohistochemistry needs none; `ca199` has missing values.
 
     Raises
     ------
@@ -127,6 +126,30 @@ def her2_positive(table: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(positive, dtype=np.int64)
 
 
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """Return the generator of these names, for example ``("image", "SIM-0001")``, and this seed.
+
+    By name, so that adding a patient or a step shifts no other stream.
+
+    Raises
+    ------
+    BadConfig
+        If the seed is negative.
+
+    Examples
+    --------
+    >>> float(stream(0, "age").random()) == float(stream(0, "age").random())
+    True
+    """
+    if seed < 0:
+        raise BadConfig(
+            f"the seed must be 0 or more, found {seed}: set a seed that is not negative"
+        )
+    digest = hashlib.sha256("\x1f".join(names).encode()).digest()
+    words = np.frombuffer(digest, dtype="<u4").astype(int).tolist()
+    return np.random.default_rng(np.random.SeedSequence([seed, *words]))
+
+
 def _draw_outcome(n_patients: int, rng: np.random.Generator) -> NDArray[np.int64]:
     n_positive = max(1, round(n_patients * PREVALENCE))
     outcome = np.zeros(n_patients, dtype=np.int64)
@@ -148,7 +171,7 @@ def _draw_assays(
 def _draw_age_and_menopause(
     outcome: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Draw ages, and whether each lies beyond the patient's own age at menopause."""
+    """Draw ages, and whether each is above the patient's own age at menopause."""
     age = np.clip(rng.normal(AGE_MEAN, AGE_SD, outcome.size), *AGE_RANGE)
     jitter = np.clip(rng.normal(size=outcome.size), -2, 2) * MENOPAUSE_AGE_SD
     share = np.array(ASSOCIATIONS["menopause"].given_outcome())[outcome]

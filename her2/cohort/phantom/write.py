@@ -1,19 +1,33 @@
-"""Writes the simulated cohort in the layout in which a hospital would bring its own."""
+"""Writes the simulated cohort in the layout of a hospital's folder.
+
+Bytes of a file depend on its content alone.
+"""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import SimpleITK as sitk
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
-from her2.cohort.phantom.image_files import encode_dicom, encode_nifti
 from her2.cohort.phantom.lesion_plan import check_image_shape, simulate_lesion
 from her2.cohort.phantom.patient_table import her2_positive, simulate_table
 from her2.core.errors import BadConfig
 
+MARK = "SIMULATED"
+DATE, TIME = "20000101", "000000"
+CENTIMETRE = 3  # PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
 README = """\
 SIMULATED cohort of breast ultrasound: no patient was examined
 ==============================================================
@@ -73,14 +87,20 @@ def write_phantom(
     """
     target = Path(root).expanduser().resolve()
     _check(target, image_shape, n_workers)
-    table = simulate_table(n_patients, seed)
+    table = _with_paths(simulate_table(n_patients, seed))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
         folder = Path(scratch) / "cohort"
         for name in ("images", "masks"):
             (folder / name).mkdir(parents=True)
-        _write_lesions(folder, table, seed, image_shape, n_workers, progress)
-        _with_paths(table).to_csv(folder / "cohort.csv", index=False, lineterminator="\n")
+        rows = table.assign(outcome=her2_positive(table)).itertuples()
+        jobs = (delayed(_write_lesion)(folder, row, seed, image_shape) for row in rows)
+        # threads: the filters release the interpreter, and nothing has to be imported again
+        written = Parallel(n_jobs=n_workers, prefer="threads", return_as="generator")(jobs)
+        for n_done, _ in enumerate(written, start=1):
+            if progress is not None:
+                progress(n_done, n_patients)
+        table.to_csv(folder / "cohort.csv", index=False, lineterminator="\n")
         (folder / "README.txt").write_text(_readme(table, seed), encoding="utf-8")
         folder.replace(target)  # an empty folder gives way
     return Path(root)
@@ -97,81 +117,123 @@ def _check(target: Path, image_shape: tuple[int, int], n_workers: int) -> None:
         )
 
 
-def _write_lesions(
-    folder: Path,
-    table: pd.DataFrame,
-    seed: int,
-    image_shape: tuple[int, int],
-    n_workers: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    jobs = (
-        delayed(_write_lesion)(
-            folder, patient_id, outcome, calcification == "yes", vendor, seed, image_shape
-        )
-        for patient_id, outcome, calcification, vendor in zip(
-            table["patient_id"],
-            her2_positive(table).tolist(),
-            table["calcification"],
-            table["vendor"],
-            strict=True,
-        )
-    )
-    # Threads: the filters release the interpreter, and nothing has to be imported again.
-    finished = Parallel(n_jobs=n_workers, prefer="threads", return_as="generator")(jobs)
-    for n_done, _ in enumerate(finished, start=1):
-        if progress is not None:
-            progress(n_done, len(table))
-
-
-def _write_lesion(
-    folder: Path,
-    patient_id: str,
-    outcome: int,
-    has_calcification: bool,
-    vendor: str,
-    seed: int,
-    image_shape: tuple[int, int],
-) -> None:
-    lesion = simulate_lesion(
-        patient_id,
-        outcome=outcome,
-        has_calcification=has_calcification,
-        vendor=vendor,
-        seed=seed,
-        image_shape=image_shape,
-    )
-    image = encode_dicom(
-        lesion.pixels, lesion.spacing_mm, patient_id=patient_id, manufacturer=vendor
-    )
-    (folder / _image_path(patient_id)).write_bytes(image)
-    for reader, mask in ((1, lesion.reader1), (2, lesion.reader2)):
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            content = encode_nifti(mask, lesion.spacing_mm, folder=Path(scratch))
-        (folder / _mask_path(patient_id, reader)).write_bytes(content)
-
-
-def _image_path(patient_id: str) -> str:
-    return f"images/{patient_id}.dcm"
-
-
-def _mask_path(patient_id: str, reader: int) -> str:
-    return f"masks/{patient_id}_reader{reader}.nii.gz"
-
-
 def _with_paths(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the columns `image`, `mask` and `mask_reader2` after the ids."""
-    patients = table["patient_id"].tolist()
-    paths = pd.DataFrame(
-        {
-            "image": [_image_path(patient) for patient in patients],
-            "mask": [_mask_path(patient, 1) for patient in patients],
-            "mask_reader2": [_mask_path(patient, 2) for patient in patients],
-        }
-    )
+    patients = table["patient_id"]
+    paths = pd.DataFrame({
+        "image": "images/" + patients + ".dcm",
+        "mask": "masks/" + patients + "_reader1.nii.gz",
+        "mask_reader2": "masks/" + patients + "_reader2.nii.gz",
+    })  # fmt: skip
     return pd.concat([table.iloc[:, :2], paths, table.iloc[:, 2:]], axis=1)
+
+
+def _write_lesion(folder: Path, row: Any, seed: int, image_shape: tuple[int, int]) -> None:
+    """Write the image and the masks of a row of the table."""
+    lesion = simulate_lesion(
+        row.patient_id, outcome=row.outcome, has_calcification=row.calcification == "yes",
+        vendor=row.vendor, seed=seed, image_shape=image_shape,
+    )  # fmt: skip
+    image = encode_dicom(
+        lesion.pixels, lesion.spacing_mm, patient_id=row.patient_id, manufacturer=row.vendor
+    )
+    (folder / row.image).write_bytes(image)
+    for path, mask in ((row.mask, lesion.reader1), (row.mask_reader2, lesion.reader2)):
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            content = encode_nifti(mask, lesion.spacing_mm, folder=Path(scratch))
+        (folder / path).write_bytes(content)
 
 
 def _readme(table: pd.DataFrame, seed: int) -> str:
     n_positive = int(her2_positive(table).sum())
     return README.format(n_patients=len(table), n_positive=n_positive, seed=seed)
+
+
+def encode_dicom(
+    pixels: NDArray[np.uint8],
+    spacing_mm: tuple[float, float],
+    *,
+    patient_id: str,
+    manufacturer: str,
+) -> bytes:
+    """Return a DICOM ultrasound image (H, W), marked as simulated in every field that can say so.
+
+    References
+    ----------
+    DICOM PS3.3 A.6 (US Image IOD) and C.8.5.5 (US Region Calibration).
+    """
+    dataset = Dataset()
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    for level in ("Study", "Series", "SOP"):
+        uid = generate_uid(entropy_srcs=[level, patient_id, digest])
+        setattr(dataset, f"{level}InstanceUID", uid)
+    _describe(dataset, patient_id, manufacturer)
+    dataset.PixelSpacing = [f"{spacing:.6g}" for spacing in spacing_mm]
+    dataset.SequenceOfUltrasoundRegions = [_region(pixels.shape, spacing_mm)]
+    dataset.set_pixel_data(pixels, "MONOCHROME2", 8, generate_instance_uid=False)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def encode_nifti(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float], *, folder: Path
+) -> bytes:
+    """Return a mask (H, W) as compressed NIfTI, uint8 0 or 1, in the image's geometry.
+
+    Compressed here and not by the writer, which would put the time into the header. SimpleITK
+    writes to files only: `folder` holds one for a moment.
+    """
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    image.SetSpacing((spacing_mm[1], spacing_mm[0]))  # (x, y)
+    path = folder / "mask.nii"
+    sitk.WriteImage(image, str(path))
+    raw = path.read_bytes()
+    path.unlink()
+    return gzip.compress(raw, mtime=0)
+
+
+def _describe(dataset: Dataset, patient_id: str, manufacturer: str) -> None:
+    """Fill in the fields that are the same for every patient but for name and vendor."""
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.ImageType = ["DERIVED", "PRIMARY", "BREAST", "0001"]
+    dataset.DerivationDescription = f"{MARK}: computed, no patient was examined"
+    dataset.SOPClassUID = UltrasoundImageStorage
+    for name in ("StudyDate", "SeriesDate", "ContentDate"):
+        setattr(dataset, name, DATE)
+    for name in ("StudyTime", "SeriesTime", "ContentTime"):
+        setattr(dataset, name, TIME)
+    dataset.Modality = "US"
+    dataset.Manufacturer = manufacturer
+    dataset.ManufacturerModelName = f"{MARK} by the her2 phantom"
+    dataset.InstitutionName = MARK
+    dataset.StudyDescription = dataset.SeriesDescription = MARK
+    dataset.ImageComments = MARK
+    dataset.PatientName = dataset.PatientID = patient_id
+    dataset.PatientBirthDate = ""
+    dataset.PatientSex = "F"
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = f"{MARK}: there is no identity"
+    dataset.BodyPartExamined = "BREAST"
+    dataset.BurnedInAnnotation = "NO"
+    dataset.LossyImageCompression = "00"
+    dataset.AccessionNumber = dataset.ReferringPhysicianName = dataset.StudyID = ""
+    dataset.PatientOrientation = None
+    dataset.SeriesNumber = dataset.InstanceNumber = 1
+
+
+def _region(shape: tuple[int, ...], spacing_mm: tuple[float, float]) -> Dataset:
+    """Return the one calibrated region, which is the whole image."""
+    region = Dataset()
+    region.RegionSpatialFormat = 1  # two-dimensional
+    region.RegionDataType = 1  # tissue
+    region.RegionFlags = 0
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = shape[1] - 1, shape[0] - 1
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = CENTIMETRE
+    region.PhysicalDeltaX, region.PhysicalDeltaY = spacing_mm[1] / 10, spacing_mm[0] / 10
+    return region

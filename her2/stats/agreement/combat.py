@@ -10,29 +10,34 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.agreement.batch_design import (
-    Design,
-    batch_codes,
-    batch_names,
-    covariate_columns,
-    design_of,
-    matrix,
-)
 from her2.stats.agreement.batch_effects import BatchEffects, shrunken_effects
 from her2.stats.validation import BoolArray, FloatArray
+
+IntArray = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class CombatModel:
     """Batch effects learned from training rows, to be taken out of any rows of these batches.
 
-    batches: names of the batches as text; reference: the one that is left as it is, or None;
-    adjusted: (p,) False for features that are constant within a batch, which are left alone;
-    mean, scale: (p,) of all batches; slopes: (n_covariates, p); gamma, delta: (n_batches, p),
-    additive and multiplicative effect in units of `scale`.
+    Attributes
+    ----------
+    batches
+        Names of the batches as text, ascending.
+    reference
+        The batch that is left as it is, or None.
+    adjusted
+        Shape (p,), False for features that are constant within a batch, which are left alone.
+    mean, scale
+        Shape (p,), of all batches.
+    slopes
+        Shape (n_covariates, p), of the covariates.
+    gamma, delta
+        Shape (n_batches, p), additive and multiplicative effect in units of `scale`.
     """
 
     batches: tuple[str, ...]
@@ -68,60 +73,17 @@ class CombatModel:
         BadArgument
             If a batch was not in the fit, or the shapes do not fit.
         """
-        values = matrix(data, "data")
-        names = batch_names(batch, len(values))
-        extra = covariate_columns(covariates, len(values))
+        values = _matrix(data, "data")
+        names = _batch_names(batch, len(values))
+        extra = _covariate_columns(covariates, len(values))
         _check_columns(values, extra, self)
-        codes = batch_codes(names, self.batches)
+        codes = _batch_codes(names, self.batches)
         expected = self.mean + extra @ self.slopes
         standard = (values - expected) / self.scale
         cleaned = (standard - self.gamma[codes]) / np.sqrt(self.delta[codes])
         is_reference = np.array([name == self.reference for name in self.batches])[codes]
         untouched = ~self.adjusted | is_reference[:, np.newaxis]
         return np.asarray(np.where(untouched, values, cleaned * self.scale + expected))
-
-
-def combat(
-    data: ArrayLike,
-    batch: ArrayLike,
-    *,
-    covariates: ArrayLike | None = None,
-    parametric: bool = True,
-    mean_only: bool = False,
-    reference_batch: object = None,
-) -> FloatArray:
-    """Features of all rows with their batch effects taken out, as R's `sva::ComBat`.
-
-    Every row informs the result: for a prediction study use `fit_combat` on training rows.
-    Parameters, errors and references are those of `fit_combat`.
-
-    Returns
-    -------
-    ndarray
-        Shape (n, p).
-
-    References
-    ----------
-    Johnson, Li & Rabinovic (2007), Biostatistics 8:118, doi:10.1093/biostatistics/kxj037.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> batch = np.repeat(["a", "b"], 20)
-    >>> data = rng.normal(size=(40, 5)) + np.where(batch == "b", 3.0, 0.0)[:, np.newaxis]
-    >>> cleaned = combat(data, batch)
-    >>> bool(abs(cleaned[:20].mean() - cleaned[20:].mean()) < 0.1)
-    True
-    """
-    model = fit_combat(
-        data,
-        batch,
-        covariates=covariates,
-        parametric=parametric,
-        mean_only=mean_only,
-        reference_batch=reference_batch,
-    )
-    return model.transform(data, batch, covariates=covariates)
 
 
 def fit_combat(
@@ -180,7 +142,7 @@ def fit_combat(
     >>> model.batches, bool(model.transform(data[30:31], ["b"])[0, 0] < data[30, 0])
     (('a', 'b'), True)
     """
-    design = design_of(data, batch, covariates, reference_batch)
+    design = _design_of(data, batch, covariates, reference_batch)
     adjusted = _varies_within(design, mean_only=mean_only)
     fitted = _least_squares(design, adjusted)
     effects = shrunken_effects(
@@ -203,7 +165,7 @@ class _Fitted(NamedTuple):
     standard: FloatArray
 
 
-def _varies_within(design: Design, *, mean_only: bool) -> BoolArray:
+def _varies_within(design: _Design, *, mean_only: bool) -> BoolArray:
     """Features that are constant in no batch of several rows, (p,): the others are left alone."""
     varies = np.ones(design.values.shape[1], dtype=bool)
     for i, name in enumerate(design.batches):
@@ -223,7 +185,7 @@ def _varies_within(design: Design, *, mean_only: bool) -> BoolArray:
     return varies
 
 
-def _least_squares(design: Design, adjusted: BoolArray) -> _Fitted:
+def _least_squares(design: _Design, adjusted: BoolArray) -> _Fitted:
     values, indicators = design.values[:, adjusted], design.indicators
     n_batches = len(design.batches)
     X = np.hstack([indicators, design.covariates])
@@ -251,7 +213,7 @@ def _least_squares(design: Design, adjusted: BoolArray) -> _Fitted:
 
 
 def _model(
-    design: Design, adjusted: BoolArray, fitted: _Fitted, effects: BatchEffects
+    design: _Design, adjusted: BoolArray, fitted: _Fitted, effects: BatchEffects
 ) -> CombatModel:
     gamma, delta = effects.gamma.copy(), effects.delta.copy()
     if design.reference is not None:
@@ -282,3 +244,92 @@ def _check_columns(values: FloatArray, covariates: FloatArray, model: CombatMode
             f"data and covariates must have the {expected[0]} and {expected[1]} columns of the "
             f"fit, found {found[0]} and {found[1]}"
         )
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Checked input: values (n, p), codes (n,) into `batches`, covariates (n, q)."""
+
+    values: FloatArray
+    codes: IntArray
+    batches: tuple[str, ...]
+    covariates: FloatArray
+    reference: int | None
+
+    @property
+    def indicators(self) -> FloatArray:
+        """Columns of the batches, (n, n_batches); the reference's is 1 for every row."""
+        columns = np.eye(len(self.batches))[self.codes]
+        if self.reference is not None:
+            columns[:, self.reference] = 1.0
+        return columns
+
+
+def _design_of(
+    data: ArrayLike, batch: ArrayLike, covariates: ArrayLike | None, reference_batch: object
+) -> _Design:
+    values = _matrix(data, "data")
+    names = _batch_names(batch, len(values))
+    batches = tuple(str(name) for name in np.unique(names))
+    if len(batches) < 2:
+        raise NotEstimable(
+            f"batch effects need two batches, found {len(batches)}; leave the adjustment out"
+        )
+    reference = None if reference_batch is None else str(reference_batch)
+    if reference is not None and reference not in batches:
+        raise BadArgument(
+            f"reference_batch must be one of {', '.join(batches)}, found {reference!r}"
+        )
+    return _Design(
+        values,
+        _batch_codes(names, batches),
+        batches,
+        _covariate_columns(covariates, len(values)),
+        None if reference is None else batches.index(reference),
+    )
+
+
+def _matrix(values: ArrayLike, name: str) -> FloatArray:
+    """Finite numbers of shape (n, columns)."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2:
+        raise BadArgument(f"{name} must have shape (n, columns), found {array.shape}")
+    if not np.isfinite(array).all():
+        n_bad = int((~np.isfinite(array)).sum())
+        raise BadArgument(
+            f"{name} must be finite, found {n_bad} missing or infinite values; fill or drop them"
+        )
+    return array
+
+
+def _batch_names(batch: ArrayLike, n: int) -> NDArray[np.str_]:
+    """Names of the batches of n rows as text."""
+    names = pd.Series(batch).reset_index(drop=True)
+    if len(names) != n or names.isna().any():
+        raise BadArgument(
+            f"batch must name the batch of each of {n} rows, found {len(names)} of which "
+            f"{int(names.isna().sum())} are missing"
+        )
+    return names.astype(str).to_numpy(dtype=np.str_)
+
+
+def _covariate_columns(covariates: ArrayLike | None, n: int) -> FloatArray:
+    """Covariates of shape (n, n_covariates); no column for None, one for a vector."""
+    if covariates is None:
+        return np.empty((n, 0))
+    array = np.asarray(covariates, dtype=np.float64)
+    columns = _matrix(array[:, np.newaxis] if array.ndim == 1 else array, "covariates")
+    if len(columns) != n:
+        raise BadArgument(f"covariates must have one row for each of {n}, found {len(columns)}")
+    return columns
+
+
+def _batch_codes(names: NDArray[np.str_], batches: tuple[str, ...]) -> IntArray:
+    """Position of each name, (n,), among the sorted batches of a fit."""
+    unknown = sorted(set(names.tolist()) - set(batches))
+    if unknown:
+        raise BadArgument(
+            f"batch must be one of {', '.join(batches)} of the fit, found {unknown[0]!r}; its "
+            "effect is not known, so fit with rows of it or leave the adjustment out"
+        )
+    return np.asarray(np.searchsorted(batches, names), dtype=np.intp)

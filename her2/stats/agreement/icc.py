@@ -9,11 +9,10 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import f as f_distribution
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.agreement.mean_squares import IccForm, error_term, icc_limits, mean_squares
+from her2.stats.agreement.mean_squares import IccForm, icc_limits, mean_squares
 from her2.stats.validation import BoolArray, FloatArray
 
 IntArray = NDArray[np.intp]
@@ -22,21 +21,17 @@ _COLUMNS = ["value", "low", "high"]
 
 @dataclass(frozen=True)
 class Icc:
-    """Intraclass correlation and its confidence limits; each at most 1, and may be negative."""
+    """Intraclass correlation.
+
+    Attributes
+    ----------
+    value, low, high
+        Estimate and confidence limits; each at most 1, and may be negative.
+    """
 
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class IccTest:
-    """F test of an intraclass correlation of 0: between subjects over error."""
-
-    statistic: float
-    dof_between: int
-    dof_error: int
-    p_value: float
 
 
 def icc(ratings: ArrayLike, *, form: IccForm = "ICC(2,1)", level: float = 0.95) -> Icc:
@@ -131,52 +126,6 @@ def icc_per_feature(
     )
     limits[notes != ""] = np.nan
     return pd.DataFrame(limits, columns=_COLUMNS).assign(note=notes)
-
-
-def icc_test(ratings: ArrayLike, *, form: IccForm = "ICC(2,1)") -> IccTest:
-    """F test that subjects differ at all (ICC = 0), one-sided, as R's `psych::ICC`.
-
-    Parameters
-    ----------
-    ratings, form
-        As in `icc`. The mean over k ratings has the same test as one rating.
-
-    Returns
-    -------
-    IccTest
-        Mean square between subjects over the error mean square of the form.
-
-    Raises
-    ------
-    NotEstimable
-        If there is no ICC (see `icc`), or the error is 0: then the ratio is infinite.
-    BadArgument
-        If the form is unknown or the table is not two-dimensional.
-
-    References
-    ----------
-    Shrout & Fleiss (1979), Psychol. Bull. 86:420, doi:10.1037/0033-2909.86.2.420.
-
-    Examples
-    --------
-    >>> test = icc_test([[9, 2], [6, 1], [8, 4], [7, 1]], form="ICC(3,1)")
-    >>> round(test.statistic, 2), test.dof_between, test.dof_error, round(test.p_value, 3)
-    (3.4, 3, 3, 0.171)
-    """
-    tables = _one_table(ratings, form)
-    note = str(_reasons(tables)[0])
-    if note:
-        raise NotEstimable(note)
-    ms = mean_squares(tables)
-    error, dof = error_term(ms, form)
-    if error[0] == 0.0:
-        raise NotEstimable(
-            "an F ratio needs ratings that differ within subjects, found perfect agreement; "
-            "report the ICC alone"
-        )
-    ratio = float(ms.between_subjects[0] / error[0])
-    p_value = float(f_distribution.sf(ratio, ms.n - 1, dof))
-    return IccTest(ratio, ms.n - 1, dof, p_value)
 
 
 def icc_of_pairs(

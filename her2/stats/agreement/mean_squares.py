@@ -1,9 +1,9 @@
-"""Mean squares of ratings, and the intraclass correlations, limits and F ratios made of them."""
+"""Mean squares of ratings, and the intraclass correlations and limits made of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import f as f_distribution
@@ -26,7 +26,15 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """Mean squares of m tables of n subjects by k raters; arrays of shape (m,)."""
+    """Mean squares of m tables of ratings.
+
+    Attributes
+    ----------
+    between_subjects, between_raters, within, residual
+        Shape (m,).
+    n, k
+        Subjects and raters of each table.
+    """
 
     between_subjects: FloatArray
     between_raters: FloatArray
@@ -74,27 +82,6 @@ def mean_squares(tables: FloatArray) -> MeanSquares:
     )
 
 
-def icc_limits(ms: MeanSquares, form: IccForm, level: float) -> Limits:
-    """Intraclass correlation of each table with its limits at a confidence level.
-
-    References
-    ----------
-    Shrout & Fleiss (1979), doi:10.1037/0033-2909.86.2.420; McGraw & Wong (1996), Psychol.
-    Methods 1:30, doi:10.1037/1082-989X.1.1.30, table 7.
-
-    Examples
-    --------
-    >>> ms = mean_squares(np.array([[[1.0, 3.0], [2.0, 4.0], [6.0, 8.0]]]))
-    >>> round(float(icc_limits(ms, "ICC(1,1)", 0.95).value[0]), 3)
-    0.75
-    """
-    model, unit = form[4], form[6]
-    single = {"1": _one_way, "2": _absolute, "3": _consistency}[model](ms, level)
-    if unit == "1":
-        return single
-    return Limits(*(_average(part, ms.k) for part in single))
-
-
 def absolute_agreement(ms: MeanSquares) -> FloatArray:
     """ICC(2,1) of each table, (m,), without its limits.
 
@@ -108,33 +95,56 @@ def absolute_agreement(ms: MeanSquares) -> FloatArray:
     return np.asarray((B - E) / (B + (ms.k - 1) * E + ms.k * (J - E) / ms.n))
 
 
-def error_term(ms: MeanSquares, form: IccForm) -> tuple[FloatArray, int]:
-    """Mean square below the F ratio between subjects, (m,), and its degrees of freedom.
+def icc_limits(ms: MeanSquares, form: IccForm, level: float) -> Limits:
+    """Intraclass correlation of each table with its limits: McGraw & Wong (1996), table 7."""
+    single = _absolute(ms, level) if form[4] == "2" else _one_error(ms, form, level)
+    if form[6] == "1":
+        return single
+    with np.errstate(divide="ignore"):  # Spearman-Brown: reliability of the mean of k ratings
+        return Limits(*(ms.k * part / (1.0 + (ms.k - 1) * part) for part in single))
 
-    Examples
-    --------
-    >>> ms = mean_squares(np.array([[[1.0, 3.0], [2.0, 4.0], [6.0, 8.0]]]))
-    >>> error_term(ms, "ICC(1,1)")[1], error_term(ms, "ICC(2,1)")[1]
-    (3, 2)
-    """
+
+def _one_error(ms: MeanSquares, form: IccForm, level: float) -> Limits:
+    """Limits of the one-way and the consistency form, whose F ratio has one error mean square."""
+    error, dof = ms.residual, (ms.n - 1) * (ms.k - 1)
     if form[4] == "1":
-        return ms.within, ms.n * (ms.k - 1)
-    return ms.residual, (ms.n - 1) * (ms.k - 1)
+        error, dof = ms.within, ms.n * (ms.k - 1)
+    f_low, f_high = _f_quantiles(ms.n - 1, dof, level)
+    between = ms.between_subjects
+    return Limits(
+        _single(between, error, ms.k),
+        _single(between, f_low * error, ms.k),
+        _single(between, error / f_high, ms.k),
+    )
 
 
-def satterthwaite_dof(rho: FloatArray, ms: MeanSquares) -> FloatArray:
-    """Approximate degrees of freedom of the limits of ICC(2,1) = rho, both of shape (m,).
+def _absolute(ms: MeanSquares, level: float) -> Limits:
+    """Two-way random, absolute agreement; letters as in Shrout & Fleiss: B, J, E mean squares."""
+    n, k = ms.n, ms.k
+    B, J, E = ms.between_subjects, ms.between_raters, ms.residual
+    rho = absolute_agreement(ms)
+    f_low, f_high = _f_quantiles(n - 1, _satterthwaite_dof(rho, ms), level)
+    spread = k * J + (k * n - k - n) * E
+    low = n * (B - f_low * E) / (f_low * spread + n * B)
+    high = n * (f_high * B - E) / (spread + n * f_high * B)
+    return Limits(rho, low, high)
 
-    References
-    ----------
-    McGraw & Wong (1996), doi:10.1037/1082-989X.1.1.30, table 7, v.
 
-    Examples
-    --------
-    >>> ms = mean_squares(np.array([[[1.0, 2.0], [2.0, 4.0], [6.0, 7.0]]]))
-    >>> satterthwaite_dof(np.array([0.9]), ms).round(2).tolist()
-    [1.28]
-    """
+def _single(between: FloatArray, error: FloatArray, k: int) -> FloatArray:
+    return (between - error) / (between + (k - 1) * error)
+
+
+def _f_quantiles(dof: int, dof_of_error: FloatArray | int, level: float) -> tuple[Any, Any]:
+    """Upper quantiles of F and of its reciprocal."""
+    tail = (1.0 - level) / 2.0
+    return (
+        f_distribution.isf(tail, dof, dof_of_error),
+        f_distribution.isf(tail, dof_of_error, dof),
+    )
+
+
+def _satterthwaite_dof(rho: FloatArray, ms: MeanSquares) -> FloatArray:
+    """Degrees of freedom of the limits of ICC(2,1) = rho: McGraw & Wong (1996), table 7, v."""
     n, k = ms.n, ms.k
     J, E = ms.between_raters, ms.residual
     of_raters = k * rho * J
@@ -149,50 +159,3 @@ def satterthwaite_dof(rho: FloatArray, ms: MeanSquares) -> FloatArray:
 
 def _squares(deviation: FloatArray) -> FloatArray:
     return np.asarray((deviation**2).sum(axis=(1, 2)))
-
-
-def _single(between: FloatArray, error: FloatArray, k: int) -> FloatArray:
-    return (between - error) / (between + (k - 1) * error)
-
-
-def _average(single: FloatArray, k: int) -> FloatArray:
-    """Spearman-Brown: reliability of the mean of k ratings."""
-    with np.errstate(divide="ignore"):
-        return k * single / (1.0 + (k - 1) * single)
-
-
-def _one_way(ms: MeanSquares, level: float) -> Limits:
-    return _one_error(ms, "ICC(1,1)", level)
-
-
-def _consistency(ms: MeanSquares, level: float) -> Limits:
-    return _one_error(ms, "ICC(3,1)", level)
-
-
-def _one_error(ms: MeanSquares, form: IccForm, level: float) -> Limits:
-    """Limits of the forms whose F ratio has one error mean square."""
-    error, dof = error_term(ms, form)
-    tail = (1.0 - level) / 2.0
-    f_low = f_distribution.isf(tail, ms.n - 1, dof)
-    f_high = f_distribution.isf(tail, dof, ms.n - 1)
-    between = ms.between_subjects
-    return Limits(
-        _single(between, error, ms.k),
-        _single(between, f_low * error, ms.k),
-        _single(between, error / f_high, ms.k),
-    )
-
-
-def _absolute(ms: MeanSquares, level: float) -> Limits:
-    """Two-way random, absolute agreement; letters as in Shrout & Fleiss: B, J, E mean squares."""
-    n, k = ms.n, ms.k
-    B, J, E = ms.between_subjects, ms.between_raters, ms.residual
-    rho = absolute_agreement(ms)
-    dof = satterthwaite_dof(rho, ms)
-    tail = (1.0 - level) / 2.0
-    f_low = f_distribution.isf(tail, n - 1, dof)
-    f_high = f_distribution.isf(tail, dof, n - 1)
-    spread = k * J + (k * n - k - n) * E
-    low = n * (B - f_low * E) / (f_low * spread + n * B)
-    high = n * (f_high * B - E) / (spread + n * f_high * B)
-    return Limits(rho, low, high)

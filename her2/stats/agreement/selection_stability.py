@@ -18,7 +18,14 @@ from her2.stats.validation import BoolArray, FloatArray
 class Stability:
     """Agreement of selections: 1 = always the same features, 0 = as random ones agree.
 
-    low, high: confidence limits, at most 1; mean_selected: mean number of selected features.
+    Attributes
+    ----------
+    value
+        At most 1.
+    low, high
+        Confidence limits, at most 1.
+    mean_selected
+        Mean number of selected features.
     """
 
     value: float

@@ -9,22 +9,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2_contingency, fisher_exact, ttest_ind_from_stats
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.core.types import ROLES
 from her2.stats import validation
-from her2.stats.association.baseline_cells import NOTHING, digits, mean_sd, median_iqr, share
-from her2.stats.association.count_tests import chi_square, fisher_exact
 from her2.stats.association.design import label, levels
-from her2.stats.association.group_tests import t_test
 from her2.stats.association.standardised_difference import (
     standardised_difference,
     standardised_difference_of_shares,
 )
+from her2.stats.validation import FloatArray
 
 _TESTED = ("missing", "p_value", "test_name", "smd")
 COLUMNS = ("variable", "level", "all", "train", "test", *_TESTED)
-OUTCOME_COLUMNS = ("variable", "level", "all", "negative", "positive", *_TESTED)
+_NOTHING = "–"
 
 
 class _Comparison(NamedTuple):
@@ -174,7 +173,7 @@ def _describe(table: pd.DataFrame, groups: _Groups) -> pd.DataFrame:
     for name in ("missing", "p_value", "smd"):  # None stays None, whole numbers stay whole
         frame[name] = pd.Series([row[name] for row in rows], dtype=object)
     described = ["all", *groups.shown]
-    frame[described] = frame[described].fillna(NOTHING)
+    frame[described] = frame[described].fillna(_NOTHING)
     return frame
 
 
@@ -188,10 +187,10 @@ def _variable_rows(name: str, values: pd.Series, groups: _Groups) -> list[dict[s
 def _numeric_rows(name: str, values: pd.Series, groups: _Groups) -> list[dict[str, object]]:
     comparison = _compare_means(*(part.dropna() for part in groups.pair(values)))
     missing = int(values.isna().sum())
-    shown = digits(float(values[np.isfinite(values)].std()))
+    shown = _digits(float(values[np.isfinite(values)].std()))
     parts = [(part, v.dropna()) for part, v in groups.parts(values)]
-    means = {part: mean_sd(v, shown) for part, v in parts}
-    medians = {part: median_iqr(v, shown) for part, v in parts}
+    means = {part: _mean_sd(v, shown) for part, v in parts}
+    medians = {part: _median_iqr(v, shown) for part, v in parts}
     return [
         _row(name, "mean ± SD", means, missing, comparison),
         _row(name, "median [Q1, Q3]", medians),
@@ -205,7 +204,7 @@ def _categorical_rows(name: str, values: pd.Series, groups: _Groups) -> list[dic
     if not known:
         return [_row(name, "", {}, missing, comparison)]
     rows = [
-        _row(name, label(level), {part: share(v, level) for part, v in groups.parts(values)})
+        _row(name, label(level), {part: _share(v, level) for part, v in groups.parts(values)})
         for level in known
     ]
     rows[0] |= {"missing": missing, **comparison._asdict()}
@@ -217,7 +216,13 @@ def _compare_means(first: pd.Series, second: pd.Series) -> _Comparison:
     if reason:
         return _Comparison(None, f"not estimable: {reason}")
     x, y = first.to_numpy(), second.to_numpy()
-    return _Comparison(t_test(x, y).p_value, "Welch t", _or_none(standardised_difference, x, y))
+    smd = _or_none(standardised_difference, x, y)
+    return _Comparison(_welch_p_value(x, y), "Welch t", smd)
+
+
+def _welch_p_value(x: FloatArray, y: FloatArray) -> float:
+    summaries = (v for part in (x, y) for v in (part.mean(), part.std(ddof=1), part.size))
+    return float(ttest_ind_from_stats(*summaries, equal_var=False).pvalue)
 
 
 def _no_comparison(first: pd.Series, second: pd.Series) -> str:
@@ -243,14 +248,16 @@ def _compare_proportions(first: pd.Series, second: pd.Series, known: list[object
 
 
 def _test_of_counts(counts: NDArray[np.int64]) -> tuple[float, str]:
-    result = chi_square(counts)  # corrects 2x2 tables only
-    is_sparse = result.smallest_expected < 5
+    if min(counts.shape) < 2 or not counts.sum(axis=0).all() or not counts.sum(axis=1).all():
+        raise NotEstimable("fewer than 2 levels or an empty group")
+    result = chi2_contingency(counts)  # corrects 2x2 tables only
+    is_sparse = result.expected_freq.min() < 5
     if counts.shape == (2, 2) and is_sparse:
-        return fisher_exact(counts).p_value, "Fisher exact"
+        return float(fisher_exact(counts).pvalue), "Fisher exact"
     if counts.shape == (2, 2):
-        return result.p_value, "chi-square (Yates)"
+        return float(result.pvalue), "chi-square (Yates)"
     name = "chi-square (an expected count below 5)" if is_sparse else "chi-square"
-    return result.p_value, name
+    return float(result.pvalue), name
 
 
 def _or_none(
@@ -271,3 +278,33 @@ def _row(
 ) -> dict[str, object]:
     tested = comparison or _Comparison(None, "")
     return {"variable": variable, "level": level, **cells, "missing": missing, **tested._asdict()}
+
+
+def _mean_sd(values: pd.Series, digits: int) -> str:
+    """Mean ± standard deviation of values without gaps, ``53.4 ± 11.3``."""
+    if values.empty or not np.isfinite(values).all():
+        return _NOTHING
+    spread = f"{values.std():.{digits}f}" if len(values) > 1 else _NOTHING
+    return f"{values.mean():.{digits}f} ± {spread}"
+
+
+def _median_iqr(values: pd.Series, digits: int) -> str:
+    """Median and quartiles of values without gaps, ``53.0 [46.8, 60.2]``."""
+    if values.empty or not np.isfinite(values).all():
+        return _NOTHING
+    low, middle, high = values.quantile([0.25, 0.5, 0.75])
+    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _share(values: pd.Series, level: object) -> str:
+    """Count and percentage of a level among known values, ``44 (31.4%)``."""
+    known = int(values.notna().sum())
+    n = int((values == level).sum())
+    return f"{n} ({100 * n / known:.1f}%)" if known else _NOTHING
+
+
+def _digits(spread: float) -> int:
+    """Decimals that show a standard deviation with three significant digits."""
+    if not spread > 0.0:
+        return 1
+    return int(np.clip(2 - np.floor(np.log10(spread)), 0, 6))

@@ -20,8 +20,14 @@ Levels = tuple[object, ...]
 class Design:
     """Columns of a regression, without the intercept.
 
-    matrix: shape (n, n_terms); terms: their names, ``age`` or ``er[positive]``; variables: the
-    variable that each term belongs to.
+    Attributes
+    ----------
+    matrix
+        Shape (n, n_terms).
+    terms
+        Names of the columns, ``age`` or ``er[positive]``.
+    variables
+        The variable that each term belongs to.
     """
 
     matrix: FloatArray

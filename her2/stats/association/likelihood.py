@@ -1,7 +1,7 @@
 """Maximum of the logistic likelihood, plain or with Firth's penalty, and its profile.
 
-`logistic_fit` and `firth` make models of it. Columns are expected to be standardised, so that a
-step of 1 is neither huge nor tiny.
+`logistic_fit` makes models of it. Columns are expected to be standardised, so that a step of 1 is
+neither huge nor tiny.
 """
 
 from __future__ import annotations
@@ -32,8 +32,14 @@ _NOT_CONVERGED = "the logistic regression did not converge; use fewer variables 
 class Maximum:
     """Where the (penalised) log-likelihood is largest.
 
-    coefficients: (k,); covariance: (k, k), the inverse information; log_likelihood: with the
-    penalty if there is one.
+    Attributes
+    ----------
+    coefficients
+        Shape (k,).
+    covariance
+        Shape (k, k), the inverse information.
+    log_likelihood
+        With the penalty if there is one.
     """
 
     coefficients: FloatArray
@@ -43,9 +49,16 @@ class Maximum:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Logistic log-likelihood of a design (n, k) that holds the intercept.
+    """Logistic log-likelihood of a design that holds the intercept.
 
-    penalty is the weight of log|information|: 0, or 1/2 for Firth's estimate (Jeffreys' prior).
+    Attributes
+    ----------
+    design
+        Shape (n, k).
+    positive
+        Shape (n,).
+    penalty
+        Weight of log|information|: 0, or 1/2 for Firth's estimate (Jeffreys' prior).
 
     References
     ----------

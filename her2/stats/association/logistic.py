@@ -14,22 +14,20 @@ from scipy.stats import norm
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.association.design import Design, check_columns, complete_cases, design, outcome_of
-from her2.stats.association.firth import fit_firth
-from her2.stats.association.logistic_fit import FIRTH, LogisticFit, Separated, fit_logistic
-from her2.stats.association.profile_likelihood import INTERCEPT, coefficient_profile
+from her2.stats.association.logistic_fit import (
+    FIRTH,
+    INTERCEPT,
+    LogisticFit,
+    Separated,
+    coefficient_profile,
+    fit_firth,
+    fit_logistic,
+)
 from her2.stats.validation import BoolArray
 
 COLUMNS = (
-    "variable",
-    "odds_ratio",
-    "low",
-    "high",
-    "p_value",
-    "n",
-    "n_events",
-    "method",
-    "note",
-)
+    "variable", "odds_ratio", "low", "high", "p_value", "n", "n_events", "method", "note"
+)  # fmt: skip
 INTERCEPT_NAME = "(intercept)"
 _LARGEST_EXPONENT = 700.0  # exp(710) is infinite
 
@@ -156,58 +154,6 @@ def multivariable_logistic(
     options = _options(level, intercept, intervals, separation)
     positive = outcome_of(table, outcome)
     return _assemble(_model_rows(table, positive, variables, options) if len(variables) else [])
-
-
-class NoInterceptOdds(NamedTuple):
-    """Odds of a group, its Wald interval and the p-value against odds of 1."""
-
-    odds: float
-    low: float
-    high: float
-    p_value: float
-
-
-def no_intercept_odds(successes: int, n: int, level: float = 0.95) -> NoInterceptOdds:
-    """Odds in a group: the "odds ratio" of a 0/1 variable in a regression without an intercept.
-
-    It is the odds of the outcome among those with the variable, and ignores everybody else: not
-    an odds ratio. It is here to recognise published tables that were made that way.
-
-    Parameters
-    ----------
-    successes, n
-        Positive cases, and all cases, among those with the variable.
-    level
-        Of the interval.
-
-    Raises
-    ------
-    BadArgument
-        If successes lie outside 0 to n.
-    NotEstimable
-        If all or none are positive: the odds are infinite or 0.
-
-    References
-    ----------
-    Bland & Altman (2000), BMJ 320:1468, doi:10.1136/bmj.320.7247.1468 (odds and odds ratios).
-
-    Examples
-    --------
-    >>> tuple(round(x, 3) for x in no_intercept_odds(20, 96, level=0.90)[:3])
-    (0.263, 0.174, 0.398)
-    """
-    validation.check_level(level)
-    if not 0 <= successes <= n:
-        raise BadArgument(f"successes must lie between 0 and n = {n}, found {successes}")
-    if successes in (0, n):
-        raise NotEstimable(
-            f"odds need both outcomes, found {successes} of {n} positive; report the counts"
-        )
-    log_odds = np.log(successes / (n - successes))
-    error = np.sqrt(1 / successes + 1 / (n - successes))
-    half = norm.isf((1 - level) / 2) * error
-    odds, low, high = np.exp([log_odds, log_odds - half, log_odds + half]).tolist()
-    return NoInterceptOdds(odds, low, high, float(2 * norm.sf(abs(log_odds) / error)))
 
 
 def fit_design(

@@ -1,4 +1,4 @@
-"""Maximum-likelihood logistic regression, and the data for which it does not exist."""
+"""Logistic regression by maximum likelihood or with Firth's penalty, and profile intervals."""
 
 from __future__ import annotations
 
@@ -7,22 +7,34 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from her2.core.errors import NotEstimable
-from her2.stats.association.likelihood import Likelihood, Maximum, at
+from her2.stats.association.likelihood import (
+    JEFFREYS,
+    Likelihood,
+    Maximum,
+    at,
+    likelihood_ratio,
+    maximise,
+    profile_interval,
+)
 from her2.stats.validation import BoolArray, FloatArray
 
 MAXIMUM_LIKELIHOOD = "maximum likelihood"
 FIRTH = "Firth"
+INTERCEPT = -1
 
 
 class Separated(NotEstimable):
     """A plane separates the classes: no maximum-likelihood estimate exists, Firth's does.
 
-    columns: names of those that take part in the plane.
+    Attributes
+    ----------
+    columns
+        Names of the columns that take part in the plane.
     """
 
     def __init__(self, columns: tuple[str, ...]) -> None:
@@ -37,9 +49,20 @@ class Separated(NotEstimable):
 class LogisticFit:
     """Fitted coefficients of k columns and their uncertainty.
 
-    coefficients: shape (k,); covariance: shape (k + 1, k + 1), the intercept first;
-    log_likelihood: at the fit, Firth's penalty included if `method` is "Firth"; separating: the
-    columns that separate the classes, if that is why it is.
+    Attributes
+    ----------
+    intercept
+        Log-odds where every column is 0.
+    coefficients
+        Shape (k,).
+    covariance
+        Shape (k + 1, k + 1), the intercept first.
+    log_likelihood
+        At the fit, with Firth's penalty if `method` is "Firth".
+    method
+        "maximum likelihood" or "Firth".
+    separating
+        Columns that separate the classes, if that is why the method is Firth's.
     """
 
     intercept: float
@@ -174,3 +197,105 @@ def _separators(positive: BoolArray, standardised: FloatArray) -> BoolArray:
     )
     is_apart = (signed @ solution.x).max() > 1e-6
     return np.asarray((np.abs(solution.x[1:]) > 1e-6) & is_apart, dtype=np.bool_)
+
+
+def fit_firth(
+    positive: BoolArray, predictors: FloatArray, names: Sequence[str] | None = None
+) -> LogisticFit:
+    """Logistic regression whose likelihood is penalised by Jeffreys' prior.
+
+    The estimates are those of R's brglm2 (type "AS_mean") and logistf. The standard errors come
+    from the Fisher information; with separation they say little, so that intervals and tests
+    should be those of `her2.stats.association.logistic_fit`.
+
+    Parameters
+    ----------
+    positive
+        Shape (n,), both values present.
+    predictors
+        Shape (n, n_columns), finite.
+    names
+        Of the columns, for messages.
+
+    Returns
+    -------
+    LogisticFit
+        With method "Firth" and the penalised log-likelihood.
+
+    Raises
+    ------
+    NotEstimable
+        If a column is constant, columns are collinear or the maximum is out of reach.
+
+    References
+    ----------
+    Firth (1993), Biometrika 80:27, doi:10.1093/biomet/80.1.27.
+    Heinze & Schemper (2002), Stat. Med. 21:2409, doi:10.1002/sim.1047.
+
+    Examples
+    --------
+    >>> positive = np.array([False, False, False, True, True, True])
+    >>> fit = fit_firth(positive, np.array([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]]))
+    >>> round(float(np.exp(fit.coefficients[0])), 3)  # a half is added to each cell: 3.5² / .5²
+    49.0
+    """
+    names = names or [f"predictor {i + 1}" for i in range(predictors.shape[1])]
+    standardised = standardise(predictors, names)
+    check_rank(standardised)
+    design = np.column_stack([np.ones(len(positive)), standardised])
+    maximum = maximise(Likelihood(design, positive, JEFFREYS))
+    return unstandardise(maximum, predictors, FIRTH)
+
+
+@dataclass(frozen=True)
+class CoefficientProfile:
+    """Profile-likelihood interval of a coefficient and its likelihood-ratio test against 0."""
+
+    low: float
+    high: float
+    p_value: float
+
+
+def coefficient_profile(
+    positive: BoolArray, predictors: FloatArray, fit: LogisticFit, i: int, *, level: float = 0.95
+) -> CoefficientProfile:
+    """Interval and test of a coefficient from its profile, penalised if the fit is Firth's.
+
+    Parameters
+    ----------
+    positive, predictors
+        Of the fit: shapes (n,) and (n, n_columns).
+    fit
+        From `fit_logistic` or `fit_firth`.
+    i
+        Column of `predictors`, or -1 for the intercept.
+    level
+        Of the interval.
+
+    Raises
+    ------
+    NotEstimable
+        If a bound is out of reach.
+
+    References
+    ----------
+    Heinze & Schemper (2002), Stat. Med. 21:2409, doi:10.1002/sim.1047.
+
+    Examples
+    --------
+    >>> from her2.stats.association.logistic_fit import fit_firth
+    >>> x = np.array([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]])
+    >>> positive = np.array([False, False, False, True, True, True])
+    >>> round(coefficient_profile(positive, x, fit_firth(positive, x), 0).p_value, 3)
+    0.024
+    """
+    scale = predictors.std(axis=0)
+    centre = 0.0 * scale if i == INTERCEPT else predictors.mean(axis=0)
+    design = np.column_stack([np.ones(len(positive)), (predictors - centre) / scale])
+    likelihood = Likelihood(design, positive, JEFFREYS if fit.method == FIRTH else 0.0)
+    start = np.append(fit.intercept + centre @ fit.coefficients, fit.coefficients * scale)
+    maximum = maximise(likelihood, start)
+    low, high = profile_interval(likelihood, maximum, i + 1, level)
+    p_value = float(chi2.sf(likelihood_ratio(likelihood, maximum, i + 1), 1))
+    unit = 1.0 if i == INTERCEPT else float(scale[i])
+    return CoefficientProfile(low / unit, high / unit, p_value)

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit
-from scipy.stats import chi2
 
-from her2.core.errors import BadArgument, NotEstimable
+from her2.core.errors import BadArgument
 from her2.stats.association.design import (
     Design,
     Levels,
@@ -31,10 +30,24 @@ from her2.stats.validation import BoolArray, FloatArray
 class LogisticModel:
     """A fitted logistic regression.
 
-    coefficients: by term, ``age`` or ``er[positive]``, in the order of the variables; variables:
-    the columns it reads; levels: of its categories, first the reference; covariance: shape
-    (k + 1, k + 1), the intercept first; n, n_events: complete cases and the positive ones among
-    them; method: "maximum likelihood" or, where a plane separates the classes, "Firth".
+    Attributes
+    ----------
+    intercept
+        Log-odds where every variable is 0 or at its first level.
+    coefficients
+        By term, ``age`` or ``er[positive]``, in the order of the variables.
+    variables
+        Columns that it reads.
+    levels
+        Of its categories, first the reference.
+    covariance
+        Shape (k + 1, k + 1), the intercept first.
+    log_likelihood
+        At the fit, with Firth's penalty if `method` is "Firth".
+    n, n_events
+        Complete cases, and the positive ones among them.
+    method
+        "maximum likelihood" or, where a plane separates the classes, "Firth".
     """
 
     intercept: float
@@ -46,39 +59,6 @@ class LogisticModel:
     n: int
     n_events: int
     method: str = MAXIMUM_LIKELIHOOD
-
-    @property
-    def null_log_likelihood(self) -> float:
-        """Of the model that has an intercept only."""
-        share = self.n_events / self.n
-        return float(
-            self.n_events * np.log(share) + (self.n - self.n_events) * np.log(1.0 - share)
-        )
-
-    @property
-    def deviance(self) -> float:
-        """Minus twice the log-likelihood."""
-        return -2.0 * self._likelihood()
-
-    @property
-    def null_deviance(self) -> float:
-        """Deviance of the model that has an intercept only."""
-        return -2.0 * self.null_log_likelihood
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion, the intercept counted."""
-        return self.deviance + 2.0 * (len(self.coefficients) + 1)
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion, the intercept counted."""
-        return self.deviance + float(np.log(self.n)) * (len(self.coefficients) + 1)
-
-    @property
-    def p_value(self) -> float:
-        """Likelihood-ratio test of all coefficients together."""
-        return float(chi2.sf(self.null_deviance - self.deviance, len(self.coefficients)))
 
     def linear_predictor(self, table: pd.DataFrame) -> FloatArray:
         """Log-odds of each row, shape (n,).
@@ -99,14 +79,6 @@ class LogisticModel:
     def probability(self, table: pd.DataFrame) -> FloatArray:
         """Probability of a positive outcome of each row, shape (n,)."""
         return np.asarray(expit(self.linear_predictor(table)))
-
-    def _likelihood(self) -> float:
-        if self.method != MAXIMUM_LIKELIHOOD:
-            raise NotEstimable(
-                "deviance, AIC and BIC need maximum likelihood, found Firth's penalised fit; "
-                "compare penalised fits by cross-validation"
-            )
-        return self.log_likelihood
 
 
 def fit_logistic_model(
@@ -177,49 +149,6 @@ def model_data(
     used = table.loc[complete, list(variables)]
     known = category_levels(used)
     return outcome_of(table, outcome)[complete], design(used, known), known
-
-
-def likelihood_ratio_tests(
-    table: pd.DataFrame, outcome: str | ArrayLike, variables: Sequence[str]
-) -> pd.DataFrame:
-    """Test of what each variable adds to all the others, its coefficients together.
-
-    Unlike Wald's test it counts a category of several levels as one variable. Cases with a
-    missing value in any variable are left out of all fits.
-
-    Parameters
-    ----------
-    table, outcome, variables
-        As in `fit_logistic_model`.
-
-    Returns
-    -------
-    DataFrame
-        variable, chi2, dof, p_value.
-
-    Raises
-    ------
-    BadArgument, NotEstimable
-        As `fit_logistic_model`, and NotEstimable if the variables separate the classes.
-
-    References
-    ----------
-    Wilks (1938), Ann. Math. Stat. 9:60, doi:10.1214/aoms/1177732360.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"er": ["-", "-", "-", "+", "+", "+"]})
-    >>> likelihood_ratio_tests(table, [1, 1, 0, 1, 0, 0], ["er"]).round(3).values.tolist()
-    [['er', 0.68, 1, 0.41]]
-    """
-    full = fit_logistic_model(table, outcome, variables, separation="not estimable")
-    positive, columns, _ = model_data(table, outcome, variables)
-    rows = []
-    for name in variables:
-        dof = columns.variables.count(name)
-        loss = deviance(positive, columns.of([v for v in variables if v != name])) - full.deviance
-        rows.append((name, loss, dof, float(chi2.sf(loss, dof))))
-    return pd.DataFrame(rows, columns=["variable", "chi2", "dof", "p_value"])
 
 
 def deviance(positive: BoolArray, columns: Design) -> float:

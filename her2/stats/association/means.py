@@ -14,7 +14,15 @@ from her2.stats import validation
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """Mean of n values, and its confidence limits."""
+    """Mean of a sample.
+
+    Attributes
+    ----------
+    n
+        Values.
+    mean, low, high
+        Mean and its confidence limits.
+    """
 
     n: int
     mean: float

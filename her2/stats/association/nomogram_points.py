@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from her2.core.errors import NotEstimable
+from her2.core.errors import BadArgument, NotEstimable
+from her2.stats import validation
 from her2.stats.association.design import Levels, check_columns, complete_cases, design, label
 from her2.stats.association.logistic_model import LogisticModel
-from her2.stats.association.pretty import pretty
 from her2.stats.validation import FloatArray
 
 PROBABILITY_TICKS = (0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
 _MAX_POINTS = 100.0
 _N_TICKS = 10
 _MOST_VALUES = 10  # a number with no more distinct values is drawn at these, as a category
+# R's defaults: how much a larger unit is preferred, how much 5 is preferred to 2, and by how much
+# the cell of a range without width shrinks
+_BIAS, _BIAS_5, _SHRINK = 1.5, 2.75, 0.75
+_ROUNDING = 1e-10
+_EPSILON = sys.float_info.epsilon
 
 
 @dataclass(frozen=True)
 class Nomogram:
     """Axes of a nomogram and what they mean.
 
-    points: DataFrame of variable, value (a number, or the level as text) and points; the longest
-    axis goes from 0 to 100 and every axis starts at 0, where its contribution is lowest.
-    total_points: DataFrame of total_points (round), linear_predictor and probability.
-    linear_predictor_axis, probability_axis: DataFrames of linear_predictor or probability (round)
-    and total_points, where their ticks stand.
-    points_per_unit: points for 1 on the scale of the linear predictor; lp_at_zero: the linear
-    predictor at 0 points.
+    Attributes
+    ----------
+    points
+        Columns variable, value (a number, or the level as text) and points. The longest axis goes
+        from 0 to 100 and every axis starts at 0, where its contribution is lowest.
+    total_points
+        Columns total_points (round), linear_predictor and probability.
+    linear_predictor_axis, probability_axis
+        Columns linear_predictor or probability (round), and total_points, where the ticks stand.
+    points_per_unit
+        Points for 1 on the scale of the linear predictor.
+    lp_at_zero
+        Linear predictor at 0 points.
+    model
+        The model that is drawn.
     """
 
     points: pd.DataFrame
@@ -173,3 +189,61 @@ def _probability_axis(linear_predictors: FloatArray, zero: float, scale: float) 
     p = p[(p >= expit(along[0])) & (p <= expit(along[-1]))]
     at = np.interp(p, expit(along), along)
     return pd.DataFrame({"probability": p, "total_points": (at - zero) * scale})
+
+
+def pretty(values: ArrayLike, n: int = 5) -> FloatArray:
+    """About n + 1 equally spaced round numbers that cover the finite values, as R's `pretty`.
+
+    They are 1, 2 or 5 times a power of ten apart: base::pretty of R 4.2.
+    """
+    x = validation.vector(values, "values")
+    x = x[np.isfinite(x)]
+    if not x.size or n < 1:
+        raise BadArgument(f"a finite value and n >= 1 are needed, found {x.size} and n = {n}")
+    low, high = float(x.min()), float(x.max())
+    at_least = n // 3
+    unit = _unit(low, high, n, at_least)
+    first, last = _widen(low, high, unit, at_least)
+    ticks = np.linspace(min(first * unit, low), max(last * unit, high), int(last - first) + 1)
+    ticks[np.abs(ticks) < 1e-14 * unit] = 0.0
+    return ticks
+
+
+def _unit(low: float, high: float, n: int, at_least: int) -> float:
+    """Distance of the ticks: 1, 2, 5 or 10 times the power of ten below an n-th of the range."""
+    cell = _cell(low, high, n, at_least)
+    base = 10.0 ** math.floor(math.log10(cell))
+    unit = base
+    for factor, bias in ((2.0, _BIAS), (5.0, _BIAS_5), (10.0, _BIAS)):
+        if factor * base - cell >= bias * (cell - unit):
+            break
+        unit = factor * base
+    return unit
+
+
+def _cell(low: float, high: float, n: int, at_least: int) -> float:
+    largest = max(abs(low), abs(high))
+    no_width = (1.0 + 1.0 / (1.0 + _BIAS)) * n * _EPSILON * 3.0
+    if largest > 0.0 and high - low >= largest * no_width:
+        return (high - low) / n
+    cell = largest if largest > 0.0 else 1.0
+    if cell > 10.0:
+        cell = 9.0 + cell / 10.0
+    return cell * _SHRINK / max(at_least, 1)
+
+
+def _widen(low: float, high: float, unit: float, at_least: int) -> tuple[float, float]:
+    """First and last tick in units: they cover the range and are enough."""
+    first = math.floor(low / unit + _ROUNDING)
+    last = math.ceil(high / unit - _ROUNDING)
+    while first * unit > low + _ROUNDING * unit:
+        first -= 1
+    while last * unit < high - _ROUNDING * unit:
+        last += 1
+    lacking = max(0, at_least - (last - first))
+    if low == 0.0 and first == 0 and high != 0.0:
+        return first, last + lacking
+    if high == 0.0 and last == 0 and low != 0.0:
+        return first - lacking, last
+    less, more = lacking // 2, lacking - lacking // 2
+    return (first - more, last + less) if first >= 0 else (first - less, last + more)

@@ -10,33 +10,27 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.association.collinearity import variance_inflation
-from her2.stats.association.design import check_columns, is_numeric, levels, outcome_of
+from her2.stats.association.design import (
+    check_columns,
+    complete_cases,
+    design,
+    is_numeric,
+    levels,
+    outcome_of,
+)
 from her2.stats.association.logistic import (
     INTERCEPT_NAME,
     multivariable_logistic,
     univariable_logistic,
 )
-from her2.stats.association.logistic_fit import FIRTH
+from her2.stats.association.logistic_fit import FIRTH, check_rank, standardise
 from her2.stats.association.stepwise import Criterion, stepwise_logistic
 from her2.stats.validation import BoolArray
 
 COLUMNS = (
-    "variable",
-    "n",
-    "n_events",
-    "odds_ratio",
-    "low",
-    "high",
-    "p_value",
-    "adjusted_odds_ratio",
-    "adjusted_low",
-    "adjusted_high",
-    "adjusted_p_value",
-    "vif",
-    "method",
-    "note",
-)
+    "variable", "n", "n_events", "odds_ratio", "low", "high", "p_value", "adjusted_odds_ratio",
+    "adjusted_low", "adjusted_high", "adjusted_p_value", "vif", "method", "note",
+)  # fmt: skip
 _CRITERIA: dict[str, Criterion] = {"aic": "aic", "p": "p"}
 _NUMBERS = ("odds_ratio", "low", "high", "p_value")
 _ADJUSTED = tuple(f"adjusted_{name}" for name in _NUMBERS)
@@ -209,3 +203,53 @@ def _adjusted_note(alone: _Record, found: _Record) -> str:
 
 def _join(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
+
+
+def variance_inflation(table: pd.DataFrame, variables: Sequence[str]) -> pd.Series:
+    """Variance inflation factor of each variable: 1 / (1 - R²) on all the others.
+
+    A category of several levels has the generalised factor, to the power 1 / (number of its
+    terms), which is on the same scale. Above 5 or 10 the coefficients are hard to tell apart.
+
+    Parameters
+    ----------
+    table
+        One row a case; rows with a missing value in any variable are left out.
+    variables
+        Columns of `table`.
+
+    Returns
+    -------
+    Series
+        By variable, at least 1.
+
+    Raises
+    ------
+    BadArgument
+        If a column is absent.
+    NotEstimable
+        If a variable is constant, or is a linear function of the others (infinite).
+
+    References
+    ----------
+    Fox & Monette (1992), J. Am. Stat. Assoc. 87:178, doi:10.1080/01621459.1992.10475190.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"a": [1, 2, 3, 4], "b": [1, 3, 2, 4]})
+    >>> variance_inflation(table, ["a", "b"]).round(3).tolist()  # r = 0.8
+    [2.778, 2.778]
+    """
+    check_columns(table, variables)
+    columns = design(table.loc[complete_cases(table, variables), list(variables)])
+    if not len(columns.matrix):
+        raise NotEstimable("a case without a missing value is needed, found none; impute first")
+    standardised = standardise(columns.matrix, columns.terms)
+    check_rank(standardised)
+    r = standardised.T @ standardised / len(standardised)
+    factors = {}
+    for name in variables:
+        own = np.array([variable == name for variable in columns.variables])
+        parts = [np.linalg.slogdet(r[np.ix_(keep, keep)])[1] for keep in (own, ~own, own | ~own)]
+        factors[name] = float(np.exp((parts[0] + parts[1] - parts[2]) / own.sum()))
+    return pd.Series(factors, name="vif", dtype=np.float64)

@@ -10,7 +10,6 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats import validation
 from her2.stats.validation import FloatArray
 
 _N_NODES = 101  # of the Gauss-Hermite rule
@@ -164,71 +163,6 @@ def cox_snell_r2(c_statistic: float, prevalence: float) -> float:
     return 1.0 - math.exp(-2.0 * gained)
 
 
-def validation_precision(
-    n: int,
-    prevalence: float,
-    c_statistic: float,
-    *,
-    linear_predictor: tuple[float, float] | None = None,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """How precisely n new patients would show the performance of a calibrated model.
-
-    Parameters
-    ----------
-    n
-        Patients of the external validation.
-    prevalence
-        Share of positive cases, in (0, 1).
-    c_statistic
-        That the model is expected to reach, in (0.5, 1).
-    linear_predictor
-        Mean and standard deviation of the model's linear predictor among the new patients, if
-        known (normal); otherwise it follows from the c-statistic and the prevalence.
-    level
-        Of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        measure ("auc", "calibration slope", "observed/expected"), expected, standard_error (of
-        the logarithm for observed/expected), low, high, width of the expected interval.
-
-    Raises
-    ------
-    BadArgument
-        If an argument is out of range.
-
-    References
-    ----------
-    Riley et al. (2021), Stat. Med. 40:4230, doi:10.1002/sim.9025.
-    Newcombe (2006), Stat. Med. 25:559, doi:10.1002/sim.2324 (variance of the AUC).
-
-    Examples
-    --------
-    >>> validation_precision(61, 0.3, 0.8)[["measure", "width"]].round(2).values.tolist()
-    [['auc', 0.24], ['calibration slope', 1.19], ['observed/expected', 0.79]]
-    """
-    validation.check_level(level)
-    if n < 2:
-        raise BadArgument(f"n must be at least 2, found {n}")
-    nodes = _binormal(c_statistic, prevalence)[:2]
-    if linear_predictor is not None:
-        nodes = _normal(*linear_predictor)
-    z = float(norm.isf((1 - level) / 2))
-    auc_error = math.sqrt(_newcombe_variance(n, prevalence, c_statistic))
-    slope_error = math.sqrt(_slope_variance(*nodes) / n)
-    log_error = math.sqrt((1 - prevalence) / (n * prevalence))
-    rows = [
-        ("auc", c_statistic, auc_error, c_statistic - z * auc_error, c_statistic + z * auc_error),
-        ("calibration slope", 1.0, slope_error, 1 - z * slope_error, 1 + z * slope_error),
-        ("observed/expected", 1.0, log_error, math.exp(-z * log_error), math.exp(z * log_error)),
-    ]
-    names = ["measure", "expected", "standard_error", "low", "high"]
-    table = pd.DataFrame(rows, columns=names)
-    return table.assign(width=table["high"] - table["low"])
-
-
 def _performance(
     n_parameters: int,
     prevalence: float,
@@ -306,17 +240,3 @@ def _normal(mean: float, sd: float) -> tuple[FloatArray, FloatArray]:
         raise BadArgument(f"the linear predictor must have a positive SD, found {sd:g}")
     nodes, weights = np.polynomial.hermite_e.hermegauss(_N_NODES)
     return mean + sd * nodes, weights / weights.sum()
-
-
-def _newcombe_variance(n: int, prevalence: float, c: float) -> float:
-    """Of the AUC (Newcombe's method 4, from Hanley & McNeil)."""
-    half = n / 2.0 - 1.0
-    spread = 1.0 + half * (1.0 - c) / (2.0 - c) + half * c / (1.0 + c)
-    return c * (1.0 - c) * spread / (n**2 * prevalence * (1.0 - prevalence))
-
-
-def _slope_variance(linear_predictor: FloatArray, weight: FloatArray) -> float:
-    """Of the calibration slope, times n, from the information of intercept and slope."""
-    p = expit(linear_predictor)
-    information = [float(weight @ (p * (1 - p) * linear_predictor**power)) for power in range(3)]
-    return information[0] / (information[0] * information[2] - information[1] ** 2)

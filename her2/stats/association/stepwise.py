@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
@@ -21,8 +20,7 @@ from her2.stats.association.logistic import fit_design
 from her2.stats.association.logistic_model import deviance, model_data
 from her2.stats.validation import BoolArray
 
-Criterion = Literal["aic", "bic", "p"]
-Direction = Literal["both", "backward", "forward"]
+Criterion = Literal["aic", "p"]
 _MARGIN = 1e-7  # by which an information criterion must fall, as in R
 
 
@@ -30,9 +28,13 @@ _MARGIN = 1e-7  # by which an information criterion must fall, as in R
 class Stepwise:
     """Chosen variables and how they were chosen.
 
-    selected: in the order of the request, entered ones at the end; path: step (0 is the start),
-    change ("", "- age", "+ age") and value: AIC or BIC after the change; with the criterion "p",
-    the p-value that decided it (NaN at the start).
+    Attributes
+    ----------
+    selected
+        In the order of the request, entered ones at the end.
+    path
+        Columns step (0 is the start), change ("", "- age", "+ age") and value: AIC or BIC after
+        the change; with the criterion "p", the p-value that decided it (NaN at the start).
     """
 
     selected: tuple[str, ...]
@@ -51,7 +53,6 @@ def stepwise_logistic(
     variables: Sequence[str],
     *,
     criterion: Criterion = "aic",
-    direction: Direction = "both",
     p_enter: float = 0.05,
     p_remove: float = 0.10,
 ) -> Stepwise:
@@ -63,19 +64,16 @@ def stepwise_logistic(
         As in `fit_logistic_model`; cases with a missing value in any variable are left out of
         every step.
     criterion
-        "aic" and "bic" take the change that lowers it most and stop when none does. "p" takes out
-        the variable with the largest likelihood-ratio p-value above `p_remove`, otherwise takes
-        in the one with the smallest below `p_enter`.
-    direction
-        "backward" starts with all variables and only takes out, "forward" starts with none and
-        only takes in, "both" starts with all (criterion "p": with none) and does both.
+        "aic" starts with all variables, takes the change that lowers it most and stops when none
+        does. "p" starts with none, takes out the variable with the largest likelihood-ratio
+        p-value above `p_remove`, otherwise takes in the one with the smallest below `p_enter`.
     p_enter, p_remove
         For the criterion "p"; p_enter must not exceed p_remove, or a variable could go in circles.
 
     Returns
     -------
     Stepwise
-        With criterion "aic" or "bic", the steps of R's ``MASS::stepAIC`` with k = 2 or log(n).
+        With criterion "aic", the steps of R's ``MASS::stepAIC`` in both directions.
 
     Raises
     ------
@@ -92,31 +90,27 @@ def stepwise_logistic(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> table = pd.DataFrame(rng.normal(size=(200, 2)), columns=["signal", "noise"])
     >>> y = (table["signal"] + rng.logistic(size=200) > 0).astype(int)
     >>> stepwise_logistic(table, y, ["signal", "noise"]).selected
     ('signal',)
     """
-    _check_options(criterion, direction, p_enter, p_remove)
+    _check_options(criterion, p_enter, p_remove)
     positive, columns, _ = model_data(table, outcome, variables)
     if not columns.terms:
         raise BadArgument("at least one variable is needed, found none; name a column")
     fit_design(positive, columns, separation="not estimable")  # then every smaller model exists
     search = _Search(positive, columns, tuple(variables))
     if criterion == "p":
-        return _walk(_ByTest(search, direction, p_enter, p_remove))
-    cost = 2.0 if criterion == "aic" else float(np.log(positive.size))
-    return _walk(_ByInformation(search, direction, cost))
+        return _walk(_ByTest(search, p_enter, p_remove))
+    return _walk(_ByInformation(search))
 
 
-def _check_options(criterion: str, direction: str, p_enter: float, p_remove: float) -> None:
-    if criterion not in ("aic", "bic", "p"):
-        raise BadArgument(f'criterion must be "aic", "bic" or "p", found {criterion!r}')
-    if direction not in ("both", "backward", "forward"):
-        raise BadArgument(
-            f'direction must be "both", "backward" or "forward", found {direction!r}'
-        )
+def _check_options(criterion: str, p_enter: float, p_remove: float) -> None:
+    if criterion not in ("aic", "p"):
+        raise BadArgument(f'criterion must be "aic" or "p", found {criterion!r}')
     if not 0.0 < p_enter <= p_remove < 1.0:
         raise BadArgument(
             f"0 < p_enter <= p_remove < 1 is needed, found {p_enter} and {p_remove}; "
@@ -165,51 +159,39 @@ class _Search:
 @dataclass(frozen=True)
 class _ByInformation:
     search: _Search
-    direction: Direction
-    cost: float
 
     def start(self) -> _Change:
-        selected = () if self.direction == "forward" else self.search.variables
-        return self._change("", selected)
+        return self._change("", self.search.variables)
 
     def best(self, now: _Change) -> _Change | None:
-        changes: list[_Change] = []
-        if self.direction != "forward":
-            changes += [self._change(*c) for c in self.search.removals(now.selected)]
-        if self.direction != "backward":
-            changes += [self._change(*c) for c in self.search.additions(now.selected)]
-        best = min(changes, key=lambda c: c.value, default=now)
+        selected = now.selected
+        options = [*self.search.removals(selected), *self.search.additions(selected)]
+        best = min((self._change(*c) for c in options), key=lambda c: c.value, default=now)
         return best if best.value < now.value - _MARGIN else None
 
     def _change(self, change: str, selected: tuple[str, ...]) -> _Change:
         n_parameters = self.search.n_terms(selected) + 1
-        value = self.search.deviance(selected) + self.cost * n_parameters
+        value = self.search.deviance(selected) + 2.0 * n_parameters
         return _Change(change, selected, value)
 
 
 @dataclass(frozen=True)
 class _ByTest:
     search: _Search
-    direction: Direction
     p_enter: float
     p_remove: float
 
     def start(self) -> _Change:
-        selected = self.search.variables if self.direction == "backward" else ()
-        return _Change("", selected, float("nan"))
+        return _Change("", (), float("nan"))
 
     def best(self, now: _Change) -> _Change | None:
-        if self.direction != "forward":
-            out = [self._change(now, *c) for c in self.search.removals(now.selected)]
-            worst = max(out, key=lambda c: c.value, default=now)
-            if worst.value > self.p_remove:
-                return worst
-        if self.direction != "backward":
-            into = [self._change(now, *c) for c in self.search.additions(now.selected)]
-            best = min(into, key=lambda c: c.value, default=now)
-            if best.value < self.p_enter:
-                return best
-        return None
+        out = [self._change(now, *c) for c in self.search.removals(now.selected)]
+        worst = max(out, key=lambda c: c.value, default=now)
+        if worst.value > self.p_remove:
+            return worst
+        into = [self._change(now, *c) for c in self.search.additions(now.selected)]
+        best = min(into, key=lambda c: c.value, default=now)
+        return best if best.value < self.p_enter else None
 
     def _change(self, now: _Change, change: str, selected: tuple[str, ...]) -> _Change:
         """Likelihood-ratio p-value of the variable that goes or comes.

@@ -35,7 +35,14 @@ _Replicates = Callable[[IntArray], FloatArray]
 class BootstrapInterval:
     """Estimate in the sample and limits from its resamples.
 
-    n_failed: resamples in which the statistic was not estimable; the limits are of the others.
+    Attributes
+    ----------
+    estimate
+        In the sample.
+    low, high
+        Limits from the resamples in which the statistic was estimable.
+    n_resamples, n_failed
+        Resamples drawn, and those in which the statistic was not estimable.
     """
 
     estimate: float
@@ -82,11 +89,6 @@ def bootstrap_interval(
     stratified
         Whether each resample has as many positive and negative patients as the sample; a patient
         with any positive case is positive.
-
-    Returns
-    -------
-    BootstrapInterval
-        See its fields.
 
     Raises
     ------

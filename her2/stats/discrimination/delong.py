@@ -12,20 +12,29 @@ from scipy.stats import t as student_t
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.discrimination.placements import (
+from her2.stats.discrimination.auc import (
     Placements,
-    placement_covariance,
     placement_variance,
     placements,
+    scored_placements,
 )
 from her2.stats.validation import FloatArray
 
 
 @dataclass(frozen=True)
 class DelongTest:
-    """Paired comparison of two AUCs; `difference` and `z` are first minus second.
+    """Paired comparison of two AUCs.
 
-    low, high: Wald limits of the difference, which may leave [-1, 1], as pROC's.
+    Attributes
+    ----------
+    auc_first, auc_second
+        The AUCs.
+    difference, z
+        First minus second, and that over its standard error.
+    p_value
+        Two-sided.
+    low, high
+        Wald limits of the difference, which may leave [-1, 1], as pROC's.
     """
 
     auc_first: float
@@ -39,9 +48,18 @@ class DelongTest:
 
 @dataclass(frozen=True)
 class UnpairedDelongTest:
-    """Comparison of the AUCs of two independent samples, first minus second.
+    """Comparison of the AUCs of two independent samples.
 
-    `t` is the statistic and `dof` the Welch-type degrees of freedom of its t distribution.
+    Attributes
+    ----------
+    auc_first, auc_second
+        The AUCs.
+    difference
+        First minus second.
+    t, dof
+        Statistic, and the Welch-type degrees of freedom of its t distribution.
+    p_value
+        Two-sided.
     """
 
     auc_first: float
@@ -115,40 +133,6 @@ def paired_test(one: Placements, two: Placements, level: float) -> DelongTest:
     )
 
 
-def delong_covariance(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> float:
-    """DeLong covariance of the AUCs of two scores of the same cases, as pROC's `cov`.
-
-    Parameters
-    ----------
-    y_true
-        Shape (n,), 0 or 1, at least two of each.
-    first, second
-        Shape (n,), finite, higher = more likely positive, in the order of `y_true`.
-
-    Returns
-    -------
-    float
-        The DeLong variance of the AUC if the two scores rank alike.
-
-    Raises
-    ------
-    NotEstimable
-        If a class has fewer than two cases, or a score is missing or constant.
-    BadArgument
-        If the shapes differ.
-
-    References
-    ----------
-    DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837, doi:10.2307/2531595.
-
-    Examples
-    --------
-    >>> delong_covariance([0, 0, 1, 1], [1, 3, 2, 4], [1, 3, 2, 4])
-    0.125
-    """
-    return placement_covariance(*_paired_placements(y_true, first, second))
-
-
 def delong_test_unpaired(
     y_true_first: ArrayLike, first: ArrayLike, y_true_second: ArrayLike, second: ArrayLike
 ) -> UnpairedDelongTest:
@@ -185,7 +169,8 @@ def delong_test_unpaired(
     >>> test.auc_first, test.auc_second, round(test.t, 3), round(test.dof, 3)
     (0.75, 0.25, 1.0, 6.0)
     """
-    one, two = _placements(y_true_first, first), _placements(y_true_second, second)
+    one = scored_placements(y_true_first, first)
+    two = scored_placements(y_true_second, second)
     difference = one.auc - two.auc
     t = _standardised(difference, one.variance + two.variance)
     dof = _welch_dof(one, two)
@@ -234,11 +219,6 @@ def holm(p_values: ArrayLike) -> FloatArray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
-
-
-def _placements(y_true: ArrayLike, y_score: ArrayLike) -> Placements:
-    positive = validation.outcome(y_true)
-    return placements(positive, validation.score(y_score, positive.size, name="y_score"))
 
 
 def _paired_placements(

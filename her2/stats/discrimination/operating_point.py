@@ -7,20 +7,28 @@ from math import isnan, sqrt
 from typing import Literal
 
 from numpy.typing import ArrayLike
-from scipy.stats import beta, norm
+from scipy.stats import norm
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 
 Proportion = Literal["sensitivity", "specificity", "ppv", "npv", "accuracy"]
-IntervalMethod = Literal["wilson", "clopper-pearson"]
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
     """Counts and proportions with positive = probability >= threshold.
 
-    A proportion whose denominator is 0 is None: it was not observed.
+    Attributes
+    ----------
+    threshold
+        As given.
+    n
+        Cases.
+    tp, fp, tn, fn
+        Cases by call and outcome.
+    sensitivity, specificity, ppv, npv, accuracy, f1
+        In [0, 1]; None where the denominator is 0: it was not observed.
     """
 
     threshold: float
@@ -46,15 +54,10 @@ class OperatingPoint:
             "accuracy": (self.tp + self.tn, self.n),
         }[name]
 
-    def interval(
-        self, name: Proportion, *, level: float = 0.95, method: IntervalMethod = "wilson"
-    ) -> tuple[float, float] | None:
-        """Interval of one of the proportions; None where the proportion is None."""
+    def interval(self, name: Proportion, *, level: float = 0.95) -> tuple[float, float] | None:
+        """Wilson interval of one of the proportions; None where the proportion is None."""
         successes, trials = self.counts(name)
-        if not trials:
-            return None
-        interval = wilson_interval if method == "wilson" else clopper_pearson_interval
-        return interval(successes, trials, level=level)
+        return wilson_interval(successes, trials, level=level) if trials else None
 
     def f1_interval(self, *, level: float = 0.95) -> tuple[float, float] | None:
         """Interval of F1; None where F1 is None.
@@ -169,47 +172,6 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
     half_width = sqrt(z2 * (successes * (n - successes) / n + z2 / 4.0)) / (n + z2)
     low = 0.0 if successes == 0 else centre - half_width
     high = 1.0 if successes == n else centre + half_width
-    return low, high
-
-
-def clopper_pearson_interval(
-    successes: int, n: int, *, level: float = 0.95
-) -> tuple[float, float]:
-    """Exact binomial interval of a proportion: covers at least as often as it says, often more.
-
-    Parameters
-    ----------
-    successes, n
-        Whole numbers, 0 <= successes <= n.
-    level
-        Confidence level in (0, 1).
-
-    Returns
-    -------
-    tuple of float
-        (low, high) in [0, 1]; exactly 0 for no success and exactly 1 for no failure.
-
-    Raises
-    ------
-    NotEstimable
-        If n is 0.
-    BadArgument
-        If successes is not within 0 to n or the level is not in (0, 1).
-
-    References
-    ----------
-    Clopper & Pearson (1934), Biometrika 26:404, doi:10.1093/biomet/26.4.404.
-
-    Examples
-    --------
-    >>> low, high = clopper_pearson_interval(8, 10)
-    >>> round(low, 4), round(high, 4)
-    (0.4439, 0.9748)
-    """
-    _check_counts(successes, n, level)
-    tail = (1.0 - level) / 2.0
-    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
-    high = float(beta.isf(tail, successes + 1, n - successes)) if successes < n else 1.0
     return low, high
 
 

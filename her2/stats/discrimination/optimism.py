@@ -21,7 +21,7 @@ from her2.stats.discrimination.patient_bootstrap import (
     rows,
 )
 from her2.stats.probabilities.calibration_line import calibration_slope
-from her2.stats.probabilities.proper_scores import brier_score
+from her2.stats.probabilities.calibration_measures import brier_score
 from her2.stats.validation import FloatArray
 
 Table = TypeVar("Table", pd.DataFrame, NDArray[np.float64])

@@ -20,9 +20,14 @@ _CASES_AT_ONCE = 2**21  # of all resamples together: some 16 MiB an array
 
 @dataclass(frozen=True)
 class Patients:
-    """Which patient each case belongs to, and whether that patient has a positive case.
+    """Which patient each case belongs to.
 
-    of_case: (n,), 0 to n_patients - 1; is_positive: (n_patients,).
+    Attributes
+    ----------
+    of_case
+        Shape (n,), 0 to n_patients - 1.
+    is_positive
+        Shape (n_patients,), whether the patient has a positive case.
     """
 
     of_case: IntArray

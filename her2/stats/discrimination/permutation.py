@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
@@ -15,7 +13,6 @@ from her2.stats.discrimination.patient_bootstrap import (
     Patients,
     Seed,
     check_count,
-    check_failures,
     patients,
 )
 from her2.stats.validation import BoolArray, FloatArray
@@ -33,8 +30,7 @@ def permutation_p_value(
 ) -> float:
     """Probability that exchanging outcomes among patients gives at least this AUC.
 
-    For scores that were not fitted on these outcomes (a test role, or one clinical variable); a
-    whole pipeline, which saw them, goes through `permutation_p_value_of_pipeline`.
+    For scores that were not fitted on these outcomes: a test role, or one clinical variable.
 
     Parameters
     ----------
@@ -86,74 +82,6 @@ def permutation_p_value(
         surplus = _pair_surplus(_permuted(positive, of, size, rng), rank)
         n_as_high += int((surplus >= observed - 1e-12).sum())
     return (1 + n_as_high) / (1 + n_permutations)
-
-
-def permutation_p_value_of_pipeline(
-    score_of: Callable[[IntArray], float],
-    y_true: ArrayLike,
-    *,
-    observed: float,
-    seed: Seed,
-    groups: ArrayLike | None = None,
-    n_permutations: int = 100,
-) -> float:
-    """Probability that a whole pipeline scores as high on outcomes that mean nothing.
-
-    Parameters
-    ----------
-    score_of
-        Called with outcomes (n,) of 0 and 1; repeats everything that saw the outcomes (folds,
-        selection, tuning, fitting) and returns what was observed, for example the out-of-fold
-        AUC. Higher is better.
-    y_true
-        Shape (n,), 0 or 1, both present.
-    observed
-        What `score_of` gives for `y_true`.
-    seed, groups
-        As in `permutation_p_value`.
-    n_permutations
-        At least 1; 99 can just reach p = 0.01.
-
-    Returns
-    -------
-    float
-        One-sided, in (0, 1]. A permutation whose score is not estimable counts as one that is as
-        high, which errs towards the larger p-value.
-
-    Raises
-    ------
-    NotEstimable
-        If a class is absent, more than 5 % of permutations are not estimable, or no two patients
-        can be exchanged.
-    BadArgument
-        If the shapes differ or `n_permutations` is below 1.
-
-    References
-    ----------
-    Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39, doi:10.2202/1544-6115.1585.
-    Ojala & Garriga (2010), J. Mach. Learn. Res. 11:1833,
-    https://www.jmlr.org/papers/v11/ojala10a.html.
-
-    Examples
-    --------
-    >>> y, x = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([1, 2, 3, 4, 6, 7, 8, 9])
-    >>> def separation(outcome):
-    ...     return float(abs(x[outcome == 1].mean() - x[outcome == 0].mean()))
-    >>> permutation_p_value_of_pipeline(separation, y, observed=separation(y), seed=0)
-    0.04950495049504951
-    """
-    check_count(n_permutations, "n_permutations")
-    positive = validation.outcome(y_true)
-    of = patients(positive, groups)
-    rng = np.random.default_rng(seed)
-    n_as_high = n_failed = 0
-    for outcome in _permuted(positive, of, n_permutations, rng):
-        try:
-            n_as_high += score_of(outcome.astype(np.intp)) >= observed
-        except NotEstimable:
-            n_failed += 1
-    check_failures(n_failed, n_permutations, "permutations")
-    return float((1 + n_as_high + n_failed) / (1 + n_permutations))
 
 
 def _pair_surplus(positive: BoolArray, rank: FloatArray) -> FloatArray:

@@ -13,21 +13,30 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
-from scipy.stats import t as student_t
 
-from her2.core.errors import BadArgument, NotEstimable
+from her2.core.errors import BadArgument
 from her2.stats import validation
+from her2.stats.discrimination.auc import Placements, placements
 from her2.stats.discrimination.delong import DelongTest, paired_test
-from her2.stats.discrimination.placements import Placements, placements
 from her2.stats.validation import BoolArray
 
 
 @dataclass(frozen=True)
 class RepeatedAuc:
-    """Mean AUC over repeats, its DeLong variance and limits in [0, 1], and the repeats.
+    """Mean AUC over repeats of cross-validation.
 
-    sd_between_repeats: how much the random folds matter, no standard error; None for one repeat;
-    lowest, highest: of `per_repeat`, which has the AUC of each repeat.
+    Attributes
+    ----------
+    auc, low, high
+        Mean AUC and its limits, in [0, 1].
+    variance
+        DeLong's, of the mean AUC.
+    sd_between_repeats
+        How much the random folds matter, no standard error; None for one repeat.
+    lowest, highest
+        Of `per_repeat`.
+    per_repeat
+        AUC of each repeat.
     """
 
     auc: float
@@ -38,18 +47,6 @@ class RepeatedAuc:
     lowest: float
     highest: float
     per_repeat: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ResampledTTest:
-    """Mean difference over resamples with limits, and its t test."""
-
-    difference: float
-    low: float
-    high: float
-    t: float
-    dof: int
-    p_value: float
 
 
 def repeated_auc(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95) -> RepeatedAuc:
@@ -69,11 +66,6 @@ def repeated_auc(y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95) -
         Shape (n_repeats, n), finite: in each row one out-of-fold prediction a case.
     level
         Confidence level in (0, 1).
-
-    Returns
-    -------
-    RepeatedAuc
-        See its fields.
 
     Raises
     ------
@@ -160,79 +152,6 @@ def repeated_delong_test(
     one = _mean(_each_repeat(positive, first, "first score"))
     two = _mean(_each_repeat(positive, second, "second score"))
     return paired_test(one, two, level)
-
-
-def corrected_resampled_t_test(
-    differences: ArrayLike, n_train: int, n_test: int, *, level: float = 0.95
-) -> ResampledTTest:
-    """Nadeau and Bengio's t test of a difference measured on resampled training and test sets.
-
-    The usual t test takes resamples for independent and rejects far too often; here the variance
-    is inflated by n_test / n_train for the patients they share.
-
-    Parameters
-    ----------
-    differences
-        Shape (n_resamples,), finite, at least 2: for example the AUC of one model minus that of
-        another in each fold of each repeat.
-    n_train, n_test
-        Cases fitted on and judged on in each resample.
-    level
-        Confidence level of the limits, in (0, 1).
-
-    Returns
-    -------
-    ResampledTTest
-        Two-sided, with n_resamples - 1 degrees of freedom; t = 0 and p = 1 if every difference
-        is 0.
-
-    Raises
-    ------
-    NotEstimable
-        If there are fewer than two differences, one is missing, or all have the same value other
-        than 0.
-    BadArgument
-        If a size is below 1 or the level is not in (0, 1).
-
-    References
-    ----------
-    Nadeau & Bengio (2003), Mach. Learn. 52:239, doi:10.1023/A:1024068626366, section 3.2.
-
-    Examples
-    --------
-    >>> test = corrected_resampled_t_test([0.01, 0.03, 0.02, 0.04, 0.05], n_train=80, n_test=20)
-    >>> round(test.difference, 3), round(test.t, 3), round(test.p_value, 3)
-    (0.03, 2.828, 0.047)
-    """
-    validation.check_level(level)
-    if min(n_train, n_test) < 1:
-        raise BadArgument(f"n_train and n_test must be at least 1, found {n_train} and {n_test}")
-    values = validation.vector(differences, "differences")
-    n_finite = int(np.isfinite(values).sum())
-    if n_finite < max(2, values.size):
-        raise NotEstimable(
-            f"the resampled t test needs at least 2 differences, all finite, found {n_finite} "
-            f"finite of {values.size}; run more folds or repeats"
-        )
-    mean, dof = float(values.mean()), values.size - 1
-    error = sqrt((1.0 / values.size + n_test / n_train) * float(values.var(ddof=1)))
-    if np.ptp(values) == 0.0:
-        error = 0.0
-    t = _t_statistic(mean, error)
-    half_width = float(student_t.isf((1.0 - level) / 2.0, dof)) * error
-    p_value = float(2.0 * student_t.sf(abs(t), dof))
-    return ResampledTTest(mean, mean - half_width, mean + half_width, t, dof, p_value)
-
-
-def _t_statistic(mean: float, error: float) -> float:
-    if error > 0.0:
-        return mean / error
-    if mean == 0.0:
-        return 0.0
-    raise NotEstimable(
-        f"the resampled t test needs differences that vary, found {mean:g} in every resample; "
-        "compare the pooled predictions instead"
-    )
 
 
 def _each_repeat(positive: BoolArray, y_prob: ArrayLike, name: str) -> list[Placements]:

@@ -19,7 +19,7 @@ MISSING = "(missing)"
 _COLUMNS = ("level", "n", "n_positive", "auc", "low", "high", "note")
 
 
-def cut(values: ArrayLike, at: Sequence[float] | None = None) -> pd.Series:
+def cut(values: ArrayLike, at: Sequence[float]) -> pd.Series:
     """Return the group of each number, from one cut-off (included) to the next (not included).
 
     Parameters
@@ -27,7 +27,7 @@ def cut(values: ArrayLike, at: Sequence[float] | None = None) -> pd.Series:
     values
         Shape (n,); NaN is missing and stays so.
     at
-        Ascending cut-offs; None means the median of the values.
+        Ascending cut-offs.
 
     Returns
     -------
@@ -37,8 +37,6 @@ def cut(values: ArrayLike, at: Sequence[float] | None = None) -> pd.Series:
 
     Raises
     ------
-    NotEstimable
-        If no value is there to take a median of, or all are equal.
     BadArgument
         If the cut-offs do not ascend.
 
@@ -48,13 +46,11 @@ def cut(values: ArrayLike, at: Sequence[float] | None = None) -> pd.Series:
 
     Examples
     --------
-    >>> cut([41, 55, 48, 62]).tolist()
-    ['< 51.5', '>= 51.5', '< 51.5', '>= 51.5']
     >>> cut([41, 50, 62], at=[50, 60]).tolist()
     ['< 50', '50 to < 60', '>= 60']
     """
     numbers = validation.vector(values, "values")
-    limits = [_median(numbers)] if at is None else [float(limit) for limit in at]
+    limits = [float(limit) for limit in at]
     if not limits or not np.isfinite(limits).all() or not (np.diff(limits) > 0.0).all():
         raise BadArgument(f"cut-offs must be finite and ascend, found {limits}; sort them")
     inner = [f"{low:g} to < {high:g}" for low, high in pairwise(limits)]
@@ -174,18 +170,6 @@ def interaction_p(
     pooled = float((weights * areas).sum() / weights.sum())
     statistic = float((weights * (areas - pooled) ** 2).sum())
     return float(chi2.sf(statistic, len(found) - 1))
-
-
-def _median(numbers: FloatArray) -> float:
-    known = numbers[np.isfinite(numbers)]
-    if not known.size or known.min() == known.max():
-        raise NotEstimable(
-            f"a cut at the median needs values that differ, found {np.unique(known).size} "
-            f"different of {numbers.size}; leave the variable out or name a cut-off"
-        )
-    median = float(np.median(known))
-    # heavy ties at the smallest value would leave nobody below it
-    return median if median > known.min() else float(known[known > median].min())
 
 
 Groups = list[tuple[str, BoolArray]]

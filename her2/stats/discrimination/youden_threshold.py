@@ -52,47 +52,6 @@ def youden_threshold(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     return float(thresholds[1:-1][np.argmax(j_times_pairs[1:-1])])
 
 
-def closest_topleft_threshold(y_true: ArrayLike, y_prob: ArrayLike) -> float:
-    """Threshold whose point of the ROC curve is closest to (0, 1), the perfect classifier.
-
-    Thresholds lie midway between neighbouring scores, and of equally close ones the lowest wins,
-    as in `youden_threshold`.
-
-    Parameters
-    ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), finite, higher = more likely positive.
-
-    Returns
-    -------
-    float
-        A value between the smallest and the largest score.
-
-    Raises
-    ------
-    NotEstimable
-        If a class is absent, or a score is missing, or all scores are equal.
-    BadArgument
-        If the shapes differ.
-
-    References
-    ----------
-    Perkins & Schisterman (2006), Am. J. Epidemiol. 163:670, doi:10.1093/aje/kwj063.
-
-    Examples
-    --------
-    >>> closest_topleft_threshold([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9])
-    0.4
-    """
-    thresholds, n_true, n_false = _counts(y_true, y_prob)
-    n_positive, n_negative = n_true[0], n_false[0]
-    # squared distance times the squared number of pairs: whole numbers, so exact ties
-    distance = ((n_positive - n_true) * n_negative) ** 2 + (n_false * n_positive) ** 2
-    return float(thresholds[1:-1][np.argmin(distance[1:-1])])
-
-
 def fixed_sensitivity_threshold(
     y_true: ArrayLike, y_prob: ArrayLike, sensitivity: float = 0.9
 ) -> float:

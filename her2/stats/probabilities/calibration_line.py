@@ -21,7 +21,16 @@ from her2.stats.validation import BoolArray, FloatArray
 class CalibrationLine:
     """Line of the outcome on logit(p), with Wald standard errors and limits.
 
-    n: predictions other than 0 and 1, which it is fitted to.
+    Attributes
+    ----------
+    intercept, slope
+        Ideally 0 and 1.
+    intercept_standard_error, intercept_low, intercept_high
+        Of the intercept.
+    slope_standard_error, slope_low, slope_high
+        Of the slope.
+    n
+        Predictions other than 0 and 1, which it is fitted to.
     """
 
     intercept: float
@@ -37,10 +46,14 @@ class CalibrationLine:
 
 @dataclass(frozen=True)
 class CalibrationInTheLarge:
-    """Intercept with the slope held at 1, with Wald limits; and observed against expected.
+    """Intercept with the slope held at 1, and observed against expected.
 
-    observed_minus_expected: prevalence minus mean prediction; observed_over_expected: their
-    ratio. Both are of all cases, the intercept of predictions other than 0 and 1.
+    Attributes
+    ----------
+    intercept, standard_error, low, high
+        Of predictions other than 0 and 1, with Wald limits.
+    observed_minus_expected, observed_over_expected
+        Prevalence minus, and over, the mean prediction of all cases.
     """
 
     intercept: float
@@ -137,11 +150,6 @@ def calibration_line_interval(
     level
         Confidence level in (0, 1).
 
-    Returns
-    -------
-    CalibrationLine
-        See its fields.
-
     Raises
     ------
     NotEstimable
@@ -227,11 +235,6 @@ def calibration_in_the_large_interval(
         Shape (n,), in [0, 1].
     level
         Confidence level in (0, 1).
-
-    Returns
-    -------
-    CalibrationInTheLarge
-        See its fields.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether predicted probabilities can be taken at their word: all measures, and groups to plot."""
+"""Calibration and Brier scores: all measures, and groups to plot."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from numpy.typing import ArrayLike
 from her2.stats import validation
 from her2.stats.discrimination.operating_point import wilson_interval
 from her2.stats.probabilities.calibration_line import calibration_in_the_large, calibration_line
-from her2.stats.probabilities.grouping import quantile_groups
-from her2.stats.probabilities.proper_scores import brier_score
+from her2.stats.probabilities.hosmer_lemeshow import quantile_groups
 from her2.stats.probabilities.smooth_calibration import integrated_calibration_index
+from her2.stats.validation import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
 class Calibration:
     """How predictions relate to outcomes.
 
-    intercept, slope: of the outcome on logit(p), ideally 0 and 1; in_the_large: intercept with
-    the slope held at 1, ideally 0; brier: mean squared error, [0, 1]; ici: integrated calibration
-    index, ideally 0; n_without_logit: predictions of exactly 0 or 1, which have no logit and are
-    absent from the first three, but not from brier and ici.
+    Attributes
+    ----------
+    intercept, slope
+        Of the outcome on logit(p), ideally 0 and 1.
+    in_the_large
+        Intercept with the slope held at 1, ideally 0.
+    brier
+        Mean squared error, in [0, 1].
+    ici
+        Integrated calibration index, ideally 0.
+    n_without_logit
+        Predictions of exactly 0 or 1, which have no logit and are absent from the first three,
+        but not from brier and ici.
     """
 
     intercept: float
@@ -43,11 +52,6 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike) -> Calibration:
         Shape (n,), 0 or 1, both present.
     y_prob
         Shape (n,), in [0, 1].
-
-    Returns
-    -------
-    Calibration
-        See its fields.
 
     Raises
     ------
@@ -132,3 +136,80 @@ def calibration_groups(
             "n": sizes,
         }
     )
+
+
+def brier_score(y_true: ArrayLike, y_prob: ArrayLike) -> float:
+    """Mean squared difference between prediction and outcome.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1].
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 is perfect.
+
+    Raises
+    ------
+    NotEstimable
+        If a class is absent or a prediction is missing.
+    BadArgument
+        If the shapes differ or a prediction is outside [0, 1].
+
+    References
+    ----------
+    Brier (1950), Mon. Weather Rev. 78:1, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+
+    Examples
+    --------
+    >>> brier_score([0, 1], [0.5, 0.5])
+    0.25
+    """
+    positive, p = _checked(y_true, y_prob)
+    return float(np.mean((p - positive) ** 2))
+
+
+def scaled_brier(y_true: ArrayLike, y_prob: ArrayLike) -> float:
+    """Share of the Brier score of the prevalence that the predictions remove.
+
+    Parameters
+    ----------
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), in [0, 1].
+
+    Returns
+    -------
+    float
+        1 is perfect, 0 is as good as predicting the prevalence of this sample for everybody, and
+        negative is worse.
+
+    Raises
+    ------
+    NotEstimable
+        If a class is absent or a prediction is missing.
+    BadArgument
+        If the shapes differ or a prediction is outside [0, 1].
+
+    References
+    ----------
+    Steyerberg et al. (2010), Epidemiology 21:128, doi:10.1097/EDE.0b013e3181c30fb2.
+
+    Examples
+    --------
+    >>> scaled_brier([0, 0, 1, 1], [0.0, 0.5, 0.5, 1.0])
+    0.5
+    """
+    positive, p = _checked(y_true, y_prob)
+    prevalence = positive.mean()
+    return float(1.0 - np.mean((p - positive) ** 2) / (prevalence * (1.0 - prevalence)))
+
+
+def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    positive = validation.outcome(y_true)
+    return positive, validation.probability(y_prob, positive.size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,15 +10,18 @@ from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.probabilities.grouping import equal_count_groups, quantile_groups
 from her2.stats.validation import BoolArray, FloatArray
-
-Grouping = Literal["quantile", "equal_count"]
 
 
 @dataclass(frozen=True)
 class HosmerLemeshow:
-    """Chi-square statistic, degrees of freedom and p-value."""
+    """Result of the test.
+
+    Attributes
+    ----------
+    statistic, dof, p_value
+        Chi-square, its degrees of freedom, and the probability of a larger one.
+    """
 
     statistic: float
     dof: int
@@ -31,7 +33,6 @@ def hosmer_lemeshow(
     y_prob: ArrayLike,
     *,
     n_groups: int = 10,
-    grouping: Grouping = "quantile",
     external: bool = False,
 ) -> HosmerLemeshow:
     """Hosmer-Lemeshow test over groups of similar predictions.
@@ -45,9 +46,6 @@ def hosmer_lemeshow(
     n_groups
         Groups asked for. Tied predictions realise fewer, and the degrees of freedom follow the
         groups that were realised, as ResourceSelection's `hoslem.test` does since 0.3-6.
-    grouping
-        "quantile": cut at the quantiles of the predictions, as `hoslem.test`. "equal_count": as
-        equally filled as ties allow, as `Hmisc::cut2`.
     external
         Whether the cases are others than the model was fitted on; then every non-empty group
         counts a degree of freedom, otherwise two fewer.
@@ -63,8 +61,7 @@ def hosmer_lemeshow(
     NotEstimable
         If fewer than three groups are realised, a class is absent, or a prediction is missing.
     BadArgument
-        If the shapes differ, a prediction is outside [0, 1], `n_groups` is below 2 or the
-        grouping is unknown.
+        If the shapes differ, a prediction is outside [0, 1], or `n_groups` is below 2.
 
     References
     ----------
@@ -79,7 +76,7 @@ def hosmer_lemeshow(
     """
     positive = validation.outcome(y_true)
     p = validation.probability(y_prob, positive.size)
-    group = _groups(p, n_groups, grouping)
+    group = quantile_groups(p, n_groups)
     n_realised = int(group.max()) + 1
     if n_realised < 3:
         raise NotEstimable(
@@ -89,14 +86,6 @@ def hosmer_lemeshow(
     statistic = _statistic(positive, p, group)
     dof = n_realised if external else n_realised - 2
     return HosmerLemeshow(statistic, dof, float(chi2.sf(statistic, dof)))
-
-
-def _groups(p: FloatArray, n_groups: int, grouping: Grouping) -> NDArray[np.intp]:
-    if grouping == "quantile":
-        return quantile_groups(p, n_groups)
-    if grouping == "equal_count":
-        return equal_count_groups(p, n_groups)
-    raise BadArgument(f"grouping must be 'quantile' or 'equal_count', found {grouping!r}")
 
 
 def _statistic(positive: BoolArray, p: FloatArray, group: NDArray[np.intp]) -> float:
@@ -115,3 +104,66 @@ def _sum_of_ratios(numerator: FloatArray, denominator: FloatArray) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = numerator / denominator
     return float(np.where(numerator == 0.0, 0.0, ratio).sum())
+
+
+def quantile_groups(y_prob: FloatArray, n_groups: int) -> NDArray[np.intp]:
+    """Group of each case, from 0, by R's ``cut(p, unique(quantile(p)), include.lowest = TRUE)``.
+
+    Groups are closed on the right. Tied predictions make quantiles coincide, so fewer than
+    `n_groups` groups may come out; empty ones are skipped in the numbering.
+
+    Parameters
+    ----------
+    y_prob
+        Shape (n,), finite.
+    n_groups
+        At least 2.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,), whole numbers 0 to (number of groups - 1), ascending with `y_prob`.
+
+    Raises
+    ------
+    BadArgument
+        If fewer than two groups are asked for.
+    NotEstimable
+        If all predictions are equal.
+
+    References
+    ----------
+    Hyndman & Fan (1996), Am. Stat. 50:361, doi:10.1080/00031305.1996.10473566, type 7.
+
+    Examples
+    --------
+    >>> quantile_groups(np.array([0.1, 0.2, 0.2, 0.2, 0.9]), 3).tolist()
+    [0, 0, 0, 0, 1]
+    """
+    if n_groups < 2:
+        raise BadArgument(f"n_groups must be at least 2, found {n_groups}; 10 is usual")
+    breaks = np.unique(type7_quantiles(y_prob, n_groups))
+    if breaks.size < 2:
+        raise NotEstimable(
+            f"groups need predictions that differ, found {y_prob[0]:g} for all {y_prob.size}; "
+            "a constant prediction has one group"
+        )
+    interval = np.maximum(np.searchsorted(breaks, y_prob, side="left"), 1)
+    return np.unique(interval, return_inverse=True)[1]
+
+
+def type7_quantiles(values: FloatArray, n_groups: int) -> FloatArray:
+    """Quantiles 0, 1/g, ..., 1 of shape (g + 1,), with R's order of operations.
+
+    A case that lies on a quantile falls left or right of it by one rounding error, so NumPy's
+    quantile, which rounds in another order, would sometimes move it to another group.
+    """
+    ordered = np.sort(values)
+    share = np.minimum(np.arange(n_groups + 1) * (1.0 / n_groups), 1.0)
+    index = (1.0 + (ordered.size - 1) * share) - 1.0  # R counts from 1, and rounds there
+    below = np.floor(index).astype(np.intp)
+    above = np.ceil(index).astype(np.intp)
+    weight = index - below
+    mixed = (1.0 - weight) * ordered[below] + weight * ordered[above]
+    tied = ordered[above] == ordered[below]
+    return np.asarray(np.where(tied, ordered[below], mixed), dtype=np.float64)

@@ -7,39 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from skmisc.loess import loess
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.probabilities.loess import Surface, loess_band, loess_curve, lowess_curve
 from her2.stats.validation import BoolArray, FloatArray
 
 _FEWEST_DISTINCT = 6  # with fewer, a local parabola just joins the group means
+
+# loess reports these as errors although, as R's warnings say, it goes on with a pseudoinverse
+_LOESS_WARNINGS = ("near singularit", "pseudoinverse", "neighborhood radius")
 
 
 @dataclass(frozen=True)
 class CalibrationErrors:
     """Distances of the predictions from the smooth curve, each ideally 0.
 
-    ici: their mean (integrated calibration index); e50, e90: median and 90th percentile;
-    e_max: the largest.
+    Attributes
+    ----------
+    ici
+        Their mean, the integrated calibration index.
+    e50, e90, e_max
+        Median, 90th percentile and largest of them.
     """
 
     ici: float
     e50: float
     e90: float
     e_max: float
-
-
-@dataclass(frozen=True)
-class LowessCalibration:
-    """Smooth calibration curve of R's `rms::val.prob`, and its distances from the diagonal.
-
-    predicted: (m,), the distinct predictions ascending; observed: (m,), the smooth at them.
-    """
-
-    predicted: FloatArray
-    observed: FloatArray
-    errors: CalibrationErrors
 
 
 def calibration_curve(
@@ -103,9 +98,7 @@ def calibration_curve(
     return pd.DataFrame({"predicted": predicted, **confined})
 
 
-def calibration_errors(
-    y_true: ArrayLike, y_prob: ArrayLike, *, surface: Surface = "interpolate"
-) -> CalibrationErrors:
+def calibration_errors(y_true: ArrayLike, y_prob: ArrayLike) -> CalibrationErrors:
     """Distances of the predictions from a loess of the outcome on them: ICI, E50, E90, Emax.
 
     Parameters
@@ -114,8 +107,6 @@ def calibration_errors(
         Shape (n,), 0 or 1, both present.
     y_prob
         Shape (n,), in [0, 1], with enough distinct values for a local parabola.
-    surface
-        "interpolate", R's default, or "direct", which fits at every prediction.
 
     Returns
     -------
@@ -143,7 +134,7 @@ def calibration_errors(
     (0.111, 0.173, 0.201)
     """
     positive, p = _checked(y_true, y_prob)
-    smooth = loess_curve(p, positive.astype(np.float64), surface=surface)
+    smooth = loess_curve(p, positive.astype(np.float64))
     return _errors(np.abs(smooth - p))
 
 
@@ -184,99 +175,6 @@ def integrated_calibration_index(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     return calibration_errors(y_true, y_prob).ici
 
 
-def lowess_calibration(
-    y_true: ArrayLike, y_prob: ArrayLike, *, delta: float | None = None
-) -> LowessCalibration:
-    """Smooth calibration curve of `rms::val.prob`: R's `lowess(p, y, iter = 0)`.
-
-    Parameters
-    ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1].
-    delta
-        Predictions closer than this are interpolated; None is R's default, 1 % of their range.
-
-    Returns
-    -------
-    LowessCalibration
-        See its fields.
-
-    Raises
-    ------
-    NotEstimable
-        If the predictions are constant or missing, or a class is absent.
-    BadArgument
-        If the shapes differ, a prediction is outside [0, 1] or `delta` is negative.
-
-    References
-    ----------
-    Cleveland (1979), J. Am. Stat. Assoc. 74:829, doi:10.1080/01621459.1979.10481038.
-    Harrell (2015), Regression Modeling Strategies, doi:10.1007/978-3-319-19425-7, section 10.9.
-
-    Examples
-    --------
-    >>> y = [0, 1, 0, 0, 1, 0, 1, 1, 0, 1]
-    >>> p = [0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-    >>> result = lowess_calibration(y, p)
-    >>> result.observed[:3].round(3).tolist(), round(result.errors.e_max, 3)
-    ([0.302, 0.344, 0.425], 0.227)
-    """
-    if delta is not None and not delta >= 0.0:
-        raise BadArgument(f"delta must not be negative, found {delta}; 0 interpolates nothing")
-    positive, p = _checked(y_true, y_prob)
-    smooth = lowess_curve(p, positive.astype(np.float64), delta=delta)
-    predicted, at = np.unique(p, return_index=True)
-    return LowessCalibration(predicted, smooth[at], _errors(np.abs(smooth - p)))
-
-
-def expected_calibration_error(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 10) -> float:
-    """Mean distance of observed share and mean prediction over bins of equal width.
-
-    It depends on the bins and on their random filling (it is not 0 for true probabilities), so
-    the integrated calibration index is the better summary; this is for comparison with others.
-
-    Parameters
-    ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1].
-    n_bins
-        At least 1: bins [0, 1/n), [1/n, 2/n), ..., the last with 1 included; empty ones count
-        nothing.
-
-    Returns
-    -------
-    float
-        In [0, 1], weighted by the cases in each bin.
-
-    Raises
-    ------
-    NotEstimable
-        If a class is absent or a prediction is missing.
-    BadArgument
-        If the shapes differ, a prediction is outside [0, 1] or `n_bins` is below 1.
-
-    References
-    ----------
-    Naeini, Cooper & Hauskrecht (2015), Proc. AAAI 29:2901, doi:10.1609/aaai.v29i1.9602.
-
-    Examples
-    --------
-    >>> expected_calibration_error([0, 1, 1, 1], [0.25, 0.25, 0.75, 0.75], n_bins=2)
-    0.25
-    """
-    if n_bins < 1:
-        raise BadArgument(f"n_bins must be at least 1, found {n_bins}; 10 is usual")
-    positive = validation.outcome(y_true)
-    p = validation.probability(y_prob, positive.size)
-    in_bin = np.minimum((n_bins * p).astype(np.intp), n_bins - 1)
-    surplus = np.bincount(in_bin, weights=positive - p, minlength=n_bins)
-    return float(np.abs(surplus).sum() / p.size)
-
-
 def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray]:
     positive = validation.outcome(y_true)
     return positive, validation.probability(y_prob, positive.size, constant_ok=False)
@@ -285,3 +183,59 @@ def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArra
 def _errors(distance: FloatArray) -> CalibrationErrors:
     e50, e90 = np.quantile(distance, [0.5, 0.9]).tolist()
     return CalibrationErrors(float(distance.mean()), e50, e90, float(distance.max()))
+
+
+def loess_curve(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Smooth of y at x, (n,), by R's `loess(y ~ x)`: span 0.75, local parabolas.
+
+    Cleveland, Grosse & Shyu (1992), in Statistical Models in S, doi:10.1201/9780203738535-8.
+    """
+    model, reason = _fitted(x, y)
+    fitted = np.array(model.outputs.fitted_values, dtype=np.float64)
+    if not np.isfinite(fitted).all():
+        raise _no_loess(x, reason)
+    return fitted
+
+
+def loess_band(
+    x: FloatArray, y: FloatArray, at: FloatArray, *, level: float = 0.95
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Smooth of y by R's `loess(y ~ x)` at other points (m,), and its pointwise limits.
+
+    The limits take the variance for constant and a t distribution, as R's `predict(se = TRUE)`.
+    """
+    model, _ = _fitted(x, y)
+    try:
+        limits = model.predict(at, stderror=True).confidence(1.0 - level)
+    except ValueError as error:
+        raise _no_loess(x, _reason(error)) from error
+    curves = tuple(np.array(v, dtype=np.float64) for v in (limits.fit, limits.lower, limits.upper))
+    if not all(np.isfinite(curve).all() for curve in curves):
+        raise _no_loess(x, "its variance is not determined")
+    return curves[0], curves[1], curves[2]
+
+
+def _fitted(x: FloatArray, y: FloatArray) -> tuple[loess, str]:
+    """Fitted model, and the warning that it ended with."""
+    model = loess(x, y, span=0.75, degree=2)
+    model.control.surface = "interpolate"  # between the vertices of a k-d tree, R's default
+    try:
+        model.fit()
+    except ValueError as error:
+        reason = _reason(error)
+        if not any(warning in reason for warning in _LOESS_WARNINGS):
+            raise _no_loess(x, reason) from error
+        return model, reason
+    return model, "it gave no finite value"
+
+
+def _reason(error: ValueError) -> str:
+    first = error.args[0] if error.args else ""
+    return first.decode() if isinstance(first, bytes) else str(first)
+
+
+def _no_loess(x: FloatArray, reason: str) -> NotEstimable:
+    return NotEstimable(
+        f"loess needs enough distinct values, found {np.unique(x).size} in {x.size} "
+        f"({reason.strip().rstrip('.')}); compare groups instead"
+    )

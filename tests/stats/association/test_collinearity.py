@@ -4,7 +4,7 @@ import pytest
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.association.collinearity import events_per_variable, variance_inflation
+from her2.stats.association.odds_ratio_table import variance_inflation
 
 
 def simulated(n: int = 200) -> pd.DataFrame:
@@ -54,13 +54,3 @@ def test_what_has_no_factor():
         variance_inflation(table, ["a", "empty"])
     with pytest.raises(BadArgument, match="found no x"):
         variance_inflation(table, ["x"])
-
-
-def test_events_per_variable_counts_the_rarer_class():
-    y = np.repeat([1, 0], [43, 97])
-    assert events_per_variable(y, 12) == pytest.approx(43 / 12)
-    assert events_per_variable(1 - y, 12) == pytest.approx(43 / 12)
-    with pytest.raises(NotEstimable, match="both outcome classes"):
-        events_per_variable([1, 1], 1)
-    with pytest.raises(BadArgument, match="at least 1"):
-        events_per_variable(y, 0)

@@ -5,15 +5,18 @@ import pytest
 from firthmodels import FirthLogisticRegression
 
 from her2.core.errors import NotEstimable
-from her2.stats.association.firth import fit_firth
 from her2.stats.association.likelihood import (
     Likelihood,
     likelihood_ratio,
     maximise,
     profile_interval,
 )
-from her2.stats.association.logistic_fit import Separated, fit_logistic
-from her2.stats.association.profile_likelihood import coefficient_profile
+from her2.stats.association.logistic_fit import (
+    Separated,
+    coefficient_profile,
+    fit_firth,
+    fit_logistic,
+)
 
 
 def separated(n: int = 60, k: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from scipy.stats import chi2, norm
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import multivariable_logistic, univariable_logistic
-from her2.stats.association.logistic import COLUMNS, no_intercept_odds
+from her2.stats.association.logistic import COLUMNS
 from her2.stats.association.logistic_fit import fit_logistic
 
 
@@ -155,20 +155,6 @@ def test_the_scale_and_origin_of_a_variable_do_not_change_its_profile():
         expected = [before[name].iloc[0], before[name].iloc[1] ** 10]
         np.testing.assert_allclose(after[name], expected, rtol=1e-7)
     np.testing.assert_allclose(after["p_value"], before["p_value"], rtol=1e-7)
-
-
-def test_no_intercept_odds_by_hand():
-    odds = no_intercept_odds(20, 96, level=0.90)
-    half = norm.isf(0.05) * np.sqrt(1 / 20 + 1 / 76)
-    assert odds.odds == pytest.approx(20 / 76)
-    assert odds.low == pytest.approx(20 / 76 * np.exp(-half))
-    assert odds.p_value == pytest.approx(
-        2 * norm.sf(2 * np.log(76 / 20) / np.sqrt(4 * (1 / 20 + 1 / 76)))
-    )
-    with pytest.raises(NotEstimable, match="5 of 5 positive"):
-        no_intercept_odds(5, 5)
-    with pytest.raises(BadArgument, match="between 0 and n = 5"):
-        no_intercept_odds(6, 5)
 
 
 def test_one_overlapping_case_makes_it_estimable():

@@ -3,9 +3,8 @@ import pandas as pd
 import pytest
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.association.collinearity import variance_inflation
 from her2.stats.association.logistic import multivariable_logistic, univariable_logistic
-from her2.stats.association.odds_ratio_table import COLUMNS, odds_ratio_table
+from her2.stats.association.odds_ratio_table import COLUMNS, odds_ratio_table, variance_inflation
 
 NAMES = ["age", "er", "grade", "noise"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from her2.core.errors import BadArgument
-from her2.stats.association.pretty import pretty
+from her2.stats.association.nomogram_points import pretty
 
 
 @pytest.mark.parametrize(

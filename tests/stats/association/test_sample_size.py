@@ -10,7 +10,6 @@ from her2.stats.association.sample_size import (
     cox_snell_r2,
     largest_n_parameters,
     sample_size_for_prediction,
-    validation_precision,
 )
 
 
@@ -67,37 +66,6 @@ def test_r2_does_not_depend_on_which_class_is_positive():
     assert cox_snell_r2(0.8, 0.3) == pytest.approx(cox_snell_r2(0.8, 0.7))
 
 
-def test_precision_as_pmvalsampsize_says():
-    enough = {"observed/expected": 905, "auc": 4252}
-    width = {"observed/expected": 1.0, "auc": 0.1}
-    for measure, n in enough.items():
-        found = [
-            validation_precision(m, 0.018, 0.8).set_index("measure").loc[measure, "width"]
-            for m in (n, n - 1)
-        ]
-        assert found[0] <= width[measure] * (1 + 2e-5)
-        assert found[1] > width[measure] * (1 - 2e-5)
-    # they draw 1,000 linear predictors, here the expectation is integrated: 1 % apart
-    slope = validation_precision(4501, 0.018, 0.8, linear_predictor=(-5, 2.5)).iloc[1]
-    assert slope["width"] == pytest.approx(0.2, rel=0.01)
-
-
-def test_the_slope_is_as_precise_as_the_fit_of_simulated_patients_says():
-    rng = np.random.default_rng(1)
-    lp = rng.normal(-1, 1.2, size=200_000)
-    p = expit(lp)
-    design = np.column_stack([np.ones_like(lp), lp])
-    information = (design * (p * (1 - p))[:, None]).T @ design / len(lp)
-    expected = np.sqrt(np.linalg.inv(information)[1, 1] / 150)
-    found = validation_precision(150, 0.3, 0.8, linear_predictor=(-1, 1.2)).iloc[1]
-    assert found["standard_error"] == pytest.approx(expected, rel=0.01)
-
-
-def test_more_patients_narrow_every_interval():
-    few, many = (validation_precision(n, 0.3, 0.8)["width"] for n in (61, 610))
-    assert (many < few / 2).all()
-
-
 def test_bad_arguments():
     with pytest.raises(BadArgument, match="found both or none"):
         sample_size_for_prediction(5, 0.3)
@@ -113,7 +81,3 @@ def test_bad_arguments():
         sample_size_for_prediction(5, 0.05, r2_cox_snell=0.5)
     with pytest.raises(BadArgument, match="n_events < n"):
         largest_n_parameters(10, 10, c_statistic=0.8)
-    with pytest.raises(BadArgument, match="positive SD"):
-        validation_precision(100, 0.3, 0.8, linear_predictor=(0, 0))
-    with pytest.raises(BadArgument, match="at least 2"):
-        validation_precision(1, 0.3, 0.8)

@@ -10,7 +10,6 @@ from her2.stats import (
     auc,
     auc_interval,
     delong_test,
-    hanley_mcneil_standard_error,
     roc_curve,
 )
 
@@ -147,29 +146,3 @@ def test_a_million_scores_take_seconds():
     delong_test(y, s, -s)
     auc_interval(y, s)
     assert time.perf_counter() - start < 20  # pair by pair it would be hours
-
-
-def test_logit_interval_stays_inside_and_is_symmetric_on_its_scale():
-    y, s = simulated(7, n=30)
-    wald, result = auc_interval(y, s + 2 * y), auc_interval(y, s + 2 * y, method="logit")
-    assert (result.auc, result.variance) == (wald.auc, wald.variance)
-    low, centre, high = (np.log(v / (1 - v)) for v in (result.low, result.auc, result.high))
-    assert high - centre == pytest.approx(centre - low)
-    assert 0 < result.low < result.high < 1
-    with pytest.raises(NotEstimable, match="logit interval"):
-        auc_interval([0, 0, 1, 1], [1, 2, 3, 4], method="logit")
-    with pytest.raises(BadArgument, match="'delong'"):
-        auc_interval(y, s, method="delong")
-
-
-def test_hanley_mcneil_error_of_its_paper():
-    # Hanley & McNeil (1982): area .893 with 51 abnormal and 58 normal scans, SE .032
-    rng = np.random.default_rng(0)
-    y = np.repeat([0, 1], [58, 51])
-    s = np.concatenate([rng.normal(size=58), rng.normal(1.76, size=51)])
-    area = auc(y, s)
-    expected = 0.032 * np.sqrt(area * (1 - area) / (0.893 * 0.107))
-    assert hanley_mcneil_standard_error(y, s) == pytest.approx(expected, rel=0.15)
-    assert hanley_mcneil_standard_error([0, 0, 1, 1], [1, 2, 3, 4]) == 0.0
-    with pytest.raises(NotEstimable, match="same value"):
-        hanley_mcneil_standard_error([0, 1], [1, 1])

@@ -7,7 +7,6 @@ from statsmodels.stats.multitest import multipletests
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import (
     auc_interval,
-    delong_covariance,
     delong_test,
     delong_test_unpaired,
     holm,
@@ -118,16 +117,6 @@ def test_limits_agree_with_the_test():
     assert (back.low, back.high) == (-test.high, -test.low)
     with pytest.raises(BadArgument, match="level"):
         delong_test(Y, first, second, level=95)
-
-
-def test_covariance_makes_the_variance_of_the_difference():
-    first, second = scores(17, 1.0), scores(18, 0.6)
-    test, covariance = delong_test(Y, first, second), delong_covariance(Y, first, second)
-    one, two = auc_interval(Y, first).variance, auc_interval(Y, second).variance
-    assert (test.difference / test.z) ** 2 == pytest.approx(one + two - 2 * covariance)
-    assert delong_covariance(Y, first, first) == pytest.approx(one)
-    with pytest.raises(NotEstimable, match="second score"):
-        delong_covariance(Y, first, np.zeros(100))
 
 
 def test_a_million_predictions_cost_little_more_than_sorting_them():

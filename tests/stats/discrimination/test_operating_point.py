@@ -4,7 +4,6 @@ from scipy.stats import binomtest
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import (
-    clopper_pearson_interval,
     operating_point,
     wilson_interval,
 )
@@ -78,22 +77,6 @@ def test_wilson_refuses_impossible_counts():
         wilson_interval(4, 3)
     with pytest.raises(BadArgument, match="found -1"):
         wilson_interval(-1, 3)
-
-
-@pytest.mark.parametrize(("k", "n"), [(0, 7), (7, 7), (3, 10), (55, 60)])
-@pytest.mark.parametrize("level", [0.9, 0.95])
-def test_clopper_pearson_is_scipys(k, n, level):
-    expected = binomtest(k, n).proportion_ci(level, method="exact")
-    assert clopper_pearson_interval(k, n, level=level) == pytest.approx(tuple(expected))
-
-
-def test_clopper_pearson_refuses_impossible_counts():
-    with pytest.raises(NotEstimable, match="found 0"):
-        clopper_pearson_interval(0, 0)
-    with pytest.raises(BadArgument, match="successes"):
-        clopper_pearson_interval(3, 2)
-    with pytest.raises(BadArgument, match="level"):
-        clopper_pearson_interval(1, 2, level=95)
 
 
 def test_f1_interval_is_that_of_its_proportion():

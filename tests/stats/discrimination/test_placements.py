@@ -2,11 +2,7 @@ import numpy as np
 import pytest
 
 from her2.core.errors import NotEstimable
-from her2.stats.discrimination.placements import (
-    placement_covariance,
-    placement_variance,
-    placements,
-)
+from her2.stats.discrimination.auc import placement_variance, placements
 
 
 @pytest.mark.parametrize("digits", [0, 1, 8])
@@ -21,19 +17,11 @@ def test_counts_the_pairs_won_in_the_order_of_the_cases(digits):
     assert placed.auc == pytest.approx(won.mean(), abs=1e-15)
 
 
-def test_covariance_with_itself_is_the_variance():
-    rng = np.random.default_rng(3)
-    positive, scores = rng.random(50) < 0.4, rng.normal(size=50).round(1)
-    placed = placements(positive, scores)
-    assert placement_covariance(placed, placed) == pytest.approx(placed.variance, abs=1e-16)
-
-
 def test_one_case_in_a_class_has_no_variance():
     placed = placements(np.array([True, False, False]), np.array([1.0, 0.0, 2.0]))
     for function in (
         lambda: placed.variance,
         lambda: placement_variance(placed.of_positives, placed.of_negatives),
-        lambda: placement_covariance(placed, placed),
     ):
         with pytest.raises(NotEstimable, match="1 positive and 2 negative"):
             function()

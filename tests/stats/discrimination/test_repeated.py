@@ -6,7 +6,6 @@ from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import (
     auc,
     auc_interval,
-    corrected_resampled_t_test,
     delong_test,
     repeated_auc,
     repeated_delong_test,
@@ -98,30 +97,6 @@ def test_comparison_keeps_its_level():
         noise = rng.normal(scale=0.3, size=(2, 6, 100))
         p_values.append(repeated_delong_test(Y, one + noise[0], two + noise[1]).p_value)
     assert 0.015 < np.mean(np.array(p_values) < 0.05) < 0.1
-
-
-def test_resampled_t_by_hand():
-    d = np.array([0.01, 0.03, 0.02, 0.04])
-    test = corrected_resampled_t_test(d, n_train=90, n_test=10)
-    error = np.sqrt((1 / 4 + 1 / 9) * d.var(ddof=1))
-    assert test.t == pytest.approx(0.025 / error)
-    assert test.dof == 3
-    assert test.p_value == pytest.approx(2 * scipy.stats.t.sf(0.025 / error, 3))
-    assert test.high - test.difference == pytest.approx(scipy.stats.t.ppf(0.975, 3) * error)
-    plain = scipy.stats.ttest_1samp(d, 0)
-    assert abs(test.t) < abs(plain.statistic)
-    assert corrected_resampled_t_test([0.0, 0.0], n_train=8, n_test=2).p_value == 1.0
-
-
-def test_resampled_t_refuses():
-    with pytest.raises(NotEstimable, match="at least 2"):
-        corrected_resampled_t_test([0.1], n_train=8, n_test=2)
-    with pytest.raises(NotEstimable, match="1 finite of 2"):
-        corrected_resampled_t_test([0.1, np.nan], n_train=8, n_test=2)
-    with pytest.raises(NotEstimable, match="every resample"):
-        corrected_resampled_t_test([0.1, 0.1, 0.1], n_train=8, n_test=2)
-    with pytest.raises(BadArgument, match="n_train"):
-        corrected_resampled_t_test([0.1, 0.2], n_train=0, n_test=2)
 
 
 def test_degenerate():

@@ -3,7 +3,6 @@ import pytest
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import (
-    closest_topleft_threshold,
     fixed_sensitivity_threshold,
     fixed_specificity_threshold,
     operating_point,
@@ -88,20 +87,7 @@ def test_a_target_is_a_share(target):
         fixed_specificity_threshold([0, 1], [0.1, 0.2], target)
 
 
-def test_topleft_minimises_the_distance_and_is_finite():
-    for seed in range(4):
-        y, p = scored(seed)
-        inner = (np.unique(p)[1:] + np.unique(p)[:-1]) / 2
-        points = [operating_point(y, p, t) for t in inner]
-        distance = [(1 - q.sensitivity) ** 2 + (1 - q.specificity) ** 2 for q in points]
-        assert closest_topleft_threshold(y, p) == pytest.approx(inner[np.argmin(distance)])
-    assert closest_topleft_threshold([0, 1], [0.9, 0.1]) == 0.5  # worse than chance
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [closest_topleft_threshold, fixed_sensitivity_threshold, fixed_specificity_threshold],
-)
+@pytest.mark.parametrize("rule", [fixed_sensitivity_threshold, fixed_specificity_threshold])
 def test_rules_need_scores_that_rank(rule):
     with pytest.raises(NotEstimable, match="both outcome classes"):
         rule([1, 1], [0.1, 0.2])

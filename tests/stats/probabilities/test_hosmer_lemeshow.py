@@ -3,8 +3,7 @@ import pytest
 from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.probabilities.calibration_measures import hosmer_lemeshow
-from her2.stats.probabilities.grouping import equal_count_groups, quantile_groups
+from her2.stats.probabilities.hosmer_lemeshow import hosmer_lemeshow, quantile_groups
 
 
 def test_value_by_hand():
@@ -102,20 +101,3 @@ def test_keeps_its_level_on_new_cases_of_the_truth():
         y = (rng.random(200) < p).astype(int)
         rejected.append(hosmer_lemeshow(y, p, external=True).p_value < 0.05)
     assert 0.02 < np.mean(rejected) < 0.09
-
-
-def test_equal_counts_keep_ties_together():
-    # cumulative counts 3, 4, 8, 10: the thirds of 10 are reached at the 2nd, 3rd and 4th value
-    p = np.repeat([0.1, 0.2, 0.3, 0.4], [3, 1, 4, 2])
-    assert equal_count_groups(p, 3).tolist() == [0] * 4 + [1] * 4 + [2] * 2
-    sizes = np.bincount(equal_count_groups(np.random.default_rng(0).random(103), 10))
-    assert sizes.tolist() == [11, 10, 10, 11, 10, 10, 11, 10, 10, 10]
-
-
-def test_groupings_are_refused():
-    with pytest.raises(BadArgument, match="'decile'"):
-        hosmer_lemeshow([0, 1], [0.1, 0.2], grouping="decile")
-    with pytest.raises(BadArgument, match="n_groups"):
-        equal_count_groups(np.array([0.1, 0.2]), 1)
-    with pytest.raises(NotEstimable, match="constant"):
-        hosmer_lemeshow([0, 1], [0.1, 0.1], grouping="equal_count")

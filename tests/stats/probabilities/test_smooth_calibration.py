@@ -6,16 +6,13 @@ from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import (
     calibration_curve,
     calibration_errors,
-    expected_calibration_error,
     integrated_calibration_index,
-    lowess_calibration,
 )
 
 ALL = [
     calibration_curve,
     calibration_errors,
     integrated_calibration_index,
-    lowess_calibration,
 ]
 
 
@@ -67,28 +64,13 @@ def test_too_few_points_or_values():
         calibration_curve(y, p, level=0)
 
 
-@pytest.mark.parametrize(
-    "errors_of", [calibration_errors, lambda y, p: lowess_calibration(y, p).errors]
-)
-def test_errors_are_ordered_and_small_for_the_truth(errors_of):
+def test_errors_are_ordered_and_small_for_the_truth():
     y, p = truth(4, 4000)
-    errors = errors_of(y, p)
+    errors = calibration_errors(y, p)
     assert errors.e50 <= errors.e90 <= errors.e_max
     assert 0 < errors.ici < 0.02
-    assert errors_of(y, expit(3 * logit(p))).ici > 0.08
-    assert errors_of(y, p) == errors
+    assert calibration_errors(y, expit(3 * logit(p))).ici > 0.08
     assert integrated_calibration_index(y, p) == calibration_errors(y, p).ici
-
-
-def test_lowess_curve_lists_each_prediction_once():
-    y, p = truth(5, 200)
-    p = p.round(2)
-    result = lowess_calibration(y, p)
-    assert result.predicted.tolist() == np.unique(p).tolist()
-    smooth = np.interp(p, result.predicted, result.observed)
-    assert result.errors.ici == pytest.approx(np.mean(np.abs(smooth - p)))
-    with pytest.raises(BadArgument, match="delta"):
-        lowess_calibration(y, p, delta=-0.1)
 
 
 @pytest.mark.parametrize("n_values", [2, 3, 4])
@@ -110,20 +92,9 @@ def test_smooth_of_nearly_constant_predictions():
         integrated_calibration_index(y, tied)
     with pytest.raises(NotEstimable, match="loess"):
         calibration_curve(y, tied)
-    assert np.isfinite(lowess_calibration(y, tied).observed).all()
 
 
-def test_expected_calibration_error_by_hand():
-    y = [0, 0, 1, 1, 1]
-    p = [0.05, 0.1, 0.15, 0.95, 1.0]  # 0.1 opens the second bin, 1 closes the last
-    assert expected_calibration_error(y, p) == pytest.approx((0.05 + 0.75 + 0.05) / 5)
-    assert expected_calibration_error(y, p, n_bins=1) == pytest.approx(abs(3 - 2.25) / 5)
-    assert expected_calibration_error(y, [0.6] * 5) == pytest.approx(0.0, abs=1e-15)
-    with pytest.raises(BadArgument, match="n_bins"):
-        expected_calibration_error(y, p, n_bins=0)
-
-
-@pytest.mark.parametrize("function", [*ALL, expected_calibration_error])
+@pytest.mark.parametrize("function", ALL)
 def test_degenerate(function):
     with pytest.raises(NotEstimable, match="both outcome classes"):
         function([1, 1, 1], [0.1, 0.2, 0.3])

@@ -1,0 +1,352 @@
+"""What was typed after `her2 COMMAND`, checked by name and written as Hydra's grammar has it.
+
+A value is taken as the shell hands it over: a text may hold spaces, brackets, umlauts and Chinese
+signs without quotes of its own, because the setting's type is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from her2.core.places import config_folder, packaged_path
+from her2.core.settings.base import Key, did_you_mean, keys_of, unknown_key
+from her2.core.settings.study_settings import COMMANDS
+
+# flags of Hydra, and whether a value follows as a word of its own
+FLAGS = {
+    "-m": False, "--multirun": False, "--resolve": False, "--run": False, "-r": False,
+    "--cfg": True, "-c": True, "--package": True, "-p": True, "--info": False, "-i": False,
+    "--config-dir": True, "-cd": True, "--shell-completion": False, "-sc": False,
+    "--hydra-help": False, "--experimental-rerun": True,
+}  # fmt: skip
+MULTIRUN = ("-m", "--multirun")
+HELP = ("-h", "--help")
+PRESETS = "study"  # the group whose options change several groups
+_SWEEP = re.compile(
+    r"(choice|range|interval|tag|int|float|str|bool|sort|shuffle|glob)\(.*\)", re.S
+)
+_NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?|true|false|null|[+-]?inf|nan", re.I)
+
+
+@dataclass(frozen=True)
+class Override:
+    """One word of a command line.
+
+    Attributes
+    ----------
+    sign
+        ``+``, ``++``, ``~`` or nothing.
+    key
+        The setting or group that it names.
+    value
+        The text after ``=``; None where there is no ``=``.
+    """
+
+    sign: str
+    key: str
+    value: str | None
+
+    @classmethod
+    def read(cls, word: str) -> Override:
+        """Return a word in its parts.
+
+        >>> Override.read("++a.b=1=2")
+        Override(sign='++', key='a.b', value='1=2')
+        """
+        sign = next((x for x in ("++", "+", "~") if word.startswith(x)), "")
+        key, equals, value = word[len(sign) :].partition("=")
+        return cls(sign, key.strip(), value if equals else None)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command line as Hydra takes it, and what is wrong with it.
+
+    Attributes
+    ----------
+    flags
+        Words such as ``-m``.
+    overrides
+        Settings that are right as far as their names go, quoted for Hydra.
+    problems
+        A sentence for every other word.
+    """
+
+    flags: list[str]
+    overrides: list[str]
+    problems: list[str]
+
+    @property
+    def is_multirun(self) -> bool:
+        """Whether several jobs are asked for."""
+        return bool(set(MULTIRUN) & set(self.flags))
+
+
+def read_typed(command: str, words: Sequence[str]) -> Typed:
+    """Return the words of a command line, sorted into flags, overrides and problems."""
+    typed = Typed([], [], [])
+    rest = iter(words)
+    settings = []
+    for word in rest:
+        if not word.startswith("-") or (len(word) > 1 and word[1].isdigit()):
+            settings.append(word)
+        elif word.partition("=")[0] in FLAGS:
+            typed.flags.append(word)
+            if FLAGS[word.partition("=")[0]] and "=" not in word:
+                typed.flags.extend([next(rest, "")])
+        else:
+            typed.problems.append(_unknown_flag(word))
+    is_search = any(x.startswith("hydra/sweeper=") for x in settings)
+    if is_search and not typed.is_multirun:
+        typed.problems.append(
+            "expected -m with hydra/sweeper=optuna, found none; add -m to search"
+        )
+    for word in settings:
+        text, problem = _checked(command, Override.read(word), word, typed.is_multirun)
+        if problem:
+            typed.problems.append(problem)
+        else:
+            typed.overrides.append(text)
+    return typed
+
+
+def _checked(command: str, given: Override, word: str, is_multirun: bool) -> tuple[str, str]:
+    """Return a word as Hydra takes it, and what is wrong with it; one of them is empty."""
+    keys, groups = known_keys(command), known_groups(command)
+    name = given.key.partition("@")[0]
+    if given.sign == "~" and (name in keys or _free_key(name, keys) or name in groups):
+        return word, ""
+    if given.value is None:
+        return "", _without_value(command, given)
+    if name.startswith(("hydra/", "hydra.")):
+        return _hydra_word(given, word)
+    if name in groups:
+        return _group_word(given, name, groups[name], is_multirun)
+    if name == "search" and COMMANDS[command].is_searched:
+        return _group_word(given, name, search_files(), is_multirun)
+    if not given.value.strip():
+        return "", f"expected a value for {name}, found none; write {name}=VALUE, or leave it out"
+    key = keys.get(name) or _free_key(name, keys)
+    if key is None:
+        return "", _unknown(command, name)
+    sign = "++" if key.is_free and not _is_there(key, name) else given.sign.replace("+", "")
+    return _value_word(f"{sign}{given.key}", key, given.value, is_multirun)
+
+
+def _is_there(key: Key, name: str) -> bool:
+    """Whether a name below a free setting stands in its default; Hydra adds others by ``++``."""
+    held = key.default
+    for part in name.removeprefix(key.name).strip(".").split("."):
+        if part and (not isinstance(held, Mapping) or part not in held):
+            return False
+        held = held[part] if part else held
+    return True
+
+
+def _value_word(left: str, key: Key, value: str, is_multirun: bool) -> tuple[str, str]:
+    if is_multirun and _SWEEP.fullmatch(value.strip()):
+        return (f"{left}={value}", "") if _reads(value) else ("", _bad_sweep(key.name, value))
+    if key.element is not None and not is_multirun and "," in value and not _is_list(value):
+        return "", (
+            f"expected {key.name} as a list, found {value}; did you mean {key.name}=[{value}]?"
+        )
+    parts = split_list(value) if is_multirun else [value]
+    return f"{left}={','.join(hydra_value(part, key) for part in parts)}", ""
+
+
+def _bad_sweep(name: str, value: str) -> str:
+    return (
+        f"expected values of {name} to run, such as {name}=a,b or {name}=range(1,4), found "
+        f"{value}; check its brackets"
+    )
+
+
+def hydra_value(text: str, key: Key) -> str:
+    """Return the text of one value in Hydra's grammar, by the setting's type."""
+    text = text.strip()
+    if text.lower() == "null" and (key.is_optional or key.is_free):
+        return "null"
+    if key.element is not None and _is_list(text):
+        is_text = key.element not in (int, float)
+        return f"[{','.join(_scalar(x, is_text=is_text) for x in split_list(text[1:-1]))}]"
+    if key.is_free and not (str in key.types and len(key.types) == 1):
+        return text if _reads(text) else quoted(text)
+    return _scalar(text, is_text=str in key.types or bool(key.choices))
+
+
+def _scalar(text: str, *, is_text: bool) -> str:
+    text = text.strip()
+    if not is_text and _NUMBER.fullmatch(text):
+        return text
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].replace(f"\\{text[0]}", text[0])
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    r"""Return a text as Hydra reads it whatever it holds.
+
+    >>> print(quoted("a 'b' (c)"), quoted("plain"))
+    'a \'b\' (c)' plain
+    """
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*", text) and not _NUMBER.fullmatch(text):
+        return text
+    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", text).replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def split_list(text: str) -> list[str]:
+    """Return the parts between commas that stand in no bracket and in no quotes.
+
+    >>> split_list("Alter (Jahre, a),PR,'x,y'")
+    ['Alter (Jahre, a)', 'PR', "'x,y'"]
+    """
+    parts, depth, quote, last = [], 0, "", 0
+    for i, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote and text[i - 1] != "\\" else quote
+        elif sign in "'\"" and not text[last:i].strip(" [({"):
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        elif sign == "," and depth <= 0:
+            parts.append(text[last:i])
+            last = i + 1
+    return [part for part in (*parts, text[last:]) if part.strip()]
+
+
+def _is_list(text: str) -> bool:
+    return text.strip().startswith("[") and text.strip().endswith("]")
+
+
+def _reads(text: str) -> bool:
+    """Whether Hydra's grammar takes a value as it is."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(f"key={text}")
+    except HydraException:
+        return False
+    return True
+
+
+def _group_word(
+    given: Override, group: str, options: Sequence[str], is_multirun: bool
+) -> tuple[str, str]:
+    value = str(given.value).strip()
+    if is_multirun and _SWEEP.fullmatch(value):
+        is_read = _reads(value)
+        return (
+            (f"{given.sign}{given.key}={value}", "") if is_read else ("", _bad_sweep(group, value))
+        )
+    chosen = split_list(value.strip("[]")) if is_multirun else [value]
+    unknown = [x.strip() for x in chosen if x.strip() not in options]
+    if not unknown and chosen:
+        return f"{given.sign}{given.key}={value}", ""
+    found = unknown[0] if unknown else "none"
+    if not is_multirun and "," in found:
+        return "", f"expected one option of {group}, found {found}; add -m to run each of them"
+    hint = did_you_mean(found, options)
+    return "", f"expected {group} among {', '.join(options)}, found {found}{hint}"
+
+
+def _hydra_word(given: Override, word: str) -> tuple[str, str]:
+    """Check what is known of Hydra's own settings: the sweeper's and the launchers' names."""
+    name, value = given.key, str(given.value)
+    if name == "hydra/sweeper" and value not in ("optuna", "basic"):
+        return "", f"expected hydra/sweeper=optuna, found {value}{did_you_mean(value, ['optuna'])}"
+    section, _, last = name.rpartition(".")
+    known = sweeper_settings()
+    if section == "hydra.sweeper" and last not in known:
+        return "", unknown_key(name, [f"hydra.sweeper.{x}" for x in known])
+    if _reads(value):
+        return word, ""
+    return f"{given.sign}{name}={quoted(value)}", ""
+
+
+def sweeper_settings() -> list[str]:
+    """Return the names of the settings of `hydra/sweeper=optuna`."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # registers the sweeper
+    node = ConfigStore.instance().load("hydra/sweeper/optuna.yaml").node
+    return [str(name) for name in node if not str(name).startswith("_")]
+
+
+def _without_value(command: str, given: Override) -> str:
+    word = f"{given.sign}{given.key}"
+    keys, groups = known_keys(command), known_groups(command)
+    of = sorted((group for group in groups if word in groups[group]), key=lambda x: x != PRESETS)
+    if of:
+        return f"expected SETTING=VALUE, found {word}; did you mean {of[0]}={word}?"
+    if word in groups:
+        return f"expected {word}=OPTION, found {word}; the options are {', '.join(groups[word])}"
+    near = did_you_mean(word, [*groups, *keys])
+    return f"expected SETTING=VALUE, found {word}{near.replace('?', '=...?') or '; see --help'}"
+
+
+def _unknown_flag(word: str) -> str:
+    name = word.lstrip("-")
+    if "=" in name:
+        return f"expected SETTING=VALUE, found {word}; did you mean {name}?"
+    hint = did_you_mean(word, [*FLAGS, *HELP])
+    return f"expected a flag among -m, --cfg job and --help, found {word}{hint}"
+
+
+def _unknown(command: str, name: str) -> str:
+    """Return the sentence for a key that the command does not have."""
+    mine = [*known_keys(command), *known_groups(command)]
+    others = [
+        other for other in COMMANDS
+        if name in known_keys(other) or name in known_groups(other)
+    ]  # fmt: skip
+    if others:
+        return (
+            f"expected a setting of her2 {command}, found {name}, which is one of her2 "
+            f"{others[0]}; leave it out"
+        )
+    return unknown_key(name, mine)
+
+
+@cache
+def known_keys(command: str) -> Mapping[str, Key]:
+    """Return the settings of a command by name."""
+    return {key.name: key for key in keys_of(COMMANDS[command].settings)}
+
+
+def _free_key(name: str, keys: Mapping[str, Key]) -> Key | None:
+    """Return the setting below which a name may stand freely, such as a classifier's grid."""
+    parts = name.split(".")
+    above = (".".join(parts[:n]) for n in range(1, len(parts)))
+    return next((keys[x] for x in above if x in keys and keys[x].is_free), None)
+
+
+@cache
+def known_groups(command: str) -> Mapping[str, list[str]]:
+    """Return the config groups of a command, each with its options."""
+    sections = {name.partition(".")[0] for name in known_keys(command) if "." in name}
+    if "cohort" in sections:
+        sections.add(PRESETS)
+    return {
+        folder.name: options_of(folder.name)
+        for folder in sorted(config_folder().iterdir())
+        if folder.is_dir() and folder.name in sections
+    }
+
+
+def options_of(group: str) -> list[str]:
+    """Return the options of a group: the files of its folder."""
+    files = (config_folder() / group).glob("*.yaml")
+    return sorted(path.stem for path in files if not path.stem.startswith("_"))
+
+
+def search_files() -> list[str]:
+    """Return the names of sweeps/search, as `+search=NAME` takes them."""
+    return sorted(path.stem for path in (packaged_path("sweeps") / "search").glob("*.yaml"))

@@ -1,0 +1,331 @@
+"""All settings of a command in one object, what each command reads, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from her2.core.errors import MissingInput
+from her2.core.settings.base import BadSettings, setting, settings, validated
+from her2.core.settings.data_settings import (
+    CohortSettings,
+    EnhanceSettings,
+    RadiomicsSettings,
+    SelectionSettings,
+    SplitSettings,
+)
+from her2.core.settings.model_settings import (
+    BackboneSettings,
+    ClassifierSettings,
+    FusionSettings,
+    TrainerSettings,
+)
+from her2.core.settings.run_settings import (
+    ComputeSettings,
+    ControlSettings,
+    EvaluationSettings,
+    TrackingSettings,
+)
+
+_FOLDER = "folder of the run; null: outputs/COMMAND/TIME"
+
+
+@settings()
+class StudySettings:
+    """All settings of a study; those of the other commands on a cohort are the same ones.
+
+    Examples
+    --------
+    >>> StudySettings(evaluation=EvaluationSettings(n_folds=3)).evaluation.n_repeats
+    5
+    >>> StudySettings(seed=-1)
+    Traceback (most recent call last):
+    her2.core.settings.base.BadSettings: expected seed of at least 0, found -1; 0 is the default
+    """
+
+    run_dir: str | None = setting(None, min_length=1, description=_FOLDER)
+    seed: int = setting(0, ge=0, description="all random numbers of the run")
+    cache: str | None = setting(
+        None, description="folder of the feature cache; null: $HER2_CACHE, else ~/.cache/her2"
+    )
+    cohort: CohortSettings = setting(factory=lambda: CohortSettings(reader="phantom"))
+    split: SplitSettings = setting(factory=SplitSettings)
+    enhance: EnhanceSettings = setting(factory=EnhanceSettings)
+    radiomics: RadiomicsSettings = setting(factory=RadiomicsSettings)
+    selection: SelectionSettings = setting(factory=SelectionSettings)
+    classifier: ClassifierSettings = setting(factory=ClassifierSettings)
+    backbone: BackboneSettings = setting(factory=BackboneSettings)
+    fusion: FusionSettings = setting(factory=FusionSettings)
+    evaluation: EvaluationSettings = setting(factory=EvaluationSettings)
+    trainer: TrainerSettings = setting(factory=TrainerSettings)
+    controls: ControlSettings = setting(factory=ControlSettings)
+    tracking: TrackingSettings = setting(factory=TrackingSettings)
+    compute: ComputeSettings = setting(factory=ComputeSettings)
+
+    @classmethod
+    def from_overrides(
+        cls, overrides: Sequence[str] = (), *, command: str = "study"
+    ) -> StudySettings:
+        """Return the settings of a command line, ``her2 COMMAND OVERRIDE ...``.
+
+        Parameters
+        ----------
+        overrides
+            As typed: ``["cohort=folder", "cohort.root=DIR", "selection=lasso"]``.
+        command
+            Whose defaults are taken.
+
+        Raises
+        ------
+        BadSettings
+            With a sentence for everything that is wrong.
+        """
+        from her2.core.settings.composition import composed_settings
+
+        made = composed_settings(command, overrides)
+        assert isinstance(made, cls)
+        return made
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> StudySettings:
+        """Return the settings of a file: the config.yaml of a run, or what differs from defaults.
+
+        Raises
+        ------
+        MissingInput
+            There is no such file.
+        BadSettings
+            With a sentence for everything that is wrong.
+        """
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise MissingInput(f"expected a file of settings, found none at {path}") from error
+        except yaml.YAMLError as error:
+            raise BadSettings([f"expected settings as YAML in {path}, found none"]) from error
+        if not isinstance(content, dict):
+            raise BadSettings([f"expected settings as YAML in {path}, found none"])
+        return validated(cls, {k: v for k, v in content.items() if k != "command"})
+
+    def record(self, command: str = "study") -> dict[str, Any]:
+        """Return what config.yaml keeps: the settings that a command reads, as plain values."""
+        plain = asdict(self)
+        plain["cohort"]["clinical"] = list(self.cohort.clinical_names)
+        return {"command": command, **{name: plain[name] for name in COMMANDS[command].reads}}
+
+    def untracked(self) -> StudySettings:
+        """Return the same settings without MLflow."""
+        return replace(self, tracking=replace(self.tracking, enabled=False))
+
+
+@settings()
+class CompareSettings:
+    """Settings of `her2 compare`."""
+
+    run_dir: str | None = setting(None, min_length=1, description=_FOLDER)
+    runs: list[str] = setting(
+        [], description="folders or MLflow ids; as words: her2 compare RUN RUN"
+    )
+    arms: list[str] = setting([], description="which arms of the runs; []: all")
+    names: list[str] = setting(
+        [], description="one a run, for figures and tables; []: what differs between their own"
+    )
+    tracking: TrackingSettings = setting(factory=TrackingSettings)
+
+    def record(self) -> dict[str, Any]:
+        """Return what config.yaml keeps."""
+        plain = asdict(self)
+        return {"command": "compare", **{k: v for k, v in plain.items() if k != "run_dir"}}
+
+
+@settings()
+class UiSettings:
+    """Settings of `her2 ui`."""
+
+    run_dir: str | None = setting(None, min_length=1, description="not used")
+    port: int = setting(5000, ge=1, le=65535, description="of the pages on 127.0.0.1")
+    tracking: TrackingSettings = setting(factory=TrackingSettings)
+
+
+@settings()
+class SyncSettings:
+    """Settings of `her2 sync`."""
+
+    run_dir: str | None = setting(None, min_length=1, description="not used")
+    folder: str = setting("outputs", min_length=1, description="what holds the run folders")
+    tracking: TrackingSettings = setting(factory=TrackingSettings)
+
+
+@settings()
+class CheckPaperSettings:
+    """Settings of `her2 check-paper`."""
+
+    run_dir: str | None = setting(None, min_length=1, description="not used")
+    numbers: str | None = setting(
+        None, min_length=1, description="the YAML file; as a word: her2 check-paper NUMBERS.yaml"
+    )
+
+
+AnySettings = StudySettings | CompareSettings | UiSettings | SyncSettings | CheckPaperSettings
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as the command line knows it.
+
+    Attributes
+    ----------
+    summary
+        What it does, in one line.
+    reads
+        Names of the settings that it reads; others of its class are accepted and change nothing.
+    settings
+        Class of its settings.
+    rules
+        Return what this command refuses, sentence by sentence.
+    is_searched
+        Whether its settings can be searched (``-m hydra/sweeper=optuna``).
+    """
+
+    summary: str
+    reads: tuple[str, ...]
+    settings: type[Any] = StudySettings
+    rules: tuple[Callable[[StudySettings], list[str]], ...] = ()
+    is_searched: bool = False
+
+
+def _selection_rules(of: StudySettings) -> list[str]:
+    if of.selection.robust_icc is None or of.radiomics.robustness:
+        return []
+    return [
+        "expected changes in radiomics.robustness for selection.robust_icc, found none; name "
+        "some, such as radiomics.robustness=[erosion,dilation,contour]"
+    ]
+
+
+def _once_rules(of: StudySettings) -> list[str]:
+    if of.evaluation.n_repeats == 1:
+        return []
+    return [
+        f"expected evaluation.n_repeats=1 to fine-tune, found {of.evaluation.n_repeats}; every "
+        "fold of every repeat is a network to train: use evaluation=once"
+    ]
+
+
+def _mode_rules(of: StudySettings) -> list[str]:
+    if of.backbone.mode == "frozen":
+        return []
+    said = _once_rules(of)
+    if of.backbone.mode == "finetune" and "deep_learning" in of.fusion.members:
+        said.append(
+            "expected fusion.members without deep_learning for backbone.mode=finetune, because "
+            "the combined arm learns from inner folds, which a network does not have; found "
+            f"{', '.join(of.fusion.members)}: use backbone.mode=finetune_features"
+        )
+    return said
+
+
+def _train_rules(of: StudySettings) -> list[str]:
+    said = _once_rules(of)
+    if of.backbone.mode != "finetune":
+        said.append(
+            f"expected backbone.mode=finetune, found {of.backbone.mode}; her2 study has the others"
+        )
+    return said
+
+
+def _features_rules(of: StudySettings) -> list[str]:
+    said = []
+    if of.enhance.compare:
+        said.append(
+            "expected enhance.compare=false for her2 features, which fits no arm, found true; "
+            "leave it out, or use her2 classify, train or study"
+        )
+    if of.enhance.method == "srgan" and of.enhance.weights is None:
+        said.append(
+            "expected enhance.weights for features of a cohort without a split, found none; give "
+            "the file of a generator that has seen none of these patients, or use her2 study"
+        )
+    return said
+
+
+def _audit_rules(of: StudySettings) -> list[str]:
+    said = []
+    if of.backbone.mode != "frozen":
+        said.append(
+            f"expected backbone.mode=frozen where a protocol is repeated, found "
+            f"{of.backbone.mode}; every control would train all networks again"
+        )
+    if of.evaluation.n_shuffles < 1:
+        said.append("expected evaluation.n_shuffles of at least 1, found 0; 20 is usual")
+    return said
+
+
+_RADIOMICS = ("seed", "cache", "cohort", "split", "enhance", "radiomics", "selection",
+              "classifier")  # fmt: skip
+_LAST = ("tracking", "compute")
+COMMANDS: dict[str, Command] = {
+    "study": Command(
+        "the whole study; with no override: the built-in simulated cohort",
+        (*_RADIOMICS, "backbone", "fusion", "evaluation", "trainer", *_LAST),
+        rules=(_selection_rules, _mode_rules),
+    ),
+    "check": Command(
+        "read and verify a cohort, print the flow of patients; fits nothing",
+        ("seed", "cache", "cohort", "compute"),
+    ),
+    "features": Command(
+        "radiomic features of a cohort to parquet",
+        ("seed", "cache", "cohort", "enhance", "radiomics", "compute"), rules=(_features_rules,),
+    ),
+    "classify": Command(
+        "one classifier grid on one feature table", (*_RADIOMICS, "evaluation", *_LAST),
+        rules=(_selection_rules,), is_searched=True,
+    ),
+    "audit": Command(
+        "does the protocol leak? shuffles, noise, poison, copies of images, controls",
+        (*_RADIOMICS, "backbone", "fusion", "evaluation", "controls", "compute"),
+        rules=(_selection_rules, _audit_rules),
+    ),
+    "train": Command(
+        "fine-tune one backbone (-m backbone=a,b,c runs several)",
+        ("seed", "cache", "cohort", "split", "enhance", "backbone", "evaluation", "trainer",
+         *_LAST),
+        rules=(_train_rules,), is_searched=True,
+    ),
+    "compare": Command(
+        "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
+        ("runs", "arms", "names", "tracking"), CompareSettings,
+    ),
+    "check-paper": Command(
+        "printed numbers of a paper, checked for contradictions: her2 check-paper NUMBERS.yaml",
+        ("numbers",), CheckPaperSettings,
+    ),
+    "phantom": Command(
+        "write a simulated cohort as an example of the layout", ("cohort", "compute")
+    ),
+    "ui": Command("the MLflow pages of the runs, on this machine only", ("port", "tracking"),
+                  UiSettings),
+    "sync": Command(
+        "send the run folders that MLflow lacks (her2 sync FOLDER; default outputs/)",
+        ("folder", "tracking"), SyncSettings,
+    ),
+}  # fmt: skip
+
+
+def check_rules(command: str, of: AnySettings) -> None:
+    """Refuse what a command cannot be run with, before any file is opened.
+
+    Raises
+    ------
+    BadSettings
+        With a sentence for everything that is wrong.
+    """
+    if isinstance(of, StudySettings):
+        said = [sentence for rule in COMMANDS[command].rules for sentence in rule(of)]
+        if said:
+            raise BadSettings(said)

@@ -1,0 +1,251 @@
+"""Features in rows, the most important on top: weights, stability, permutation, SHAP values."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import ArrayLike, NDArray
+
+from her2.core.errors import BadArgument
+from her2.plots import style
+from her2.plots.text import NOT_ESTIMABLE, count, feature_title, number, signed
+
+FloatArray = NDArray[np.float64]
+
+WIDTH = 7.4  # inches
+MAX_BARS, BAR_ROW = 30, 0.205  # rows of bars, and inches of one
+MAX_ROWS, ROW = 20, 0.235  # rows of dots, and inches of one
+SUBTITLE = 72  # characters of a line above the bars
+RASTER_ABOVE = 1500  # dots
+BAND = 0.8  # height that the dots of a row may fill
+BINS = 71  # odd: a pile around 0
+LOW_TO_HIGH = LinearSegmentedColormap.from_list(
+    "low to high", [style.NEGATIVE, "#b9a3b4", style.POSITIVE]
+)
+
+
+@style.styled
+def weights_figure(weights: pd.DataFrame, *, title: str = "Weights of the features") -> Figure:
+    """Bars of the weights by size, sign by colour; at most 30, and how many more there are.
+
+    Parameters
+    ----------
+    weights
+        Columns feature and weight (coefficient of the z-scored feature; NaN: not estimable).
+    title
+        Above the axes, for example the arm.
+    """
+    table = style.required(weights, ["feature", "weight"], name="weights")
+    order = table["weight"].abs().sort_values(ascending=False, kind="stable").index
+    table = table.loc[order]
+    texts = [signed(weight) for weight in table["weight"]]
+    colours = [style.POSITIVE if weight > 0 else style.NEGATIVE for weight in table["weight"]]
+    figure, axes = _bars(table["feature"].tolist(), table["weight"], texts, colours, title)
+    axes.set_xlabel("LASSO coefficient per standard deviation of the feature")
+    handles = [
+        Patch(color=style.POSITIVE, label="Raises the predicted probability"),
+        Patch(color=style.NEGATIVE, label="Lowers it"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+@style.styled
+def stability_figure(
+    frequencies: pd.DataFrame,
+    *,
+    nogueira_text: str = "",
+    title: str = "How often a feature is selected again",
+) -> Figure:
+    """Bars of the share of resamples that select each feature, the most frequent on top.
+
+    Parameters
+    ----------
+    frequencies
+        Columns feature and frequency (0-1; NaN: not estimable).
+    nogueira_text
+        Nogueira's stability in words, with its interval, below the title.
+    title
+        Above the axes, for example the arm.
+    """
+    table = style.required(frequencies, ["feature", "frequency"], name="frequencies")
+    table = table.sort_values("frequency", ascending=False, kind="stable")
+    percent = 100 * table["frequency"]
+    texts = [f"{number(share, 0)} %" for share in percent]
+    figure, axes = _bars(
+        table["feature"].tolist(), percent, texts, [style.NEGATIVE] * len(table), title
+    )
+    axes.set_title(textwrap.fill(nogueira_text, SUBTITLE), size=8.5, weight="normal")
+    axes.set(xlim=(0, 112), xlabel="Resamples that select the feature (%)")
+    axes.set_xticks([0, 25, 50, 75, 100])
+    return figure
+
+
+def _bars(
+    names: list[str],
+    lengths: pd.Series,
+    texts: Sequence[str],
+    colours: Sequence[str],
+    title: str,
+) -> tuple[Figure, Axes]:
+    """Figure with a bar a feature and its text behind it; a missing length is not estimable."""
+    figure, axes = _rows(names[:MAX_BARS], len(names), title, height=BAR_ROW, fewest=(3, 0))
+    axes.axvline(0, color=style.MUTED, linewidth=0.8)
+    shown = lengths.to_numpy(dtype=np.float64)[:MAX_BARS]
+    for row, (length, text, colour) in enumerate(zip(shown, texts, colours, strict=False)):
+        is_known = not np.isnan(length)
+        if is_known:
+            axes.barh(row, length, 0.68, color=colour)
+        is_left = is_known and length < 0
+        axes.annotate(
+            text if is_known else NOT_ESTIMABLE, (length if is_known else 0.0, row),
+            xytext=(-3 if is_left else 3, 0), textcoords="offset points",
+            ha="right" if is_left else "left", va="center", size=7.5, color=style.MUTED,
+        )  # fmt: skip
+    # room for the numbers behind the bars
+    known = shown[~np.isnan(shown)].tolist()
+    low, high = min([0.0, *known]), max([0.0, *known])
+    span = high - low or 1.0
+    axes.set_xlim(low - 0.17 * span * (low < 0), high + 0.17 * span)
+    return figure, axes
+
+
+def _rows(
+    names: list[str], n_all: int, title: str, *, height: float, fewest: tuple[int, int]
+) -> tuple[Figure, Axes]:
+    """Figure with a row a name, and how many more there are.
+
+    height: of a row in inches; fewest: rows that the figure, and the axes, have room for.
+    """
+    n_more = n_all - len(names)
+    labels = [feature_title(name) for name in names] + [f"and {count(n_more)} more"] * (n_more > 0)
+    figure = style.new_figure(WIDTH, 1.25 + height * max(len(labels), fewest[0]))
+    axes = figure.add_subplot()
+    axes.set_yticks(range(len(labels)), labels, size=8)
+    axes.set_ylim(max(len(labels), fewest[1]) - 0.4, -0.6)
+    style.rows_only(axes)
+    style.head(figure, title)
+    return figure, axes
+
+
+@style.styled
+def importance_figure(table: pd.DataFrame, *, title: str = "Permutation importance") -> Figure:
+    """Loss of AUC when a feature is shuffled, with its interval; the largest 20 on top.
+
+    Parameters
+    ----------
+    table
+        Columns feature, auc_loss, low and high (NaN: not estimable).
+    title
+        Above the axes, for example the arm.
+    """
+    table = style.required(table, ["feature", "auc_loss", "low", "high"], name="the importance")
+    table = table.sort_values("auc_loss", ascending=False, kind="stable")
+    shown = table.head(MAX_ROWS)
+    figure, axes = _dot_rows(shown["feature"].tolist(), len(table), title)
+    axes.set_xlabel("Loss of AUC when the feature is shuffled among the patients (95 % CI)")
+    place = axes.get_yaxis_transform()
+    for row, (loss, low, high) in enumerate(
+        shown[["auc_loss", "low", "high"]].itertuples(index=False)
+    ):
+        axes.plot([low, high], [row, row], color=style.NEGATIVE, linewidth=1.4)
+        axes.plot(loss, row, "o", color=style.NEGATIVE, markersize=4.5)
+        text = f"{number(loss)} ({number(low)} to {number(high)})"
+        text = NOT_ESTIMABLE if pd.isna(loss) else text
+        axes.text(1.02, row, text, transform=place, va="center", size=7.5, color=style.MUTED)
+    return figure
+
+
+@style.styled
+def shap_figure(
+    features: Sequence[str],
+    values: ArrayLike,
+    positions: ArrayLike,
+    *,
+    title: str = "SHAP values",
+    subtitle: str = "",
+) -> Figure:
+    """SHAP value of every patient by feature, coloured by the feature's value; 20 on top.
+
+    Parameters
+    ----------
+    features
+        Names, the most important first.
+    values
+        Log odds that each feature adds, shape (n_patients, n_features).
+    positions
+        Same shape: where the patient lies among all, 0 (lowest value) to 1, NaN without an order.
+    title, subtitle
+        Above the axes, for example the arm, and of how many patients.
+
+    Raises
+    ------
+    BadArgument
+        The shapes differ, or there is no feature.
+    """
+    shap, place = np.asarray(values, dtype=np.float64), np.asarray(positions, dtype=np.float64)
+    is_table = shap.ndim == 2 and shap.size > 0 and shap.shape[1] == len(features)
+    if not is_table or shap.shape != place.shape:
+        raise BadArgument(
+            f"expected SHAP values and positions of {len(features)} features, found the shapes "
+            f"{shap.shape} and {place.shape}; give one column a feature"
+        )
+    figure, axes = _dot_rows(list(features[:MAX_ROWS]), len(features), title)
+    axes.set_title(subtitle, size=8.5, weight="normal")
+    axes.set_xlabel("SHAP value: log odds that the feature adds to the prediction")
+    if not np.isfinite(shap).any():
+        style.say_in(axes, NOT_ESTIMABLE)
+        return figure
+    limit = 1.06 * float(np.nanmax(np.abs(shap))) or 1.0
+    axes.set_xlim(-limit, limit)
+    is_dense = shap.size > RASTER_ABOVE
+    for row in range(min(len(features), MAX_ROWS)):
+        _draw_swarm(axes, row, shap[:, row], place[:, row], limit, is_dense=is_dense)
+    scale = figure.colorbar(
+        ScalarMappable(Normalize(0, 1), LOW_TO_HIGH), ax=axes, shrink=0.7, aspect=30, pad=0.02
+    )
+    scale.set_ticks([0, 1], labels=["low", "high"])
+    scale.set_label("Value of the feature", size=8)
+    scale.outline.set_visible(False)
+    return figure
+
+
+def _dot_rows(names: list[str], n_all: int, title: str) -> tuple[Figure, Axes]:
+    figure, axes = _rows(names, n_all, title, height=ROW, fewest=(5, 3))
+    axes.axvline(0, color=style.REFERENCE, linewidth=0.9, zorder=1)
+    return figure, axes
+
+
+def _draw_swarm(
+    axes: Axes, row: int, shap: FloatArray, place: FloatArray, limit: float, *, is_dense: bool
+) -> None:
+    """Dots of a feature, piled up around its row where they are many."""
+    known = np.isfinite(shap)
+    heights = row + BAND * _piles(shap[known], limit)
+    for has_order, colours in ((False, {"color": "#b5b5b5"}), (True, {"cmap": LOW_TO_HIGH})):
+        own = np.isfinite(place[known]) == has_order
+        shade = {"c": place[known][own], "vmin": 0, "vmax": 1} if has_order else {}
+        axes.scatter(
+            shap[known][own], heights[own], s=7, linewidths=0, alpha=0.9, zorder=2,
+            rasterized=is_dense, **colours, **shade,
+        )  # fmt: skip
+
+
+def _piles(shap: FloatArray, limit: float) -> FloatArray:
+    """Heights from -.5 to .5 of dots that lie in piles, each around 0."""
+    heights = np.zeros(len(shap))
+    pile = np.floor((shap + limit) / (2 * limit) * BINS)
+    largest = max(np.unique(pile, return_counts=True)[1], default=1)
+    for value in np.unique(pile):
+        own = np.flatnonzero(pile == value)
+        steps = np.arange(len(own)) - (len(own) - 1) / 2
+        heights[own[np.argsort(shap[own], kind="stable")]] = steps / max(largest, 12)
+    return heights

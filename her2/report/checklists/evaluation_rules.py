@@ -1,0 +1,325 @@
+"""Rules about results: patients, measures, uncertainty, comparisons, subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from itertools import chain
+from typing import Any
+
+import pandas as pd
+
+from her2.plots.text import p_statement
+from her2.report.checklists.feature_rules import fine_tuned
+from her2.report.checklists.study_facts import (
+    Answer,
+    Found,
+    StudyFacts,
+    met,
+    needs_author,
+    not_met,
+)
+
+EXPLAINING = ("nomogram", "grad_cam", "selection_weights", "selection_lasso", "odds_ratios")
+CONFUSION = ("tp", "fp", "tn", "fn")
+# parts of a variable's name
+ACQUISITION = ("vendor", "scanner", "manufacturer", "device", "machine", "probe")
+PLACES = ("centre", "center", "site", "hospital", "institution", "country", "region")
+
+
+def testing(facts: StudyFacts) -> Answer:
+    """Whether the kind of test and the number of patients are reported."""
+    found = [f"{role}: lesions {n}" for role in ("test", "external") if (n := _size(facts, role))]
+    if not found:
+        return not_met("no arm was judged on patients who were set aside (results.json)")
+    return met(*found)
+
+
+def internal_test(facts: StudyFacts) -> Answer:
+    """Whether patients of the same source were set aside and judged."""
+    n, auc = _size(facts, "test"), _role_result(facts, "test", "auc")
+    if n is None or auc is None:
+        return not_met("no test patients were judged (results.json)")
+    return met(f"lesions {n}", f"AUC {auc}")
+
+
+def external_test(facts: StudyFacts) -> Answer:
+    """Whether patients of another source were judged; where they come from is the author's."""
+    n, auc = _size(facts, "external"), _role_result(facts, "external", "auc")
+    if n is None or auc is None:
+        return not_met("no external patients were judged (results.json)")
+    return met(f"lesions {n}", f"AUC {auc}")
+
+
+def _size(facts: StudyFacts, role: str) -> Found | None:
+    n = _role_result(facts, role, "n")
+    return n if n is not None and n.value else None
+
+
+def _role_result(facts: StudyFacts, role: str, name: str) -> Found | None:
+    return facts.result(f"arms.{facts.final_arm}.roles.{role}.{name}")
+
+
+def measures_used(facts: StudyFacts) -> Answer:
+    """Which kinds of measures the run has; why these is the author's to say."""
+    found = [_discrimination(facts), _calibration(facts), _usefulness(facts)]
+    if any(evidence is None for evidence in found):
+        return not_met("discrimination, calibration or net benefit is missing (results.json)")
+    return needs_author(*found, "say why these measures were chosen")
+
+
+def appropriate_measures(facts: StudyFacts) -> Answer:
+    """Whether the AUC comes with the confusion matrix, and a trained network with its loss."""
+    if fine_tuned(facts) is not None and not any(f.startswith("training") for f in facts.figures):
+        return not_met("the network's training loss is not drawn (figures)")
+    auc, counts = facts.performance("auc"), [facts.performance(name) for name in CONFUSION]
+    if auc is None or any(count is None for count in counts):
+        return not_met("AUC or confusion matrix is missing (results.json)")
+    cells = [f"{name} {count}" for name, count in zip(CONFUSION, counts, strict=True)]
+    return met(f"AUC {auc}", *cells)
+
+
+def uncertainty(facts: StudyFacts) -> Answer:
+    """Whether the AUC has an interval."""
+    low, high = facts.performance("auc_low"), facts.performance("auc_high")
+    if low is None or high is None:
+        return not_met("the AUC has no interval (results.json)")
+    return met(f"95 % interval of the AUC by DeLong's method, {low} to {high}", *_spread(facts))
+
+
+def uncertainty_with_calibration(facts: StudyFacts) -> Answer:
+    """Whether the AUC has an interval and calibration was assessed."""
+    interval, slope = uncertainty(facts), _calibration(facts)
+    if interval.status != "met" or slope is None:
+        return not_met("interval or calibration is missing (results.json)")
+    return met(interval.proof, slope)
+
+
+def _spread(facts: StudyFacts) -> list[str]:
+    spread = facts.result(f"arms.{facts.final_arm}.repeated_cv.sd_between_repeats")
+    return [] if spread is None else [f"standard deviation between repeats {spread}"]
+
+
+def calibration(facts: StudyFacts) -> Answer:
+    """Whether the calibration of the final model was assessed."""
+    slope = _calibration(facts)
+    if slope is None:
+        return not_met("the final model has no calibration slope (results.json)")
+    return met(slope, *_calibration_more(facts))
+
+
+def _calibration(facts: StudyFacts) -> str | None:
+    slope = facts.performance("calibration_slope")
+    return None if slope is None else f"slope {slope}"
+
+
+def _calibration_more(facts: StudyFacts) -> list[str]:
+    names = {"calibration_intercept": "intercept", "brier": "Brier score", "ici": "ICI"}
+    found = {title: facts.performance(name) for name, title in names.items()}
+    return [f"{title} {value}" for title, value in found.items() if value is not None]
+
+
+def _discrimination(facts: StudyFacts) -> str | None:
+    auc = facts.performance("auc")
+    return None if auc is None else f"AUC {auc}"
+
+
+def _usefulness(facts: StudyFacts) -> str | None:
+    points = facts.column("decision_curve", "net_benefit")
+    if points.empty:
+        return None
+    return f"net benefit at {len(points)} points (tables/decision_curve.csv)"
+
+
+def comparison_test(facts: StudyFacts) -> Answer:
+    """Whether models were compared by a test, corrected for their number."""
+    tested = _tested(facts)
+    if tested.empty:
+        return not_met("no comparison with an adjusted p value (tables/comparisons.csv)")
+    adjusted = tested["p_holm"].notna()
+    if not adjusted.any():
+        return not_met("p values are not adjusted for their number (tables/comparisons.csv)")
+    n = int(adjusted.sum())
+    smallest = p_statement(float(tested["p_holm"].min()))
+    version = facts.version("scipy")
+    software = [] if version is None else [f"scipy {version}"]
+    return met(
+        f"{n} comparisons by DeLong's test, Holm-adjusted, smallest {smallest} "
+        "(tables/comparisons.csv)", *software,
+    )  # fmt: skip
+
+
+def clinical_comparison_planned(facts: StudyFacts) -> Answer:
+    """Whether clinical and combined models stand beside radiomics, with net benefit."""
+    absent = [arm for arm in ("clinical", "combined") if arm not in facts.arms]
+    useful = _usefulness(facts)
+    if absent or useful is None:
+        lacking = [*absent, *([] if useful else ["decision curve"])]
+        return not_met(f"missing: {', '.join(lacking)} (results.json, tables/decision_curve.csv)")
+    models = [f"{arm}: {facts.result(f'arms.{arm}.model')}" for arm in ("clinical", "combined")]
+    return met(*models, useful)
+
+
+def clinical_comparison(facts: StudyFacts) -> Answer:
+    """Whether the model was compared with the clinical one by a test."""
+    row = _against_clinical(facts)
+    if row is None:
+        return not_met("no test against the clinical model (tables/comparisons.csv)")
+    return met(_comparison_text(row))
+
+
+def clinical_comparison_reported(facts: StudyFacts) -> Answer:
+    """Whether that comparison comes with confusion matrices and net benefit."""
+    row, useful = _against_clinical(facts), _usefulness(facts)
+    counts = appropriate_measures(facts)
+    if row is None or useful is None or counts.status != "met":
+        return not_met("test, confusion matrix or net benefit is missing (tables/comparisons.csv)")
+    return met(_comparison_text(row), useful, counts.proof)
+
+
+def _tested(facts: StudyFacts) -> pd.DataFrame:
+    table = facts.table("comparisons")
+    needed = {"role", "first", "second", "auc_difference", "p_value", "p_holm"}
+    if not needed <= set(table.columns):
+        return pd.DataFrame()
+    return table[table["p_value"].notna()]
+
+
+def _against_clinical(facts: StudyFacts) -> dict[Hashable, Any] | None:
+    """Return the comparison of the final arm with the clinical one where the final was judged."""
+    tested, arm = _tested(facts), facts.final_arm
+    if tested.empty or arm is None or arm == "clinical":
+        return None
+    role, pair = facts.judged_role(arm), {"clinical", arm}
+    rows = (
+        row
+        for row in tested.to_dict("records")
+        if row["role"] == role and {row["first"], row["second"]} == pair
+    )
+    return next(rows, None)
+
+
+def _comparison_text(row: Mapping[Hashable, Any]) -> str:
+    holm = "" if pd.isna(row["p_holm"]) else f", Holm-adjusted {p_statement(row['p_holm'])}"
+    return (
+        f"{row['first']} minus {row['second']}, {row['role']}: {row['auc_difference']:+.3f}, "
+        f"{p_statement(row['p_value'])}{holm} (tables/comparisons.csv)"
+    )
+
+
+def simple_model_comparison(facts: StudyFacts) -> Answer:
+    """Whether the final model was tested against one that knows nothing."""
+    table, arm = facts.table("permutation"), facts.final_arm
+    if table.empty or arm is None:
+        return not_met("no test against an uninformed model (tables/permutation.csv)")
+    rows = table[table["arm"].eq(arm) & table["p_value"].notna()]
+    if rows.empty:
+        return not_met("the final model was not tested against chance (tables/permutation.csv)")
+    row = rows.iloc[0]
+    return met(
+        f"{row['arm']}, {row['role']}: AUC {row['auc']:.3f} against {row['n_permutations']:.0f} "
+        f"permutations of the outcome, {p_statement(float(row['p_value']))} "
+        "(tables/permutation.csv)"
+    )
+
+
+def explanation(facts: StudyFacts) -> Answer:
+    """Whether figures explain the model."""
+    named = sorted(name for name in facts.figures if name.startswith(EXPLAINING))
+    if not named:
+        return not_met("no figure explains a model (figures)")
+    return met(*[f"figures/{name}" for name in named[:4]])
+
+
+def performance(facts: StudyFacts) -> Answer:
+    """Whether performance is reported in training, out of fold and on unseen patients."""
+    held_out = "external" if _role_result(facts, "test", "auc") is None else "test"
+    roles = ("train", "out_of_fold", held_out)
+    areas = {role: _role_result(facts, role, "auc") for role in roles}
+    absent = [role for role, auc in areas.items() if auc is None]
+    if absent:
+        return not_met(f"no AUC for {', '.join(absent)} (results.json)")
+    repeated = facts.result(f"arms.{facts.final_arm}.repeated_cv.auc")
+    primary = [] if repeated is None else [f"repeated cross-validation: AUC {repeated}"]
+    drawn = ["figures/roc"] if "roc" in facts.figures else []
+    return met(*primary, *[f"{role}: AUC {auc}" for role, auc in areas.items()], *drawn)
+
+
+def performance_in_groups(facts: StudyFacts) -> Answer:
+    """Whether performance has intervals, overall and in subgroups."""
+    overall = uncertainty(facts)
+    if overall.status != "met":
+        return overall
+    groups = facts.column("subgroups", "auc")
+    if groups.empty:
+        return not_met(overall.proof, "but no subgroup has an AUC (tables/subgroups.csv)")
+    return met(overall.proof, f"{len(groups)} AUCs of subgroups (tables/subgroups.csv)")
+
+
+def analysis_sizes(facts: StudyFacts) -> Answer:
+    """Whether lesions and events of every analysis are reported."""
+    arm = facts.final_arm
+    roles = list((facts.results.get("arms", {}).get(arm) or {}).get("roles") or {}) if arm else []
+    pairs = [(_role_result(facts, r, "n"), _role_result(facts, r, "n_positive")) for r in roles]
+    if not pairs or any(value is None for value in chain.from_iterable(pairs)):
+        return not_met("lesions and events of the analyses are not counted (results.json)")
+    return met(*[f"{role}: {n}, events {m}" for role, (n, m) in zip(roles, pairs, strict=True)])
+
+
+def confounders(facts: StudyFacts) -> Answer:
+    """Whether performance was compared between scanners or places."""
+    if facts.column("subgroups", "auc").empty:
+        return not_met("no subgroup was examined (tables/subgroups.csv)")
+    tested = _subgroup_variables(facts, "interaction_p")
+    relevant = [name for name in tested if _is_one_of(name, (*ACQUISITION, *PLACES))]
+    if not relevant:
+        return needs_author(
+            f"performance was tested for interaction with {', '.join(tested) or 'no variable'} "
+            "(tables/subgroups.csv): say how scanner and centre were dealt with"
+        )
+    return met(f"interaction with {', '.join(relevant)} was tested (tables/subgroups.csv)")
+
+
+def clusters(facts: StudyFacts) -> Answer:
+    """Whether performance was estimated by centre."""
+    places = [
+        name for name in _subgroup_variables(facts, "auc")
+        if _is_one_of(name, PLACES) and _n_levels(facts, name) > 1
+    ]  # fmt: skip
+    if not places:
+        return needs_author(
+            "no centre is among the subgroups (tables/subgroups.csv): say that there was a single "
+            "centre, or how differences between centres were handled"
+        )
+    levels = facts.table("subgroups")
+    auc = levels.loc[levels["variable"].isin(places), "auc"].dropna()
+    return met(
+        f"AUC {auc.min():.3f} to {auc.max():.3f} by {', '.join(places)} (tables/subgroups.csv)"
+    )
+
+
+def fairness(facts: StudyFacts) -> Answer:
+    """Whether performance was examined in groups of people; what follows is the author's."""
+    variables = _subgroup_variables(facts, "auc")
+    if not variables:
+        return not_met("no subgroup was examined (tables/subgroups.csv)")
+    return needs_author(
+        f"performance is reported by {', '.join(variables)} (tables/subgroups.csv): say which of "
+        "these matter for fairness, and why"
+    )
+
+
+def _subgroup_variables(facts: StudyFacts, column: str) -> list[str]:
+    table = facts.table("subgroups")
+    if table.empty or column not in table:
+        return []
+    return [str(name) for name in table.loc[table[column].notna(), "variable"].unique()]
+
+
+def _n_levels(facts: StudyFacts, variable: str) -> int:
+    table = facts.table("subgroups")
+    known = table[table["variable"].eq(variable) & table["auc"].notna()]
+    return int(known["level"].nunique())
+
+
+def _is_one_of(variable: str, words: tuple[str, ...]) -> bool:
+    return any(word in variable.lower() for word in words)

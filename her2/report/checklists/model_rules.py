@@ -1,0 +1,140 @@
+"""Rules about models: what they are, how they were tuned and chosen, what they give."""
+
+from __future__ import annotations
+
+from her2.report.checklists.feature_rules import fine_tuned, not_tabular
+from her2.report.checklists.patient_rules import audit_passed, sample_size_enough
+from her2.report.checklists.study_facts import (
+    Answer,
+    StudyFacts,
+    met,
+    needs_author,
+    not_applicable,
+    not_met,
+)
+
+LIBRARIES = ("scikit-learn", "xgboost", "lightgbm", "torch")
+DISTURBANCES = ("perturb", "disturb", "reader", "mask", "stability")
+
+
+def algorithms(facts: StudyFacts) -> Answer:
+    """Whether every arm names its algorithm, and the versions are on record."""
+    models = [f"{arm}: {m}" for arm in facts.arms if (m := facts.result(f"arms.{arm}.model"))]
+    versions = [f"{name} {v}" for name in LIBRARIES if (v := facts.version(name)) is not None]
+    if not models or not versions:
+        return not_met("algorithms or their versions are not on record (results.json)")
+    return met(*models, *versions)
+
+
+def tuning(facts: StudyFacts) -> Answer:
+    """Whether grids, folds and the training of networks are on record."""
+    grids, folds = facts.setting("classifier"), facts.setting("evaluation.n_inner_folds")
+    epochs = fine_tuned(facts)
+    if epochs is not None:
+        weights = facts.setting("backbone.weights")
+        start = [] if weights is None else [f"initial weights {weights}"]
+        return met(f"epochs {epochs}", *start)
+    if grids is None or folds is None:
+        return not_met("grids or folds of the tuning are not on record (config.yaml)")
+    return met(f"grids of {grids}", f"inner folds {folds}", *_frozen_network(facts))
+
+
+def _frozen_network(facts: StudyFacts) -> list[str]:
+    name = facts.setting("backbone.name")
+    return [] if name is None else [f"frozen network {name}"]
+
+
+def model_selection(facts: StudyFacts) -> Answer:
+    """Whether models were chosen by inner folds, and the audit found no leak."""
+    folds, scoring = _choice(facts)
+    if folds is None or scoring is None:
+        return not_met("the rule that chose the models is not on record (config.yaml)")
+    audit = audit_passed(facts)
+    if audit is None:
+        return needs_author(
+            folds, scoring, "no passed leakage audit (tables/audit.csv): say how test patients "
+            "were kept out of the choice",
+        )  # fmt: skip
+    return met(folds, scoring, audit)
+
+
+def model_building(facts: StudyFacts) -> Answer:
+    """Whether kind, steps, tuning and internal validation are on record."""
+    folds, scoring = _choice(facts)
+    outer = facts.setting("evaluation.n_folds")
+    arm = facts.final_arm
+    model = facts.result(f"arms.{arm}.model") if arm else None
+    if folds is None or scoring is None or outer is None or model is None:
+        return not_met("model, tuning or internal validation are not on record (config.yaml)")
+    return met(f"{arm}: {model}", folds, scoring, f"outer folds {outer}", *_repeats(facts))
+
+
+def _choice(facts: StudyFacts) -> tuple[str | None, str | None]:
+    folds = facts.setting("evaluation.n_inner_folds")
+    scoring = facts.setting("evaluation.scoring")
+    return (
+        None if folds is None else f"inner folds {folds}",
+        None if scoring is None else f"chosen by {scoring}",
+    )
+
+
+def _repeats(facts: StudyFacts) -> list[str]:
+    repeats = facts.setting("evaluation.n_repeats")
+    return [] if repeats is None else [f"repeats {repeats}"]
+
+
+def dimensionality(facts: StudyFacts) -> Answer:
+    """Whether the number of patients supports the number of predictors."""
+    return not_tabular(facts) or sample_size_enough(facts)
+
+
+def network_robustness(facts: StudyFacts) -> Answer:
+    """Whether an end-to-end network was tested with disturbed inputs."""
+    if fine_tuned(facts) is None:
+        if not facts.arms:
+            return not_met("no network is on record (results.json)")
+        return not_applicable("no network was trained from image to prediction (config.yaml)")
+    checks = facts.column("audit", "check").astype(str)
+    named = [name for name in checks if any(word in name.lower() for word in DISTURBANCES)]
+    if not named:
+        return not_met("the network was not tested with other masks or disturbed images")
+    return met(f"{', '.join(named)} (tables/audit.csv)")
+
+
+def prediction_means(facts: StudyFacts) -> Answer:
+    """Whether predictions of the evaluation and what made them are kept."""
+    if not facts.has_file("predictions.parquet") or not facts.has_file("model"):
+        return not_met("predictions or the models behind them are not kept")
+    return met("every probability is in predictions.parquet", "the frozen pipelines are in model/")
+
+
+def specification(facts: StudyFacts) -> Answer:
+    """Whether the model is kept; who may use it is the author's to say."""
+    if not facts.has_file("model"):
+        return not_met("no model is kept (model/)")
+    shown = ["nomogram (tables/nomogram.csv)"] if not facts.table("nomogram").empty else []
+    return needs_author(
+        "the frozen pipelines are in model/", *shown, "say where others get them and on what terms"
+    )
+
+
+def output(facts: StudyFacts) -> Answer:
+    """Whether threshold and its origin are reported."""
+    threshold = facts.performance("threshold")
+    if threshold is None:
+        return not_met("no threshold is reported (results.json)")
+    rules = facts.column("operating_points", "rule").astype(str).unique()
+    more = [f"also {', '.join(rules)} (tables/operating_points.csv)"] if len(rules) else []
+    return met(
+        f"a probability, and a class at the threshold {threshold}",
+        "it maximises Youden's index of out-of-fold training predictions", *more,
+    )  # fmt: skip
+
+
+def updating(facts: StudyFacts) -> Answer:
+    """Whether a model was changed after its evaluation: this package never does."""
+    if not facts.arms:
+        return needs_author("say whether a model was updated after its evaluation")
+    return not_applicable(
+        "models are frozen before they are judged and were not updated after (results.json: arms)"
+    )

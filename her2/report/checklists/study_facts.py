@@ -1,0 +1,205 @@
+"""What a finished run is evidence of, and how each piece of evidence names its source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from her2.core.types import ARMS
+
+Status = Literal["met", "not met", "not applicable", "needs author"]
+STATUSES: tuple[Status, ...] = ("met", "not met", "not applicable", "needs author")
+# an untouched test says more than a fold, and other patients more than a test
+JUDGING_ROLES = ("external", "test", "out_of_fold")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the four words, and the number or file that proves it."""
+
+    status: Status
+    proof: str
+
+
+def met(*evidence: object) -> Answer:
+    """Answer ``met`` with its evidence, joined by semicolons.
+
+    Examples
+    --------
+    >>> met("61 of 210 positive", "no resampling").proof
+    '61 of 210 positive; no resampling'
+    """
+    return Answer("met", _joined(evidence))
+
+
+def not_met(*evidence: object) -> Answer:
+    """Answer ``not met``: what was not found, or what is evidence against it."""
+    return Answer("not met", _joined(evidence))
+
+
+def not_applicable(*evidence: object) -> Answer:
+    """Answer ``not applicable`` with the reason."""
+    return Answer("not applicable", _joined(evidence))
+
+
+def needs_author(*evidence: object) -> Answer:
+    """Answer ``needs author``: what the run has, and what only a person can add."""
+    return Answer("needs author", _joined(evidence))
+
+
+def _joined(evidence: tuple[object, ...]) -> str:
+    return "; ".join(str(piece) for piece in evidence)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value together with the file and the place it stands in.
+
+    Examples
+    --------
+    >>> print("slope", Found(0.8712, "results.json: arms.dlr.roles.test.calibration_slope"))
+    slope 0.871 (results.json: arms.dlr.roles.test.calibration_slope)
+    """
+
+    value: Any
+    source: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.value)} ({self.source})"
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """Everything that a rule may read; whatever is absent is no evidence.
+
+    Attributes
+    ----------
+    results
+        `results.json`.
+    config
+        The resolved configuration, as in `config.yaml`.
+    tables
+        Tables by name, as they are written to `tables/`.
+    figures
+        Names of the figures in `figures/`, without suffix.
+    files
+        Names of the files in the run folder, relative to it (``model/dlr.skops``).
+    flow
+        The flow of patients, as in `cohort.json`.
+    environment
+        `environment.json`.
+
+    Examples
+    --------
+    >>> facts = StudyFacts(results={"cohort": {"n_patients": 210}})
+    >>> str(facts.result("cohort.n_patients"))
+    '210 (results.json: cohort.n_patients)'
+    >>> facts.result("cohort.n_test") is None
+    True
+    """
+
+    results: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: frozenset[str] | set[str] = frozenset()
+    files: frozenset[str] | set[str] = frozenset()
+    flow: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def result(self, path: str) -> Found | None:
+        """Value at a dotted path of `results.json`; None where it is absent, null or empty."""
+        return _found(self.results, path, f"results.json: {path}")
+
+    def setting(self, path: str) -> Found | None:
+        """Value at a dotted path of `config.yaml`; None where it is absent, null or empty."""
+        return _found(self.config, path, f"config.yaml: {path}")
+
+    def counted(self, path: str) -> Found | None:
+        """Value at a dotted path of the flow of patients."""
+        return _found({"flow": self.flow}, f"flow.{path}", f"cohort.json: flow.{path}")
+
+    def version(self, package: str) -> Found | None:
+        """Version of a package that the run was made with."""
+        path = f"packages.{package}"
+        return _found(self.environment, path, f"environment.json: {path}")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Table of a name; an empty one where the run has none."""
+        return self.tables.get(name, pd.DataFrame())
+
+    def column(self, table: str, column: str) -> pd.Series[Any]:
+        """Values of a column that are not missing; empty where the table or column is absent."""
+        rows = self.table(table)
+        return rows[column].dropna() if column in rows else pd.Series(dtype=object)
+
+    def has_file(self, name: str) -> bool:
+        """Whether the run folder holds a file, or a folder with something in it."""
+        return any(file == name or file.startswith(f"{name}/") for file in self.files)
+
+    @property
+    def simulated(self) -> Found | None:
+        """Evidence that the patients are simulated; None where nothing says so."""
+        flag = self.result("cohort.simulated")
+        if flag is not None and flag.value:
+            return flag
+        reader = self.setting("cohort.reader")
+        return reader if reader is not None and reader.value == "phantom" else None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms of the run, from the simplest to the one that joins the others."""
+        present = self.results.get("arms") or {}
+        return tuple(arm for arm in ARMS if arm in present)
+
+    @property
+    def final_arm(self) -> str | None:
+        """Arm that joins most of the others: the model a study would hand over."""
+        return self.arms[-1] if self.arms else None
+
+    def judged_role(self, arm: str) -> str | None:
+        """Role with the most independent patients in which an arm was judged."""
+        roles = self.results["arms"][arm].get("roles") or {}
+        return next((role for role in JUDGING_ROLES if role in roles), None)
+
+    def performance(self, name: str) -> Found | None:
+        """Return a measure of the final arm in its most independent role; None if it has none."""
+        role = self.judged_role(self.final_arm) if self.final_arm else None
+        return self.result(f"arms.{self.final_arm}.roles.{role}.{name}") if role else None
+
+
+def shown(value: Any) -> str:
+    """Value as it stands in a proof: three decimals, yes or no, names joined by commas.
+
+    Examples
+    --------
+    >>> shown(0.98765), shown(7), shown(True), shown(["age", "pr"]), shown({"lr": {}, "svm": {}})
+    ('0.988', '7', 'yes', 'age, pr', 'lr, svm')
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list | tuple | Mapping):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def _found(tree: Mapping[str, Any], path: str, source: str) -> Found | None:
+    value: Any = tree
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return None if _is_nothing(value) else Found(value, source)
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or (isinstance(value, str | list | tuple | Mapping) and not value)

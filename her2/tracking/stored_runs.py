@@ -1,0 +1,163 @@
+"""Runs of the store: found by their ids, and the page on which MLflow shows them.
+
+MLflow keeps a view that was shared as a tag of the experiment; the link that names it opens it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from her2.core.errors import BadArgument, MissingInput
+from her2.tracking.mlflow_store import (
+    check_database,
+    client,
+    database_file,
+    quiet,
+    reason,
+    require_store,
+    shown,
+    spared,
+    store_errors,
+    tracking_uri,
+)
+
+SHORTEST_PREFIX = 6
+LENGTH = 32
+_ID = re.compile(r"[0-9a-f]{6,32}")
+VIEW = "her2"
+TAG = f"mlflow.sharedViewState.{VIEW}"
+# columns after the name and the time, and their widths in pixels
+COLUMNS = {
+    "tags.`kind`": 90, "tags.`arm`": 120, "tags.`backbone`": 150,
+    "metrics.`repeated_cv/auc`": 130, "metrics.`repeated_cv/auc_low`": 155,
+    "metrics.`repeated_cv/auc_high`": 160, "metrics.`test/auc`": 90,
+    "metrics.`test/brier`": 100, "metrics.`test/calibration_slope`": 185,
+    "attributes.`Dataset`": 180, "attributes.`Models`": 200, "tags.`status`": 90,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run of the store.
+
+    Attributes
+    ----------
+    run_id, name
+        As MLflow shows them.
+    tags, params, metrics
+        By name; of a metric, the last value.
+    """
+
+    run_id: str
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+def find_runs(ids: Sequence[str], *, uri: str | None) -> list[FoundRun]:
+    """Return the runs of some ids, in their order; an id may be a prefix that only one run has.
+
+    Raises
+    ------
+    BadArgument
+        No id, an id that no run or more than one run has, or fewer than 6 characters of it.
+    MissingInput
+        The store does not exist or does not answer.
+    """
+    if wrong := [given for given in ids if not _ID.fullmatch(given)]:
+        raise BadArgument(
+            f"expected run ids of {SHORTEST_PREFIX} to {LENGTH} digits 0-9 and a-f, found "
+            f"{', '.join(map(repr, wrong))}; MLflow's page of a run shows its id"
+        )
+    address = tracking_uri(uri)
+    file = database_file(address)
+    if file is not None and not file.is_file():  # MLflow would make an empty one
+        raise MissingInput(
+            f"expected an MLflow store at {address}, found no file; set tracking.uri=ADDRESS"
+        )
+    with require_store(address):
+        check_database(address)
+        return [_find_run(client(address), given, address) for given in ids]
+
+
+def fetch(run_id: str, artifact_path: str, folder: Path, *, uri: str | None) -> Path:
+    """Return a file of a run, downloaded from the store into `folder`.
+
+    Raises
+    ------
+    MissingInput
+        The run has no such file, or the store does not answer.
+    """
+    address = tracking_uri(uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with quiet():
+            check_database(address)
+            path = Path(client(address).download_artifacts(run_id, artifact_path, str(folder)))
+    except store_errors() as error:
+        raise MissingInput(
+            f"expected {artifact_path} of run {run_id[:8]} in {shown(address)}, found "
+            f"{reason(error, address)}; her2 sync sends what a run folder holds"
+        ) from error
+    return path
+
+
+def _find_run(client: Any, given: str, address: str) -> FoundRun:
+    """Return the one run whose id begins with what was given."""
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(experiments, f"attributes.run_id LIKE '{given}%'", max_results=3)
+    if len(runs) != 1:
+        many = ", ".join(run.info.run_id[:10] for run in runs)
+        raise BadArgument(
+            f"expected one run whose id begins with {given} in {shown(address)}, found "
+            f"{f'more than one ({many})' if many else 'none'}; give more of its id"
+        )
+    run = runs[0]
+    return FoundRun(
+        str(run.info.run_id), str(run.info.run_name), dict(run.data.tags),
+        dict(run.data.params), dict(run.data.metrics),
+    )  # fmt: skip
+
+
+def _view_state() -> str:
+    """Return the view as MLflow's pages read it."""
+    names = list(COLUMNS)
+    order = ["attributes.`Run Name`", "attributes.`Created`", *names]
+    widths = {"attributes.`Run Name`": 260, "attributes.`Created`": 130, **COLUMNS}
+    return json.dumps({"selectedColumns": names, "columnOrder": order, "columnWidths": widths})
+
+
+def runs_page(uri: str | None, experiment: str) -> str:
+    """Return the page of an experiment's runs, without the server's address, and its columns.
+
+    The start page, where the store has no such experiment yet or does not answer.
+    """
+    address = tracking_uri(uri)
+    file = database_file(address)
+    if file is not None and not file.is_file():
+        return ""
+    with spared(address, "MLflow does not answer ({reason}); its pages may not open"):
+        check_database(address)
+        found = client(address).get_experiment_by_name(experiment)
+        if found is not None:
+            if found.tags.get(TAG) != _view_state():
+                client(address).set_experiment_tag(found.experiment_id, TAG, _view_state())
+            page = f"/#/experiments/{found.experiment_id}/runs"
+            return f"{page}?viewStateShareKey={VIEW}&workflowType=machine_learning"
+    return ""
+
+
+def ui_command(uri: str | None, port: int) -> list[str]:
+    """Return the command that serves the store's pages on 127.0.0.1."""
+    address = tracking_uri(uri)
+    return [
+        sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", address,
+        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
