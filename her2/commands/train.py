@@ -23,7 +23,7 @@ from her2.pipeline.run import OpenRun, open_run
 from her2.pipeline.write_outputs import Fits, conclude, finished_before
 
 if TYPE_CHECKING:
-    from lightning_modules.training import FineTuned
+    from lightning_modules.fine_tuning.cross_fitting import FineTuned
 
 DEEP = "deep_learning"
 

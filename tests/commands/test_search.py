@@ -273,17 +273,17 @@ def test_too_many_failures_end_with_status_1(search, split_cohort, tmp_path):
 def test_networks_are_searched_without_a_look_at_test_images(
     undrawn_command, image_cohort, feature_cache, tiny, tmp_path
 ):
-    from lightning_modules import cohort_embedding
+    from lightning_modules import crops
 
     seen = []
-    load = cohort_embedding.load_lesion
+    load = crops.load_lesion
 
     def watched(lesion):
         seen.append(lesion.key)
         return load(lesion)
 
     with (
-        mock.patch.object(cohort_embedding, "load_lesion", watched),
+        mock.patch.object(crops, "load_lesion", watched),
         mock.patch("her2.search.search_page.search_figures", return_value={}),
     ):
         done = undrawn_command(
