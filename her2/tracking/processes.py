@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 logger = logging.getLogger(__name__)
 
