@@ -47,8 +47,14 @@ def forget_refusal(folder: Path) -> None:
 class Plan:
     """What is to follow the jobs of a command line.
 
-    folder: that the jobs lie in, None where nothing follows them (a search has its own summary);
-    tracking: where the comparison is told; reason: why there can be none, or nothing.
+    Attributes
+    ----------
+    folder
+        Folder of the jobs; None if no comparison follows (a search has a summary of its own).
+    tracking
+        Where the comparison is tracked.
+    reason
+        Why there can be no comparison; empty if nothing prevents one.
     """
 
     folder: Path | None = None

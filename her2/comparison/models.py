@@ -33,7 +33,17 @@ CALIBRATION = (
 
 @dataclass(frozen=True)
 class Model:
-    """An arm of a run under the name that the comparison gives it."""
+    """An arm of a run under the name that the comparison gives it.
+
+    Attributes
+    ----------
+    name
+        In the comparison.
+    run
+        The run that has the arm.
+    arm
+        Its name in the run, one of `ARMS`.
+    """
 
     name: str
     run: FinishedRun

@@ -37,7 +37,7 @@ class DaskCluster:
 
     Files are read, and shards written, by the workers: folders must be theirs too.
 
-    Parameters
+    Attributes
     ----------
     scheduler
         Address, for example ``tcp://node1:8786``; None starts a scheduler on this machine.

@@ -117,7 +117,7 @@ class LocalPool:
     once more at the end, when nothing else runs: memory that ran out because of its neighbours is
     no fault of its own.
 
-    Parameters
+    Attributes
     ----------
     n_workers
         Most children at a time.

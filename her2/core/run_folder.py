@@ -29,7 +29,13 @@ _WRITTEN_FIRST = {"config.yaml", "environment.json", "split.json"}
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's folder, opened for one recipe (`open`)."""
+    """A run's folder, opened for one recipe (`open`).
+
+    Attributes
+    ----------
+    path
+        The folder.
+    """
 
     path: Path
 

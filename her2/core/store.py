@@ -89,7 +89,13 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of numbers by content key; each entry carries the hash of its own bytes."""
+    """A cache of numbers by content key; each entry carries the hash of its own bytes.
+
+    Attributes
+    ----------
+    root
+        Folder of the entries, in subfolders named by the first two digits of their keys.
+    """
 
     root: Path
 

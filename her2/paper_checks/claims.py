@@ -37,7 +37,17 @@ class _Compared:
 
 @dataclass(frozen=True)
 class Size:
-    """A stated number of cases, and of positive ones where that is stated too."""
+    """A stated number of cases, and of positive ones where that is stated too.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    group
+        Group of the cases.
+    n, n_positive
+        All cases, and those with a positive outcome; None if these are not stated.
+    """
 
     where: str
     group: str
@@ -86,7 +96,23 @@ class MeanRow(_Compared):
 
 @dataclass(frozen=True)
 class Proportion(_WithLevel):
-    """A share of n cases; `low` and `high` are the limits of Wilson's interval."""
+    """A share of cases, with Wilson's interval.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    value
+        The share, in [0, 1].
+    n
+        Cases that it is a share of.
+    count
+        Cases that it counts; None if not printed.
+    low, high
+        Limits of Wilson's interval; None if not printed.
+    level
+        Confidence level of the interval, in (0, 1).
+    """
 
     where: str
     value: Printed
@@ -98,7 +124,17 @@ class Proportion(_WithLevel):
 
 @dataclass(frozen=True)
 class Rate:
-    """Sensitivity and specificity in a group whose number of positives may be unstated."""
+    """Sensitivity and specificity in a group whose number of positives may be unstated.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    group
+        Group of the cases.
+    sensitivity, specificity
+        In [0, 1]; None if not printed.
+    """
 
     where: str
     group: str
@@ -189,7 +225,21 @@ class OddsRatio(_WithLevel):
 
 @dataclass(frozen=True)
 class Statistic:
-    """A test statistic with its degrees of freedom (None for a normal one) and p-value."""
+    """A test statistic with its p-value.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    value
+        The statistic.
+    dof
+        Degrees of freedom; None for a normal statistic, or if not printed.
+    p_value
+        Two-sided for a normal or t statistic; None if not printed.
+    reference
+        Distribution of the statistic if there is no effect.
+    """
 
     where: str
     value: Printed
@@ -200,7 +250,13 @@ class Statistic:
 
 @dataclass(frozen=True)
 class HolmFamily:
-    """P-values that were adjusted together by Holm's method, as (where, p, adjusted p)."""
+    """P-values that were adjusted together by Holm's method.
+
+    Attributes
+    ----------
+    members
+        For each p-value: where it is printed, the p-value, and the adjusted p-value.
+    """
 
     members: tuple[tuple[str, Printed, Printed], ...]
 
@@ -238,7 +294,23 @@ class Area(_WithLevel):
 
 @dataclass(frozen=True)
 class AreaComparison(_WithLevel):
-    """A difference of two AUCs, first minus second, with its interval and z."""
+    """A difference of two AUCs.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    difference
+        `first` minus `second`; None if not printed.
+    first, second
+        The AUCs, in [0, 1]; None if not printed.
+    low, high
+        Limits of the Wald interval of the difference; None if not printed.
+    z
+        Difference over its standard error; None if not printed.
+    level
+        Confidence level of the interval, in (0, 1).
+    """
 
     where: str
     difference: Printed | None = None
@@ -251,7 +323,19 @@ class AreaComparison(_WithLevel):
 
 @dataclass(frozen=True)
 class Brier:
-    """A Brier score, and scaled by that of the prevalence where this is printed."""
+    """A Brier score.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    value
+        The score, in [0, 1].
+    scaled
+        One minus the ratio of the score to that of the prevalence; None if not printed.
+    group
+        Group of the cases; empty if it is not stated.
+    """
 
     where: str
     value: Printed
@@ -261,7 +345,17 @@ class Brier:
 
 @dataclass(frozen=True)
 class Total:
-    """A number that is said to be the sum of named parts."""
+    """A number that is said to be the sum of named parts.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    n
+        The total.
+    parts
+        Name -> number of each part.
+    """
 
     where: str
     n: int
@@ -292,7 +386,17 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class VarianceShares:
-    """Shares of standardised feature blocks in their joint variance: block -> share, size."""
+    """Shares of standardised feature blocks in their joint variance.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    shares
+        Block -> share, in [0, 1].
+    n_features
+        Block -> number of features; the same blocks as in `shares`.
+    """
 
     where: str
     shares: Mapping[str, Printed]
@@ -308,7 +412,17 @@ class VarianceShares:
 
 @dataclass(frozen=True)
 class Definition:
-    """What a name stands for in one place."""
+    """What a name stands for in one place.
+
+    Attributes
+    ----------
+    where
+        Where it is printed.
+    name
+        The name.
+    members
+        What it consists of.
+    """
 
     where: str
     name: str

@@ -41,7 +41,19 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Printed numbers that cannot all be right: where, which rule, what stands, what would fit."""
+    """Printed numbers that cannot all be right.
+
+    Attributes
+    ----------
+    where
+        Where they are printed.
+    rule
+        The rule that they break.
+    found
+        What is printed.
+    expected
+        What would fit.
+    """
 
     where: str
     rule: Rule

@@ -26,9 +26,20 @@ _NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Printed:
-    """A printed number: its value, the decimals it is printed with, and ``<`` or ``>`` before it.
+    """A printed number.
 
     A percentage is kept as a proportion with two more decimals: ``76.7%`` is 0.767 to three.
+
+    Attributes
+    ----------
+    value
+        The number.
+    decimals
+        Decimals that it is printed with.
+    bound
+        ``<`` or ``>`` if it is printed before the number, else ``=``.
+    text
+        The number as it is printed; empty if it was not read. Ignored by comparisons.
     """
 
     value: float

@@ -252,7 +252,13 @@ def _absolute(lesion: Lesion) -> Lesion:
 
 @dataclass(frozen=True)
 class Unmeasured:
-    """Why a lesion has no features: a result of `measure`, not an error."""
+    """Why a lesion has no features: a result of `measure`, not an error.
+
+    Attributes
+    ----------
+    reason
+        What pyradiomics found, or that the mask is gone.
+    """
 
     reason: str
 

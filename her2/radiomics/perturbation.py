@@ -41,7 +41,7 @@ _CORRELATED_OVER = 2.0  # sizes of the change: how far a wavy contour keeps its 
 class Perturbation:
     """A change of a lesion's mask or image.
 
-    Parameters
+    Attributes
     ----------
     kind
         Of the mask: ``erosion``, ``dilation``, ``shift`` (in a random direction), ``contour`` (a

@@ -33,7 +33,7 @@ class UnknownSpacing(BadArgument):
 class Recipe:
     """What is measured on every lesion of a table.
 
-    Parameters
+    Attributes
     ----------
     preset
         Feature set for slices: a name, or what `read_parameter_file` returns.

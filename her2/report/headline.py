@@ -24,7 +24,13 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Whisker:
-    """Small drawing of an estimate and its interval, in percent of the drawing's width."""
+    """Small drawing of an AUC and its interval.
+
+    Attributes
+    ----------
+    low, value, high
+        Lower limit, estimate and upper limit, in percent of the drawing's width (0 to 100).
+    """
 
     low: float
     value: float
@@ -33,7 +39,15 @@ class Whisker:
 
 @dataclass(frozen=True)
 class Estimate:
-    """AUC with its interval, and their drawing if both are known."""
+    """AUC with its interval.
+
+    Attributes
+    ----------
+    cell
+        Both as text.
+    whisker
+        Their drawing; None unless both are known.
+    """
 
     cell: Cell
     whisker: Whisker | None
@@ -41,7 +55,17 @@ class Estimate:
 
 @dataclass(frozen=True)
 class HeadlineArm:
-    """One line of the headline, an estimate for each of the `headline_columns`."""
+    """One line of the headline.
+
+    Attributes
+    ----------
+    title
+        Of the arm.
+    colour
+        Of the arm in every figure.
+    estimates
+        One for each of the `headline_columns`.
+    """
 
     title: str
     colour: str

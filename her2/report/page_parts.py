@@ -43,7 +43,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A table column; numbers are aligned to the right; `term` is explained on demand."""
+    """A table column.
+
+    Attributes
+    ----------
+    title
+        Its header.
+    is_numeric
+        Whether the cells are aligned to the right.
+    term
+        Key of its explanation in the glossary; empty for none.
+    """
 
     title: str
     is_numeric: bool = True
@@ -135,7 +145,13 @@ class PageImage:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side, as far as there is room."""
+    """Pictures side by side, as far as there is room.
+
+    Attributes
+    ----------
+    pictures
+        In the order in which they are shown.
+    """
 
     kind: ClassVar[str] = "gallery"
     pictures: tuple[PageImage, ...]
@@ -143,7 +159,15 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading inside a section; `term` is explained on demand."""
+    """A heading inside a section.
+
+    Attributes
+    ----------
+    title
+        Its text.
+    term
+        Key of its explanation in the glossary; empty for none.
+    """
 
     kind: ClassVar[str] = "heading"
     title: str
@@ -155,7 +179,23 @@ Block: TypeAlias = Table | Gallery | Heading
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report with an entry in the navigation."""
+    """One part of the report with an entry in the navigation.
+
+    Attributes
+    ----------
+    anchor
+        Its id in the page, to which links lead.
+    title
+        Its heading.
+    paragraphs
+        Text below the heading.
+    blocks
+        Tables, galleries and headings, at the end.
+    items
+        Entries of a list before the blocks.
+    term
+        Key of its explanation in the glossary; empty for none.
+    """
 
     anchor: str
     title: str

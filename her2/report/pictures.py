@@ -29,7 +29,15 @@ _WHITE = re.compile(r"\s*\n\s*")
 
 @dataclass(frozen=True)
 class PlacedPicture:
-    """A picture, and the arm that its name speaks of, or nothing."""
+    """A picture and the arm it shows.
+
+    Attributes
+    ----------
+    arm
+        Arm in the name of the figure; empty if there is none.
+    picture
+        With its caption.
+    """
 
     arm: str
     picture: PageImage

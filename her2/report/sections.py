@@ -65,7 +65,15 @@ class SectionPlan:
 
 @dataclass(frozen=True)
 class Term:
-    """A statistic, and what it means in one plain sentence."""
+    """A statistic of the glossary.
+
+    Attributes
+    ----------
+    name
+        As the report writes it.
+    meaning
+        One plain sentence.
+    """
 
     name: str
     meaning: str

@@ -48,7 +48,13 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Result(Answer):
-    """An answer, or the reason of a trial whose `state` is ``failed``."""
+    """The answer of a trial, or why it failed.
+
+    Attributes
+    ----------
+    reason
+        Why `state` is ``failed``; else empty.
+    """
 
     reason: str = ""
 

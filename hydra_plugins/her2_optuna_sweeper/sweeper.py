@@ -21,7 +21,13 @@ from her2.search.search_settings import SearchSettings
 
 @dataclass
 class OptunaSweeperConf(SearchSettings):
-    """What `hydra/sweeper=optuna` offers on the command line."""
+    """What `hydra/sweeper=optuna` offers on the command line.
+
+    Attributes
+    ----------
+    _target_
+        Path of the class that Hydra makes; the other fields are its arguments.
+    """
 
     _target_: str = "hydra_plugins.her2_optuna_sweeper.sweeper.OptunaSweeper"
 

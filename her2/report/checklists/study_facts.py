@@ -19,7 +19,15 @@ JUDGING_ROLES = ("external", "test", "out_of_fold")
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the four words, and the number or file that proves it."""
+    """The answer to an item of a checklist.
+
+    Attributes
+    ----------
+    status
+        One of `STATUSES`.
+    proof
+        Numbers or files that prove it, or what is missing; joined by semicolons.
+    """
 
     status: Status
     proof: str
@@ -57,7 +65,14 @@ def _joined(evidence: tuple[object, ...]) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """A value together with the file and the place it stands in.
+    """A value and its source.
+
+    Attributes
+    ----------
+    value
+        The value.
+    source
+        File and place in it.
 
     Examples
     --------

@@ -249,7 +249,15 @@ def fit_firth(
 
 @dataclass(frozen=True)
 class CoefficientProfile:
-    """Profile-likelihood interval of a coefficient and its likelihood-ratio test against 0."""
+    """Profile-likelihood interval of a coefficient and its likelihood-ratio test against 0.
+
+    Attributes
+    ----------
+    low, high
+        Limits of the interval: log odds per unit of the predictor, or log odds for the intercept.
+    p_value
+        Of the test.
+    """
 
     low: float
     high: float
