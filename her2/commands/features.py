@@ -10,9 +10,9 @@ from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
 from her2.pipeline.enhance import check_enhance, enhanced_cohort
 from her2.pipeline.evaluate import write_features, write_parquet
-from her2.pipeline.excluded_lesions import cohort_with
 from her2.pipeline.load_cohort import NEEDS_IMAGES, attention, open_cohort, record_cohort
 from her2.pipeline.radiomic_features import radiomic_features, robustness_of
+from her2.pipeline.run import cohort_with
 
 
 def features(settings: StudySettings, run_dir: Path) -> int:

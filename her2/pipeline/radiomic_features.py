@@ -15,10 +15,9 @@ from her2.core.settings import RadiomicsSettings, StudySettings
 from her2.core.store import Store
 from her2.core.types import Cohort, Lesion
 from her2.pipeline.evaluate import write_features, write_parquet
-from her2.pipeline.excluded_lesions import run_with
 from her2.pipeline.load_cohort import cache_folder, engine, n_workers, report_cache
 from her2.pipeline.reader_agreement import FeatureAgreement, feature_agreement
-from her2.pipeline.run import OpenRun
+from her2.pipeline.run import OpenRun, run_with
 from her2.radiomics import (
     FeatureTable,
     Length,

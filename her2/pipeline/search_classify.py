@@ -37,7 +37,7 @@ _REMEMBERED = Remembered()
 
 
 def search_classify(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
-    """Return what the grid's recipe is worth on training patients, by `request.metrics`."""
+    """Return `request.metrics` of the grid's recipe on training patients."""
     check_enhance(settings.enhance)
     arm_definitions.check_grid(settings)
     # what the features depend on; the selection only by the columns that it asks for
@@ -65,12 +65,9 @@ def _open(settings: StudySettings, run_dir: Path) -> tuple[OpenRun, RadiomicInpu
 
 
 def _judged_folds(
-    arm: Arm,
-    training: TrainingSet,
-    of_arm: Sequence[object],
-    settings: StudySettings,
+    arm: Arm, training: TrainingSet, of_arm: Sequence[object], settings: StudySettings
 ) -> Iterator[Judged]:
-    """Yield what models say of the folds that they have not seen, repeat by repeat."""
+    """Yield the predictions of folds by models that have not seen them, repeat by repeat."""
     X = arm.rows(training.keys)
     for r in range(training.n_repeats):
         one = training.repeat(r)
@@ -88,7 +85,7 @@ def _fold_probability(
     of_arm: Sequence[object],
     settings: StudySettings,
 ) -> FloatArray:
-    """Return the probabilities (n_fold,) of fold k; several candidates are chosen among inside."""
+    """Return the probabilities (n_fold,) of fold k; the best of several candidates is chosen inside."""
     evaluation, seed = settings.evaluation, settings.seed
     learned = training.fold != k
     y = training.y_true[learned]
@@ -109,7 +106,7 @@ def _fold_probability(
 def _prepared(
     arm: Arm, training: TrainingSet, X: FloatArray, learned: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return selected columns of a fold's two sides, chosen without the side that is judged."""
+    """Return the selected columns of learning and judged rows, selected on the former only."""
     y, groups = training.y_true[learned], training.groups[learned]
     fitted = fit_chain(arm.preparation, X[learned], y, groups)
     return fitted.transform(X[learned]), fitted.transform(X[~learned])

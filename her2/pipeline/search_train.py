@@ -32,7 +32,7 @@ _REMEMBERED = Remembered(8)
 
 
 def search_train(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
-    """Return what a fine-tuned backbone is worth on training patients, by `request.metrics`."""
+    """Return `request.metrics` of a fine-tuned backbone on training patients."""
     backbone = settings.backbone
     check_enhance(settings.enhance)
     of_images = (
@@ -74,10 +74,7 @@ def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
 
 
 def _judged_folds(
-    run: OpenRun,
-    crops: NDArray[np.uint8],
-    settings: StudySettings,
-    folder: Path,
+    run: OpenRun, crops: NDArray[np.uint8], settings: StudySettings, folder: Path
 ) -> Iterator[Judged]:
     from lightning_modules.fold_predictions import fold_predictions
 

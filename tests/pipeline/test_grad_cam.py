@@ -10,8 +10,8 @@ import pytest
 
 from her2.core.settings import BackboneSettings, StudySettings
 from her2.explain.saliency import DELETION_GAIN, ENRICHMENT, SHARE_INSIDE
+from her2.pipeline.figures import shown
 from her2.pipeline.grad_cam import FINAL, N_TESTED, OUT_OF_FOLD, _doubts, _heads, _plan
-from her2.pipeline.grad_cam_figures import shown
 
 ARM = "deep_learning"
 
