@@ -1,7 +1,7 @@
-"""What super-resolution is worth, in numbers: on patients that it was not fitted on.
+"""Evidence on super-resolution, measured on patients that it was not fitted on.
 
 An image is shrunk to its quarter by area, enlarged again, and compared with what it was. Bicubic
-enlargement is judged in the same way: whatever does no better than that is not worth its name.
+enlargement is measured in the same way, as the reference.
 An image counts once, however many lesions it shows, and intervals are of patients.
 """
 
@@ -143,7 +143,7 @@ def compared(
     *,
     patients: Sequence[str] | None = None,
 ) -> Enhancement:
-    """Return an enhancement whose evidence tells the AUC of every arm with and without it.
+    """Return an enhancement whose evidence has the AUC of every arm with and without it.
 
     patients: of the training lesions, where patients are judged.
     """

@@ -73,11 +73,9 @@ class Material:
 
 def figures(of: Material) -> Named:
     """Yield every figure that the run has the numbers for, with its name."""
-    parts = (
-        _patients, _selection, _performance, _by_role, _final_model, _training, _grad_cam,
-        _importance, _robustness,
-    )  # fmt: skip
-    for part in parts:
+    for part in (
+        _patients, _selection, _performance, _by_role, _models, _importance, _robustness,
+    ):  # fmt: skip
         yield from part(of)
 
 
@@ -91,10 +89,8 @@ def _patients(of: Material) -> Named:
         yield "agreement", plots.agreement_figure(per_lesion, dice_limit=DICE_LIMIT)
     rows = _odds_ratio_rows(of.patients.odds_ratios)
     if not rows.empty:
-        yield (
-            "odds_ratios",
-            plots.forest_figure(rows, reference=1.0, xlabel="Odds ratio (95 % CI)", log=True),
-        )
+        xlabel = "Odds ratio (95 % CI)"
+        yield "odds_ratios", plots.forest_figure(rows, reference=1.0, xlabel=xlabel, log=True)
 
 
 def _selection(of: Material) -> Named:
@@ -112,19 +108,12 @@ def _selection(of: Material) -> Named:
             figure = plots.p_value_figure(history.p_values, alpha=history.alpha, title=title)
             yield f"selection_p_values_{arm}", figure
         if history.correlation_before is not None and history.correlation_after is not None:
-            yield (
-                f"selection_correlation_{arm}",
-                plots.correlation_figure(
-                    history.correlation_before, history.correlation_after, limit=history.limit
-                ),
-            )
+            before, after = history.correlation_before, history.correlation_after
+            figure = plots.correlation_figure(before, after, limit=history.limit)
+            yield f"selection_correlation_{arm}", figure
         if history.lasso is not None:
-            yield (
-                f"selection_lasso_{arm}",
-                plots.lasso_figure(
-                    history.lasso.path, history.lasso.error, chosen=history.lasso.chosen
-                ),
-            )
+            path, error, chosen = history.lasso.path, history.lasso.error, history.lasso.chosen
+            yield f"selection_lasso_{arm}", plots.lasso_figure(path, error, chosen=chosen)
         if history.weights is not None and history.weights["weight"].notna().any():
             title = f"{ARM_TITLES[arm]}: weights of the selected features"
             yield f"selection_weights_{arm}", plots.weights_figure(history.weights, title=title)
@@ -136,19 +125,11 @@ def _performance(of: Material) -> Named:
         yield "repeats", plots.repeats_figure(of.tables["repeats"], of.tables["repeated_cv"])
     youden = of.tables["operating_points"]
     youden = youden[youden["rule"].eq("Youden")]
-    yield (
-        "roc",
-        plots.roc_panels(
-            {ROLE_TITLES[r]: (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles},
-            points={ROLE_TITLES[r]: _of_role(youden, r) for r in roles},
-        ),
-    )
-    yield (
-        "decision_curve",
-        plots.decision_curve_panels(
-            {ROLE_TITLES[r]: _of_role(of.tables["decision_curve"], r) for r in roles}
-        ),
-    )
+    curves = {ROLE_TITLES[r]: (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles}
+    points = {ROLE_TITLES[r]: _of_role(youden, r) for r in roles}
+    yield "roc", plots.roc_panels(curves, points=points)
+    benefit = {ROLE_TITLES[r]: _of_role(of.tables["decision_curve"], r) for r in roles}
+    yield "decision_curve", plots.decision_curve_panels(benefit)
     yield "confusion", plots.confusion_figure(arms, roles=roles)
     if of.results["comparisons"]:
         yield "comparison", plots.comparison_figure(all_comparisons(of.results))
@@ -175,20 +156,19 @@ def _by_role(of: Material) -> Named:
             arm = leading_arm(of.results) or next(iter(arms))
             yield f"subgroups_{role}", plots.forest_figure(
                 rows, reference=arms[arm]["roles"][role]["auc"] or 0.5,
-                xlabel="AUC (95 % CI); the line is the AUC of everybody",
+                xlabel="AUC (95 % CI); the line is the overall AUC",
                 title=f"{ARM_TITLES[arm]}, {ROLE_TITLES[role]}",
             )  # fmt: skip
 
 
-def _final_model(of: Material) -> Named:
+def _models(of: Material) -> Named:
     if of.nomogram is not None:
         yield "nomogram", plots.nomogram_figure(
             of.nomogram.points, of.nomogram.total_points,
             probability_axis=of.nomogram.probability_axis, title="Combined model",
         )  # fmt: skip
-
-
-def _grad_cam(of: Material) -> Named:
+    if not of.found.deep.history.empty:
+        yield "training", plots.training_figure(of.found.deep.history)
     if of.found.explained is not None:
         yield from grad_cam_figures(of.found.run, of.found.explained, of.results)
 
@@ -216,12 +196,6 @@ def _robustness(of: Material) -> Named:
                 frequencies, nogueira_text=_stability_text(of, arm),
                 title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
             )  # fmt: skip
-
-
-def _training(of: Material) -> Named:
-    history = of.tables["training"]
-    if not history.empty:
-        yield "training", plots.training_figure(history)
 
 
 def roles_in(results: Mapping[str, Any]) -> list[str]:

@@ -57,7 +57,10 @@ def combined_nomogram(
     NotEstimable
         The signatures separate the outcomes, or none of them moves the prediction.
     """
-    table = _signature_table(combined, fitted)
+    table = pd.DataFrame(
+        {f"{ARM_TITLES[m]} signature": signature_logit(fitted[m].out_of_fold)
+         for m in combined.members}
+    )  # fmt: skip
     model = stats.fit_logistic_model(
         table, training.y_true, list(table.columns), separation="not estimable"
     )
@@ -120,15 +123,6 @@ def sample_size_table(
     if members is not None:
         rows += list(_sizes("combined", members["n_features"], training, results))
     return pd.DataFrame(rows, columns=SIZE_COLUMNS)
-
-
-def _signature_table(combined: CombinedArm, fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            f"{ARM_TITLES[m]} signature": signature_logit(fitted[m].out_of_fold)
-            for m in combined.members
-        }
-    )
 
 
 def _probability_axis(drawn: stats.Nomogram) -> pd.DataFrame:

@@ -54,12 +54,9 @@ def design_rows(run: OpenRun, arms: Sequence[Arm]) -> list[Row]:
     The features of `arms` are checked one by one.
     """
     return [
-        _roles(run),
-        _folds(run.training),
-        near_duplicate_row(run, copies(run)),
-        *_telling_variables(run),
-        *_telling_features(run.training, arms),
-    ]
+        _roles(run), _folds(run.training), near_duplicate_row(run, copies(run)),
+        *_telling_variables(run), *_telling_features(run.training, arms),
+    ]  # fmt: skip
 
 
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def n_workers(compute: ComputeSettings) -> int:
 
 
 def engine(compute: ComputeSettings) -> Engine:
-    """Return what extracts features: processes of this machine, or workers of dask.
+    """Return the engine that extracts features: local processes, or workers of dask.
 
     Raises
     ------
@@ -67,15 +67,9 @@ def open_cohort(settings: StudySettings) -> Cohort:
         cohort = _phantom(of, workers, cache_folder(settings.cache))
     else:
         cohort = read_cohort(
-            of.reader,
-            root=of.root,
-            table=of.table,
-            positive=of.positive,
-            clinical=of.clinical_names,
-            features=of.features,
-            frame=of.frame,
-            n_workers=workers,
-        )
+            of.reader, root=of.root, table=of.table, positive=of.positive,
+            clinical=of.clinical_names, features=of.features, frame=of.frame, n_workers=workers,
+        )  # fmt: skip
     logger.info(
         "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
         cohort.name, cohort.n_rows, len(cohort.lesions), cohort.n_patients,
@@ -89,13 +83,10 @@ def write_phantom_cohort(settings: CohortSettings, root: Path, workers: int) -> 
     height, width = settings.image_shape
     with progress("simulating", settings.n_patients, "patients") as advance:
         return write_phantom(
-            root,
-            n_patients=settings.n_patients,
-            seed=settings.seed,
-            image_shape=(height, width),
-            n_workers=workers,
+            root, n_patients=settings.n_patients, seed=settings.seed,
+            image_shape=(height, width), n_workers=workers,
             progress=lambda done, total: advance(done),
-        )
+        )  # fmt: skip
 
 
 def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) -> dict[str, object]:
@@ -137,7 +128,7 @@ def attention(cohort: Cohort, max_quarantine: float) -> str | None:
     share = lost / max(lost + len(cohort.lesions), 1)
     if share <= max_quarantine:
         return None
-    enough = math.ceil(100 * share) / 100  # rounded up, so that the loss is accepted
+    enough = math.ceil(100 * share) / 100  # rounded up, so that the share is accepted
     codes = cohort.by_code("quarantined")
     named = ", ".join(f"{n} x {code} {CATALOGUE[code].title}" for code, n in codes.items())
     return (

@@ -57,7 +57,7 @@ class Stopwatch:
 class OpenRun:
     """A run that has its settings, folder, cohort, split and folds, and may begin to fit.
 
-    Every step takes it and returns what it has found.
+    Every step takes it and returns its results.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ def training_set(
 
 
 def live_run(run: OpenRun) -> LiveRun | None:
-    """Return the run as it is open in MLflow; None where it is not tracked, or nobody answers."""
+    """Return the run that is open in MLflow; None without tracking, or if no server answers."""
     tracking = run.settings.tracking
     if not tracking.enabled:
         return None

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from her2.compute.forests import class_probability
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
-from her2.models.classifiers import Candidate, SearchPlan, fit_prepared, grid_search
+from her2.models.classifiers import SearchPlan, fit_prepared, grid_search
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline import arm_definitions
 from her2.pipeline.enhance import check_enhance, enhanced_run
@@ -85,7 +85,7 @@ def _fold_probability(
     of_arm: Sequence[object],
     settings: StudySettings,
 ) -> FloatArray:
-    """Return the probabilities (n_fold,) of fold k; the best of several candidates is chosen inside."""
+    """Return the probabilities (n_fold,) of fold k; a grid is searched inside the other folds."""
     evaluation, seed = settings.evaluation, settings.seed
     learned = training.fold != k
     y = training.y_true[learned]
@@ -96,11 +96,11 @@ def _fold_probability(
             plan=SearchPlan(evaluation.n_inner_folds, seed, evaluation.scoring),
         )  # fmt: skip
         return search.predict(X[~learned])
-    prepared = _REMEMBERED.get(
+    selected, judged = _REMEMBERED.get(
         ["prepared", *of_arm, k], lambda: _prepared(arm, training, X, learned)
     )
-    selected, judged = prepared
-    return _single_probability(arm.points[0], selected, judged, y, seed)
+    model = fit_prepared(arm.points[0], selected, y, seed)
+    return class_probability(model, judged)[:, 1].astype(np.float64)
 
 
 def _prepared(
@@ -110,10 +110,3 @@ def _prepared(
     y, groups = training.y_true[learned], training.groups[learned]
     fitted = fit_chain(arm.preparation, X[learned], y, groups)
     return fitted.transform(X[learned]), fitted.transform(X[~learned])
-
-
-def _single_probability(
-    candidate: Candidate, learned: FloatArray, judged: FloatArray, y: NDArray[np.int64], seed: int
-) -> FloatArray:
-    model = fit_prepared(candidate, learned, y, seed)
-    return class_probability(model, judged)[:, 1].astype(np.float64)

@@ -65,12 +65,9 @@ def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
     from lightning_modules.cohort_embedding import cohort_crops
 
     return cohort_crops(
-        run.cohort.lesions,
-        size=backbone.image_size,
-        margin_px=backbone.margin_px,
-        margin_mm=backbone.margin_mm,
-        aspect=backbone.aspect,
-    )
+        run.cohort.lesions, size=backbone.image_size, margin_px=backbone.margin_px,
+        margin_mm=backbone.margin_mm, aspect=backbone.aspect,
+    )  # fmt: skip
 
 
 def _judged_folds(

@@ -196,11 +196,11 @@ def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRu
     check_rules(command, settings)
     place = RunFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    everybody = open_cohort(settings)
-    frozen = frozen_split(place, everybody, settings)
-    flow = record_cohort(place, everybody, frozen)
-    warning = attention(everybody, settings.cohort.max_quarantine)
-    patients, alone = only_training(everybody, frozen), replace(frozen, test=(), external=())
+    whole = open_cohort(settings)
+    frozen = frozen_split(place, whole, settings)
+    flow = record_cohort(place, whole, frozen)
+    warning = attention(whole, settings.cohort.max_quarantine)
+    patients, alone = only_training(whole, frozen), replace(frozen, test=(), external=())
     draws = [f"search {r}" for r in range(settings.evaluation.n_repeats)]
     training = training_set(patients, alone, settings, draws=draws)
     return OpenRun(command, settings.untracked(), place, patients, alone, training, flow, warning)
@@ -212,7 +212,7 @@ def only_training(cohort: Cohort, split: Split) -> Cohort:
 
 
 def facts_of(run: OpenRun) -> dict[str, str]:
-    """Return what identifies the data of a search; the split's hash is that of training patients."""
+    """Return what identifies a search's data; the split's hash is of training patients only."""
     return {
         "data_sha256": run.cohort.data_sha256,
         "training_sha256": run.split.sha256,

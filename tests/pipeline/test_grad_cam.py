@@ -184,9 +184,9 @@ def test_heads_answer_at_the_prevalence_of_all_folds(monkeypatch):
 
 def test_the_shown_lesions_do_not_depend_on_the_order_of_rows():
     p = pd.Series({"b": 0.3, "a": 0.3, "c": 0.5, "d": 0.9})
-    assert shown(p, is_called=True) == {"d": "surest", "a": "middle"}
+    assert shown(p, is_called=True) == {"d": "most confident", "a": "median"}
     assert shown(p[::-1], is_called=True) == shown(p, is_called=True)
-    assert shown(p, is_called=False) == {"a": "surest", "c": "middle"}
+    assert shown(p, is_called=False) == {"a": "most confident", "c": "median"}
     assert shown(p[:0], is_called=True) == {}
 
 
