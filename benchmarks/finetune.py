@@ -10,6 +10,7 @@ fold in five folds, with DeLong's intervals and their paired difference.
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -31,9 +32,10 @@ from her2.models.nested_cv import TrainingSet, fit_arms
 from her2.models.splits import grouped_folds
 from her2.pipeline.arm_definitions import deep_learning_arm
 from her2.stats import auc_interval, delong_test
-from lightning_modules.cohort_embedding import cohort_crops
-from lightning_modules.embedding import embed
-from lightning_modules.training import out_of_fold_training
+from lightning_modules.crops import cohort_crops
+from lightning_modules.fine_tuning.cross_fitting import out_of_fold_training
+from lightning_modules.fine_tuning.jobs import TrainingTask
+from lightning_modules.frozen_features import embed
 
 N_FOLDS = 5
 SEED = 0
@@ -43,7 +45,7 @@ NETWORK = "tf_efficientnet_lite0"
 
 def probe(crops: np.ndarray, training: TrainingSet, backbone: BackboneSettings) -> np.ndarray:
     """Return out-of-fold probabilities of the study's default: frozen features, regression."""
-    features = embed(crops, backbone=NETWORK, weights="offline", image_size=backbone.image_size)
+    features = embed(crops, backbone)
     table = pd.DataFrame(features.astype(np.float64), index=list(training.keys))
     arm = deep_learning_arm(table.rename(columns=str), backbone)
     fitted = fit_arms([arm], training, n_folds=N_FOLDS, seed=SEED, scoring="log_loss")
@@ -62,10 +64,11 @@ def fine_tuned(
         accelerator="cpu",
     )
     rows = np.arange(len(crops))
-    return out_of_fold_training(
-        crops, training.y_true, training.fold, rows, rows[:0], backbone=backbone,
-        trainer=trainer, groups=training.groups, seed=SEED, log=print,
-    ).out_of_fold  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        task = TrainingTask(
+            crops, training.y_true, training.groups, backbone, trainer, SEED, Path(folder)
+        )
+        return out_of_fold_training(task, training.fold, rows, rows[:0], log=print).out_of_fold
 
 
 def training_set(lesions: Sequence[Lesion], y_true: np.ndarray) -> TrainingSet:

@@ -11,7 +11,6 @@ frame and around the lesion. Fails if bicubic enlargement is better in either.
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -31,9 +30,9 @@ from her2.core.settings import EnhanceSettings, StudySettings
 from her2.core.types import Cohort
 from her2.pipeline.enhance import fitting_plan, frames, seen_of
 from her2.pipeline.enhancement_figures import around, restored
-from lightning_modules.enlarging import bicubic_enlarger, generator_enlarger
-from lightning_modules.generator_files import load_generator
-from lightning_modules.generator_fitting import WEIGHTS, fit_generator
+from lightning_modules.super_resolution.enlarging import bicubic_enlarger, generator_enlarger
+from lightning_modules.super_resolution.generator_files import load_generator
+from lightning_modules.super_resolution.generator_fitting import WEIGHTS, fit_generator
 
 N_TRAINING = 64
 
@@ -45,8 +44,7 @@ def settings(overrides: list[str]) -> EnhanceSettings:
 
 
 def cpu_minutes() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return (used.ru_utime + used.ru_stime) / 60
+    return sum(os.times()[:2]) / 60
 
 
 def fit(cohort: Cohort, chosen: EnhanceSettings, train: list[int]) -> object:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -41,13 +40,15 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from her2.core.settings import BackboneSettings, TrainerSettings
+from her2.pipeline.cost import peak_memory_mb
 from her2.stats.discrimination import auc
-from lightning_modules.augmentation import AUGMENTATIONS
 from lightning_modules.backbones import Backbone, Normalisation, build_backbone, network_input
-from lightning_modules.classifier import LesionClassifier, Recipe
-from lightning_modules.data import LesionDataModule, Shuffling
-from lightning_modules.trainer import EpochEnd, quiet_trainer
-from lightning_modules.training import out_of_fold_training
+from lightning_modules.fine_tuning.augmentation import AUGMENTATIONS
+from lightning_modules.fine_tuning.classifier import ClassifierSettings, LesionClassifier
+from lightning_modules.fine_tuning.cross_fitting import FineTuned, out_of_fold_training
+from lightning_modules.fine_tuning.data import LesionDataModule, Shuffling
+from lightning_modules.fine_tuning.jobs import TrainingTask
+from lightning_modules.lightning_trainer import EpochEnd, fine_tuning_trainer
 
 N_IMAGES, SIDE, BATCH = 147, 256, 16
 EPOCHS, TURNS = 8, 3
@@ -145,9 +146,7 @@ class Plain(pl.LightningModule):
 
 def cpu_seconds() -> float:
     """CPU seconds of this process and of its workers that have ended."""
-    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    used = [resource.getrusage(who) for who in both]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+    return sum(os.times()[:4])
 
 
 class Clock(pl.Callback):
@@ -193,10 +192,10 @@ def own_epochs(epochs: int = EPOCHS) -> list[tuple[float, float]]:
     rows = torch.from_numpy(crops)[:, None], torch.from_numpy(y_true).float()
     shuffling = Shuffling(0, AUGMENTATIONS["default"])
     data = LesionDataModule(rows, [], batch_size=BATCH, shuffling=shuffling)
-    recipe = Recipe(image_size=SIDE, learning_rate=3e-4, ema=0.99)
-    module = LesionClassifier(trivial(), recipe).train()
+    chosen = ClassifierSettings(image_size=SIDE, learning_rate=3e-4, ema=0.99)
+    module = LesionClassifier(trivial(), chosen).train()
     settings = TrainerSettings(max_epochs=epochs, accelerator="cpu", n_threads=1)
-    with quiet_trainer(settings, watches=False, callbacks=[Ticking(clock)]) as trainer:
+    with fine_tuning_trainer(settings, Ticking(clock), watches=False) as trainer:
         trainer.fit(module, datamodule=data)
     return clock.seconds()
 
@@ -225,17 +224,28 @@ def overhead() -> None:
         print(f"{name:>22s}: {wall[name]:.3f} s wall, {cpu[name]:.3f} s CPU; {ratios}")
 
 
+def _trained(
+    crops: np.ndarray,
+    y_true: np.ndarray,
+    folds: np.ndarray,
+    backbone: BackboneSettings,
+    trainer: TrainerSettings,
+) -> FineTuned:
+    """Train on the rows that have a fold; the others are held out."""
+    rows = np.arange(len(crops))
+    with tempfile.TemporaryDirectory() as folder:
+        task = TrainingTask(crops, y_true, rows, backbone, trainer, 0, Path(folder))
+        return out_of_fold_training(task, folds, rows[: len(folds)], rows[len(folds) :])
+
+
 def train_at_224(name: str) -> None:
     """Train one epoch of two batches, and print the largest resident memory in GB."""
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (3 * BATCH, 224, 224), dtype=np.uint8)
     y_true, rows = np.arange(len(crops)) % 2, np.arange(2 * BATCH)
-    out_of_fold_training(
-        crops, y_true, rows // 2 % 2, rows, np.arange(2 * BATCH, len(crops)),
-        backbone=BackboneSettings(name=name, weights="none"),
-        trainer=TrainerSettings(max_epochs=1, batch_size=BATCH, accelerator="cpu"),
-    )  # fmt: skip
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+    trainer = TrainerSettings(max_epochs=1, batch_size=BATCH, accelerator="cpu")
+    _trained(crops, y_true, rows // 2 % 2, BackboneSettings(name=name, weights="none"), trainer)
+    print(peak_memory_mb() / 1024)
 
 
 def memory() -> None:
@@ -302,10 +312,8 @@ def _own(name: str, crops: np.ndarray, y_true: np.ndarray, course: Course) -> tu
     trainer = TrainerSettings(
         max_epochs=course.epochs, batch_size=BATCH, refit="folds", accelerator=course.accelerator
     )
-    found = out_of_fold_training(
-        crops, y_true, rows % N_FOLDS, rows, rows[:0], trainer=trainer,
-        backbone=BackboneSettings(name=name, weights="none", image_size=course.side),
-    )  # fmt: skip
+    backbone = BackboneSettings(name=name, weights="none", image_size=course.side)
+    found = _trained(crops, y_true, rows % N_FOLDS, backbone, trainer)
     return perf_counter() - start, auc(y_true, found.out_of_fold)
 
 
@@ -328,7 +336,7 @@ def _loop_fold(
     *,
     tuned: bool,
 ) -> np.ndarray:
-    built = build_backbone(name, weights="none", num_classes=1)
+    built = build_backbone(BackboneSettings(name=name, weights="none"), num_classes=1)
     kept: dict[str, Any] = {"persistent_workers": True, "pin_memory": True} if tuned else {}
     loader = DataLoader(
         Images(crops[~judged], y_true[~judged]), batch_size=BATCH, shuffle=True, num_workers=4,

@@ -16,24 +16,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from her2.core.errors import BadConfig
-from lightning_modules.networks import crossformer as crossformer  # registers it with timm
+from her2.core.settings import BackboneSettings
 from lightning_modules.weights import WeightSource, read_state, resolve_weights, timm_name
-
-__all__ = [
-    "Backbone",
-    "Normalisation",
-    "build_backbone",
-    "describe_backbone",
-    "network_input",
-    "resolve_weights",
-]
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What a network was trained to see: (channels, H, W), and mean and std of grey 0 to 1.
+    """Images that a network was trained on.
 
-    by_crop: every crop is given its own mean 0 and standard deviation 1 instead.
+    Attributes
+    ----------
+    mean, std
+        By channel, of grey levels 0 to 1.
+    input_size
+        (channels, height, width).
+    interpolation
+        How timm resized the images.
+    by_crop
+        Whether every crop gets mean 0 and standard deviation 1 of its own instead.
     """
 
     mean: tuple[float, ...]
@@ -45,9 +45,16 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network in evaluation mode, with what it expects and where its weights come from.
+    """A network in evaluation mode, with the images it expects and the source of its weights.
 
-    network: an `nn.Module` with timm's interface (`forward_features`, `forward_head`).
+    Attributes
+    ----------
+    network
+        An `nn.Module` with timm's interface (`forward_features`, `forward_head`).
+    normalisation
+        Images that it expects.
+    weights
+        Where its weights come from.
     """
 
     network: Any
@@ -56,36 +63,28 @@ class Backbone:
 
 
 def build_backbone(
-    name: str,
+    settings: BackboneSettings,
     *,
-    weights: str,
+    weights: str | None = None,
     num_classes: int = 0,
-    in_chans: int = 3,
     drop_rate: float = 0.0,
-    image_size: int | None = None,
-    normalisation: str = "backbone",
     seed: int = 0,
 ) -> Backbone:
     """Build a network and load its weights strictly.
 
     Parameters
     ----------
-    name
-        A name of timm (``crossformer_*`` among them); ``resnet50``, ``resnet101``, ``vgg19`` and
-        ``densenet121`` mean the weights of the paper's years (``.tv_in1k``).
+    settings
+        `name` is one of timm (``crossformer_*`` among them); ``resnet50``, ``resnet101``,
+        ``vgg19`` and ``densenet121`` mean the weights of the paper's years (``.tv_in1k``).
+        A network of a fixed size is built for `image_size`: pretrained position embeddings are
+        interpolated. With another `in_chans` than the weights', timm adapts the stem.
     weights
-        ``"offline"``, ``"imagenet"``, ``"none"`` or a file: see `resolve_weights`.
+        In place of those of the settings, see `resolve_weights`.
     num_classes
         Width of the new, randomly initialised head; 0 for none.
-    in_chans
-        Channels of the images; with another number than the weights', timm adapts the stem.
     drop_rate
         Dropout before the head.
-    image_size
-        Side of the images. A network of a fixed size is built for it, and pretrained embeddings
-        of places are interpolated; None: the size that it was published with.
-    normalisation
-        ``"backbone"``: mean and std that the network was trained with; ``"zscore"``: each crop's.
     seed
         Of everything that is initialised at random; the global generator is left as it was.
 
@@ -97,11 +96,11 @@ def build_backbone(
     MissingWeights
         If the weights cannot be found.
     """
+    name, size = settings.name, settings.image_size
     check_name(name)
-    if image_size is not None:
-        check_image_size(name, image_size)
-    source = resolve_weights(name, weights)
-    kwargs = {"in_chans": in_chans, "drop_rate": drop_rate, **_for_size(name, image_size)}
+    check_image_size(name, size)
+    source = resolve_weights(name, settings.weights if weights is None else weights)
+    kwargs = {"in_chans": settings.in_chans, "drop_rate": drop_rate, **_for_size(name, size)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if source.kind == "none":
@@ -110,7 +109,8 @@ def build_backbone(
             network = _with_state(name, read_state(source), source, kwargs)
             network.reset_classifier(num_classes)
     network.to(memory_format=torch.channels_last)
-    expected = replace(_normalisation(network, in_chans), by_crop=normalisation == "zscore")
+    by_crop = settings.normalisation == "zscore"
+    expected = replace(_normalisation(network, settings.in_chans), by_crop=by_crop)
     return Backbone(network.eval(), expected, source)
 
 
@@ -132,10 +132,7 @@ def check_name(name: str) -> None:
 
 @lru_cache(maxsize=64)
 def check_image_size(name: str, image_size: int) -> None:
-    """Raise BadConfig unless the network can see images of this side.
-
-    One image of no memory goes through a network of none.
-    """
+    """Raise BadConfig unless the network takes images of this side, without computing."""
     try:
         with torch.device("meta"), torch.inference_mode():
             network = timm.create_model(timm_name(name), **_for_size(name, image_size)).eval()
@@ -148,10 +145,10 @@ def check_image_size(name: str, image_size: int) -> None:
         ) from error
 
 
-def _for_size(name: str, image_size: int | None) -> dict[str, int]:
+def _for_size(name: str, image_size: int) -> dict[str, int]:
     """Argument that builds a network of a fixed size for images of another one."""
     config = get_pretrained_cfg(timm_name(name))
-    if image_size is None or config is None or not config.fixed_input_size:
+    if config is None or not config.fixed_input_size:
         return {}
     return {} if config.input_size[-1] == image_size else {"img_size": image_size}
 
@@ -225,7 +222,7 @@ class _Blueprint:
 
 @lru_cache(maxsize=16)
 def _blueprint(name: str) -> _Blueprint:
-    """Sizes of a network, from one without memory for its parameters."""
+    """Sizes of a network, built without memory for its parameters."""
     check_name(name)
     with torch.device("meta"):
         network = timm.create_model(timm_name(name), num_classes=0)
@@ -321,3 +318,9 @@ def zscored(images: Tensor) -> Tensor:
     """
     std, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
     return (images - mean) / torch.where(std > 0, std, torch.ones_like(std))
+
+
+def penultimate(network: Any, images: Tensor) -> Tensor:
+    """Features (N, width) before the head."""
+    features: Tensor = network.forward_head(network.forward_features(images), pre_logits=True)
+    return features

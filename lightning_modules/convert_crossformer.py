@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,27 +31,20 @@ from lightning_modules.networks.crossformer import VARIANTS, checkpoint_filter_f
 from lightning_modules.weights import UNREADABLE
 
 # What the tensors of a checkpoint are made of; everything else becomes a shell.
-ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-    **{
-        ("torch", name): getattr(torch, name)
-        for name in ("FloatStorage", "HalfStorage", "LongStorage", "IntStorage", "BoolStorage",
-                     "DoubleStorage", "BFloat16Storage")
-    },
+ALLOWED = {
+    ("collections", "OrderedDict"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    *(("torch", f"{kind}Storage")
+      for kind in ("Float", "Half", "Long", "Int", "Bool", "Double", "BFloat16")),
 }  # fmt: skip
 
 
-class Shell:
+class Shell(list[object]):
     """Stands for an object of a class that is not loaded; takes whatever it is given."""
 
-    def __new__(cls, *arguments: object, **named: object) -> Shell:
-        """Return an empty shell."""
-        return super().__new__(cls)
-
     def __init__(self, *arguments: object, **named: object) -> None:
-        pass
+        super().__init__()
 
     def __setstate__(self, state: object) -> None:
         """Forget the state."""
@@ -60,19 +52,13 @@ class Shell:
     def __setitem__(self, key: object, value: object) -> None:
         """Forget an item."""
 
-    def append(self, value: object) -> None:
-        """Forget an element."""
-
-    def extend(self, values: object) -> None:
-        """Forget elements."""
-
 
 class RestrictedUnpickler(pickle.Unpickler):
     """Loads tensors and plain containers; every other class becomes a `Shell`."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return an allowed class or function, else the shell."""
-        return ALLOWED.get((module, name), Shell)
+        return super().find_class(module, name) if (module, name) in ALLOWED else Shell
 
 
 def _restricted_load(stream: Any, **named: Any) -> Any:

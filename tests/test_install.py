@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import her2
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 OURS = {"her2", "lightning_modules", "hydra_plugins"}
 
@@ -51,7 +53,8 @@ def test_the_wheel_packs_three_packages_and_what_they_read():
 def test_the_version_stands_once():
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     assert "version" not in settings["project"]
-    assert settings["tool"]["hatch"]["version"]["path"] == "her2/__init__.py"
+    place = REPOSITORY / settings["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{her2.__version__}"' in place.read_text(encoding="utf-8")
 
 
 def test_the_locks_name_no_index():

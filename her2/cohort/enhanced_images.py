@@ -1,4 +1,4 @@
-"""Enhanced images on disk: whole or absent, and each file knows whether it is damaged.
+"""Enhanced images on disk: written whole or not at all, each with a hash of its bytes.
 
 Only the pixels are kept. Mask and spacing stay those of the stored image: a pixel of these is a
 block of enhanced pixels, so a mask is enlarged by nearest neighbour and nothing is resampled.

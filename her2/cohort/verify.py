@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from her2.cohort.dicom import Spacing
 from her2.cohort.duplicates import thumbnails
@@ -111,7 +112,8 @@ def verify_lesions(
         jobs = (delayed(verify_lesion)(lesion, root, largest=largest) for lesion in lesions)
         return list(Parallel(n_jobs=n_processes)(jobs))
     verify = partial(verify_lesion, root=root, largest=largest)
-    return decode_each(verify, lesions, n_threads=n_workers)
+    with threadpool_limits(1):  # threads of BLAS would only wait for each other beside these
+        return decode_each(verify, lesions, n_threads=n_workers)
 
 
 def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verified:

@@ -117,8 +117,8 @@ class ComparedModels:
     ----------
     models
         In the order of their out-of-fold AUC, best first.
-    performance, calibration
-        Columns model, role and `PERFORMANCE` or `CALIBRATION`.
+    performance
+        Columns model, role, `PERFORMANCE` and `CALIBRATION`.
     differences
         Columns role, first, second and `TESTED`: DeLong's paired tests, Holm-adjusted over the
         pairs of a role.
@@ -133,7 +133,6 @@ class ComparedModels:
     runs: Sequence[FinishedRun]
     models: Sequence[Model]
     performance: pd.DataFrame
-    calibration: pd.DataFrame
     differences: pd.DataFrame
     curves: Mapping[str, pd.DataFrame]
     missing: Mapping[str, str]
@@ -190,8 +189,7 @@ def compare_models(
     return ComparedModels(
         runs=runs,
         models=ranked,
-        performance=judged[["model", "role", *PERFORMANCE]],
-        calibration=judged[["model", "role", *CALIBRATION]],
+        performance=judged,
         differences=pd.DataFrame(tests, columns=["role", "first", "second", *TESTED]),
         curves=curve_tables(honest, names),
         missing=missing or {},

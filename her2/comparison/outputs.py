@@ -13,7 +13,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from her2 import plots
-from her2.comparison.models import ComparedModels, compare_models, most_models
+from her2.comparison.models import (
+    CALIBRATION,
+    PERFORMANCE,
+    ComparedModels,
+    compare_models,
+    most_models,
+)
 from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
@@ -124,9 +130,9 @@ def write_comparison(folder: Path, made: ComparedModels) -> Path:
 def comparison_tables(made: ComparedModels) -> dict[str, pd.DataFrame]:
     """Return the tables by name: performance, differences, calibration, cost, missing."""
     tables = {
-        "performance": made.performance,
+        "performance": made.performance[["model", "role", *PERFORMANCE]],
         "differences": made.differences,
-        "calibration": made.calibration,
+        "calibration": made.performance[["model", "role", *CALIBRATION]],
         "cost": _costs(made),
     }
     if made.missing:
@@ -287,23 +293,35 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
 
 
 def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
-    titles = {role: ROLE_TITLES[role] for role in made.roles}
-
-    def points(curve: str) -> dict[str, pd.DataFrame]:
-        return {title: _points(made.curves[curve], r, short) for r, title in titles.items()}
-
-    rows = _forest_rows(made)
-    yield "auc", plots.forest_figure(rows, reference=CHANCE, xlabel="AUC (95 % CI)")
-    areas = {title: _areas(made, role, short) for role, title in titles.items()}
-    yield "roc", plots.roc_panels({t: (roc, areas[t]) for t, roc in points("roc").items()})
+    judged = {
+        role: {short[name]: p for name in made.names if (p := made.of(name, role))}
+        for role in made.roles
+    }
+    areas = {
+        role: {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in found.items()}
+        for role, found in judged.items()
+    }
+    slopes = {
+        ROLE_TITLES[role]: {
+            name: f"slope {number(p['calibration_slope'], 2)}, ICI {number(p['ici'])}"
+            for name, p in found.items()
+        }
+        for role, found in judged.items()
+    }
+    points = {
+        curve: {ROLE_TITLES[role]: _points(table, role, short) for role in made.roles}
+        for curve, table in made.curves.items()
+    }
     tests = made.differences.assign(
         first=made.differences["first"].map(short), second=made.differences["second"].map(short)
     )
+    rows = _forest_rows(made)
+    yield "auc", plots.forest_figure(rows, reference=CHANCE, xlabel="AUC (95 % CI)")
+    roc = {ROLE_TITLES[r]: (points["roc"][ROLE_TITLES[r]], found) for r, found in areas.items()}
+    yield "roc", plots.roc_panels(roc)
     yield "comparison", plots.comparison_figure(_records(tests))
-    slopes = {title: _slopes(made, role, short) for role, title in titles.items()}
-    lines = points("calibration_curve")
-    yield "calibration", plots.calibration_overlay(lines, measures=slopes)
-    yield "decision_curve", plots.decision_curve_panels(points("decision_curve"))
+    yield "calibration", plots.calibration_overlay(points["calibration_curve"], measures=slopes)
+    yield "decision_curve", plots.decision_curve_panels(points["decision_curve"])
 
 
 def _forest_rows(made: ComparedModels) -> pd.DataFrame:
@@ -319,22 +337,6 @@ def _points(curves: pd.DataFrame, role: str, short: Mapping[str, str]) -> pd.Dat
         return pd.DataFrame({"arm": []})
     rows = curves[curves["role"].eq(role)]
     return rows.assign(arm=rows["arm"].map(lambda arm: short.get(arm, arm)))
-
-
-def _areas(
-    made: ComparedModels, role: str, short: Mapping[str, str]
-) -> dict[str, tuple[float | None, float | None, float | None]]:
-    judged = {short[model]: made.of(model, role) for model in made.names}
-    return {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in judged.items() if p}
-
-
-def _slopes(made: ComparedModels, role: str, short: Mapping[str, str]) -> dict[str, str]:
-    rows = made.calibration[made.calibration["role"].eq(role)]
-    measures = rows[["model", "calibration_slope", "ici"]].itertuples(index=False)
-    return {
-        short[model]: f"slope {number(slope, 2)}, ICI {number(ici, 3)}"
-        for model, slope, ici in measures
-    }
 
 
 # ---- MLflow

@@ -180,7 +180,7 @@ def _check_grids(grids: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=len(NAMES))
 def _parameter_names(classifier: str) -> frozenset[str]:
-    return frozenset(_BUILDERS[classifier](0).get_params())
+    return frozenset(_unfitted(classifier, 0).get_params())
 
 
 def build(candidate: Candidate, seed: int) -> BaseEstimator:
@@ -191,7 +191,7 @@ def build(candidate: Candidate, seed: int) -> BaseEstimator:
     BadConfig
         The classifier does not know one of the parameters.
     """
-    model = _BUILDERS[candidate.classifier](seed)
+    model = _unfitted(candidate.classifier, seed)
     # set_params is not enough: XGBoost and LightGBM take any name without a word
     known = _parameter_names(candidate.classifier)
     unknown = [name for name, _ in candidate.parameters if name not in known]
@@ -345,42 +345,22 @@ def _table(
     )
 
 
-def _lr(seed: int) -> BaseEstimator:
-    from sklearn.linear_model import LogisticRegression
+def _unfitted(classifier: str, seed: int) -> BaseEstimator:
+    """Return a classifier with the settings that no grid changes; its library is loaded here."""
+    if classifier == "lr":
+        from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(max_iter=2000, random_state=seed)
+        return LogisticRegression(max_iter=2000, random_state=seed)
+    if classifier == "xgboost":
+        from xgboost import XGBClassifier
 
+        return XGBClassifier(random_state=seed, n_jobs=1, tree_method="exact", verbosity=0)
+    if classifier == "lightgbm":
+        from lightgbm import LGBMClassifier
 
-def _random_forest(seed: int) -> BaseEstimator:
-    from sklearn.ensemble import RandomForestClassifier
+        quiet = {"deterministic": True, "force_row_wise": True, "verbosity": -1}
+        return LGBMClassifier(random_state=seed, n_jobs=1, **quiet)
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
-    return RandomForestClassifier(random_state=seed, n_jobs=1)
-
-
-def _extra_trees(seed: int) -> BaseEstimator:
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    return ExtraTreesClassifier(random_state=seed, n_jobs=1)
-
-
-def _xgboost(seed: int) -> BaseEstimator:
-    from xgboost import XGBClassifier
-
-    return XGBClassifier(random_state=seed, n_jobs=1, tree_method="exact", verbosity=0)
-
-
-def _lightgbm(seed: int) -> BaseEstimator:
-    from lightgbm import LGBMClassifier
-
-    return LGBMClassifier(
-        random_state=seed, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1
-    )
-
-
-_BUILDERS = {
-    "lr": _lr,
-    "random_forest": _random_forest,
-    "extra_trees": _extra_trees,
-    "xgboost": _xgboost,
-    "lightgbm": _lightgbm,
-}
+    forests = {"random_forest": RandomForestClassifier, "extra_trees": ExtraTreesClassifier}
+    return forests[classifier](random_state=seed, n_jobs=1)

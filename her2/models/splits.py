@@ -44,12 +44,9 @@ class Split:
 
     def roles(self) -> dict[str, Role]:
         """Return lesion key -> role."""
-        named: tuple[tuple[Role, tuple[str, ...]], ...] = (
-            ("train", self.train),
-            ("test", self.test),
-            ("external", self.external),
-        )
-        return {key: role for role, keys in named for key in keys}
+        named: dict[Role, tuple[str, ...]]
+        named = {"train": self.train, "test": self.test, "external": self.external}
+        return {key: role for role, keys in named.items() for key in keys}
 
 
 def make_split(lesions: Sequence[Lesion], *, test_size: float = 0.3, seed: int = 0) -> Split:
@@ -71,7 +68,9 @@ def make_split(lesions: Sequence[Lesion], *, test_size: float = 0.3, seed: int =
             f"expected a split for every row or for none, found it for {len(brought)} of "
             f"{len(lesions)} lesions; fill the column 'split' or remove it"
         )
-    roles = _brought_roles(lesions) if brought else _drawn_roles(lesions, test_size, seed)
+    roles: list[Role] = [lesion.role or "train" for lesion in lesions]
+    if not brought:
+        roles = _drawn_roles(lesions, test_size, seed)
     by_role = {
         role: tuple(sorted(x.key for x, r in zip(lesions, roles, strict=True) if r == role))
         for role in ("train", "test", "external")
@@ -165,10 +164,6 @@ def grouped_folds(
     fold_of_group = np.empty(len(identifiers), dtype=np.int64)
     fold_of_group[ordered] = np.arange(len(identifiers)) % n_folds
     return fold_of_group[np.searchsorted(identifiers, groups)]
-
-
-def _brought_roles(lesions: Sequence[Lesion]) -> list[Role]:
-    return [lesion.role or "train" for lesion in lesions]
 
 
 def _drawn_roles(lesions: Sequence[Lesion], test_size: float, seed: int) -> list[Role]:

@@ -36,7 +36,7 @@ def forget_peak() -> None:
     with suppress(OSError):
         CLEAR.write_text(FORGET_PEAK)
     if "lightning_modules" in sys.modules:  # nothing else uses a GPU
-        from lightning_modules.memory import forget_gpu_peak
+        from lightning_modules.torch_runtime import forget_gpu_peak
 
         forget_gpu_peak()
 
@@ -123,7 +123,7 @@ def _charge(folder: RunFolder, seconds: float) -> None:
 def _gpu_peak() -> dict[str, float]:
     if "torch" not in sys.modules:  # nothing can have used a GPU
         return {}
-    from lightning_modules.memory import gpu_peak_mb
+    from lightning_modules.torch_runtime import gpu_peak_mb
 
     peak = gpu_peak_mb()
     return {} if peak is None else {"peak_gpu_memory_mb": peak}

@@ -18,7 +18,7 @@ from her2.pipeline.load_cohort import cache_folder, report_cache
 from her2.pipeline.run import OpenRun
 
 if TYPE_CHECKING:
-    from lightning_modules.training import FineTuned
+    from lightning_modules.fine_tuning.cross_fitting import FineTuned
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def frozen_features(run: OpenRun) -> pd.DataFrame | None:
     if backbone.mode == "finetune_features":  # others are made later, from the same weights
         check_weights(backbone)
         return None
-    from lightning_modules.cohort_embedding import cohort_crops, embed_cohort
+    from lightning_modules.crops import cohort_crops
+    from lightning_modules.frozen_features import embed_cohort
 
     lesions = run.cohort.lesions
     with run.watch.step("deep_features"):
@@ -89,11 +90,8 @@ def frozen_features(run: OpenRun) -> pd.DataFrame | None:
             table = embed_cohort(
                 lesions,
                 crops,
+                backbone,
                 store=Store(cache_folder(settings.cache) / "deep"),
-                backbone=backbone.name,
-                weights=backbone.weights,
-                in_chans=backbone.in_chans,
-                normalisation=backbone.normalisation,
                 seed=integer_seed(run.seed, "backbone"),
                 n_threads=run.n_workers,
                 advance=advance,

@@ -31,19 +31,23 @@ from her2.pipeline.load_cohort import cache_folder, n_workers
 from her2.pipeline.run import OpenRun, live_run
 
 if TYPE_CHECKING:
-    from lightning_modules.enlarging import Enlarger
-    from lightning_modules.generator_files import GeneratorFile, Seen
-    from lightning_modules.generator_fitting import FittingPlan
+    from lightning_modules.super_resolution.enlarging import Enlarger
+    from lightning_modules.super_resolution.generator_files import GeneratorFile, Seen
+    from lightning_modules.super_resolution.generator_plan import FittingPlan
 
 logger = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.1  # of the training patients: looked at while fitting, not fitted on
 MOST_VALIDATION = 8  # images
 MODEL = "super_resolution.safetensors"
-_SOURCES = ("enlarging.py", "rescaling.py", "networks/rrdb.py")
+_SOURCES = (
+    "networks/rrdb.py", "super_resolution/enlarging.py", "super_resolution/rescaling.py",
+)  # fmt: skip
 _FIT_SOURCES = (
-    "degradation.py", "generator_fitting.py", "patches.py", "rescaling.py", "super_resolution.py",
-    "networks/rrdb.py", "networks/unet_discriminator.py",
+    "networks/rrdb.py", "networks/unet_discriminator.py", "lightning_trainer.py",
+    "torch_runtime.py", "super_resolution/degradation.py",
+    "super_resolution/generator_fitting.py", "super_resolution/generator_plan.py",
+    "super_resolution/patches.py", "super_resolution/rescaling.py", "super_resolution/srgan.py",
 )  # fmt: skip
 
 
@@ -91,7 +95,7 @@ def check_enhance(settings: EnhanceSettings) -> None:
     """
     if settings.method != "srgan":
         return
-    from lightning_modules.generator_files import load_generator
+    from lightning_modules.super_resolution.generator_files import load_generator
 
     if settings.weights is not None:
         load_generator(Path(settings.weights).expanduser())
@@ -195,9 +199,11 @@ def fitting_plan(settings: EnhanceSettings, seed: int) -> FittingPlan:
     BadConfig
         A number is out of range.
     """
-    from lightning_modules.generator_files import Architecture
-    from lightning_modules.generator_fitting import FittingPlan
-    from lightning_modules.super_resolution import Schedule
+    from lightning_modules.super_resolution.generator_plan import (
+        Architecture,
+        FittingPlan,
+        Schedule,
+    )
 
     architecture = Architecture(**asdict(settings.generator))
     architecture.build()  # refuses sizes that are none
@@ -216,7 +222,7 @@ def fitting_plan(settings: EnhanceSettings, seed: int) -> FittingPlan:
 
 def seen_of(cohort: str, lesions: Iterable[Lesion]) -> Seen:
     """Return the hashes of some lesions' patients and images."""
-    from lightning_modules.generator_files import Seen, patient_hash
+    from lightning_modules.super_resolution.generator_files import Seen, patient_hash
 
     lesions = tuple(lesions)
     patients = {patient_hash(cohort, x.patient_id) for x in lesions}
@@ -231,7 +237,7 @@ def _made_for(run: OpenRun) -> Enhancement:
         return Enhancement(
             "bicubic", enlarger=_bicubic(), summary={"method": "bicubic"}, notes=(note,)
         )
-    from lightning_modules.generator_files import save_generator
+    from lightning_modules.super_resolution.generator_files import save_generator
 
     held_out = set(run.held_out)
     judged = [x for x in run.cohort.lesions if x.key in held_out]
@@ -252,7 +258,7 @@ def _from_file(
     settings: EnhanceSettings, cohort: str, judged: Sequence[Lesion], whose: str
 ) -> GeneratorFile:
     """Return the generator of `enhance.weights`, unless it has seen who is judged."""
-    from lightning_modules.generator_files import load_generator, refuse_seen
+    from lightning_modules.super_resolution.generator_files import load_generator, refuse_seen
 
     source = load_generator(Path(str(settings.weights)).expanduser())
     found = seen_of(cohort, judged)
@@ -263,7 +269,7 @@ def _from_file(
 def _of_generator(
     source: GeneratorFile, settings: EnhanceSettings, history: pd.DataFrame, note: str
 ) -> Enhancement:
-    from lightning_modules.enlarging import generator_enlarger
+    from lightning_modules.super_resolution.enlarging import generator_enlarger
 
     network = source.network
     enlarger = generator_enlarger(
@@ -283,8 +289,12 @@ def _of_generator(
 
 def _fitted(run: OpenRun, judged: Sequence[Lesion]) -> tuple[GeneratorFile, pd.DataFrame]:
     """Return the generator of the run's training patients, from the cache if it is there."""
-    from lightning_modules.generator_files import load_generator, refuse_seen
-    from lightning_modules.generator_fitting import WEIGHTS, fit_generator, read_history
+    from lightning_modules.super_resolution.generator_files import load_generator, refuse_seen
+    from lightning_modules.super_resolution.generator_fitting import (
+        WEIGHTS,
+        fit_generator,
+        read_history,
+    )
 
     trained = set(run.training.keys)
     lesions = [x for x in run.cohort.lesions if x.key in trained]
@@ -300,7 +310,7 @@ def _fitted(run: OpenRun, judged: Sequence[Lesion]) -> tuple[GeneratorFile, pd.D
     with progress("super-resolution", plan.schedule.n_steps, "steps") as advance:
         history = fit_generator(
             frames(fitted_on), frames(looked_at), plan, seen, folder=folder, advance=advance,
-            look=FitPreviews(
+            on_epoch=FitPreviews(
                 run.folder.file("figures"), looked_at or fitted_on, plan,
                 show=None if live is None else live.show,
             ),
@@ -355,7 +365,7 @@ def _fit_note(source: GeneratorFile) -> str:
 
 
 def _bicubic() -> Enlarger:
-    from lightning_modules.enlarging import bicubic_enlarger
+    from lightning_modules.super_resolution.enlarging import bicubic_enlarger
 
     return bicubic_enlarger()
 

@@ -184,7 +184,7 @@ def _judged(run: OpenRun, made: Enhancement) -> list[Lesion]:
 
 
 def _enlargers(made: Enhancement) -> dict[str, Enlarge]:
-    from lightning_modules.enlarging import bicubic_enlarger
+    from lightning_modules.super_resolution.enlarging import bicubic_enlarger
 
     found: dict[str, Enlarge] = {BICUBIC: bicubic_enlarger()}
     if made.enlarger is not None and made.method != BICUBIC:

@@ -19,7 +19,7 @@ from her2.plots.export import png_bytes
 
 if TYPE_CHECKING:
     from her2.pipeline.enhance import Enhancement
-    from lightning_modules.generator_fitting import FittingPlan
+    from lightning_modules.super_resolution.generator_plan import FittingPlan
 
 FACTOR = 4
 MARGIN = 4  # the cut is the lesion's box, wider by a quarter on each side
@@ -64,7 +64,7 @@ def lesion_preview(lesion: Lesion, enlarge: Enlarge) -> Preview:
 
     The cut leaves out the banner of an image, which often names a patient.
     """
-    from lightning_modules.enlarging import bicubic_enlarger
+    from lightning_modules.super_resolution.enlarging import bicubic_enlarger
 
     image = load_lesion(replace(lesion, enhanced=None))
     cut = around(image.mask)
@@ -120,7 +120,7 @@ class FitPreviews:
 
     def __call__(self, step: int, network: Any) -> None:
         """Draw, if it is time."""
-        from lightning_modules.enlarging import generator_enlarger
+        from lightning_modules.super_resolution.enlarging import generator_enlarger
 
         if step % self.every and step != self.n_steps:
             return

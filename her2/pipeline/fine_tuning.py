@@ -17,7 +17,7 @@ from her2.pipeline.run import OpenRun, live_run
 from her2.tracking import system_metrics
 
 if TYPE_CHECKING:
-    from lightning_modules.training import FineTuned
+    from lightning_modules.fine_tuning.cross_fitting import FineTuned
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,9 @@ def fine_tune(run: OpenRun, *, wants_features: bool = False, keeps: bool = True)
         Leave networks in the run, not their outputs alone: where Grad-CAM follows those of all
         folds, until `settle_networks`.
     """
-    from lightning_modules.cohort_embedding import cohort_crops
-    from lightning_modules.training import out_of_fold_training
+    from lightning_modules.crops import cohort_crops
+    from lightning_modules.fine_tuning.cross_fitting import out_of_fold_training
+    from lightning_modules.fine_tuning.jobs import TrainingTask
 
     settings, backbone, trainer = run.settings, run.settings.backbone, run.settings.trainer
     explains = settings.evaluation.grad_cam and keeps
@@ -63,20 +64,23 @@ def fine_tune(run: OpenRun, *, wants_features: bool = False, keeps: bool = True)
             charge()
             logger.info(line)
 
-        return out_of_fold_training(
+        task = TrainingTask(
             crops,
             run.cohort.y_true,
-            run.training.fold,
-            np.array([position[key] for key in run.training.keys], dtype=np.int64),
-            np.array([position[key] for key in run.held_out], dtype=np.int64),
+            groups=split_groups(run.cohort.lesions),
             backbone=backbone,
             trainer=replace(trainer, keep="all") if explains else trainer,
-            groups=split_groups(run.cohort.lesions),
             seed=integer_seed(run.seed, "train"),
             folder=run.folder.file(WORK),
             model_dir=run.folder.file("model") if keeps else None,
-            wants_features=wants_features,
             record=None if live is None else live.record,
+        )
+        return out_of_fold_training(
+            task,
+            run.training.fold,
+            np.array([position[key] for key in run.training.keys], dtype=np.int64),
+            np.array([position[key] for key in run.held_out], dtype=np.int64),
+            wants_features=wants_features,
             log=say,
         )
 
@@ -99,7 +103,7 @@ def check_weights(backbone: BackboneSettings) -> None:
 
 def tuned_signature(run: OpenRun, tuned: FineTuned) -> Signature:
     """Return the deep learning arm's signature."""
-    from lightning_modules.embedding import embedding_width
+    from lightning_modules.backbones import embedding_width
 
     name = run.settings.backbone.name
 

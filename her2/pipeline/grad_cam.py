@@ -34,8 +34,8 @@ from her2.pipeline.evaluate import write_parquet
 from her2.pipeline.run import OpenRun
 
 if TYPE_CHECKING:
-    from lightning_modules.explaining import LogitNetwork, View
     from lightning_modules.fine_tuned import FineTunedModel, KeptNetwork
+    from lightning_modules.grad_cam_networks import LogitNetwork, View
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def check_cam(settings: StudySettings) -> None:
     """
     backbone = settings.backbone
     if settings.evaluation.grad_cam and backbone.cam_layer is not None:
-        from lightning_modules.class_activation import check_cam_layer
+        from lightning_modules.grad_cam_maps import check_cam_layer
 
         check_cam_layer(backbone.name, backbone.cam_layer)
 
@@ -93,7 +93,7 @@ def explain_frozen(run: OpenRun, fitted: FittedArm) -> Explanation:
     lesions by the final head.
     """
     from lightning_modules.backbones import build_backbone
-    from lightning_modules.explaining import logit_network
+    from lightning_modules.grad_cam_networks import logit_network
 
     backbone = run.settings.backbone
     try:
@@ -101,11 +101,7 @@ def explain_frozen(run: OpenRun, fitted: FittedArm) -> Explanation:
     except NotEstimable as reason:
         return Explanation(notes=(f"{ARM} has no Grad-CAM: {reason}.",))
     explainer = Explainer(run)
-    built = build_backbone(
-        backbone.name, weights=backbone.weights, in_chans=backbone.in_chans,
-        image_size=backbone.image_size, normalisation=backbone.normalisation,
-        seed=integer_seed(run.seed, "backbone"),
-    )  # fmt: skip
+    built = build_backbone(backbone, seed=integer_seed(run.seed, "backbone"))
     network = logit_network(
         built.network, built.normalisation, image_size=backbone.image_size,
         layer=backbone.cam_layer,
@@ -127,8 +123,8 @@ def explain_tuned(
     Every lesion is explained by the first network of its fold. fitted: the arm's heads, where
     the networks give the features only.
     """
-    from lightning_modules.explaining import logit_network
     from lightning_modules.fine_tuned import load_fine_tuned
+    from lightning_modules.grad_cam_networks import logit_network
 
     model = load_fine_tuned(run.folder.file("model"))
     backbone = run.settings.backbone
@@ -180,7 +176,7 @@ class Explainer:
 
         networks: by fold, each made when its turn comes; no two may share a layer.
         """
-        from lightning_modules.reproducible import torch_threads
+        from lightning_modules.torch_runtime import torch_threads
 
         wanted = [fold for fold in networks if self.plan["fold"].eq(fold).any()]
         plans = {fold: self.plan[self.plan["fold"].eq(fold)] for fold in wanted}
@@ -248,7 +244,7 @@ class Explainer:
 
 def view_of(run: OpenRun, key: str, size: int) -> View:
     """Return the part of a lesion's image that the network sees, `size` pixels wide and high."""
-    from lightning_modules.explaining import lesion_view
+    from lightning_modules.grad_cam_networks import lesion_view
 
     backbone = run.settings.backbone
     return lesion_view(

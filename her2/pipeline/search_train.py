@@ -62,7 +62,7 @@ def _open(settings: StudySettings, run_dir: Path) -> OpenRun:
 
 
 def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
-    from lightning_modules.cohort_embedding import cohort_crops
+    from lightning_modules.crops import cohort_crops
 
     return cohort_crops(
         run.cohort.lesions, size=backbone.image_size, margin_px=backbone.margin_px,
@@ -73,12 +73,13 @@ def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
 def _judged_folds(
     run: OpenRun, crops: NDArray[np.uint8], settings: StudySettings, folder: Path
 ) -> Iterator[Judged]:
-    from lightning_modules.fold_predictions import fold_predictions
+    from lightning_modules.fine_tuning.cross_fitting import fold_predictions
+    from lightning_modules.fine_tuning.jobs import TrainingTask
 
     training = run.training
-    for rows, probability in fold_predictions(
-        crops, training.y_true, training.fold, backbone=settings.backbone,
-        trainer=settings.trainer, groups=training.groups,
+    task = TrainingTask(
+        crops, training.y_true, training.groups, settings.backbone, settings.trainer,
         seed=integer_seed(settings.seed, "train"), folder=folder,
-    ):  # fmt: skip
+    )  # fmt: skip
+    for rows, probability in fold_predictions(task, training.fold):
         yield Judged(rows, probability)

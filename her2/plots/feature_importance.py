@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ SUBTITLE = 72  # characters of a line above the bars
 RASTER_ABOVE = 1500  # dots
 BAND = 0.8  # height that the dots of a row may fill
 BINS = 71  # odd: a pile around 0
+ZERO_LINE: dict[str, Any] = {"color": style.REFERENCE, "linewidth": 0.9, "zorder": 1}
 LOW_TO_HIGH = LinearSegmentedColormap.from_list(
     "low to high", [style.NEGATIVE, "#b9a3b4", style.POSITIVE]
 )
@@ -150,7 +152,8 @@ def importance_figure(table: pd.DataFrame, *, title: str = "Permutation importan
     table = style.required(table, ["feature", "auc_loss", "low", "high"], name="the importance")
     table = table.sort_values("auc_loss", ascending=False, kind="stable")
     shown = table.head(MAX_ROWS)
-    figure, axes = _dot_rows(shown["feature"].tolist(), len(table), title)
+    figure, axes = _rows(shown["feature"].tolist(), len(table), title, height=ROW, fewest=(5, 3))
+    axes.axvline(0, **ZERO_LINE)
     axes.set_xlabel("Loss of AUC when the feature is shuffled among the patients (95 % CI)")
     place = axes.get_yaxis_transform()
     for row, (loss, low, high) in enumerate(
@@ -198,7 +201,9 @@ def shap_figure(
             f"expected SHAP values and positions of {len(features)} features, found the shapes "
             f"{shap.shape} and {place.shape}; give one column a feature"
         )
-    figure, axes = _dot_rows(list(features[:MAX_ROWS]), len(features), title)
+    names = list(features[:MAX_ROWS])
+    figure, axes = _rows(names, len(features), title, height=ROW, fewest=(5, 3))
+    axes.axvline(0, **ZERO_LINE)
     axes.set_title(subtitle, size=8.5, weight="normal")
     axes.set_xlabel("SHAP value: log odds that the feature adds to the prediction")
     if not np.isfinite(shap).any():
@@ -216,12 +221,6 @@ def shap_figure(
     scale.set_label("Value of the feature", size=8)
     scale.outline.set_visible(False)
     return figure
-
-
-def _dot_rows(names: list[str], n_all: int, title: str) -> tuple[Figure, Axes]:
-    figure, axes = _rows(names, n_all, title, height=ROW, fewest=(5, 3))
-    axes.axvline(0, color=style.REFERENCE, linewidth=0.9, zorder=1)
-    return figure, axes
 
 
 def _draw_swarm(

@@ -30,7 +30,7 @@ SIZE, NOTE_SIZE = 8.5, 7.5
 MAX_LABEL = 44  # characters
 COUNT_WIDTH = 0.62  # inches
 FURTHEST = 10.0  # on a log axis an interval ends in an arrow at ten times the last estimate
-LARGE = 10_000  # ratios beyond are only said to be larger
+LARGE = 10_000  # larger ratios are only shown as above it
 LOG_TICKS = (1, 2, 5)
 
 

@@ -211,15 +211,12 @@ def _draw_pair(sheet: _Sheet, example: CamExample, left: float, top: float, widt
         axes.set_axis_off()
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, **AS_IT_IS)
         if place != left:
-            axes.imshow(_see_through(saliency), **AS_IT_IS)
+            # opacity in the picture: an `alpha` per pixel would be lost in drawings; and as bytes
+            # here, because a figure may be drawn elsewhere
+            colours = np.asarray(colormaps[COLOURS](saliency), dtype=np.float64)
+            colours[..., 3] = STRONGEST * np.sqrt(saliency)
+            axes.imshow((255 * colours).astype(np.uint8), **AS_IT_IS)
         _outline(axes, mask, (OUTLINE_SHADE, 2.2), (OUTLINE, 1.1))
-
-
-def _see_through(saliency: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Colours and opacity, (S, S, 4): an `alpha` per pixel would be lost in drawings."""
-    colours = np.asarray(colormaps[COLOURS](saliency), dtype=np.float64)
-    colours[..., 3] = STRONGEST * np.sqrt(saliency)
-    return (255 * colours).astype(np.uint8)  # here, because a figure may be drawn elsewhere
 
 
 def _colour_bar(sheet: _Sheet) -> None:

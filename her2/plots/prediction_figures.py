@@ -168,7 +168,14 @@ def confusion_figure(
         for column, arm in enumerate(names):
             axes = all_axes[row, column]
             _draw_matrix(axes, arms[arm].get("roles", {}).get(role) or {})
-            _label(axes, arm, role, is_top=row == 0, is_first=column == 0)
+            axes.set_xticks([0, 1], ["positive", "negative"])
+            axes.set_yticks([0, 1], ["", ""] if column else ["pos.", "neg."])
+            axes.set_xlabel("Predicted")
+            if row == 0:
+                name = arm_title(arm).replace("learning radiomics", "learning\nradiomics")
+                axes.set_title(name, loc="center", weight="normal", size=9.5)
+        title = role_title(role).replace(", ", "\n")
+        all_axes[row, 0].set_ylabel(f"{title}\n\nTrue outcome" if names else "")
     return figure
 
 
@@ -189,14 +196,3 @@ def _draw_matrix(axes: Axes, counts: Mapping[str, Any]) -> None:
         axes.text(column, row - 0.08, str(n), size=12, **look)
         percent = f"{100 * share:.0f} %" if total else "–"
         axes.text(column, row + 0.26, percent, size=8, **look)
-
-
-def _label(axes: Axes, arm: str, role: str, *, is_top: bool, is_first: bool) -> None:
-    axes.set_xticks([0, 1], ["positive", "negative"])
-    axes.set_yticks([0, 1], ["pos.", "neg."] if is_first else ["", ""])
-    axes.set_xlabel("Predicted")
-    if is_top:
-        title = arm_title(arm).replace("Deep learning radiomics", "Deep learning\nradiomics")
-        axes.set_title(title, loc="center", weight="normal", size=9.5)
-    if is_first:
-        axes.set_ylabel(f"{role_title(role).replace(', ', chr(10))}\n\nTrue outcome")

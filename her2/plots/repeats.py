@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,13 @@ def repeats_figure(repeats: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     figure = style.new_figure(style.PAGE_WIDTH, 1.35 + ROW * len(arms))
     axes = figure.add_subplot()
     for row, arm in enumerate(arms):
-        _draw_dots(axes, row, dots.loc[dots["arm"] == arm, "auc"], arm)
+        known = dots.loc[dots["arm"] == arm, "auc"].dropna().to_numpy(dtype=np.float64)
+        # above the middle of the row, spread so that equal ones stay apart
+        heights = row - 0.12 - 0.26 * style.spread_out(known.size)
+        axes.scatter(
+            known, heights, s=14, color=style.arm_colour(arm), alpha=0.65, linewidths=0,
+            rasterized=known.size > RASTER_ABOVE,
+        )  # fmt: skip
         _draw_mean(axes, row, means[means["arm"] == arm], arm)
     axes.axvline(0.5, **style.REFERENCE_LINE, zorder=1)
     axes.set_yticks(range(len(arms)), [arm_title(arm) for arm in arms])
@@ -53,16 +60,6 @@ def repeats_figure(repeats: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_dots(axes: Axes, row: int, auc: pd.Series, arm: str) -> None:
-    """Dots above the middle of the row, spread so that equal ones stay apart."""
-    known = auc.dropna().to_numpy(dtype=np.float64)
-    heights = row - 0.12 - 0.26 * style.spread_out(known.size)
-    axes.scatter(
-        known, heights, s=14, color=style.arm_colour(arm), alpha=0.65, linewidths=0,
-        rasterized=known.size > RASTER_ABOVE,
-    )  # fmt: skip
-
-
 def _draw_mean(axes: Axes, row: int, summary: pd.DataFrame, arm: str) -> None:
     """Mean and interval below the dots, and both as text at the right."""
     values = summary[["auc", "auc_low", "auc_high"]].to_numpy(dtype=np.float64)
@@ -70,15 +67,8 @@ def _draw_mean(axes: Axes, row: int, summary: pd.DataFrame, arm: str) -> None:
     if not is_missing(low) and not is_missing(high):
         axes.plot([low, high], [row + 0.14] * 2, color=style.arm_colour(arm), linewidth=2.4)
     if not is_missing(mean):
-        axes.plot(
-            mean,
-            row + 0.14,
-            "D",
-            markersize=6,
-            color=style.arm_colour(arm),
-            mec=style.INK,
-            mew=0.8,
-        )
+        look: dict[str, Any] = {"color": style.arm_colour(arm), "mec": style.INK}
+        axes.plot(mean, row + 0.14, "D", markersize=6, mew=0.8, **look)
     text, place = interval(mean, low, high), axes.get_yaxis_transform()
     axes.text(1.015, row, text, transform=place, va="center", size=8.5)
 

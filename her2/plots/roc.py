@@ -154,17 +154,13 @@ def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
     for axes, role in zip(all_axes, roles, strict=True):
         of_role = [c for c in comparisons if c["role"] == role]
         _draw_map(axes, of_role, scale, tick=tick)
-        axes.set_title(_map_title(role, of_role) if comparisons else "No comparison was made")
+        title = role_title(role) if comparisons else "No comparison was made"
+        counts = [c["n_looks"] for c in of_role if not is_missing(c.get("n_looks"))]
+        if counts:  # comparisons that the p values were adjusted for
+            n = round(max(counts))
+            title += f"\nHolm, {count(n)} comparison{'s' * (n != 1)}"
+        axes.set_title(title)
     return figure
-
-
-def _map_title(role: str, comparisons: Sequence[Comparison]) -> str:
-    """Role, and how many comparisons the p values were adjusted for."""
-    counts = [c["n_looks"] for c in comparisons if not is_missing(c.get("n_looks"))]
-    if not counts:
-        return role_title(role)
-    n = round(max(counts))
-    return f"{role_title(role)}\nHolm, {count(n)} comparison{'s' * (n != 1)}"
 
 
 def _arms(comparisons: Sequence[Comparison]) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -57,15 +57,11 @@ ARM_LINES: dict[str, Any] = {
     "combined": "solid",
 }
 FAMILY_COLOURS = {
-    "shape": "#CC79A7",
-    "firstorder": "#E69F00",
-    "glcm": "#0072B2",
-    "glrlm": "#009E73",
-    "glszm": "#56B4E9",
-    "gldm": "#D55E00",
+    "shape": "#CC79A7", "firstorder": "#E69F00", "glcm": "#0072B2", "glrlm": "#009E73",
+    "glszm": "#56B4E9", "gldm": "#D55E00",
     "ngtdm": "#B8A800",  # the yellow of the palette, dark enough to be seen on white
     "deep": "#5B5B5B",
-}
+}  # fmt: skip
 OTHER_COLOURS = ("#CC79A7", "#882255", "#44AA99", "#999933", "#332288")
 MODEL_COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333",
@@ -77,38 +73,21 @@ FONT = "DejaVu Sans"
 PAGE_WIDTH = 9.4  # inches: the text width of the report, so that fonts show at their own size
 
 STYLE: dict[str, Any] = {
-    "font.family": FONT,
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 8.0,
-    "axes.labelsize": 9.0,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "lines.linewidth": 1.7,
-    "text.color": INK,
+    "font.family": FONT, "font.size": 9.0,
+    "axes.titlesize": 10.0, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.titlepad": 8.0, "axes.labelsize": 9.0, "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED, "axes.linewidth": 0.8,
+    "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.7,
+    "xtick.color": MUTED, "xtick.labelcolor": INK, "xtick.labelsize": 8.5,
+    "ytick.color": MUTED, "ytick.labelcolor": INK, "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5, "legend.frameon": False,
+    "lines.linewidth": 1.7, "text.color": INK,
     "text.parse_math": False,  # names come from users: a "$" is a dollar sign
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    "figure.facecolor": "white", "savefig.facecolor": "white",
     "svg.fonttype": "path",  # glyphs travel with the file: the same picture on every machine
     "svg.hashsalt": "her2",
-}
+}  # fmt: skip
 
 
 def settings() -> Any:
@@ -206,10 +185,8 @@ def required(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> pd.Da
     return table.reset_index(drop=True)
 
 
-_NO_STYLES: Mapping[str, tuple[str, Any]] = MappingProxyType({})
-_model_styles: ContextVar[Mapping[str, tuple[str, Any]]] = ContextVar(
-    "model_styles", default=_NO_STYLES
-)
+_Styles: TypeAlias = Mapping[str, tuple[str, Any]]
+_model_styles: ContextVar[_Styles] = ContextVar("model_styles", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -252,16 +229,12 @@ def _other_colour(name: str) -> str:
     return OTHER_COLOURS[zlib.crc32(name.encode()) % len(OTHER_COLOURS)]
 
 
-def arm_line(arm: str) -> Any:
-    """Line style of an arm, so that arms differ without colour too."""
-    if arm in _model_styles.get():
-        return _model_styles.get()[arm][1]
-    return ARM_LINES.get(arm, "solid")
-
-
 def arm_look(arm: str) -> dict[str, Any]:
-    """Colour and line style of an arm's curve."""
-    return {"color": arm_colour(arm), "linestyle": arm_line(arm)}
+    """Colour and line of an arm's curve, so that arms differ without colour too."""
+    line = ARM_LINES.get(arm, "solid")
+    if arm in _model_styles.get():
+        line = _model_styles.get()[arm][1]
+    return {"color": arm_colour(arm), "linestyle": line}
 
 
 def arms_in_order(arms: Iterable[str]) -> list[str]:

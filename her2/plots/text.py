@@ -1,4 +1,4 @@
-"""Words and numbers as a reader sees them, the same in figures and in the report."""
+"""Words and numbers in one form for figures and report."""
 
 from __future__ import annotations
 
@@ -16,24 +16,17 @@ ROLE_TITLES = {
     "test": "Test",
     "external": "External",
 }
-REPEATED = {"repeated_cv": "Repeated cross-validation"}  # an estimate, not a set of patients
-TOGETHER = {"held_out": "Held out"}  # test and external
+OTHER_TITLES = {
+    "repeated_cv": "Repeated cross-validation",  # an estimate, not a set of patients
+    "held_out": "Held out",  # test and external
+}
 DEEP_COMPONENT = "deep_pc_"
 ABBREVIATIONS = {
-    "GrayLevel": "GL",
-    "Emphasis": "Emph.",
-    "NonUniformity": "NonUnif.",
-    "Normalized": "Norm.",
-    "Dependence": "Dep.",
-    "AbsoluteDeviation": "AbsDev.",
-    "Interquartile": "IQ",
-    "Diameter": "Diam.",
-    "firstorder": "first",
-    "wavelet": "wav.",
-    "exponential": "exp.",
-    "logarithm": "log.",
-    " / ": "/",
-}
+    "GrayLevel": "GL", "Emphasis": "Emph.", "NonUniformity": "NonUnif.", "Normalized": "Norm.",
+    "Dependence": "Dep.", "AbsoluteDeviation": "AbsDev.", "Interquartile": "IQ",
+    "Diameter": "Diam.", "firstorder": "first", "wavelet": "wav.", "exponential": "exp.",
+    "logarithm": "log.", " / ": "/",
+}  # fmt: skip
 
 Number: TypeAlias = float | int | None
 
@@ -54,8 +47,7 @@ def number(value: Number, digits: int = 3) -> str:
     if value is None or is_missing(value):
         return NOT_ESTIMABLE
     text = f"{abs(value):.{digits}f}"
-    is_negative = value < 0 and float(text) != 0
-    return MINUS + text if is_negative else text
+    return MINUS + text if value < 0 and float(text) != 0 else text
 
 
 def signed(value: Number, digits: int = 3) -> str:
@@ -196,4 +188,4 @@ def arm_title(arm: str) -> str:
 
 def role_title(role: str) -> str:
     """Name of a role, or of the repeated estimate; an unknown role keeps its own name."""
-    return (ROLE_TITLES | REPEATED | TOGETHER).get(role, role)
+    return (ROLE_TITLES | OTHER_TITLES).get(role, role)

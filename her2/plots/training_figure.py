@@ -62,7 +62,14 @@ def training_figure(history: pd.DataFrame) -> Figure:
     for axes in panels.ravel()[len(folds) :]:
         axes.remove()
     for axes, fold in zip(panels.ravel(), folds, strict=False):
-        _draw_fold(axes, table[table["fold"] == fold])
+        for _, rows in table[table["fold"] == fold].groupby("network"):
+            for column, (_, colour, dashes) in LINES.items():
+                axes.plot(
+                    rows["epoch"], rows[column].astype(float), color=colour, linestyle=dashes,
+                    marker="o" if len(rows) == 1 else None, markersize=4, linewidth=1.3,
+                )  # fmt: skip
+        axes.set_xlabel("Epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.set_title(f"Fold {fold + 1}" if fold >= 0 else "All training rows")
     for axes in panels[:, 0]:
         axes.set_ylabel("Mean loss")
@@ -71,17 +78,6 @@ def training_figure(history: pd.DataFrame) -> Figure:
     labels = [label for label, _, _ in shown]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(shown))
     return figure
-
-
-def _draw_fold(axes: Axes, table: pd.DataFrame) -> None:
-    for _, rows in table.groupby("network"):
-        for column, (_, colour, dashes) in LINES.items():
-            axes.plot(
-                rows["epoch"], rows[column].astype(float), color=colour, linestyle=dashes,
-                marker="o" if len(rows) == 1 else None, markersize=4, linewidth=1.3,
-            )  # fmt: skip
-    axes.set_xlabel("Epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
 @style.styled

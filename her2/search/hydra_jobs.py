@@ -63,18 +63,28 @@ class ComposedOnce:
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
         """Return the config of a job."""
-        shared = tuple(x for x in sweep_overrides if key_of(x) not in self.values)
-        own = [x for x in sweep_overrides if key_of(x) in self.values]
-        if shared not in self.composed:
-            self.composed[shared] = self.inner.load_sweep_config(master_config, list(shared))
-        config = copy.deepcopy(self.composed[shared])
-        for parsed in OverridesParser.create().parse_overrides(own):
-            OmegaConf.update(
-                config, parsed.key_or_group, parsed.value(), force_add=parsed.is_force_add()
-            )
+        shared, own = self.shared(master_config, sweep_overrides)
+        config = with_values(copy.deepcopy(shared), own)
         config.hydra.overrides.task.extend(own)
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
+
+    def shared(
+        self, master_config: DictConfig, overrides: Sequence[str]
+    ) -> tuple[DictConfig, list[str]]:
+        """Return what a job's config shares with others, not to be changed, and its own values."""
+        shared = tuple(x for x in overrides if key_of(x) not in self.values)
+        if shared not in self.composed:
+            self.composed[shared] = self.inner.load_sweep_config(master_config, list(shared))
+        return self.composed[shared], [x for x in overrides if key_of(x) in self.values]
+
+
+def with_values(config: DictConfig, overrides: list[str]) -> DictConfig:
+    """Return a config after putting values into it, as Hydra does."""
+    for parsed in OverridesParser.create().parse_overrides(overrides):
+        is_new = parsed.is_force_add()
+        OmegaConf.update(config, parsed.key_or_group, parsed.value(), force_add=is_new)
+    return config
 
 
 class HydraJobs:
@@ -205,15 +215,15 @@ class HydraJobs:
         """Run a trial in this process; `run_job` copies the config again and again (60 ms)."""
         if self.config.hydra.get("callbacks") or self.config.hydra.job.env_set:
             return _result(lambda: self._run_job(overrides))
-        config = self.loader.load_sweep_config(self.config, overrides)
-        folder = Path(str(config.hydra.sweep.dir)).absolute() / str(config.hydra.sweep.subdir)
+        shared, own = self.loader.shared(self.config, overrides)
+        folder = Path(str(shared.hydra.sweep.dir)).absolute() / str(shared.hydra.sweep.subdir)
         folder.mkdir(parents=True, exist_ok=True)
-        with open_dict(config), read_write(config):
-            config.hydra.runtime.output_dir = str(folder)
-        task_config = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
-        OmegaConf.copy_cache(from_config=config, to_config=task_config)
+        with open_dict(shared), read_write(shared):
+            shared.hydra.runtime.output_dir = str(folder)
+        task_config = OmegaConf.masked_copy(shared, [str(k) for k in shared if k != "hydra"])
+        OmegaConf.copy_cache(from_config=self.config, to_config=with_values(task_config, own))
         holder: Any = HydraConfig.instance()
-        before, holder.cfg = holder.cfg, config
+        before, holder.cfg = holder.cfg, shared
         try:
             return _result(lambda: self.task(task_config))
         finally:

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
@@ -87,6 +87,7 @@ class Ledger:
         self.lease_seconds = lease_seconds
         self.owner = new_owner()
         self.seen: list[FrozenTrial] = []
+        self._ids: dict[int, int] = {}  # the storage's own names of trials, by number
 
     def refresh(self) -> list[FrozenTrial]:
         """Read what has changed in the storage, and return all trials."""
@@ -171,11 +172,22 @@ class Ledger:
         template = create_trial(
             state=TrialState.RUNNING, user_attrs=attributes, system_attrs=fixed
         )
-        self.storage.create_new_trial(self.study_id, template)
-        mine = (
-            t.number for t in reversed(self.refresh()) if t.user_attrs.get(OWNER) == self.owner
-        )
-        return next(mine)
+        trial_id = self.storage.create_new_trial(self.study_id, template)
+        newest_first = reversed(self.refresh())
+        number = next(t.number for t in newest_first if t.user_attrs.get(OWNER) == self.owner)
+        self._ids[number] = trial_id
+        return number
+
+    def trial(self, number: int) -> Trial:
+        """Return a trial of which values can be asked."""
+        return Trial(self.study, self._id(number))
+
+    def _id(self, number: int) -> int:
+        if number not in self._ids:
+            self._ids[number] = self.storage.get_trial_id_from_study_id_trial_number(
+                self.study_id, number
+            )
+        return self._ids[number]
 
     def is_surplus(self, number: int, n_trials: int, again_of: int | None = None) -> bool:
         """Whether other sweepers' trials before this one fill the study, or run the same point."""
@@ -194,7 +206,7 @@ class Ledger:
         noted: Mapping[str, Any] | None = None,
     ) -> bool:
         """Finish a trial; False if another sweeper has done so in the meantime."""
-        trial_id = trial_id_of(self.storage, self.study.study_name, number)
+        trial_id = self._id(number)
         try:
             for name, value in (noted or {}).items():
                 self.storage.set_trial_user_attr(trial_id, name, value)
@@ -210,17 +222,6 @@ class Ledger:
         """Return a complete trial of the same point, None if there is none."""
         complete = (t for t in self.seen if t.state == TrialState.COMPLETE)
         return next((t for t in complete if t.number != number and t.params == dict(point)), None)
-
-
-def trial_id_of(storage: Storage, study_name: str, number: int) -> int:
-    """Return the storage's own name of a trial."""
-    study_id = storage.get_study_id_from_name(study_name)
-    return storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
-
-def open_trial(study: Study, storage: Storage, number: int) -> Trial:
-    """Return a trial of which values can be asked, and to which values can be reported."""
-    return Trial(study, trial_id_of(storage, study.study_name, number))
 
 
 def state_of(trial: FrozenTrial) -> str:

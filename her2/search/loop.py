@@ -23,7 +23,6 @@ from her2.search.ledger import (
     REASON,
     WITHDRAWN,
     Ledger,
-    open_trial,
     point_of,
     state_of,
 )
@@ -239,7 +238,7 @@ class Work:
             self.settings.sampler, seed=self.seed, number=number,
             is_conditional=self.jobs.space.is_conditional,
         )  # fmt: skip
-        point = self.jobs.space.suggest(open_trial(self.study, self.ledger.storage, number))
+        point = self.jobs.space.suggest(self.ledger.trial(number))
         same = self.ledger.same_point(number, point)
         if same is None:
             return number, point

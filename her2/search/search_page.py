@@ -75,7 +75,8 @@ def close_search(work: Work, *, is_finished: bool) -> None:
     write_json(folder / SUMMARY, found)
     write_atomic(folder / MARKDOWN, note.encode())
     _write_page(folder / PAGE, found, trials, figures)
-    sys.stdout.write("\n".join([*sentences(found)[:2], f"summary: {folder / PAGE}"]) + "\n")
+    said = [x for x in sentences(found) if x != HONESTY]
+    sys.stdout.write("\n".join([*said, f"summary: {folder / PAGE}"]) + "\n")
     files = [folder / name for name in (TRIALS, SUMMARY, PAGE, "figures")]
     work.tracked.close(found, note, files)
 
@@ -92,6 +93,7 @@ def summary(work: Work, best: FrozenTrial | None) -> dict[str, Any]:
     failed = [t for t in work.ledger.seen if state_of(t) == "failed"]
     reasons = Counter(str(t.user_attrs.get(REASON, "no reason was noted")) for t in failed)
     front = work.study.best_trials if len(settings.metrics) > 1 else []
+    by_fold = [t.user_attrs.get("folds", {}).get("auc", ()) for t in work.ledger.seen]
     return {
         "schema": 1,
         "study": work.study.study_name,
@@ -103,6 +105,7 @@ def summary(work: Work, best: FrozenTrial | None) -> dict[str, Any]:
         "metrics": dict(zip(settings.metrics, settings.better, strict=True)),
         "data": dict(work.ticket.facts),
         "n_trials": {"wanted": settings.n_trials, **work.ledger.count()},
+        "n_constant": sum(set(values) == {0.5} for values in by_fold),
         "failures": dict(reasons),
         "best": None if best is None else described(best),
         "front": list(map(described, front)),
@@ -117,6 +120,11 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         f"stopped early by the pruner ({found['pruner']}); {n['failed']} failed; "
         f"{n['given_up']} were given up with their process, and their points ran again."
     ]
+    if found["n_constant"]:
+        said.append(
+            f"AUC of .5 in every fold: {found['n_constant']} trials, whose models predict "
+            "the same for everybody."
+        )
     if found["best"]:
         values = ", ".join(f"{k} {v:.4f}" for k, v in found["best"]["values"].items())
         settings = ", ".join(f"{k} = {_cell(v)}" for k, v in found["best"]["settings"].items())

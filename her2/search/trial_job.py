@@ -87,10 +87,12 @@ def _report(ticket: Ticket) -> Report:
     """Return the function by which a trial reports its folds; the study's pruner answers."""
     if ticket.number is None:
         return lambda step, value, mean: False
-    from her2.search.ledger import open_trial
+    from optuna.trial import Trial
 
     study, storage = _study(ticket.study, ticket.storage, ticket.password_env, ticket.pruner)
-    trial = open_trial(study, storage, ticket.number)
+    study_id = storage.get_study_id_from_name(ticket.study)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, ticket.number)
+    trial = Trial(study, trial_id)
 
     def report(step: int, value: float, mean: float) -> bool:
         # Wilcoxon's test pairs the folds of two trials; the others compare how far trials are

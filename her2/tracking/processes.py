@@ -1,4 +1,4 @@
-"""Which process a run belongs to, and what becomes of runs whose process is dead."""
+"""Which process a run belongs to, and the end of runs whose process is dead."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 logger = logging.getLogger(__name__)
 
 HOST = "her2.host"
 PROCESS = "her2.process"
+_LINUX = Path("/proc")
 
 
 def host() -> str:
@@ -86,10 +89,20 @@ def _space() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process started (clock ticks and the boot they count from); empty if gone."""
+    """Return when a process started; empty if it is gone.
+
+    On Linux in clock ticks, with the boot that they count from; elsewhere in seconds.
+    """
+    if not _LINUX.is_dir():
+        try:
+            process = psutil.Process(pid)
+            is_gone = process.status() == psutil.STATUS_ZOMBIE
+            return "" if is_gone else f"{process.create_time():.2f}"
+        except psutil.NoSuchProcess:
+            return ""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        fields = (_LINUX / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        boot = (_LINUX / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
     return "" if fields[0] == "Z" else f"{fields[19]}:{boot[:8]}"

@@ -16,7 +16,7 @@ from mlflow.pyfunc import PythonModel
 
 
 class ServedNetwork(PythonModel):
-    """Networks that judge crops together: (n, S, S) grey levels in, probabilities out."""
+    """Networks that predict crops together: (n, S, S) grey levels in, probabilities out."""
 
     def load_context(self, context: Any) -> None:
         """Read the networks' description; their weights are read when they are used."""

@@ -6,105 +6,127 @@ The parameter names are those of the published checkpoints, which therefore load
 References
 ----------
 Wang W. et al. CrossFormer: a versatile vision transformer hinging on cross-scale attention.
-ICLR 2022. arXiv:2108.00154.
+ICLR 2022. arXiv:2108.00154. Section 3.1: embedding and merging of tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple
 
+import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.layers import trunc_normal_
-from timm.models import (
-    build_model_with_cfg,
-    checkpoint_seq,
-    generate_default_cfgs,
-    register_model,
-)
-from timm.models._features import feature_take_indices
-from timm.models._manipulate import MATCH_PREV_GROUP
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
 from her2.core.errors import BadArgument
-from lightning_modules.networks.cross_scale import CrossScaleEmbedding, CrossScaleMerging
 from lightning_modules.networks.group_attention import CrossFormerBlock
 
 GROUP_SIZE = 7
 INTERVALS = (8, 4, 2, 1)  # of long-distance attention, by stage
 POOLINGS = ("avg", "")
 BUFFERS_OF_CHECKPOINTS = (".biases", ".relative_position_index", ".attn_mask")
-VARIANTS: dict[str, dict[str, Any]] = {
+WITH_PREVIOUS_GROUP = (99999,)  # as timm's own networks have it in `group_matcher`
+
+
+class StageSizes(NamedTuple):
+    """Sizes of a CrossFormer.
+
+    Attributes
+    ----------
+    embed_dim
+        Width of the first stage; doubled by each of the following ones.
+    depths, num_heads
+        Blocks and attention heads of each stage.
+    """
+
+    embed_dim: int
+    depths: tuple[int, ...]
+    num_heads: tuple[int, ...]
+
+
+VARIANTS: dict[str, dict[str, Any]] = {  # of 27.8, 30.7, 52.0 and 92.0 M parameters
     "crossformer_tiny": {
-        "embed_dim": 64,
-        "depths": (1, 1, 8, 6),
-        "num_heads": (2, 4, 8, 16),
-        "drop_path_rate": 0.1,
+        "sizes": StageSizes(64, (1, 1, 8, 6), (2, 4, 8, 16)), "drop_path_rate": 0.1,
     },
     "crossformer_small": {
-        "embed_dim": 96,
-        "depths": (2, 2, 6, 2),
-        "num_heads": (3, 6, 12, 24),
-        "drop_path_rate": 0.2,
+        "sizes": StageSizes(96, (2, 2, 6, 2), (3, 6, 12, 24)), "drop_path_rate": 0.2,
     },
     "crossformer_base": {
-        "embed_dim": 96,
-        "depths": (2, 2, 18, 2),
-        "num_heads": (3, 6, 12, 24),
-        "drop_path_rate": 0.3,
+        "sizes": StageSizes(96, (2, 2, 18, 2), (3, 6, 12, 24)), "drop_path_rate": 0.3,
     },
     "crossformer_large": {
-        "embed_dim": 128,
-        "depths": (2, 2, 18, 2),
-        "num_heads": (4, 8, 16, 32),
-        "drop_path_rate": 0.5,
+        "sizes": StageSizes(128, (2, 2, 18, 2), (4, 8, 16, 32)), "drop_path_rate": 0.5,
     },
-}
+}  # fmt: skip
+
+
+class CrossScaleEmbedding(nn.Module):
+    """Tokens of an image from four kernel sizes side by side.
+
+    Parameters
+    ----------
+    in_chans
+        Channels of the image.
+    dim
+        Width of a token: 1/2, 1/4, 1/8 and 1/8 of it from kernels 4, 8, 16 and 32.
+    """
+
+    def __init__(self, in_chans: int, dim: int) -> None:
+        super().__init__()
+        shares = {4: dim // 2, 8: dim // 4, 16: dim // 8, 32: dim // 8}
+        self.projs = nn.ModuleList(
+            nn.Conv2d(in_chans, share, kernel, stride=4, padding=(kernel - 4) // 2)
+            for kernel, share in shares.items()
+        )
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, in_chans, H, W) to (B, H / 4, W / 4, dim)."""
+        tokens = torch.cat([proj(images) for proj in self.projs], dim=1)
+        out: Tensor = self.norm(tokens.permute(0, 2, 3, 1))
+        return out
+
+
+class CrossScaleMerging(nn.Module):
+    """Half the grid at twice the width, from two kernel sizes side by side."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.reductions = nn.ModuleList(
+            nn.Conv2d(dim, dim, kernel, stride=2, padding=(kernel - 2) // 2) for kernel in (2, 4)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, H, W, C) to (B, H / 2, W / 2, 2 C)."""
+        x = self.norm(x).permute(0, 3, 1, 2)
+        merged = torch.cat([reduction(x) for reduction in self.reductions], dim=1)
+        return merged.permute(0, 2, 3, 1)
 
 
 class CrossFormerStage(nn.Module):
     """Blocks that alternate short- and long-distance attention, then a merge (but the last)."""
 
     def __init__(
-        self,
-        dim: int,
-        heads: int,
-        *,
-        interval: int,
-        drop_paths: Sequence[float],
-        merges: bool,
-        proj_drop: float = 0.0,
-        attn_drop: float = 0.0,
+        self, dim: int, heads: int, *, interval: int, drop_paths: Sequence[float], merges: bool
     ) -> None:
         super().__init__()
-        self.grad_checkpointing = False
         self.blocks = nn.Sequential(
             *(
                 CrossFormerBlock(
-                    dim,
-                    heads,
-                    group_size=GROUP_SIZE,
-                    interval=interval if j % 2 else 1,
+                    dim, heads, group_size=GROUP_SIZE, interval=interval if j % 2 else 1,
                     drop_path=drop_path,
-                    proj_drop=proj_drop,
-                    attn_drop=attn_drop,
                 )
                 for j, drop_path in enumerate(drop_paths)
             )
-        )
+        )  # fmt: skip
         self.downsample = CrossScaleMerging(dim) if merges else nn.Identity()
-
-    def attend(self, x: Tensor) -> Tensor:
-        """Run the blocks only: the feature tap of the stage, (B, H, W, C)."""
-        if self.grad_checkpointing and self.training:
-            x = checkpoint_seq(self.blocks, x)
-        else:
-            x = self.blocks(x)
-        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to (B, H / 2, W / 2, 2 C), or to its own shape in the last stage."""
-        out: Tensor = self.downsample(self.attend(x))
+        out: Tensor = self.downsample(self.blocks(x))
         return out
 
 
@@ -113,21 +135,16 @@ class CrossFormer(nn.Module):
 
     Parameters
     ----------
-    embed_dim
-        Width of the first stage; doubled by each of the following three.
-    depths, num_heads
-        Blocks and attention heads of each stage.
+    sizes
+        Width, blocks and heads of the stages.
     num_classes
         Width of the head; 0 for none (the result is then the pooled features).
     in_chans
         Channels of the images.
     global_pool
         ``"avg"``, or ``""`` to keep the grid of tokens.
-    drop_rate, proj_drop_rate, attn_drop_rate, drop_path_rate
-        Dropout before the head, behind projections and MLPs, of attention; stochastic depth,
-        rising linearly over the blocks.
-    img_size
-        Accepted as by timm's windowed networks, and of no effect: images of every size are taken.
+    drop_rate, drop_path_rate
+        Dropout before the head; stochastic depth, rising linearly over the blocks.
 
     Raises
     ------
@@ -137,32 +154,25 @@ class CrossFormer(nn.Module):
 
     def __init__(
         self,
+        sizes: StageSizes,
         *,
-        embed_dim: int = 96,
-        depths: Sequence[int] = (2, 2, 6, 2),
-        num_heads: Sequence[int] = (3, 6, 12, 24),
         num_classes: int = 1000,
         in_chans: int = 3,
         global_pool: str = "avg",
         drop_rate: float = 0.0,
-        proj_drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.2,
-        img_size: int | tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        widths = [embed_dim * 2**i for i in range(len(depths))]
+        widths = [sizes.embed_dim * 2**i for i in range(len(sizes.depths))]
         self.output_fmt = "NHWC"
         self.num_features = self.head_hidden_size = widths[-1]
         self.feature_info = [
             {"num_chs": width, "reduction": 4 * 2**i, "module": f"layers.{i}.blocks"}
             for i, width in enumerate(widths)
         ]
-        self.patch_embed = CrossScaleEmbedding(in_chans, embed_dim)
-        drops = {"proj_drop": proj_drop_rate, "attn_drop": attn_drop_rate}
-        stages = _build_stages(widths, depths, num_heads, drop_path_rate, **drops)
-        self.layers = nn.Sequential(*stages)
-        self.norm: nn.Module = nn.LayerNorm(widths[-1])
+        self.patch_embed = CrossScaleEmbedding(in_chans, sizes.embed_dim)
+        self.layers = nn.Sequential(*_stages(widths, sizes, drop_path_rate))
+        self.norm = nn.LayerNorm(widths[-1])
         self.head_drop = nn.Dropout(drop_rate)
         self.reset_classifier(num_classes, global_pool)
         self.apply(_initialise)
@@ -170,16 +180,17 @@ class CrossFormer(nn.Module):
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Replace the head by a new one for `num_classes` (0: none), with the network's type."""
         if global_pool is not None:
-            _check_pooling(global_pool)
+            if global_pool not in POOLINGS:
+                raise BadArgument(
+                    f"expected global_pool 'avg', or '' for the grid of tokens, found "
+                    f"{global_pool!r}; pool the tokens of forward_features for another one"
+                )
             self.global_pool = global_pool
         self.num_classes = num_classes
         like = next(self.parameters())
         head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
         _initialise(head)
         self.head = head.to(like.device, like.dtype)
-
-    def _stages(self) -> list[CrossFormerStage]:
-        return cast(list[CrossFormerStage], list(self.layers))
 
     def get_classifier(self) -> nn.Module:
         """Return the head."""
@@ -192,18 +203,13 @@ class CrossFormer(nn.Module):
         """
         return set()
 
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Trade time for memory in training: recompute the blocks in the backward pass."""
-        for stage in self._stages():
-            stage.grad_checkpointing = enable
-
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Return the patterns by which timm orders parameters from stem to head (layer decay)."""
         if coarse:
             return {"stem": r"^patch_embed", "blocks": [(r"^layers\.(\d+)", None)]}
         merge_after_blocks = (r"^layers\.(\d+)\.downsample", (9999,))
         blocks = [(r"^layers\.(\d+)\.blocks\.(\d+)", None), merge_after_blocks]
-        norm_with_last_block = (r"^norm", MATCH_PREV_GROUP)
+        norm_with_last_block = (r"^norm", WITH_PREVIOUS_GROUP)
         return {"stem": r"^patch_embed", "blocks": [*blocks, norm_with_last_block]}
 
     def forward_features(self, images: Tensor) -> Tensor:
@@ -222,81 +228,20 @@ class CrossFormer(nn.Module):
         """Logits (B, num_classes)."""
         return self.forward_head(self.forward_features(images))
 
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: str = "NCHW",
-        intermediates_only: bool = False,
-    ) -> Any:
-        """Return the outputs of the stages' blocks, before their merge, for timm's getter."""
-        taken, last = feature_take_indices(len(self.layers), indices)
-        final = len(self.feature_info) - 1
-        taps = []
-        x = self.patch_embed(x)
-        for i, stage in enumerate(self._stages()[: last + 1 if stop_early else None]):
-            x = stage.attend(x)
-            if i in taken:
-                tap = self.norm(x) if norm and i == final else x
-                taps.append(tap.permute(0, 3, 1, 2).contiguous() if output_fmt == "NCHW" else tap)
-            x = stage.downsample(x)
-        if intermediates_only:
-            return taps
-        return (self.norm(x) if i == final else x), taps
 
-    def prune_intermediate_layers(
-        self,
-        indices: int | Sequence[int] = 1,
-        prune_norm: bool = False,
-        prune_head: bool = True,
-    ) -> list[int]:
-        """Drop what the wanted taps do not need; returns their stages."""
-        taken, last = feature_take_indices(len(self.layers), indices)
-        is_cut = last < len(self.layers) - 1
-        self.layers = self.layers[: last + 1]
-        self._stages()[-1].downsample = nn.Identity()
-        if prune_norm or is_cut:
-            self.norm = nn.Identity()
-        if is_cut:
-            self.num_features = self.head_hidden_size = self.feature_info[last]["num_chs"]
-        if prune_head or is_cut:
-            self.reset_classifier(0, "")
-        return list(taken)
-
-
-def _build_stages(
-    widths: Sequence[int],
-    depths: Sequence[int],
-    heads: Sequence[int],
-    drop_path_rate: float,
-    **drops: float,
+def _stages(
+    widths: Sequence[int], sizes: StageSizes, drop_path_rate: float
 ) -> list[CrossFormerStage]:
-    n_blocks = sum(depths)
+    n_blocks = sum(sizes.depths)
     rates = [drop_path_rate * j / max(n_blocks - 1, 1) for j in range(n_blocks)]
-    starts = [sum(depths[:i]) for i in range(len(depths))]
+    starts = [sum(sizes.depths[:i]) for i in range(len(sizes.depths))]
     return [
         CrossFormerStage(
-            width,
-            n_heads,
-            interval=interval,
-            drop_paths=rates[start : start + depth],
-            merges=i < len(depths) - 1,
-            **drops,
+            widths[i], sizes.num_heads[i], interval=INTERVALS[i],
+            drop_paths=rates[starts[i] : starts[i] + depth], merges=i < len(sizes.depths) - 1,
         )
-        for i, (width, n_heads, interval, start, depth) in enumerate(
-            zip(widths, heads, INTERVALS, starts, depths, strict=True)
-        )
-    ]
-
-
-def _check_pooling(global_pool: str) -> None:
-    if global_pool not in POOLINGS:
-        raise BadArgument(
-            f"expected global_pool 'avg', or '' for the grid of tokens, found {global_pool!r}; "
-            "pool the tokens of forward_features for another one"
-        )
+        for i, depth in enumerate(sizes.depths)
+    ]  # fmt: skip
 
 
 def _initialise(module: nn.Module) -> None:
@@ -331,37 +276,21 @@ def _cfg() -> dict[str, Any]:
 default_cfgs = generate_default_cfgs({variant: _cfg() for variant in VARIANTS})
 
 
-def _create(variant: str, pretrained: bool, **kwargs: Any) -> CrossFormer:
-    model: CrossFormer = build_model_with_cfg(
-        CrossFormer,
-        variant,
-        pretrained,
-        pretrained_filter_fn=checkpoint_filter_fn,
-        feature_cfg={"out_indices": (0, 1, 2, 3), "feature_cls": "getter"},
-        **{**VARIANTS[variant], **kwargs},
-    )
-    return model
+def _register(variant: str) -> None:
+    def create(pretrained: bool = False, **kwargs: Any) -> CrossFormer:
+        model: CrossFormer = build_model_with_cfg(
+            CrossFormer,
+            variant,
+            pretrained,
+            pretrained_filter_fn=checkpoint_filter_fn,
+            feature_cfg={"out_indices": (0, 1, 2, 3), "feature_cls": "hook"},
+            **{**VARIANTS[variant], **kwargs},
+        )
+        return model
+
+    create.__name__ = variant  # under which timm has it
+    register_model(create)
 
 
-@register_model
-def crossformer_tiny(pretrained: bool = False, **kwargs: Any) -> CrossFormer:
-    """CrossFormer-T: 27.8 M parameters."""
-    return _create("crossformer_tiny", pretrained, **kwargs)
-
-
-@register_model
-def crossformer_small(pretrained: bool = False, **kwargs: Any) -> CrossFormer:
-    """CrossFormer-S: 30.7 M parameters."""
-    return _create("crossformer_small", pretrained, **kwargs)
-
-
-@register_model
-def crossformer_base(pretrained: bool = False, **kwargs: Any) -> CrossFormer:
-    """CrossFormer-B: 52.0 M parameters."""
-    return _create("crossformer_base", pretrained, **kwargs)
-
-
-@register_model
-def crossformer_large(pretrained: bool = False, **kwargs: Any) -> CrossFormer:
-    """CrossFormer-L: 92.0 M parameters."""
-    return _create("crossformer_large", pretrained, **kwargs)
+for _variant in VARIANTS:
+    _register(_variant)

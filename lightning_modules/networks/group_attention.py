@@ -116,21 +116,15 @@ class GroupAttention(nn.Module):
     ----------
     dim, heads
         Width (a multiple of 16 and of `heads`) and number of attention heads.
-    proj_drop, attn_drop
-        Dropout of the result, and of the attention to each key.
     """
 
-    def __init__(
-        self, dim: int, heads: int, *, proj_drop: float = 0.0, attn_drop: float = 0.0
-    ) -> None:
+    def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.scale = (dim // heads) ** -0.5
         self.pos = DynamicPositionBias(dim // 16, heads)
         self.qkv = nn.Linear(dim, 3 * dim)
-        self.attn_drop = nn.Dropout(attn_drop)
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = nn.Dropout(proj_drop)
 
     def forward(self, groups: Tensor, size: int, mask: Tensor | None = None) -> Tensor:
         """Attend within each group; `groups` and result (B, n_groups, size^2, C)."""
@@ -140,8 +134,8 @@ class GroupAttention(nn.Module):
         scores = (q * self.scale) @ k.transpose(-2, -1) + self.pos(size)
         if mask is not None:
             scores = scores + mask  # float32 mask: half-precision scores are promoted
-        attended = self.attn_drop(scores.softmax(-1).to(v.dtype)) @ v
-        out: Tensor = self.proj_drop(self.proj(attended.transpose(2, 3).reshape(groups.shape)))
+        attended = scores.softmax(-1).to(v.dtype) @ v
+        out: Tensor = self.proj(attended.transpose(2, 3).reshape(groups.shape))
         return out
 
 
@@ -158,28 +152,18 @@ class CrossFormerBlock(nn.Module):
         1 for short-distance attention, the stage's interval for long-distance attention.
     drop_path
         Probability of skipping a branch in training.
-    proj_drop, attn_drop
-        Dropout behind the projection and in the MLP, and of attention.
     """
 
     def __init__(
-        self,
-        dim: int,
-        heads: int,
-        *,
-        group_size: int,
-        interval: int,
-        drop_path: float,
-        proj_drop: float = 0.0,
-        attn_drop: float = 0.0,
+        self, dim: int, heads: int, *, group_size: int, interval: int, drop_path: float
     ) -> None:
         super().__init__()
         self.group_size = group_size
         self.interval = interval
         self.norm1 = nn.LayerNorm(dim)
-        self.attn = GroupAttention(dim, heads, proj_drop=proj_drop, attn_drop=attn_drop)
+        self.attn = GroupAttention(dim, heads)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, 4 * dim, drop=proj_drop)
+        self.mlp = Mlp(dim, 4 * dim)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:

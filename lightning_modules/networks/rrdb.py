@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from her2.core.errors import BadConfig
-from lightning_modules.rescaling import FACTOR, back_projected, enlarged_bicubic
+from lightning_modules.super_resolution.rescaling import FACTOR, back_projected, enlarged_bicubic
 
 SLOPE = 0.2
 RESIDUAL = 0.2  # share of a block's output that is added to its input
@@ -77,7 +77,7 @@ class RRDBGenerator(nn.Module):
     Raises
     ------
     BadConfig
-        A size that is none.
+        If a size is out of range.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Discriminator that says of every pixel whether it belongs to a real image.
+"""Discriminator that classifies every pixel as real or generated.
 
 References
 ----------
@@ -20,10 +20,15 @@ SLOPE = 0.2
 N_LEVELS = 3  # the sides of an image must be multiples of 2 ** N_LEVELS
 
 
-class Judged(NamedTuple):
-    """What the discriminator says of images.
+class DiscriminatorOutput(NamedTuple):
+    """Output of the discriminator.
 
-    logits: (B, 1, H, W), above 0 where a pixel looks real; features: of every layer on the way.
+    Attributes
+    ----------
+    logits
+        (B, 1, H, W), above 0 where a pixel looks real.
+    features
+        Of every layer.
     """
 
     logits: Tensor
@@ -60,7 +65,7 @@ class UNetDiscriminator(nn.Module):
         self.after = spectral_norm(nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False))
         self.last = nn.Conv2d(n_channels, 1, 3, padding=1)
 
-    def forward(self, images: Tensor) -> Judged:
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
         """Judge images (B, 1, H, W), sides multiples of 8."""
         levels = [_bent(self.first(images))]
         for conv in self.down:
@@ -72,7 +77,7 @@ class UNetDiscriminator(nn.Module):
             current = _bent(conv(larger)) + levels.pop()
             features.append(current)
         current = _bent(self.after(current))
-        return Judged(self.last(current), tuple(features))
+        return DiscriminatorOutput(self.last(current), tuple(features))
 
 
 def _bent(values: Tensor) -> Tensor:

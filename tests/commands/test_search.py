@@ -113,6 +113,7 @@ def test_the_winner_is_judged_once_and_says_where_it_comes_from(search, split_co
     assert summary["winner"]["folder"] == str(winner)
     results = json.loads((winner / "results.json").read_text())
     assert any("best of 3 trials" in note for note in results["notes"])
+    assert summary["n_constant"] == 0
     test = summary["winner"]["arms"]["radiomics"]["test"]
     assert test[0] == results["arms"]["radiomics"]["roles"]["test"]["auc"]
     made = (winner / "results.json").stat().st_mtime_ns
@@ -121,6 +122,20 @@ def test_the_winner_is_judged_once_and_says_where_it_comes_from(search, split_co
     assert again.status == 0, again.err
     assert (winner / "results.json").stat().st_mtime_ns == made
     assert same == summary
+
+
+def test_the_summary_says_how_many_models_predict_the_same_for_everybody(
+    search, split_cohort, tmp_path
+):
+    _, summary = search(
+        split_cohort(), tmp_path, "hydra.sweeper.n_trials=1",
+        "hydra.sweeper.evaluate_winner=false", "classifier=lightgbm",
+        "classifier.lightgbm.fixed.min_child_samples=choice(100)",
+        "hydra.sweeper.space=lightgbm",
+    )  # fmt: skip
+    assert summary["n_constant"] == 1
+    note = (tmp_path / "run" / "summary.md").read_text()
+    assert "AUC of .5 in every fold: 1 trials" in note
 
 
 def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
@@ -258,17 +273,17 @@ def test_too_many_failures_end_with_status_1(search, split_cohort, tmp_path):
 def test_networks_are_searched_without_a_look_at_test_images(
     undrawn_command, image_cohort, feature_cache, tiny, tmp_path
 ):
-    from lightning_modules import cohort_embedding
+    from lightning_modules import crops
 
     seen = []
-    load = cohort_embedding.load_lesion
+    load = crops.load_lesion
 
     def watched(lesion):
         seen.append(lesion.key)
         return load(lesion)
 
     with (
-        mock.patch.object(cohort_embedding, "load_lesion", watched),
+        mock.patch.object(crops, "load_lesion", watched),
         mock.patch("her2.search.search_page.search_figures", return_value={}),
     ):
         done = undrawn_command(

@@ -8,6 +8,7 @@ import types
 import pytest
 import timm
 import torch
+from backbone_settings import backbone
 
 from her2.core.errors import BadConfig, MissingInput
 from lightning_modules.backbones import build_backbone
@@ -64,7 +65,7 @@ def test_the_converted_weights_are_those_of_the_network(official, network, tmp_p
     target = tmp_path / "tiny.safetensors"
     assert convert(official, target) == "crossformer_tiny"
     assert not (tmp_path / "sprung").exists()
-    built = build_backbone("crossformer_tiny", weights=str(target), num_classes=0)
+    built = build_backbone(backbone("crossformer_tiny", str(target)), num_classes=0)
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         expected = network.eval().forward_head(network.forward_features(images), pre_logits=True)

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ import huggingface_hub
 import pytest
 import timm
 import torch
+from backbone_settings import backbone
 from hub_server import STORAGE, hub_server
 from safetensors.torch import load, save
 
@@ -22,6 +22,14 @@ from lightning_modules.weights import WAYS_OUT, resolve_weights
 
 NAME, REPOSITORY = "test_resnet", "timm/test_resnet.r160_in1k"
 RESOLVE = f"from lightning_modules.weights import *; print(resolve_weights({NAME!r}, 'imagenet'))"
+RESOLVE_TOGETHER = f"""
+import os, sys
+from lightning_modules.weights import resolve_weights
+child = os.fork()
+print(resolve_weights({NAME!r}, "imagenet"), flush=True)
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
 def weights_of(name: str) -> bytes:
@@ -72,7 +80,7 @@ def refused(caught) -> str:
 
 def test_the_network_is_that_of_the_served_weights(serving, served) -> None:
     with serving() as hub:
-        built = build_backbone(NAME, weights="imagenet", num_classes=1)
+        built = build_backbone(backbone(NAME, "imagenet"), num_classes=1)
     assert hub.asked.count(f"GET {STORAGE}") == 1
     reference = timm.create_model(NAME).eval()
     reference.load_state_dict(load(served))
@@ -88,8 +96,8 @@ def test_the_network_is_that_of_the_served_weights(serving, served) -> None:
 
 def test_one_channel_is_made_of_the_three_of_the_served_weights(serving) -> None:
     with serving():
-        grey = build_backbone(NAME, weights="imagenet", in_chans=1)
-        colour = build_backbone(NAME, weights="imagenet")
+        grey = build_backbone(backbone(NAME, "imagenet", in_chans=1))
+        colour = build_backbone(backbone(NAME, "imagenet"))
     image = torch.randn(1, 1, 64, 64)
     with torch.inference_mode():
         expected = colour.network(image.expand(1, 3, 64, 64))
@@ -108,21 +116,16 @@ def test_the_second_time_no_server_is_asked_and_none_is_needed(serving) -> None:
         assert resolve_weights(NAME, "imagenet") == first
         assert len(hub.asked) == n_asked
     assert resolve_weights(NAME, "imagenet") == first
-    build_backbone(NAME, weights="imagenet")
+    build_backbone(backbone(NAME, "imagenet"))
 
 
 def test_processes_that_begin_together_download_once(tmp_path, served) -> None:
     with hub_server(REPOSITORY, served, "slow") as hub:
         environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}
-
-        def resolve(_: int) -> subprocess.CompletedProcess[str]:
-            command = [sys.executable, "-c", RESOLVE]
-            return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-        with ThreadPoolExecutor() as pool:
-            ended = list(pool.map(resolve, range(2)))
-    assert [one.returncode for one in ended] == [0, 0], ended
-    assert all(hub.sha256 in one.stdout for one in ended)
+        command = [sys.executable, "-c", RESOLVE_TOGETHER]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended
+    assert ended.stdout.count(hub.sha256) == 2
     assert hub.asked.count(f"GET {STORAGE}") == 1
 
 
@@ -161,7 +164,7 @@ def test_without_server_or_cache_the_command_ends_with_one_sentence(
 def test_a_fault_of_the_hub_is_one_sentence(serving, monkeypatch, fault, found) -> None:
     monkeypatch.setattr("lightning_modules.weights.HUB_TIMEOUT_S", 0.2)
     with serving(fault), pytest.raises(MissingWeights) as caught:
-        build_backbone(NAME, weights="imagenet")
+        build_backbone(backbone(NAME, "imagenet"))
     assert found in refused(caught)
 
 
@@ -169,7 +172,7 @@ def test_an_address_without_its_protocol_is_one_sentence(serving, monkeypatch) -
     template = "hub.invalid/{repo_id}/resolve/{revision}/{filename}"
     with serving(), pytest.raises(MissingWeights) as caught:
         monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        build_backbone(NAME, weights="imagenet")
+        build_backbone(backbone(NAME, "imagenet"))
     assert "protocol" in refused(caught)
 
 
@@ -186,18 +189,18 @@ def test_a_fault_of_the_chunked_storage_is_one_sentence(tmp_path, served) -> Non
 
 def test_other_bytes_than_announced_are_refused_until_they_are_deleted(serving) -> None:
     with serving("changed"), pytest.raises(MissingWeights, match="found other bytes") as caught:
-        build_backbone(NAME, weights="imagenet")
+        build_backbone(backbone(NAME, "imagenet"))
     with serving() as hub:
         with pytest.raises(MissingWeights, match="delete that file"):  # cached, still wrong
-            build_backbone(NAME, weights="imagenet")
+            build_backbone(backbone(NAME, "imagenet"))
         (damaged,) = Path(huggingface_hub.constants.HF_HUB_CACHE).glob("*/blobs/*")
         assert str(damaged) in str(caught.value)
         damaged.unlink()
-        assert build_backbone(NAME, weights="imagenet").weights.sha256 == hub.sha256
+        assert build_backbone(backbone(NAME, "imagenet")).weights.sha256 == hub.sha256
 
 
 def test_weights_of_another_network_are_refused(serving) -> None:
     with serving(content=weights_of("test_vit")), pytest.raises(BadConfig) as caught:
-        build_backbone(NAME, weights="imagenet")
+        build_backbone(backbone(NAME, "imagenet"))
     assert f"must be those of {NAME}" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -75,6 +75,14 @@ def control():
     return material()
 
 
+@pytest.fixture(scope="module")
+def narrow(control):
+    """The same control with fewer columns, for what does not need many."""
+    clinical, radiomics = control.arms
+    few = replace(radiomics, features=radiomics.features.iloc[:, :30])
+    return replace(control, arms=(clinical, few))
+
+
 def with_shuffles(n):
     return replace(SETTINGS, evaluation=replace(SETTINGS.evaluation, n_shuffles=n))
 
@@ -144,18 +152,21 @@ def test_an_honest_protocol_passes_every_check(control):
     ("protocol", "checks"),
     [
         (selected_before_split(honest), ["Leak in shuffled", "Leak in noise", "Poison"]),
-        (scaled_by_all, ["Poison"]),
         (judged_in_sample, ["Leak in shuffled", "Leak in noise"]),
         (centred_together, ["Leak between held-out rows"]),
         (reads_held_out_outcomes, ["Leak in shuffled outcomes, held out"]),
-        (blind, ["Power"]),
     ],
-    ids=["selection", "scaling", "in-sample", "batch", "outcomes", "blind"],
+    ids=["selection", "in-sample", "batch", "outcomes"],
 )
 def test_a_protocol_that_leaks_fails_the_check_for_its_leak(control, protocol, checks):
     text = failed(protocol, control)
     for check in checks:
         assert check in text
+
+
+@pytest.mark.parametrize(("protocol", "check"), [(scaled_by_all, "Poison"), (blind, "Power")])
+def test_scaling_by_all_rows_and_blindness_are_noticed(narrow, protocol, check):
+    assert check in failed(protocol, narrow)
 
 
 def test_select_then_split_finds_much_in_noise_and_split_then_select_nothing(control):
@@ -170,9 +181,9 @@ def test_select_then_split_finds_much_in_noise_and_split_then_select_nothing(con
     assert leaking > 0.75
 
 
-def test_results_do_not_depend_on_workers(control):
+def test_results_do_not_depend_on_workers(narrow):
     plan = [(PROTOCOL, shuffled, 0), (PROTOCOL, noise, 1)]
-    one, two = (run_controls(plan, control, n_workers=n) for n in (1, 2))
+    one, two = (run_controls(plan, narrow, n_workers=n) for n in (1, 2))
     for a, b in zip(one, two, strict=True):
         assert max(changed_predictions(a, b).values()) == 0
         assert a.training.y_true.tolist() == b.training.y_true.tolist()

@@ -37,7 +37,7 @@ from her2.pipeline.enhancement_figures import quarter, restored
 from her2.pipeline.run import open_run
 from her2.stats import icc, repeated_delong_test
 from her2.tracking import open_run_id
-from lightning_modules.generator_files import load_generator
+from lightning_modules.super_resolution.generator_files import load_generator
 
 GENERATOR = (
     "enhance=srgan_small", "enhance.max_steps_pixel=3", "enhance.max_steps_adversarial=2",
@@ -188,7 +188,8 @@ def test_a_file_does_the_same_again_where_it_has_seen_nobody(fitted, image_cohor
 
 def test_a_second_run_takes_the_generator_from_the_cache(fitted, image_cohort, tmp_path):
     _, _, made, cache = fitted
-    with mock.patch("lightning_modules.generator_fitting.fit_generator", side_effect=Fitted):
+    fit = "lightning_modules.super_resolution.generator_fitting.fit_generator"
+    with mock.patch(fit, side_effect=Fitted):
         _, again = enhance(opened(image_cohort, tmp_path), cache)
         assert again.summary == made.summary and len(again.history) == 3
         with pytest.raises(Fitted):

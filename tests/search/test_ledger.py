@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from her2.search.ledger import LEASE, Ledger, is_dead, new_owner, open_trial, point_of
+from her2.search.ledger import LEASE, Ledger, is_dead, new_owner, point_of
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def ledger(study, storage):
 
 def begin(book: Ledger, x: float | None = None) -> int:
     number = book.create(None if x is None else {"x": x})
-    open_trial(book.study, book.storage, number).suggest_float("x", 0, 1)
+    book.trial(number).suggest_float("x", 0, 1)
     return number
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from her2.core.places import config_folder
 from her2.core.settings.composition import register_defaults, settings_of
 from her2.models.classifiers import candidates, check_candidates
-from her2.search.hydra_jobs import HydraJobs
+from her2.search.hydra_jobs import HydraJobs, with_values
 from her2.search.search_settings import SearchSettings
 from her2.search.space import SPACES, known_spaces, read_space
 
@@ -117,6 +118,11 @@ def test_what_is_composed_once_is_what_hydra_composes():
     quick = found.loader.load_sweep_config(found.config, overrides)
     slow = found.loader.inner.load_sweep_config(found.config, overrides)
     assert without_hydra(quick) == without_hydra(slow)
+    shared, own = found.loader.shared(found.config, overrides)
+    before = shared.copy()
+    keys = [key for key in shared if key != "hydra"]
+    assert with_values(OmegaConf.masked_copy(shared, keys), own) == quick
+    assert shared == before  # it is that of the next trial as well
 
 
 def test_spaces_are_read_by_the_names_of_their_files():

@@ -1,18 +1,22 @@
 """A fine-tuning that takes a second: bright squares are positive, which any network learns."""
 
+import tempfile
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from her2.core.settings import BackboneSettings, TrainerSettings
-from lightning_modules.training import FineTuned, out_of_fold_training
+from lightning_modules.fine_tuning.cross_fitting import FineTuned, out_of_fold_training
+from lightning_modules.fine_tuning.jobs import TrainingTask
 
 N_TRAIN, N_TEST = 24, 8
 TRAIN, TEST = np.arange(N_TRAIN), np.arange(N_TRAIN, N_TRAIN + N_TEST)
 FOLDS = np.arange(N_TRAIN) // 2 % 2
 BACKBONE = {field.name for field in fields(BackboneSettings)}
 TRAINER = {field.name for field in fields(TrainerSettings)}
+TASK = {field.name for field in fields(TrainingTask)}
 FIELDS = ("out_of_fold", "in_sample", "held_out")
 
 
@@ -37,13 +41,16 @@ def tuned(
     """Train with some settings of the backbone, the trainer or the call changed."""
     network = {"name": "test_resnet", "weights": "none", "image_size": 32}
     settings = {
-        "max_epochs": 6, "batch_size": 8, "learning_rate": 3e-3, "accelerator": "cpu", "ema": 0.0,
+        "max_epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "accelerator": "cpu", "ema": 0.0,
     }  # fmt: skip
-    call: dict[str, Any] = {"seed": 0}
+    given: dict[str, Any] = {"seed": 0, "groups": np.arange(len(crops))}
+    call: dict[str, Any] = {}
     for key, value in changes.items():
-        home = network if key in BACKBONE else settings if key in TRAINER else call
-        home[key] = value
-    return out_of_fold_training(
-        crops, y_true, folds, train, test, backbone=BackboneSettings(**network),
-        trainer=TrainerSettings(**settings), **call,
-    )  # fmt: skip
+        homes = ((BACKBONE, network), (TRAINER, settings), (TASK, given))
+        next((home for names, home in homes if key in names), call)[key] = value
+    with tempfile.TemporaryDirectory() as temporary:
+        task = TrainingTask(
+            crops, y_true, backbone=BackboneSettings(**network),
+            trainer=TrainerSettings(**settings), **{"folder": Path(temporary), **given},
+        )  # fmt: skip
+        return out_of_fold_training(task, folds, train, test, **call)

@@ -14,8 +14,8 @@ from pathlib import Path
 import yaml
 from small_training import cohort, tuned
 
-from lightning_modules.jobs import Record
-from lightning_modules.training import FineTuned
+from lightning_modules.fine_tuning.cross_fitting import FineTuned
+from lightning_modules.fine_tuning.jobs import Record
 
 
 def pause(losses: object, epoch: int) -> None:

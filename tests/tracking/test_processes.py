@@ -93,3 +93,18 @@ def test_who_goes_on_with_a_dead_run_runs_again(new_store, tmp_path, gone):
     assert status_of(uri, live.run_id) == ("KILLED", "killed")
     assert opened(tmp_path, uri).run_id == live.run_id
     assert status_of(uri, live.run_id) == ("RUNNING", "running")
+
+
+def test_without_proc_the_dead_are_known_as_well(monkeypatch, tmp_path):
+    from her2.tracking import processes
+
+    monkeypatch.setattr(processes, "_LINUX", tmp_path / "none")
+    monkeypatch.setattr(processes, "_space", lambda: "")
+    own = process_tags()
+    assert not is_dead(own)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    theirs = {**own, PROCESS: _of(child.pid)}
+    assert is_alive(theirs)
+    child.communicate(b"\n")
+    assert is_dead(theirs)
+    assert not is_alive(theirs)

@@ -56,7 +56,7 @@ class CohortSettings:
     )
     n_patients: int = setting(210, ge=2, description="size of a simulated cohort")
     seed: int = setting(0, ge=0, description="random numbers of a simulated cohort")
-    image_shape: list[int] = setting(
+    image_shape: list[Annotated[int, Field(ge=128)]] = setting(
         [400, 500], min_length=2, max_length=2,
         description="height and width of simulated images in pixels",
     )  # fmt: skip
