@@ -48,6 +48,7 @@ from her2.pipeline.leakage_checks import (
     rearranged_row,
     stacking_row,
 )
+from her2.pipeline.load_cohort import warn
 from her2.pipeline.run import OpenRun, open_run
 from her2.report import guard, write_page, write_tables
 from her2.selection import TTestFilter, paper_chain
@@ -230,10 +231,7 @@ def _say(run: OpenRun, table: pd.DataFrame) -> int:
     ]
     lines.append(f"audit: {run.folder.file('audit.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
-    doubts = [*([run.warning] if run.warning else []), *audit_notes(table)]
-    for sentence in doubts:
-        sys.stderr.write(f"her2: {sentence}\n")
-    return 1 if doubts else 0
+    return warn(run.warning, *audit_notes(table))
 
 
 def _word(passed: object) -> str:

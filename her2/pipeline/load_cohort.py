@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,6 +136,14 @@ def attention(cohort: Cohort, max_quarantine: float) -> str | None:
         f"{lost} of {lost + len(cohort.lesions)} eligible lesions were left out ({named}); see "
         f"quarantine.csv, repair them, or accept the loss with cohort.max_quarantine={enough:.2f}"
     )
+
+
+def warn(*sentences: str | None) -> int:
+    """Print sentences to stderr; return the exit status, 1 if there is any."""
+    said = [sentence for sentence in sentences if sentence]
+    for sentence in said:
+        sys.stderr.write(f"her2: {sentence}\n")
+    return 1 if said else 0
 
 
 def frozen_split(run: RunFolder, cohort: Cohort, settings: StudySettings) -> Split:

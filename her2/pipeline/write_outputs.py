@@ -29,6 +29,7 @@ from her2.pipeline.evaluate import Outcome, judge, results_document, subgroup_ta
 from her2.pipeline.figures import Material, all_comparisons, figures
 from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
 from her2.pipeline.leakage_checks import audit_notes, audit_table
+from her2.pipeline.load_cohort import warn
 from her2.pipeline.patient_tables import PatientTables, patient_tables, write_adjudication
 from her2.pipeline.resampling_checks import (
     importance_tables,
@@ -352,8 +353,7 @@ def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str
         lines.append(f"{ARM_TITLES[arm]:<24} {cells[0]:<26} {cells[1]}")
     lines.append(f"report: {run.folder.file('report.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
-    for sentence in [*([run.warning] if run.warning else []), *doubts]:
-        sys.stderr.write(f"her2: {sentence}\n")
+    warn(run.warning, *doubts)
 
 
 def _interval(p: Mapping[str, Any] | None) -> str:
