@@ -99,7 +99,7 @@ def study_material(run: OpenRun, arms: Sequence[Arm]) -> Control:
 def protocol_checks(
     protocol: Protocol, study: Control, *, settings: StudySettings, n_workers: int = 1
 ) -> Checks:
-    """Return what the protocol makes of every control, as rows of the audit.
+    """Return the results of the protocol on every control, as rows of the audit.
 
     Two controls leak on purpose, so that their checks must flag them: one selects features before
     the split, the other fuses in-sample signatures of the members of the combined arm.

@@ -1,4 +1,4 @@
-"""Read and verify a cohort, print what would be studied; nothing is fitted."""
+"""Read and verify a cohort and print its lesions and problems; nothing is fitted."""
 
 from __future__ import annotations
 

@@ -23,9 +23,7 @@ def features(settings: StudySettings, run_dir: Path) -> int:
     if not all(lesion.image and lesion.masks for lesion in patients.lesions):
         raise BadCohort(NEEDS_IMAGES)
     patients = enhanced_cohort(patients, settings)
-    record_cohort(
-        run, patients
-    )  # before the long step, and again after it
+    record_cohort(run, patients)  # before the long step, and again after it
     table = radiomic_features(patients, settings)
     patients = cohort_with(patients, table.problems)
     record_cohort(run, patients)

@@ -1,4 +1,4 @@
-"""One backbone, fine-tuned: a network a fold for out-of-fold signatures, one for the test role."""
+"""One backbone, fine-tuned: a network for each fold, and one for the test role."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEDGER = "cost.json"  # in the run folder
 CLEAR = Path("/proc/self/clear_refs")
-FORGET_PEAK = "5"  # what makes Linux forget a process's largest size, see proc(5)
+FORGET_PEAK = "5"  # resets the peak size of a process, see proc(5)
 MB = 1024**2
 
 

@@ -274,7 +274,7 @@ def _feature_rows(
 def _restored_lesion(
     lesion: Lesion, method: str, enlarge: Enlarge, made: Enhancement, cache: str | None
 ) -> Lesion:
-    """Return a lesion whose grey levels were made of its own quarter, at its own size."""
+    """Return a lesion whose image was reduced to a quarter and enlarged again."""
     pixels = load_lesion(lesion).pixels
     source = made.enlarger.key if made.enlarger and method == made.method else method
     key = content_key([pixels, "restored", method, source, enlarging_version()])
@@ -318,7 +318,7 @@ def _share_rows(
 
 
 def _drawn_lesions(patients: Sequence[str], seed: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the lesions of patients who are drawn with replacement; nothing of one patient."""
+    """Yield the lesions of patients drawn with replacement; nothing for a single patient."""
     of = patient_bootstrap.patients(np.zeros(len(patients), dtype=bool), patients)
     if of.n < 2:
         return
@@ -363,7 +363,7 @@ def _row(
 
 
 def _doubts(evidence: pd.DataFrame, method: str) -> list[str]:
-    """Return what a reader must know where super-resolution is no better than bicubic."""
+    """Return notes of the report where super-resolution is no better than bicubic."""
     poor = [
         measure.upper()
         for measure in ("psnr", "ssim")

@@ -45,7 +45,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Material:
-    """What the figures of a run show.
+    """Inputs of the figures of a run.
 
     Attributes
     ----------

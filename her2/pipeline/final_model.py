@@ -112,7 +112,7 @@ def optimism_table(last_step: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame
 def sample_size_table(
     arms: Sequence[Arm], training: TrainingSet, results: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Return what each arm would need and has, by the criteria of Riley et al. (`SIZE_COLUMNS`).
+    """Return the sample size that each arm needs by Riley et al., and has (`SIZE_COLUMNS`).
 
     Candidates are all columns that an arm starts from, before any selection; the performance
     expected is the arm's own cross-validated AUC. n_supported is the number of predictors that

@@ -85,7 +85,7 @@ def fit_protocol(
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Fitted:
-    """Return what the study's protocol makes of some arms: fits, fusion, and all signatures."""
+    """Return some arms fitted by the study's protocol: fits, fusion, and all signatures."""
     evaluation = settings.evaluation
     fitted = fit_arms(
         arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring,
@@ -164,7 +164,7 @@ class FitRun(Protocol):
 
 
 def enhanced_fit(run: OpenRun, fit: FitRun, *, reads_features: bool = True) -> FittedRun:
-    """Return what was fitted on the run's images as `enhance` has them, with the evidence.
+    """Return the run fitted on images enhanced as the settings say, with the evidence.
 
     Native images, where they are compared, are fitted first, so that the run's own fit writes
     every file last.
@@ -174,7 +174,7 @@ def enhanced_fit(run: OpenRun, fit: FitRun, *, reads_features: bool = True) -> F
     run
         The run, with its images as they are.
     fit
-        What fits its arms.
+        Fits its arms.
     reads_features
         Whether radiomic features are read.
     """
@@ -211,7 +211,7 @@ def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:
 
 
 def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
-    """Return the grid search of every arm on all training rows: one row a candidate."""
+    """Return the grid search of every arm on all training rows: one row for each candidate."""
     frames = [arm.final.table.assign(arm=name) for name, arm in fitted.items()]
     if not frames:
         return pd.DataFrame(columns=list(MODEL_SELECTION_COLUMNS))
@@ -233,7 +233,7 @@ def save_models(
 
 
 def _inputs(arm: Arm, keys: Sequence[str]) -> dict[str, Any]:
-    """Return the columns that a pipeline takes, in order, and a row as no patient has it.
+    """Return the columns that a pipeline takes, in order, and an example row of no patient.
 
     The row holds the median, or the most frequent text, of the training rows.
     """

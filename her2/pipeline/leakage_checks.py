@@ -43,7 +43,7 @@ Row = tuple[str, str, str, bool | None]  # None: not checked, and `found` says w
 
 
 def audit_table(run: OpenRun, refits: Refits, arms: Sequence[Arm] = ()) -> pd.DataFrame:
-    """Return check, expected, found, passed: one row a check."""
+    """Return check, expected, found, passed: one row for each check."""
     rows = [*design_rows(run, arms), *_poison(refits), *_shuffled(run.training, refits)]
     return as_table(rows)
 

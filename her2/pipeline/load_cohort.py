@@ -124,7 +124,7 @@ def patient_flow(cohort: Cohort, split: Split | None = None) -> dict[str, object
 
 
 def attention(cohort: Cohort, max_quarantine: float) -> str | None:
-    """Return what the user must look at (exit status 1), or None."""
+    """Return a warning of too many quarantined lesions (exit status 1), or None."""
     lost = cohort.count("quarantined")
     share = lost / max(lost + len(cohort.lesions), 1)
     if share <= max_quarantine:

@@ -38,7 +38,7 @@ class PatientTables:
 
 
 def patient_tables(run: OpenRun, notes: list[str]) -> PatientTables:
-    """Return the tables of a run's patients; `notes` takes what is not estimable.
+    """Return the tables of a run's patients; `notes` gets what is not estimable.
 
     Odds ratios are of training patients, because only these may choose variables. Where patients
     are judged, the first lesion of each counts.

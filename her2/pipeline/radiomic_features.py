@@ -39,7 +39,7 @@ MIN_PAIRS = 10
 
 
 def recipe(settings: RadiomicsSettings) -> Recipe:
-    """Return what is measured on every lesion."""
+    """Return the recipe of the features of every lesion."""
     preset = read_parameter_file(settings.params) if settings.params else settings.preset
     return Recipe(preset, settings.region, ring=Length(settings.ring_mm, px=settings.ring_px))
 

@@ -1,4 +1,4 @@
-"""How well two readers agree: on the outline of each lesion, and on the features that follow."""
+"""Agreement of two readers: on the outline of each lesion, and on its features."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def feature_agreement(
 
 
 def _row(lesion: Lesion, role: Role | None) -> dict[str, object]:
-    """Return what is measured on one lesion; nothing where its second mask cannot be used."""
+    """Return the measures of one lesion; none where its second mask cannot be used."""
     known: dict[str, object] = {
         "patient_id": lesion.patient_id,
         "lesion_id": lesion.lesion_id,

@@ -1,4 +1,4 @@
-"""A trial of `her2 train`: networks of the folds among training patients, one after the other."""
+"""A trial of `her2 train`: the networks of the folds among training patients."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def conclude(found: FittedRun, notes: Sequence[str]) -> int:
     found
         The fitted run; its refits are made here.
     notes
-        What the report must say of the fit.
+        Notes of the report on the fit.
     """
     run, fitted = found.run, found.fitted
     said = [*(found.radiomic.notes if found.radiomic else ()), *notes]
@@ -138,7 +138,7 @@ def finished_before(run: OpenRun) -> int | None:
 
 
 def _write_pages(found: FittedRun, outcome: Outcome, results: dict[str, Any]) -> list[str]:
-    """Write tables, figures and report; return what makes the result doubtful."""
+    """Write tables, figures and report; return the checks that failed."""
     run, notes = found.run, results["notes"]
     patients = patient_tables(run, notes)
     nomogram = _nomogram(found, notes)
