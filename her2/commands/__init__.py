@@ -1,1 +1,1 @@
-"""What the commands do: one public function a file."""
+"""The commands: one public function in each file."""

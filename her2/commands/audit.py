@@ -1,10 +1,10 @@
-"""The audit of a study's protocol: what it makes of data whose truth is known."""
+"""The audit of a study's protocol: its results on data whose truth is known."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,9 @@ from her2.pipeline.leakage_checks import (
     Row,
     as_table,
     audit_notes,
+    control_row,
     copies,
     design_rows,
-)
-from her2.pipeline.protocol_checks import (
-    control_row,
     mean_areas,
     null_rows,
     poison_row,
@@ -50,22 +48,22 @@ from her2.pipeline.protocol_checks import (
     rearranged_row,
     stacking_row,
 )
+from her2.pipeline.load_cohort import warn
 from her2.pipeline.run import OpenRun, open_run
 from her2.report import guard, write_page, write_tables
 from her2.selection import TTestFilter, paper_chain
 
 N_CONTROL_FEATURES = 500  # of a cohort without features to select among
-Groups = Mapping[str, Sequence[ControlResult]]
 
 
 def audit(settings: StudySettings, run_dir: Path) -> int:
-    """Try the protocol, write what was found, and return the exit status (1: a check failed)."""
+    """Check the protocol, write the audit, and return the exit status (1: a check failed)."""
     check_study(settings)
     run = open_run("audit", settings.untracked(), run_dir)
     run, arms = study_arms(run)
     with run.watch.step("controls"):
         checks = protocol_checks(
-            StudyProtocol(settings), study_trial(run, arms, run.seed), settings=settings,
+            StudyProtocol(settings), study_material(run, arms), settings=settings,
             n_workers=run.n_workers,
         )  # fmt: skip
     table = as_table([*design_rows(run, arms), *checks.rows])
@@ -75,84 +73,88 @@ def audit(settings: StudySettings, run_dir: Path) -> int:
 
 @dataclass(frozen=True)
 class Checks:
-    """Rows of the audit, and the table of mean AUCs behind them."""
+    """Checks of a protocol under all controls.
+
+    Attributes
+    ----------
+    rows
+        Of the audit.
+    areas
+        The mean AUC of every arm under every control (`mean_areas`).
+    """
 
     rows: list[Row]
     areas: pd.DataFrame
 
 
-def study_trial(run: OpenRun, arms: Sequence[Arm], seed: int) -> Control:
+def study_material(run: OpenRun, arms: Sequence[Arm]) -> Control:
     """Return the study's own material: its arms, training rows and held-out rows."""
     position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
     rows = np.array([position[key] for key in run.held_out], dtype=np.int64)
     unit_of = split_groups(run.cohort.lesions)
     held_out = Rows(run.held_out, run.cohort.y_true[rows], unit_of[rows])
-    return Control(tuple(arms), run.training, held_out, seed)
+    return Control(tuple(arms), run.training, held_out, run.seed)
 
 
 def protocol_checks(
-    protocol: Protocol,
-    trial: Control,
-    *,
-    settings: StudySettings,
-    n_workers: int = 1,
+    protocol: Protocol, study: Control, *, settings: StudySettings, n_workers: int = 1
 ) -> Checks:
-    """Return what the protocol makes of every control, as rows of the audit.
+    """Return the results of the protocol on every control, as rows of the audit.
 
-    The second leaking control fuses in-sample signatures of the members of the combined arm.
+    Two controls leak on purpose, so that their checks must flag them: one selects features before
+    the split, the other fuses in-sample signatures of the members of the combined arm.
     """
-    control = _control_trial(trial)
-    done = _run(protocol, trial, control, settings, n_workers)
+    selecting = _selecting_arm(study)
+    done = _run(protocol, study, selecting, settings, n_workers)
     areas = {
-        name: mean_areas(name, judged, is_null=name not in _FOUND)
-        for name, judged in done.items()
-        if name not in _SINGLE
+        name: mean_areas(name, found, is_null=name not in _WITH_EFFECT)
+        for name, found in done.items()
+        if name not in _ONCE
     }
-    fused = [arm.name for arm in trial.arms if arm.name in settings.fusion.members]
+    n_features = selecting.arms[0].features.shape[1]
+    fused = [arm.name for arm in study.arms if arm.name in settings.fusion.members]
     rows = [
         *null_rows("shuffled outcomes", areas["shuffled"]),
         *null_rows("noise", areas["noise"]),
         *power_rows(areas["planted"]),
         poison_row(done["unchanged"][0], done["poisoned"][0]),
         rearranged_row(done["unchanged"][0], done["rearranged"][0]),
-        control_row(areas["control"], areas["control_leaks"], control.arms[0].features.shape[1]),
+        control_row(areas["control"], areas["control_leaks"], n_features),
         *([stacking_row(done["noise"], areas["noise"], fused)] if len(fused) > 1 else []),
     ]
     return Checks(rows, pd.concat(areas.values(), ignore_index=True))
 
 
-_SINGLE = ("unchanged", "poisoned", "rearranged")
-_FOUND = ("planted", "control_leaks")  # trials in which there is something to be found
+_ONCE: dict[str, Change] = {
+    "unchanged": unchanged, "poisoned": poisoned, "rearranged": rearranged,
+}  # fmt: skip
+_WITH_EFFECT = ("planted", "control_leaks")  # an AUC above .5 is right there
 
 
 def _run(
-    protocol: Protocol,
-    trial: Control,
-    control: Control,
-    settings: StudySettings,
-    workers: int,
+    protocol: Protocol, study: Control, selecting: Control, settings: StudySettings, workers: int
 ) -> dict[str, list[ControlResult]]:
-    """Return what came of each trial by its name."""
-    once: list[tuple[str, Change]] = [
-        ("unchanged", unchanged), ("poisoned", poisoned), ("rearranged", rearranged),
-    ]  # fmt: skip
-    plan = [(name, protocol, change, 0) for name, change in once]
-    plan += [("shuffled", protocol, shuffled, i) for i in range(settings.evaluation.n_shuffles)]
-    plan += [("noise", protocol, noise, i) for i in range(settings.controls.n_noise)]
-    plan += [("planted", protocol, planted, i) for i in range(settings.controls.n_planted)]
-    done: dict[str, list[ControlResult]] = {}
+    """Return the results of every control by its name."""
+    repeated: list[tuple[str, Change, int]] = [
+        ("shuffled", shuffled, settings.evaluation.n_shuffles),
+        ("noise", noise, settings.controls.n_noise),
+        ("planted", planted, settings.controls.n_planted),
+    ]
+    plan = [(name, protocol, change, 0) for name, change in _ONCE.items()]
+    plan += [(name, protocol, change, i) for name, change, n in repeated for i in range(n)]
     leaks = selected_before_split(protocol)
-    beside = [
+    of_selection = [
         (name, how, noise, i)
         for name, how in (("control", protocol), ("control_leaks", leaks))
         for i in range(settings.controls.n_leaking)
     ]
-    with progress("audit", len(plan) + len(beside), "trials") as advance:
-        for of, tasks, before in ((trial, plan, 0), (control, beside, len(plan))):
+    done: dict[str, list[ControlResult]] = {}
+    with progress("audit", len(plan) + len(of_selection), "controls") as advance:
+        for of, tasks, before in ((study, plan, 0), (selecting, of_selection, len(plan))):
             steps = [task[1:] for task in tasks]
             found = run_controls(steps, of, n_workers=workers, advance=_after(before, advance))
-            for task, judged in zip(tasks, found, strict=True):
-                done.setdefault(task[0], []).append(judged)
+            for task, result in zip(tasks, found, strict=True):
+                done.setdefault(task[0], []).append(result)
     return done
 
 
@@ -160,18 +162,18 @@ def _after(before: int, advance: Callable[[int], None]) -> Callable[[int], None]
     return lambda n: advance(before + n)
 
 
-def _control_trial(trial: Control) -> Control:
-    """Return the trial with one arm that selects among many columns: the study's, or a made one.
+def _selecting_arm(study: Control) -> Control:
+    """Return the control with one arm that selects among many columns: the study's, or a made one.
 
-    A cohort without such an arm still needs the control: it shows that the criterion can flag.
+    A cohort without such an arm needs this control too: it shows that the check can flag.
     """
-    for arm in trial.arms:
+    for arm in study.arms:
         if any(isinstance(step, TTestFilter) for _, step in arm.preparation.steps):
-            return Control((arm,), trial.training, trial.held_out, trial.seed)
-    keys = [*trial.training.keys, *trial.held_out.keys]
+            return replace(study, arms=(arm,), number=0)
+    keys = [*study.training.keys, *study.held_out.keys]
     empty = pd.DataFrame(np.zeros((len(keys), N_CONTROL_FEATURES)), index=keys)
-    made = Arm("control", empty, paper_chain(seed=trial.seed), trial.arms[0].points)
-    return Control((made,), trial.training, trial.held_out, trial.seed)
+    made = Arm("control", empty, paper_chain(seed=study.seed), study.arms[0].points)
+    return replace(study, arms=(made,), number=0)
 
 
 def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
@@ -222,17 +224,14 @@ def _named(run: OpenRun, found: Sequence[NearDuplicate]) -> str:
 
 
 def _say(run: OpenRun, table: pd.DataFrame) -> int:
-    """Print a line a check and where to look; return the exit status."""
+    """Print a line for each check and the path of the page; return the exit status."""
     lines = [
         f"{_word(row.passed):<8} {row.check}: {row.found} (expected {row.expected})"
         for row in table.itertuples()
     ]
     lines.append(f"audit: {run.folder.file('audit.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
-    doubts = [*([run.warning] if run.warning else []), *audit_notes(table)]
-    for sentence in doubts:
-        sys.stderr.write(f"her2: {sentence}\n")
-    return 1 if doubts else 0
+    return warn(run.warning, *audit_notes(table))
 
 
 def _word(passed: object) -> str:

@@ -1,4 +1,4 @@
-"""Read and verify a cohort, print what would be studied; nothing is fitted."""
+"""Read and verify a cohort and print its lesions and problems; nothing is fitted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from her2.cohort import CATALOGUE
 from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
 from her2.core.types import Cohort
-from her2.pipeline.load_cohort import attention, open_cohort, record_cohort
+from her2.pipeline.load_cohort import attention, open_cohort, record_cohort, warn
 
 
 def check(settings: StudySettings, run_dir: Path) -> int:
@@ -20,10 +20,7 @@ def check(settings: StudySettings, run_dir: Path) -> int:
     record_cohort(run, patients)
     sys.stdout.write("\n".join(_lines(patients)) + "\n")
     sys.stdout.write(f"details: {run.file('quarantine.csv')}\n")
-    warning = attention(patients, settings.cohort.max_quarantine)
-    if warning:
-        sys.stderr.write(f"her2: {warning}\n")
-    return 1 if warning else 0
+    return warn(attention(patients, settings.cohort.max_quarantine))
 
 
 def _lines(cohort: Cohort) -> list[str]:

@@ -10,9 +10,9 @@ from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
 from her2.pipeline.enhance import check_enhance, enhanced_cohort
 from her2.pipeline.evaluate import write_features, write_parquet
-from her2.pipeline.excluded_lesions import cohort_with
-from her2.pipeline.load_cohort import NEEDS_IMAGES, attention, open_cohort, record_cohort
+from her2.pipeline.load_cohort import NEEDS_IMAGES, attention, open_cohort, record_cohort, warn
 from her2.pipeline.radiomic_features import radiomic_features, robustness_of
+from her2.pipeline.run import cohort_with
 
 
 def features(settings: StudySettings, run_dir: Path) -> int:
@@ -23,7 +23,7 @@ def features(settings: StudySettings, run_dir: Path) -> int:
     if not all(lesion.image and lesion.masks for lesion in patients.lesions):
         raise BadCohort(NEEDS_IMAGES)
     patients = enhanced_cohort(patients, settings)
-    record_cohort(run, patients)  # before the long step; what it loses is recorded after it
+    record_cohort(run, patients)  # before the long step, and again after it
     table = radiomic_features(patients, settings)
     patients = cohort_with(patients, table.problems)
     record_cohort(run, patients)
@@ -34,7 +34,4 @@ def features(settings: StudySettings, run_dir: Path) -> int:
     write_features(path, patients, table.values)
     n_lesions, n_features = table.values.shape
     sys.stdout.write(f"{n_lesions} lesions x {n_features} features: {path}\n")
-    warning = attention(patients, settings.cohort.max_quarantine)
-    if warning:
-        sys.stderr.write(f"her2: {warning}\n")
-    return 1 if warning else 0
+    return warn(attention(patients, settings.cohort.max_quarantine))

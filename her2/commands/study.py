@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
-from her2.models.nested_cv import Arm, Signature
+from her2.models.nested_cv import Arm
 from her2.pipeline import arm_definitions
 from her2.pipeline.deep_features import DeepInputs, deep_inputs, frozen_features
 from her2.pipeline.enhance import check_enhance, enhanced_run
-from her2.pipeline.enhanced_and_native import enhanced_fit
 from her2.pipeline.fine_tuning import check_weights, settle_networks, tuned_signature
-from her2.pipeline.fit_arms import Fitted, fit_run
+from her2.pipeline.fit_arms import FittedRun, enhanced_fit, fit_run
 from her2.pipeline.grad_cam import Explanation, check_cam, explain_frozen, explain_tuned
 from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun, open_run
-from her2.pipeline.write_outputs import Fits, conclude
+from her2.pipeline.write_outputs import conclude
 
 DEEP = "deep_learning"
 NEEDS = {
@@ -37,14 +35,10 @@ def study(settings: StudySettings, run_dir: Path) -> int:
     check_cam(settings)
     if settings.enhance.method == "srgan":  # missing weights are refused before a long fit
         check_weights(settings.backbone)
-    run = open_run("study", settings, run_dir)
-    found, enhancement = enhanced_fit(run, fit_study)
-    fits = Fits(
-        found.signatures, found.arms, found.fitted, found.radiomic, enhancement,
-        explained=_explained(found) if settings.evaluation.grad_cam else None,
-        history=found.deep.history,
-    )  # fmt: skip
-    return conclude(found.run, fits, [*enhancement.notes, *found.deep.notes, *_absent(found)])
+    found = enhanced_fit(open_run("study", settings, run_dir), fit_study)
+    if settings.evaluation.grad_cam:
+        found = replace(found, explained=_explained(found))
+    return conclude(found, [*found.enhancement.notes, *found.deep.notes, *_absent(found)])
 
 
 def check_study(settings: StudySettings) -> None:
@@ -53,37 +47,7 @@ def check_study(settings: StudySettings) -> None:
     arm_definitions.check_grid(settings)
 
 
-@dataclass(frozen=True)
-class FittedStudy:
-    """A run without its excluded lesions, its features, and its fitted arms.
-
-    Attributes
-    ----------
-    run
-        The run.
-    radiomic
-        Its radiomic features, None where the cohort has none.
-    deep
-        What it has of its network.
-    arms
-        Definitions of the arms whose inputs the cohort has.
-    fitted
-        The fitted arms.
-    """
-
-    run: OpenRun
-    radiomic: RadiomicInputs | None
-    deep: DeepInputs
-    arms: list[Arm]
-    fitted: Fitted
-
-    @property
-    def signatures(self) -> Mapping[str, Signature]:
-        """Signatures by arm."""
-        return self.fitted.signatures
-
-
-def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedStudy:
+def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedRun:
     """Return the features and the fitted arms of a run's images as they are now.
 
     Parameters
@@ -99,10 +63,10 @@ def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedStudy:
     deep = deep_inputs(run, frozen, keeps=keeps)
     arms = _arms(run, radiomic, deep)
     fitted = fit_run(run, arms, run.settings.fusion.members)
+    signatures = fitted.signatures
     if deep.tuned is not None and not deep.by_fold:  # the network is an arm itself
-        own = {DEEP: tuned_signature(run, deep.tuned)}
-        fitted = replace(fitted, signatures=fitted.signatures | own)
-    return FittedStudy(run, radiomic, deep, arms, fitted)
+        signatures = signatures | {DEEP: tuned_signature(run, deep.tuned)}
+    return FittedRun(run, signatures, arms, fitted, radiomic, deep)
 
 
 def study_arms(run: OpenRun) -> tuple[OpenRun, list[Arm]]:
@@ -140,9 +104,9 @@ def _deep_arm(run: OpenRun, features: pd.DataFrame, deep: DeepInputs) -> Arm:
     return arm_definitions.deep_learning_arm(features.loc[left], backbone, deep.by_fold)
 
 
-def _explained(found: FittedStudy) -> Explanation | None:
+def _explained(found: FittedRun) -> Explanation | None:
     """Return the maps of the study's network, by whatever mode it is used."""
-    fitted = found.fitted.arms.get(DEEP)
+    fitted = found.fitted.arms.get(DEEP) if found.fitted else None
     if found.deep.tuned is None:
         return None if fitted is None else explain_frozen(found.run, fitted)
     made = explain_tuned(found.run, found.signatures[DEEP], fitted)
@@ -150,12 +114,12 @@ def _explained(found: FittedStudy) -> Explanation | None:
     return made
 
 
-def _absent(found: FittedStudy) -> list[str]:
-    """Return a note for every arm that the cohort does not allow."""
+def _absent(found: FittedRun) -> list[str]:
+    """Return a note for every arm whose inputs the cohort lacks."""
     notes = [
         f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in found.signatures
     ]
-    if found.fitted.combined is None:
+    if found.fitted is None or found.fitted.combined is None:
         members = found.run.settings.fusion.members
         missing = [member for member in members if member not in found.signatures]
         notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -27,15 +26,11 @@ def sync(settings: SyncSettings, run_dir: Path) -> int:
     for found in sync_runs(root, uri=tracking.uri, experiment=tracking.experiment):
         counts[found.outcome] += 1
         of_mlflow = f" ({found.run_id[:8]})" if found.run_id else ""
-        _say(f"{found.folder}: {LINES[found.outcome]}{of_mlflow}")
+        print(f"{found.folder}: {LINES[found.outcome]}{of_mlflow}", flush=True)
     others = "".join(f", {counts[name]} {LINES[name]}" for name in DOUBTFUL if counts[name])
-    _say(
+    print(
         f"{counts['sent']} of {counts.total()} runs sent to {shown(tracking_uri(tracking.uri))}, "
-        f"{counts['there']} were there{others}"
+        f"{counts['there']} were there{others}",
+        flush=True,
     )
     return 1 if any(counts[name] for name in DOUBTFUL) else 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

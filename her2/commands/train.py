@@ -1,29 +1,20 @@
-"""One backbone, fine-tuned: a network a fold for out-of-fold signatures, one for the test role."""
+"""One backbone, fine-tuned: a network for each fold, and one for the test role."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
-from her2.models.nested_cv import Signature
+from her2.pipeline.deep_features import DeepInputs
 from her2.pipeline.enhance import check_enhance
-from her2.pipeline.enhanced_and_native import enhanced_fit
-from her2.pipeline.fine_tuning import (
-    check_weights,
-    fine_tune,
-    settle_networks,
-    tuned_signature,
-)
+from her2.pipeline.fine_tuning import check_weights, fine_tune, settle_networks, tuned_signature
+from her2.pipeline.fit_arms import FittedRun, enhanced_fit
 from her2.pipeline.grad_cam import check_cam, explain_tuned
 from her2.pipeline.load_cohort import NEEDS_IMAGES
 from her2.pipeline.run import OpenRun, open_run
-from her2.pipeline.write_outputs import Fits, conclude, finished_before
-
-if TYPE_CHECKING:
-    from lightning_modules.fine_tuning.cross_fitting import FineTuned
+from her2.pipeline.write_outputs import conclude, finished_before
 
 DEEP = "deep_learning"
 
@@ -39,27 +30,14 @@ def train(settings: StudySettings, run_dir: Path) -> int:
     kept = finished_before(run)
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
-    found, enhancement = enhanced_fit(run, _fine_tuned, reads_features=False)
-    explained = None
+    found = enhanced_fit(run, _fine_tuned, reads_features=False)
     if settings.evaluation.grad_cam:
-        explained = explain_tuned(found.run, found.signatures[DEEP])
+        found = replace(found, explained=explain_tuned(found.run, found.signatures[DEEP]))
         settle_networks(found.run)
-    fits = Fits(
-        found.signatures, enhancement=enhancement, explained=explained,
-        history=found.tuned.history,
-    )  # fmt: skip
-    return conclude(found.run, fits, [*enhancement.notes, *found.tuned.notes])
+    return conclude(found, [*found.enhancement.notes, *found.deep.notes])
 
 
-@dataclass(frozen=True)
-class _TunedRun:
-    """A run, the networks that were fine-tuned on its images, and their signature."""
-
-    run: OpenRun
-    tuned: FineTuned
-    signatures: dict[str, Signature]
-
-
-def _fine_tuned(run: OpenRun, *, keeps: bool = True) -> _TunedRun:
+def _fine_tuned(run: OpenRun, *, keeps: bool = True) -> FittedRun:
     tuned = fine_tune(run, keeps=keeps)
-    return _TunedRun(run, tuned, {DEEP: tuned_signature(run, tuned)})
+    signatures = {DEEP: tuned_signature(run, tuned)}
+    return FittedRun(run, signatures, deep=DeepInputs(tuned=tuned))

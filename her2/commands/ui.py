@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from her2.core.settings import UiSettings
@@ -17,9 +16,9 @@ def ui(settings: UiSettings, run_dir: Path) -> int:
     page = runs_page(tracking.uri, tracking.experiment)
     address = tracking_uri(tracking.uri)
     if address.startswith(("http://", "https://")):  # a server has its pages already
-        _say(f"{shown(address).rstrip('/')}{page}")
+        print(f"{shown(address).rstrip('/')}{page}", flush=True)
         return 0
-    _say(f"http://127.0.0.1:{port}{page} (Ctrl-C ends it)")
+    print(f"http://127.0.0.1:{port}{page} (Ctrl-C ends it)", flush=True)
     # no background jobs: nobody asked for them, and they would outlive the server
     quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with subprocess.Popen(ui_command(tracking.uri, port), env=quiet) as server:
@@ -29,8 +28,3 @@ def ui(settings: UiSettings, run_dir: Path) -> int:
             server.terminate()  # not killed: it ends its own workers
             server.wait()
             return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""The steps of a run, one a file, named for what comes out."""
+"""The steps of a run, one in each file, named for their result."""

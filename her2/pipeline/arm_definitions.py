@@ -1,4 +1,4 @@
-"""What each arm is made of: its features, its preparation and its candidates."""
+"""Definitions of the arms: their features, their preparation and their candidates."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def deep_learning_arm(
 ) -> Arm:
     """Return the arm of deep features under a penalised logistic regression.
 
-    by_fold: training rows as networks see them that were fine-tuned without an outer fold.
+    by_fold: features of the training rows by networks fine-tuned without each outer fold.
     """
     return Arm(
         "deep_learning", features, no_selection(), candidates(backbone.head),
@@ -127,18 +127,18 @@ def _with_fold(
     deep: pd.DataFrame, radiomics: RadiomicInputs, selection: SelectionSettings
 ) -> pd.DataFrame:
     """Return the table of an arm for one outer fold: the rows that `deep` has."""
-    everybody = deep.reindex(radiomics.features.index)
-    return _with_helpers(everybody, radiomics, selection)[0].loc[deep.index]
+    all_rows = deep.reindex(radiomics.features.index)
+    return _with_helpers(all_rows, radiomics, selection)[0].loc[deep.index]
 
 
 def _with_helpers(
     deep: pd.DataFrame | None, radiomics: RadiomicInputs, selection: SelectionSettings
 ) -> tuple[pd.DataFrame, list[BaseEstimator]]:
-    """Return an arm's table and the steps that use up its auxiliary columns, in this order.
+    """Return an arm's table and the steps that consume its auxiliary columns.
 
-    Columns: the vendor, deep features, the first reader's, the second reader's, those of changed
-    lesions; those that there are. What stays the same after changes, and between readers, is
-    judged first, on features as they were measured.
+    The columns are, where they exist: the vendor, deep features, the first reader's features, the
+    second reader's, those of changed lesions. Robustness and agreement of readers are judged
+    first, on features as they were measured.
     """
     n_deep = 0 if deep is None else deep.shape[1]
     frames = [deep, radiomics.features]

@@ -1,7 +1,7 @@
-"""What a run costs: parameters of its network, seconds of fitting, and the most memory it held.
+"""The cost of a run: parameters of its network, seconds of fitting, and its peak memory.
 
-The seconds of training add up in the run folder, because a training that was stopped goes on and
-does not train again what it had; those of a fit that begins anew do not.
+The seconds of training add up in the run folder, because a training that was stopped is resumed;
+those of a fit that is started again do not.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 LEDGER = "cost.json"  # in the run folder
 CLEAR = Path("/proc/self/clear_refs")
-FORGET_PEAK = "5"  # what makes Linux forget a process's largest size, see proc(5)
+FORGET_PEAK = "5"  # resets the peak size of a process, see proc(5)
 MB = 1024**2
 
 
 def forget_peak() -> None:
-    """Count memory from here on, so that a job does not answer for those before it.
+    """Reset the peak of memory, so that it is the peak of this job and not of earlier ones.
 
-    Where the system cannot forget (any but Linux), the peak is that of the process so far.
+    Only Linux can reset it; elsewhere the peak is that of the process so far.
     """
     with suppress(OSError):
         CLEAR.write_text(FORGET_PEAK)
@@ -56,8 +56,7 @@ def peak_memory_mb() -> float:
 def charged(folder: RunFolder) -> Iterator[Callable[[], None]]:
     """Add the seconds of the block to the run's ledger, even if it is stopped.
 
-    Yields a function that writes what has passed so far: what a kill may take is what came after
-    its last call.
+    Yields a function that writes the seconds so far: a kill loses only those after its last call.
     """
     start = perf_counter()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeepInputs:
-    """What a study has of its deep network.
+    """Deep features and fine-tuned networks of a study.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class DeepInputs:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a report must say."""
+        """Notes of the report."""
         if self.tuned is None:
             return ()
         if not self.by_fold:

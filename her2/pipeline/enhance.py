@@ -1,4 +1,4 @@
-"""Images of a run enlarged four times, by what was fitted on its training patients only.
+"""Images of a run enlarged four times, by a generator fitted on its training patients only.
 
 The generator learns from native images and never from an outcome. It is fitted once on all
 training patients of the split and shared by the folds; held-out patients are refused to it.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-VALIDATION_SHARE = 0.1  # of the training patients: looked at while fitting, not fitted on
+VALIDATION_SHARE = 0.1  # of the training patients: evaluated during the fit, not fitted on
 MOST_VALIDATION = 8  # images
 MODEL = "super_resolution.safetensors"
 _SOURCES = (
@@ -68,7 +68,7 @@ class Enhancement:
     summary
         For results.json.
     notes
-        What a report must say.
+        Notes of the report.
     evidence
         measure, family, method, n, value, low, high.
     previews
@@ -192,7 +192,7 @@ def enlarging_version() -> str:
 
 
 def fitting_plan(settings: EnhanceSettings, seed: int) -> FittingPlan:
-    """Return what the settings make of a fit.
+    """Return the plan of a fit that the settings describe.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def _made_for(run: OpenRun) -> Enhancement:
 def _from_file(
     settings: EnhanceSettings, cohort: str, judged: Sequence[Lesion], whose: str
 ) -> GeneratorFile:
-    """Return the generator of `enhance.weights`, unless it has seen who is judged."""
+    """Return the generator of `enhance.weights`, unless it has seen a judged patient."""
     from lightning_modules.super_resolution.generator_files import load_generator, refuse_seen
 
     source = load_generator(Path(str(settings.weights)).expanduser())

@@ -1,7 +1,7 @@
-"""What super-resolution is worth, in numbers: on patients that it was not fitted on.
+"""Evidence on super-resolution, measured on patients that it was not fitted on.
 
 An image is shrunk to its quarter by area, enlarged again, and compared with what it was. Bicubic
-enlargement is judged in the same way: whatever does no better than that is not worth its name.
+enlargement is measured in the same way, as the reference.
 An image counts once, however many lesions it shows, and intervals are of patients.
 """
 
@@ -143,7 +143,7 @@ def compared(
     *,
     patients: Sequence[str] | None = None,
 ) -> Enhancement:
-    """Return an enhancement whose evidence tells the AUC of every arm with and without it.
+    """Return an enhancement whose evidence has the AUC of every arm with and without it.
 
     patients: of the training lesions, where patients are judged.
     """
@@ -274,7 +274,7 @@ def _feature_rows(
 def _restored_lesion(
     lesion: Lesion, method: str, enlarge: Enlarge, made: Enhancement, cache: str | None
 ) -> Lesion:
-    """Return a lesion whose grey levels were made of its own quarter, at its own size."""
+    """Return a lesion whose image was reduced to a quarter and enlarged again."""
     pixels = load_lesion(lesion).pixels
     source = made.enlarger.key if made.enlarger and method == made.method else method
     key = content_key([pixels, "restored", method, source, enlarging_version()])
@@ -318,7 +318,7 @@ def _share_rows(
 
 
 def _drawn_lesions(patients: Sequence[str], seed: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the lesions of patients who are drawn with replacement; nothing of one patient."""
+    """Yield the lesions of patients drawn with replacement; nothing for a single patient."""
     of = patient_bootstrap.patients(np.zeros(len(patients), dtype=bool), patients)
     if of.n < 2:
         return
@@ -363,7 +363,7 @@ def _row(
 
 
 def _doubts(evidence: pd.DataFrame, method: str) -> list[str]:
-    """Return what a reader must know where super-resolution is no better than bicubic."""
+    """Return notes of the report where super-resolution is no better than bicubic."""
     poor = [
         measure.upper()
         for measure in ("psnr", "ssim")

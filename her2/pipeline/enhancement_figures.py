@@ -1,4 +1,4 @@
-"""A lesion made smaller and larger again, beside what it was; and that while a network learns."""
+"""Previews of super-resolution: a lesion reduced and enlarged again, beside the original."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class FitPreviews:
     plan
         Of the fit.
     show
-        Told the path of every drawing, if anybody is.
+        Called with the path of every drawing; None calls nothing.
     """
 
     def __init__(

@@ -5,31 +5,49 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from her2 import stats
 from her2.cohort import CATALOGUE
+from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
 from her2.core.types import ARMS, Cohort
-from her2.evaluation import Evaluation, by_patient, evaluate
+from her2.evaluation import HONEST_ROLES, Evaluation, by_patient, evaluate, role_rows
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
 from her2.radiomics.parameters import family_counts
 
 SEARCHED = "search.json"  # in the folder of a search's winner: how it was found
+SUBGROUP_COLUMNS = [
+    "role", "arm", "variable", "level", "n", "n_positive", "auc", "low", "high",
+    "interaction_p", "note",
+]  # fmt: skip
+MOST_LEVELS = 6
+TITLES = {"vendor": "scanner", "diameter_mm": "diameter, mm"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has found: rows of predictions.parquet, numbers, and notes.
+    """Predictions of a run, and the numbers that were computed from them.
 
-    feature_counts: image_type, family, n of the radiomic (or brought) features; unit: what is
-    judged, ``lesion`` or ``patient``.
+    Attributes
+    ----------
+    predictions
+        Rows of predictions.parquet.
+    evaluation
+        All numbers and tables.
+    notes
+        What a report must say.
+    feature_counts
+        image_type, family, n of the radiomic (or brought) features.
+    unit
+        What is judged, ``lesion`` or ``patient``.
     """
 
     predictions: pd.DataFrame
@@ -89,7 +107,7 @@ def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
 
 
 def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
-    """Return what a reader must know of the cohort before any number."""
+    """Return the report's notes on the cohort."""
     notes = list(cohort.notes)
     if cohort.simulated:
         notes.insert(0, "The patients are simulated: no number here says anything of patients.")
@@ -109,7 +127,7 @@ def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
 
 
 def search_notes(folder: Path) -> list[str]:
-    """Return what a reader must know of a run whose settings won a search."""
+    """Return the report's note on settings that were found by a search."""
     path = folder / SEARCHED
     if not path.is_file():
         return []
@@ -156,3 +174,58 @@ def _cohort_summary(run: OpenRun) -> dict[str, Any]:
         "data_sha256": cohort.data_sha256,
         "split_sha256": split.sha256,
     }
+
+
+def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    """Return the AUC of every arm in every level, with the p-value of heterogeneity.
+
+    Numbers are cut at the median of all lesions, to three digits; variables with one level or
+    more than `MOST_LEVELS` are left out.
+    """
+    variables = subgroup_variables(cohort)
+    frames = []
+    for role in HONEST_ROLES:
+        for arm in arms:
+            rows = role_rows(predictions, arm, role)
+            for name in variables.columns if len(rows) else ():
+                keys = rows["patient_id"] + "/" + rows["lesion_id"]
+                frames.append(_subgroup_rows(rows, variables[name].loc[keys], role, arm, name))
+    if not frames:
+        return pd.DataFrame(columns=SUBGROUP_COLUMNS)
+    return pd.concat(frames, ignore_index=True)[SUBGROUP_COLUMNS]
+
+
+def subgroup_variables(cohort: Cohort) -> pd.DataFrame:
+    """Return the level of every lesion (index `Lesion.key`) in each usable variable."""
+    return pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
+
+
+def _levels(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
+    known = pd.concat([cohort.acquisition, cohort.clinical], axis=1)
+    for name in known.columns:
+        values = known[name]
+        is_measured = pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_LEVELS
+        if is_measured:
+            try:
+                values = stats.cut(values.to_numpy(), [_median(values)]).set_axis(known.index)
+            except NotEstimable:
+                continue
+        if 1 < values.nunique() <= MOST_LEVELS:
+            yield TITLES.get(name, str(name)), values
+
+
+def _median(values: pd.Series) -> float:
+    """Return the median to three digits, so that the cut can be read and used again."""
+    return float(f"{values.median():.3g}")
+
+
+def _subgroup_rows(
+    rows: pd.DataFrame, levels: pd.Series, role: str, arm: str, variable: str
+) -> pd.DataFrame:
+    y_true, y_prob = rows["y_true"].to_numpy(), rows["y_prob"].to_numpy()
+    found = stats.subgroup_performance(y_true, y_prob, levels)
+    try:
+        p_value: float | None = stats.interaction_p(y_true, y_prob, levels)
+    except NotEstimable:
+        p_value = None  # fewer than two levels have an AUC, and their notes say why
+    return found.assign(role=role, arm=arm, variable=variable, interaction_p=p_value)

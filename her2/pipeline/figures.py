@@ -6,21 +6,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from her2 import plots
+from her2 import plots, stats
 from her2.cohort import CATALOGUE, load_lesion
 from her2.core.types import ARM_TITLES
 from her2.evaluation import role_rows
 from her2.pipeline.enhancement_figures import around
 from her2.pipeline.evaluate import Outcome
 from her2.pipeline.final_model import DrawnNomogram
-from her2.pipeline.grad_cam import Explanation
-from her2.pipeline.grad_cam_figures import grad_cam_figures
+from her2.pipeline.fit_arms import FittedRun
+from her2.pipeline.grad_cam import ARM, Explanation, view_of
 from her2.pipeline.patient_tables import PatientTables
 from her2.pipeline.radiomic_features import adjusted_vendors, vendors
-from her2.pipeline.resampling_checks import Refits, frequency_table
+from her2.pipeline.resampling_checks import frequency_table
 from her2.pipeline.run import OpenRun
 from her2.plots.text import interval, number
 from her2.report.headline import leading_arm
@@ -31,75 +33,87 @@ Named = Iterator[tuple[str, Figure]]
 ROLE_TITLES = {"out_of_fold": "Training, out of fold", "test": "Test", "external": "External"}
 N_EXAMPLES = 4
 DICE_LIMIT = 0.75
+SIDE = 168  # pixels of a drawn lesion in a Grad-CAM figure: the report stays small
+# title of a group: whether its lesions are called positive, and are positive
+GROUPS = {
+    "True positive": (True, True),
+    "False positive": (True, False),
+    "False negative": (False, True),
+    "True negative": (False, False),
+}
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a run has found, for its figures."""
+    """Inputs of the figures of a run.
 
-    run: OpenRun
+    Attributes
+    ----------
+    found
+        The fitted run.
+    outcome
+        Its predictions, evaluated.
+    results
+        The contents of results.json.
+    tables
+        All tables by name.
+    patients
+        Tables about the patients.
+    nomogram
+        Of the combined model, None if there is none.
+    """
+
+    found: FittedRun
     outcome: Outcome
     results: Mapping[str, Any]
     tables: Tables
     patients: PatientTables
-    refits: Refits
     nomogram: DrawnNomogram | None
-    explained: Explanation | None = None
 
 
 def figures(of: Material) -> Named:
     """Yield every figure that the run has the numbers for, with its name."""
-    parts = (
-        _patients, _selection, _performance, _by_role, _final_model, _training, _grad_cam,
-        _importance, _robustness,
-    )  # fmt: skip
-    for part in parts:
+    for part in (
+        _patients, _selection, _performance, _by_role, _models, _importance, _robustness,
+    ):  # fmt: skip
         yield from part(of)
 
 
 def _patients(of: Material) -> Named:
     titles = {code: entry.title for code, entry in CATALOGUE.items()}
-    yield "flow", plots.flow_figure(of.run.flow, titles)
-    if of.run.has_images:
-        yield "examples", plots.example_figure(_examples(of.run))
+    yield "flow", plots.flow_figure(of.found.run.flow, titles)
+    if of.found.run.has_images:
+        yield "examples", plots.example_figure(_examples(of.found.run))
     per_lesion = of.patients.readers.per_lesion
     if not per_lesion.empty:
         yield "agreement", plots.agreement_figure(per_lesion, dice_limit=DICE_LIMIT)
     rows = _odds_ratio_rows(of.patients.odds_ratios)
     if not rows.empty:
-        yield (
-            "odds_ratios",
-            plots.forest_figure(rows, reference=1.0, xlabel="Odds ratio (95 % CI)", log=True),
-        )
+        xlabel = "Odds ratio (95 % CI)"
+        yield "odds_ratios", plots.forest_figure(rows, reference=1.0, xlabel=xlabel, log=True)
 
 
 def _selection(of: Material) -> Named:
     if not of.tables["feature_counts"].empty:
         yield "feature_shares", plots.feature_shares_figure(of.tables["feature_counts"])
         yield "feature_counts", plots.feature_counts_figure(of.tables["feature_counts"])
-    harmonised = [h.harmonised for h in of.refits.histories.values() if h.harmonised is not None]
+    run, histories = of.found.run, of.found.refits.histories
+    harmonised = [h.harmonised for h in histories.values() if h.harmonised is not None]
     if harmonised:
-        groups = adjusted_vendors(vendors(of.run.cohort).loc[list(of.run.training.keys)])
+        groups = adjusted_vendors(vendors(run.cohort).loc[list(run.training.keys)])
         yield "harmonisation", plots.harmonisation_figure(*harmonised[0], groups)
-    for arm, history in of.refits.histories.items():
+    for arm, history in histories.items():
         if history.p_values is not None:
             title = f"{ARM_TITLES[arm]}: p value of every feature"
             figure = plots.p_value_figure(history.p_values, alpha=history.alpha, title=title)
             yield f"selection_p_values_{arm}", figure
         if history.correlation_before is not None and history.correlation_after is not None:
-            yield (
-                f"selection_correlation_{arm}",
-                plots.correlation_figure(
-                    history.correlation_before, history.correlation_after, limit=history.limit
-                ),
-            )
+            before, after = history.correlation_before, history.correlation_after
+            figure = plots.correlation_figure(before, after, limit=history.limit)
+            yield f"selection_correlation_{arm}", figure
         if history.lasso is not None:
-            yield (
-                f"selection_lasso_{arm}",
-                plots.lasso_figure(
-                    history.lasso.path, history.lasso.error, chosen=history.lasso.chosen
-                ),
-            )
+            path, error, chosen = history.lasso.path, history.lasso.error, history.lasso.chosen
+            yield f"selection_lasso_{arm}", plots.lasso_figure(path, error, chosen=chosen)
         if history.weights is not None and history.weights["weight"].notna().any():
             title = f"{ARM_TITLES[arm]}: weights of the selected features"
             yield f"selection_weights_{arm}", plots.weights_figure(history.weights, title=title)
@@ -111,19 +125,11 @@ def _performance(of: Material) -> Named:
         yield "repeats", plots.repeats_figure(of.tables["repeats"], of.tables["repeated_cv"])
     youden = of.tables["operating_points"]
     youden = youden[youden["rule"].eq("Youden")]
-    yield (
-        "roc",
-        plots.roc_panels(
-            {ROLE_TITLES[r]: (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles},
-            points={ROLE_TITLES[r]: _of_role(youden, r) for r in roles},
-        ),
-    )
-    yield (
-        "decision_curve",
-        plots.decision_curve_panels(
-            {ROLE_TITLES[r]: _of_role(of.tables["decision_curve"], r) for r in roles}
-        ),
-    )
+    curves = {ROLE_TITLES[r]: (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles}
+    points = {ROLE_TITLES[r]: _of_role(youden, r) for r in roles}
+    yield "roc", plots.roc_panels(curves, points=points)
+    benefit = {ROLE_TITLES[r]: _of_role(of.tables["decision_curve"], r) for r in roles}
+    yield "decision_curve", plots.decision_curve_panels(benefit)
     yield "confusion", plots.confusion_figure(arms, roles=roles)
     if of.results["comparisons"]:
         yield "comparison", plots.comparison_figure(all_comparisons(of.results))
@@ -150,29 +156,28 @@ def _by_role(of: Material) -> Named:
             arm = leading_arm(of.results) or next(iter(arms))
             yield f"subgroups_{role}", plots.forest_figure(
                 rows, reference=arms[arm]["roles"][role]["auc"] or 0.5,
-                xlabel="AUC (95 % CI); the line is the AUC of everybody",
+                xlabel="AUC (95 % CI); the line is the overall AUC",
                 title=f"{ARM_TITLES[arm]}, {ROLE_TITLES[role]}",
             )  # fmt: skip
 
 
-def _final_model(of: Material) -> Named:
+def _models(of: Material) -> Named:
     if of.nomogram is not None:
         yield "nomogram", plots.nomogram_figure(
             of.nomogram.points, of.nomogram.total_points,
             probability_axis=of.nomogram.probability_axis, title="Combined model",
         )  # fmt: skip
-
-
-def _grad_cam(of: Material) -> Named:
-    if of.explained is not None:
-        yield from grad_cam_figures(of.run, of.explained, of.results)
+    if not of.found.deep.history.empty:
+        yield "training", plots.training_figure(of.found.deep.history)
+    if of.found.explained is not None:
+        yield from grad_cam_figures(of.found.run, of.found.explained, of.results)
 
 
 def _importance(of: Material) -> Named:
-    for arm, table in of.refits.importance.items():
+    for arm, table in of.found.refits.importance.items():
         title = f"{ARM_TITLES[arm]}: what the models lose without a feature"
         yield f"importance_{arm}", plots.importance_figure(table, title=title)
-    for arm, shap in of.refits.shap.items():
+    for arm, shap in of.found.refits.shap.items():
         yield f"shap_{arm}", plots.shap_figure(
             shap.features, shap.values, shap.positions,
             title=f"{ARM_TITLES[arm]}: what a feature adds for each patient",
@@ -184,19 +189,13 @@ def _robustness(of: Material) -> Named:
     curve = of.tables["learning_curve"]
     if not curve.empty:
         yield "learning_curve", plots.learning_curve_figure(curve)
-    for arm in of.refits.supports:
-        frequencies = frequency_table(of.refits, arm)
+    for arm in of.found.refits.supports:
+        frequencies = frequency_table(of.found.refits, arm)
         if not frequencies.empty:
             yield f"stability_{arm}", plots.stability_figure(
                 frequencies, nogueira_text=_stability_text(of, arm),
                 title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
             )  # fmt: skip
-
-
-def _training(of: Material) -> Named:
-    history = of.tables["training"]
-    if not history.empty:
-        yield "training", plots.training_figure(history)
 
 
 def roles_in(results: Mapping[str, Any]) -> list[str]:
@@ -285,3 +284,73 @@ def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
             cut = around(image.mask)
             chosen.append((image.pixels[cut], image.mask[cut], title))
     return chosen
+
+
+def grad_cam_figures(
+    run: OpenRun, explained: Explanation, results: Mapping[str, Any]
+) -> Iterator[tuple[str, Figure]]:
+    """Yield a figure for each role: of every group the most confident and the median lesion."""
+    for role, title in ROLE_TITLES.items():
+        rows = explained.rows
+        rows = rows[rows["role"].eq(role)] if len(rows) else rows
+        threshold = results["arms"][ARM]["roles"].get(role, {}).get("threshold")
+        if rows.empty or threshold is None:
+            continue
+        groups = {}
+        for name, (is_called, is_positive) in GROUPS.items():
+            chosen = (rows["y_prob"] >= threshold).eq(is_called) & rows["y_true"].eq(is_positive)
+            members = rows[chosen]
+            groups[f"{name} ({len(members)})"] = [
+                _example(run, explained, key, why, is_called=is_called)
+                for key, why in shown(members["y_prob"], is_called=is_called).items()
+            ]
+        title = f"{ARM_TITLES[ARM]}, {title.lower()}: called by the threshold {threshold:.3f}"
+        yield f"grad_cam_{role}", plots.grad_cam_figure(groups, title=title)
+
+
+def shown(y_prob: pd.Series, *, is_called: bool) -> dict[str, str]:
+    """Return the keys of a group's most confident and median lesions, and why they are shown.
+
+    y_prob: probabilities by key. Of equal ones the first by key is taken.
+
+    Examples
+    --------
+    >>> shown(pd.Series({"a": 0.6, "b": 0.9, "c": 0.7}), is_called=True)
+    {'b': 'most confident', 'c': 'median'}
+    >>> shown(pd.Series({"a": 0.6}), is_called=False)
+    {'a': 'the only one'}
+    """
+    order = y_prob.sort_index().sort_values(ascending=not is_called, kind="stable").index.tolist()
+    if len(order) < 2:
+        return dict.fromkeys(order, "the only one")
+    return {order[0]: "most confident", order[len(order) // 2]: "median"}
+
+
+def _example(
+    run: OpenRun, explained: Explanation, key: str, why: str, *, is_called: bool
+) -> plots.CamExample:
+    row = explained.rows.loc[[key]].to_dict("records")[0]
+    view = view_of(run, key, SIDE)
+    outcome = run.cohort.positive if row["y_true"] else f"not {run.cohort.positive}"
+    return plots.CamExample(
+        image=view.crop,
+        mask=view.mask,
+        saliency=called_map(explained.maps[key], view.crop.shape, is_called=is_called),
+        caption=f"p = {number(row['y_prob'], 2)}, {outcome}\n{why}",
+        proportion=view.proportion,
+    )
+
+
+def called_map(
+    signed: NDArray[Any], shape: tuple[int, ...], *, is_called: bool
+) -> NDArray[np.float64]:
+    """Return the evidence for the outcome that was called, at crop size, from 0 to 1.
+
+    Examples
+    --------
+    >>> called_map(np.array([[2.0, -4.0]]), (1, 2), is_called=False).tolist()
+    [[0.0, 1.0]]
+    """
+    image = stats.upsampled(signed if is_called else -signed, (shape[0], shape[1]))
+    positive = np.maximum(image, 0.0)
+    return positive / max(float(positive.max()), np.finfo(float).tiny)

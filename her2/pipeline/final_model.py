@@ -1,4 +1,4 @@
-"""The combined model as a reader can use it: nomogram, optimism, and what the sample supports."""
+"""The combined model for use: nomogram, optimism, and the sample size that it needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,17 @@ SIZE_COLUMNS = [
 
 @dataclass(frozen=True)
 class DrawnNomogram:
-    """Tables of a nomogram, as `her2.stats.Nomogram` has them, in probabilities of signatures."""
+    """Tables of a nomogram whose axes are probabilities of signatures (`her2.stats.Nomogram`).
+
+    Attributes
+    ----------
+    points
+        variable, value, points.
+    total_points
+        Total points and the probability that they mean.
+    probability_axis
+        probability, total_points: round probabilities and their places.
+    """
 
     points: pd.DataFrame
     total_points: pd.DataFrame
@@ -47,7 +57,10 @@ def combined_nomogram(
     NotEstimable
         The signatures separate the outcomes, or none of them moves the prediction.
     """
-    table = _signature_table(combined, fitted)
+    table = pd.DataFrame(
+        {f"{ARM_TITLES[m]} signature": signature_logit(fitted[m].out_of_fold)
+         for m in combined.members}
+    )  # fmt: skip
     model = stats.fit_logistic_model(
         table, training.y_true, list(table.columns), separation="not estimable"
     )
@@ -99,11 +112,11 @@ def optimism_table(last_step: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame
 def sample_size_table(
     arms: Sequence[Arm], training: TrainingSet, results: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Return what each arm would need and has, by the criteria of Riley et al. (`SIZE_COLUMNS`).
+    """Return the sample size that each arm needs by Riley et al., and has (`SIZE_COLUMNS`).
 
     Candidates are all columns that an arm starts from, before any selection; the performance
-    expected is the arm's own cross-validated AUC. n_supported: predictors that the training
-    patients support at that AUC. An arm not better than chance is left out.
+    expected is the arm's own cross-validated AUC. n_supported is the number of predictors that
+    the training patients support at that AUC. An arm not better than chance is left out.
     """
     rows = [row for arm in arms for row in _sizes(arm.name, _candidates(arm), training, results)]
     members = results["arms"].get("combined")
@@ -112,17 +125,8 @@ def sample_size_table(
     return pd.DataFrame(rows, columns=SIZE_COLUMNS)
 
 
-def _signature_table(combined: CombinedArm, fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            f"{ARM_TITLES[m]} signature": signature_logit(fitted[m].out_of_fold)
-            for m in combined.members
-        }
-    )
-
-
 def _probability_axis(drawn: stats.Nomogram) -> pd.DataFrame:
-    """Return round probabilities and where they stand, within the total points that are drawn."""
+    """Return round probabilities and their total points, within the range that is drawn."""
     at = (logit(np.array(PROBABILITY_TICKS)) - drawn.lp_at_zero) * drawn.points_per_unit
     axis = pd.DataFrame({"probability": PROBABILITY_TICKS, "total_points": at})
     totals = drawn.total_points["total_points"]
@@ -141,7 +145,7 @@ def _signature_axis(drawn: stats.Nomogram, table: pd.DataFrame, variable: str) -
 
 
 def _candidates(arm: Arm) -> int:
-    """Return the coefficients an arm may give: a category counts its levels but one.
+    """Return the number of coefficients of an arm: a category counts its levels but one.
 
     Deep features that are compressed count as the components they become.
     """

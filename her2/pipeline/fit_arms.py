@@ -1,11 +1,11 @@
-"""Fitting a run's arms: signatures of every lesion, and the models that are kept."""
+"""A run's arms, fitted: signatures of every lesion, and the models that are saved."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import pandas as pd
 import skops.io
@@ -27,7 +27,13 @@ from her2.models.nested_cv import (
     fit_arms,
     n_searches,
 )
-from her2.pipeline.run import OpenRun
+from her2.pipeline.deep_features import DeepInputs
+from her2.pipeline.enhance import Enhancement, enhanced_run
+from her2.pipeline.enhancement_evidence import compared, is_compared, with_evidence
+from her2.pipeline.grad_cam import Explanation
+from her2.pipeline.radiomic_features import RadiomicInputs
+from her2.pipeline.resampling_checks import Refits
+from her2.pipeline.run import OpenRun, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +45,17 @@ MODEL_SELECTION_COLUMNS = (
 
 @dataclass(frozen=True)
 class Fitted:
-    """Fitted arms by name, the combined arm if its members are there, and all signatures."""
+    """Fitted arms and their signatures.
+
+    Attributes
+    ----------
+    arms
+        By name.
+    combined
+        The combined arm, None if a member is absent.
+    signatures
+        Of all arms.
+    """
 
     arms: dict[str, FittedArm]
     combined: CombinedArm | None
@@ -69,7 +85,7 @@ def fit_protocol(
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Fitted:
-    """Return what the study's protocol makes of some arms: fits, fusion, and all signatures."""
+    """Return some arms fitted by the study's protocol: fits, fusion, and all signatures."""
     evaluation = settings.evaluation
     fitted = fit_arms(
         arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring,
@@ -85,20 +101,100 @@ def fit_protocol(
 
 @dataclass(frozen=True)
 class StudyProtocol:
-    """The protocol of `her2 study`: all fits and the fusion, as a trial asks for them."""
+    """The protocol of `her2 study`, all fits and the fusion, for the controls of an audit.
+
+    Attributes
+    ----------
+    settings
+        Of the study.
+    """
 
     settings: StudySettings
 
-    def __call__(self, trial: Control) -> dict[str, Signature]:
-        """Return the signatures of every arm; the held-out outcomes are not looked at."""
+    def __call__(self, control: Control) -> dict[str, Signature]:
+        """Return the signatures of every arm; the held-out outcomes are not read."""
         return fit_protocol(
-            trial.arms, trial.training, trial.held_out.keys, members=self.settings.fusion.members,
-            settings=self.settings,
+            control.arms, control.training, control.held_out.keys,
+            members=self.settings.fusion.members, settings=self.settings,
         ).signatures  # fmt: skip
 
 
+@dataclass(frozen=True)
+class FittedRun:
+    """A run without its excluded lesions, and everything that was fitted in it.
+
+    Attributes
+    ----------
+    run
+        The run.
+    signatures
+        Of every arm.
+    arms
+        Their definitions; none for a network alone.
+    fitted
+        The fitted arms; None for a network alone.
+    radiomic
+        The features, with the agreement of readers and the robustness where asked for.
+    deep
+        Deep features and fine-tuned networks.
+    enhancement
+        How the images were enhanced.
+    explained
+        The Grad-CAM maps of the network, if it has any.
+    refits
+        Refits on training patients.
+    """
+
+    run: OpenRun
+    signatures: Mapping[str, Signature]
+    arms: Sequence[Arm] = ()
+    fitted: Fitted | None = None
+    radiomic: RadiomicInputs | None = None
+    deep: DeepInputs = field(default_factory=DeepInputs)
+    enhancement: Enhancement = field(default_factory=Enhancement)
+    explained: Explanation | None = None
+    refits: Refits = field(default_factory=Refits)
+
+
+class FitRun(Protocol):
+    """Fits the arms of a run; networks are left in its folder where `keeps`."""
+
+    def __call__(self, run: OpenRun, *, keeps: bool = True) -> FittedRun:
+        """Return the fitted run."""
+
+
+def enhanced_fit(run: OpenRun, fit: FitRun, *, reads_features: bool = True) -> FittedRun:
+    """Return the run fitted on images enhanced as the settings say, with the evidence.
+
+    Native images, where they are compared, are fitted first, so that the run's own fit writes
+    every file last.
+
+    Parameters
+    ----------
+    run
+        The run, with its images as they are.
+    fit
+        Fits its arms.
+    reads_features
+        Whether radiomic features are read.
+    """
+    enlarged, made = enhanced_run(run)
+    native = None
+    if is_compared(run):
+        apart = replace(run, settings=run.settings.untracked(), watch=Stopwatch())
+        native = fit(apart, keeps=False)
+    found = fit(enlarged)
+    made = with_evidence(found.run, made, reads_features=reads_features)
+    if native is not None:
+        made = compared(
+            made, found.run.training, found.signatures, native.run.training, native.signatures,
+            patients=found.run.patients_judged,
+        )  # fmt: skip
+    return replace(found, enhancement=made)
+
+
 def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:
-    """Return where a filter kept nothing by its own rule and fell back to its best feature."""
+    """Return notes on filters that selected nothing by their rule and used the best feature."""
     notes = []
     for name, arm in fitted.items():
         fits = [*arm.by_fold, arm.final]
@@ -115,7 +211,7 @@ def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:
 
 
 def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
-    """Return the grid search of every arm on all training rows: one row a candidate."""
+    """Return the grid search of every arm on all training rows: one row for each candidate."""
     frames = [arm.final.table.assign(arm=name) for name, arm in fitted.items()]
     if not frames:
         return pd.DataFrame(columns=list(MODEL_SELECTION_COLUMNS))
@@ -137,7 +233,7 @@ def save_models(
 
 
 def _inputs(arm: Arm, keys: Sequence[str]) -> dict[str, Any]:
-    """Return the columns that a pipeline takes, in order, and a row as no patient has it.
+    """Return the columns that a pipeline takes, in order, and an example row of no patient.
 
     The row holds the median, or the most frequent text, of the training rows.
     """

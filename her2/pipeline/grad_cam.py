@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ARM = "deep_learning"
-N_TESTED = 16  # lesions whose maps are put to the test: 20 runs of the network each
+N_TESTED = 16  # lesions whose maps are tested: 20 runs of the network each
 FINAL = -1  # in place of a fold (`training.REFIT`): for lesions that no training has seen
 OUT_OF_FOLD = "out_of_fold"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a run's maps are and show.
+    """The Grad-CAM maps of a run, and their measures.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Explanation:
     maps
         Signed, (h, w), by key.
     notes
-        What a report must say.
+        Notes of the report.
     """
 
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -146,7 +146,7 @@ def explain_tuned(
 
 
 def _doubts(model: FineTunedModel) -> list[str]:
-    """Return what maps of single networks do not show."""
+    """Return notes on the limits of maps of single networks."""
     notes = []
     if any(kept.number for kept in model.networks):
         notes.append("Grad-CAM shows the first network of each fold, of several averaged.")

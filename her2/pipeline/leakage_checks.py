@@ -1,4 +1,7 @@
-"""The leakage audit of a study: checks that were run, what they should give, what they gave."""
+"""The leakage audit of a study, and of its protocol under controls whose truth is known.
+
+Every check is a row: what was checked, what is expected, what was found, and whether it passed.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,13 @@ from her2 import stats
 from her2.cohort.duplicates import NearDuplicate, near_duplicates
 from her2.core.errors import NotEstimable
 from her2.core.types import ARM_TITLES, split_groups
+from her2.models.negative_controls import (
+    ROLES,
+    ControlResult,
+    changed_held_out,
+    changed_predictions,
+    stacked_in_sample,
+)
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline.resampling_checks import Refits
 from her2.pipeline.run import OpenRun
@@ -26,11 +36,14 @@ SHUFFLED_SD = 0.061  # of an out-of-fold AUC of 58 of 201 patients under no effe
 KNOWS_OUTCOME = 0.95  # AUC of one variable alone
 PLAUSIBLE = 0.85  # AUC of one feature alone, with nothing wrong
 ALPHA = 0.05  # among all columns that were tried (Holm)
+N_SD = 3.0  # standard errors around .5 within which nothing was found
+ROUNDING = 1e-12  # sums of other numbers of rows may differ in their last bits
+_WORDS = {"out_of_fold": "out of fold", "held_out": "held out"}
 Row = tuple[str, str, str, bool | None]  # None: not checked, and `found` says why
 
 
 def audit_table(run: OpenRun, refits: Refits, arms: Sequence[Arm] = ()) -> pd.DataFrame:
-    """Return check, expected, found, passed: one row a check."""
+    """Return check, expected, found, passed: one row for each check."""
     rows = [*design_rows(run, arms), *_poison(refits), *_shuffled(run.training, refits)]
     return as_table(rows)
 
@@ -38,15 +51,12 @@ def audit_table(run: OpenRun, refits: Refits, arms: Sequence[Arm] = ()) -> pd.Da
 def design_rows(run: OpenRun, arms: Sequence[Arm]) -> list[Row]:
     """Return the checks that need no fit: overlap, copies of images, columns that know too much.
 
-    arms: whose own features are looked at, one by one.
+    The features of `arms` are checked one by one.
     """
     return [
-        _roles(run),
-        *_folds(run.training),
-        near_duplicate_row(run, copies(run)),
-        *_telling_variables(run),
-        *_telling_features(run.training, arms),
-    ]
+        _roles(run), _folds(run.training), near_duplicate_row(run, copies(run)),
+        *_telling_variables(run), *_telling_features(run.training, arms),
+    ]  # fmt: skip
 
 
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:
@@ -89,29 +99,24 @@ def audit_notes(table: pd.DataFrame) -> list[str]:
 def _roles(run: OpenRun) -> Row:
     roles = run.split.roles()
     seen: dict[int, set[str]] = {}
-    for lesion, unit in zip(
-        run.cohort.lesions, split_groups(run.cohort.lesions).tolist(), strict=True
-    ):
+    units = split_groups(run.cohort.lesions).tolist()
+    for lesion, unit in zip(run.cohort.lesions, units, strict=True):
         seen.setdefault(unit, set()).add(roles[lesion.key])
     torn = sum(len(found) > 1 for found in seen.values())
     check = "Overlap of the split: patients, groups or shared images on both sides"
     return check, "0", f"{torn} of {len(seen)}", torn == 0
 
 
-def _folds(training: TrainingSet) -> Iterator[Row]:
+def _folds(training: TrainingSet) -> Row:
     torn = 0
     for r in range(training.n_repeats):
         fold = training.repeat(r).fold
         torn += sum(
             len(set(fold[training.groups == g].tolist())) > 1 for g in np.unique(training.groups)
         )
-    repeats = f"{training.n_repeats} x {training.n_folds} folds"
-    yield (
-        "Overlap of the folds: patients in several folds of one repeat",
-        "0",
-        f"{torn} in {repeats}",
-        torn == 0,
-    )
+    check = "Overlap of the folds: patients in several folds of one repeat"
+    found = f"{torn} in {training.n_repeats} x {training.n_folds} folds"
+    return check, "0", found, torn == 0
 
 
 def _poison(refits: Refits) -> Iterator[Row]:
@@ -119,13 +124,10 @@ def _poison(refits: Refits) -> Iterator[Row]:
     if not refits.unmoved:
         return
     moved = [arm for arm, unmoved in refits.unmoved.items() if not unmoved]
-    found = "every model unchanged" if not moved else f"changed: {', '.join(moved)}"
-    yield (
-        "Final models refitted with poisoned features of held-out patients",
-        "every model unchanged",
-        found,
-        not moved,
-    )
+    expected = "every model unchanged"
+    found = expected if not moved else f"changed: {', '.join(moved)}"
+    check = "Final models refitted with poisoned features of held-out patients"
+    yield check, expected, found, not moved
 
 
 def _shuffled(training: TrainingSet, refits: Refits) -> Iterator[Row]:
@@ -134,12 +136,9 @@ def _shuffled(training: TrainingSet, refits: Refits) -> Iterator[Row]:
         return
     limit = 3 * null_sd(training.y_true) / sqrt(n)
     mean = float(refits.shuffled.mean())
-    yield (
-        f"Leak of the outcome: mean AUC of {refits.audited}, refitted to {n} shuffles",
-        f"{0.5 - limit:.3f} to {0.5 + limit:.3f}",
-        f"{mean:.3f}",
-        abs(mean - 0.5) <= limit,
-    )
+    check = f"Leak of the outcome: mean AUC of {refits.audited}, refitted to {n} shuffles"
+    expected = f"{0.5 - limit:.3f} to {0.5 + limit:.3f}"
+    yield check, expected, f"{mean:.3f}", abs(mean - 0.5) <= limit
 
 
 def null_sd(y_true: IntArray) -> float:
@@ -185,14 +184,9 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
         areas[name] = max(area, 1 - area)
     if areas:
         name = max(areas, key=lambda key: areas[key])
-        found, limit = f"{areas[name]:.3f} ({name})", f"below {KNOWS_OUTCOME}"
-        passed = areas[name] < KNOWS_OUTCOME
-        yield (
-            "Largest AUC of one clinical variable alone",
-            limit,
-            found,
-            passed,
-        )
+        check = "Largest AUC of one clinical variable alone"
+        found = f"{areas[name]:.3f} ({name})"
+        yield check, f"below {KNOWS_OUTCOME}", found, areas[name] < KNOWS_OUTCOME
 
 
 def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Row]:
@@ -201,9 +195,8 @@ def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Ro
         areas, knows = single_areas(arm.rows(training.keys)[:, arm.is_candidate], training.y_true)
         if not len(areas):
             continue
-        title = ARM_TITLES.get(arm.name, arm.name).lower()
         yield (
-            f"Largest AUC of one {title} feature alone",
+            f"Largest AUC of one {_title(arm.name)} feature alone",
             f"below {KNOWS_OUTCOME}, unless by chance",
             f"{areas.max():.3f} of {len(areas):,} features; {int(knows.sum())} beyond chance",
             not knows.any(),
@@ -215,9 +208,10 @@ def single_areas(
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the AUC, .5 or more, of each usable column alone, and whether it knows the outcome.
 
-    Among a thousand columns of few patients some look telling by chance. A column knows the
+    Among a thousand columns of few patients some have a large AUC by chance. A column knows the
     outcome if it separates it without exception, where chance would not (Holm, 5 %), or if its
-    AUC is .95 or more and surely above .85, which one honest feature hardly reaches (the same).
+    AUC is .95 or more and significantly above .85, which one honest feature hardly reaches
+    (the same).
 
     Parameters
     ----------
@@ -268,3 +262,124 @@ def _as_number(values: pd.Series) -> np.ndarray:
     codes, levels = pd.factorize(values, sort=True)
     known = (codes >= 0) & (len(levels) == 2)
     return np.where(known, codes.astype(np.float64), np.nan)
+
+
+def _title(arm: str) -> str:
+    return ARM_TITLES.get(arm, arm).lower()
+
+
+def mean_areas(
+    name: str, judged: Sequence[ControlResult], *, is_null: bool = True
+) -> pd.DataFrame:
+    """Return trial (`name`), role, arm, n, auc (mean), sd, low, high of a control's repetitions.
+
+    low and high are .5 with three standard errors of a mean under no effect. The standard
+    deviation of one AUC is the known one; where `is_null`, that of the repetitions if it is larger
+    (several lesions of a patient, arms that follow few columns). Otherwise there is an effect, and
+    the spread of the repetitions is not that under no effect.
+    """
+    rows = []
+    for role in ROLES:
+        for arm in judged[0].signatures:
+            areas = np.array([one.area(arm, role) for one in judged])
+            sd = float(areas.std(ddof=1)) if len(areas) > 1 else 0.0
+            spread = max(_known_sd(judged[0], role), sd if is_null else 0.0)
+            limit = N_SD * spread / sqrt(len(areas))
+            found = (float(areas.mean()), sd, 0.5 - limit, 0.5 + limit)
+            rows.append((name, role, arm, len(areas), *found))
+    columns = ["trial", "role", "arm", "n", "auc", "sd", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def null_rows(title: str, table: pd.DataFrame) -> list[Row]:
+    """Return one row for each role: no arm may find what is not there (`mean_areas`)."""
+    rows: list[Row] = []
+    for role, arms in table.groupby("role", sort=False):
+        excess = ((arms["auc"] - 0.5).abs() / (arms["high"] - 0.5)).to_numpy()
+        worst = arms.iloc[int(np.argmax(excess))]
+        rows.append((
+            f"Leak in {title}, {_WORDS[str(role)]}: mean AUC of {worst['n']} repetitions",
+            f"{worst['low']:.3f} to {worst['high']:.3f}",
+            f"{worst['auc']:.3f} ({_title(worst['arm'])}, the farthest of {len(arms)})",
+            bool((excess <= 1).all()),
+        ))  # fmt: skip
+    return rows
+
+
+def power_rows(table: pd.DataFrame) -> list[Row]:
+    """Return one row for each role: every arm must find a planted signal (`mean_areas`)."""
+    rows: list[Row] = []
+    for role, arms in table.groupby("role", sort=False):
+        weakest = arms.iloc[int(np.argmin(arms["auc"] - arms["high"]))]
+        rows.append((
+            f"Power: a planted signal is found, {_WORDS[str(role)]}",
+            f"above {weakest['high']:.3f}",
+            f"{weakest['auc']:.3f} ({_title(weakest['arm'])}, the weakest of {len(arms)})",
+            bool((arms["auc"] > arms["high"]).all()),
+        ))  # fmt: skip
+    return rows
+
+
+def poison_row(before: ControlResult, after: ControlResult) -> Row:
+    """Return the check that spoilt held-out rows do not change predictions of training rows."""
+    moved = [arm for arm, by in changed_predictions(before, after).items() if by != 0]
+    return (
+        "Poison: the protocol repeated with spoilt held-out features and outcomes",
+        "every prediction of a training row unchanged to the last bit",
+        f"changed: {', '.join(map(_title, moved))}" if moved else "unchanged in every arm",
+        not moved,
+    )
+
+
+def rearranged_row(before: ControlResult, after: ControlResult) -> Row:
+    """Return the check that the prediction of a held-out row does not depend on the others."""
+    fits = changed_predictions(before, after)
+    moves = {arm: max(by, fits[arm]) for arm, by in changed_held_out(before, after).items()}
+    moved = [arm for arm, by in moves.items() if by > ROUNDING]
+    return (
+        "Leak between held-out rows: another order, and one row gone",
+        "every other prediction unchanged",
+        f"changed: {', '.join(map(_title, moved))}"
+        if moved
+        else f"unchanged in every arm (largest change {max(moves.values(), default=0.0):.0e})",
+        not moved,
+    )
+
+
+def control_row(honest: pd.DataFrame, leaking: pd.DataFrame, n_features: int) -> Row:
+    """Return the check that select-then-split is flagged; both are of one arm on one noise."""
+    role = honest["role"].eq("out_of_fold")
+    ours, theirs = honest[role].iloc[0], leaking[role].iloc[0]
+    return (
+        f"Control that leaks: selection before the split, on {n_features:,} columns of noise",
+        f"flagged: above {theirs['high']:.3f}",
+        f"AUC {theirs['auc']:.3f} where this protocol finds {ours['auc']:.3f}",
+        bool(theirs["auc"] > theirs["high"]),
+    )
+
+
+def stacking_row(
+    noise: Sequence[ControlResult], table: pd.DataFrame, members: Sequence[str]
+) -> Row:
+    """Return the check that fusion of in-sample signatures is flagged, on noise.
+
+    table: `mean_areas` of the same controls.
+    """
+    areas = [stats.auc(one.training.y_true, stacked_in_sample(one, members)) for one in noise]
+    mean = float(np.mean(areas))
+    high = 0.5 + N_SD * _known_sd(noise[0], "out_of_fold") / sqrt(len(areas))
+    ours = table[table["role"].eq("out_of_fold") & table["arm"].eq("combined")]
+    beside = f" where this protocol finds {ours['auc'].iloc[0]:.3f}" if len(ours) else ""
+    return (
+        f"Control that leaks: fusion of in-sample signatures ({' + '.join(members)}), on noise",
+        f"flagged: above {high:.3f}",
+        f"AUC {mean:.3f}{beside}",
+        mean > high,
+    )
+
+
+def _known_sd(judged: ControlResult, role: str) -> float:
+    """Return the standard deviation of one AUC under no effect, with one row for each unit."""
+    if role == "out_of_fold":
+        return null_sd(judged.training.y_of_units)
+    return sqrt(area_variance(0.5, judged.held_out.y_of_units))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def n_workers(compute: ComputeSettings) -> int:
 
 
 def engine(compute: ComputeSettings) -> Engine:
-    """Return what extracts features: processes of this machine, or workers of dask.
+    """Return the engine that extracts features: local processes, or workers of dask.
 
     Raises
     ------
@@ -67,15 +68,9 @@ def open_cohort(settings: StudySettings) -> Cohort:
         cohort = _phantom(of, workers, cache_folder(settings.cache))
     else:
         cohort = read_cohort(
-            of.reader,
-            root=of.root,
-            table=of.table,
-            positive=of.positive,
-            clinical=of.clinical_names,
-            features=of.features,
-            frame=of.frame,
-            n_workers=workers,
-        )
+            of.reader, root=of.root, table=of.table, positive=of.positive,
+            clinical=of.clinical_names, features=of.features, frame=of.frame, n_workers=workers,
+        )  # fmt: skip
     logger.info(
         "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
         cohort.name, cohort.n_rows, len(cohort.lesions), cohort.n_patients,
@@ -89,13 +84,10 @@ def write_phantom_cohort(settings: CohortSettings, root: Path, workers: int) -> 
     height, width = settings.image_shape
     with progress("simulating", settings.n_patients, "patients") as advance:
         return write_phantom(
-            root,
-            n_patients=settings.n_patients,
-            seed=settings.seed,
-            image_shape=(height, width),
-            n_workers=workers,
+            root, n_patients=settings.n_patients, seed=settings.seed,
+            image_shape=(height, width), n_workers=workers,
             progress=lambda done, total: advance(done),
-        )
+        )  # fmt: skip
 
 
 def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) -> dict[str, object]:
@@ -132,18 +124,26 @@ def patient_flow(cohort: Cohort, split: Split | None = None) -> dict[str, object
 
 
 def attention(cohort: Cohort, max_quarantine: float) -> str | None:
-    """Return what the user must look at (exit status 1), or None."""
+    """Return a warning of too many quarantined lesions (exit status 1), or None."""
     lost = cohort.count("quarantined")
     share = lost / max(lost + len(cohort.lesions), 1)
     if share <= max_quarantine:
         return None
-    enough = math.ceil(100 * share) / 100  # rounded up, so that the loss is accepted
+    enough = math.ceil(100 * share) / 100  # rounded up, so that the share is accepted
     codes = cohort.by_code("quarantined")
     named = ", ".join(f"{n} x {code} {CATALOGUE[code].title}" for code, n in codes.items())
     return (
         f"{lost} of {lost + len(cohort.lesions)} eligible lesions were left out ({named}); see "
         f"quarantine.csv, repair them, or accept the loss with cohort.max_quarantine={enough:.2f}"
     )
+
+
+def warn(*sentences: str | None) -> int:
+    """Print sentences to stderr; return the exit status, 1 if there is any."""
+    said = [sentence for sentence in sentences if sentence]
+    for sentence in said:
+        sys.stderr.write(f"her2: {sentence}\n")
+    return 1 if said else 0
 
 
 def frozen_split(run: RunFolder, cohort: Cohort, settings: StudySettings) -> Split:

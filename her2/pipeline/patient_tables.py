@@ -38,22 +38,23 @@ class PatientTables:
 
 
 def patient_tables(run: OpenRun, notes: list[str]) -> PatientTables:
-    """Return the tables of a run's patients; `notes` takes what is not estimable.
+    """Return the tables of a run's patients; `notes` gets what is not estimable.
 
-    Odds ratios are those of training patients, who alone take part in choosing variables. Where
-    patients are judged, the first lesion of each counts.
+    Odds ratios are of training patients, because only these may choose variables. Where patients
+    are judged, the first lesion of each counts.
     """
-    lesions = run.cohort.lesions
+    lesions, role_of = run.cohort.lesions, run.split.roles()
+    roles = np.array([role_of[lesion.key] for lesion in lesions])
     is_counted = np.ones(len(lesions), dtype=bool)
     if run.settings.evaluation.unit == "patient":
         is_counted = ~pd.Index([lesion.patient_id for lesion in lesions]).duplicated()
     table = clinical_table(run.cohort.clinical)[is_counted]
     y_true = run.cohort.y_true[is_counted]
     return PatientTables(
-        baseline=stats.baseline_table(table, roles_of(run)[is_counted], y_true=y_true),
+        baseline=stats.baseline_table(table, roles[is_counted], y_true=y_true),
         baseline_outcome=stats.baseline_by_outcome(table, y_true),
         odds_ratios=_odds_ratios(run, table, notes),
-        readers=reader_agreement(run.cohort, roles=run.split.roles()),
+        readers=reader_agreement(run.cohort, roles=role_of),
     )
 
 
@@ -64,12 +65,6 @@ def write_adjudication(run: OpenRun, readers: ReaderAgreement) -> None:
     """
     text = readers.adjudication.to_csv(index=False, lineterminator="\n")
     write_atomic(run.folder.file("adjudication.csv"), text.encode())
-
-
-def roles_of(run: OpenRun) -> np.ndarray:
-    """Return the role of every lesion, (n_lesions,), in the order of the cohort."""
-    roles = run.split.roles()
-    return np.array([roles[lesion.key] for lesion in run.cohort.lesions])
 
 
 def _odds_ratios(run: OpenRun, table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

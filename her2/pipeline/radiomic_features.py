@@ -1,4 +1,4 @@
-"""The radiomic features of a run, their robustness, and what their selection needs beside them."""
+"""The radiomic features of a run, their robustness, and the inputs of their selection."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from her2.core.settings import RadiomicsSettings, StudySettings
 from her2.core.store import Store
 from her2.core.types import Cohort, Lesion
 from her2.pipeline.evaluate import write_features, write_parquet
-from her2.pipeline.excluded_lesions import run_with
 from her2.pipeline.load_cohort import cache_folder, engine, n_workers, report_cache
 from her2.pipeline.reader_agreement import FeatureAgreement, feature_agreement
-from her2.pipeline.run import OpenRun
+from her2.pipeline.run import OpenRun, run_with
 from her2.radiomics import (
     FeatureTable,
     Length,
@@ -40,7 +39,7 @@ MIN_PAIRS = 10
 
 
 def recipe(settings: RadiomicsSettings) -> Recipe:
-    """Return what is measured on every lesion."""
+    """Return the recipe of the features of every lesion."""
     preset = read_parameter_file(settings.params) if settings.params else settings.preset
     return Recipe(preset, settings.region, ring=Length(settings.ring_mm, px=settings.ring_px))
 
@@ -48,7 +47,7 @@ def recipe(settings: RadiomicsSettings) -> Recipe:
 def radiomic_features(
     cohort: Cohort, settings: StudySettings, *, reader: Literal[1, 2] = 1
 ) -> FeatureTable:
-    """Return the radiomic features of every lesion, and say how many were in the cache.
+    """Return the radiomic features of every lesion, and log how many were in the cache.
 
     Parameters
     ----------
@@ -62,13 +61,10 @@ def radiomic_features(
     title = "radiomics" if reader == 1 else "radiomics, second reader"
     with work_progress(title, "lesions", "pixels") as advance:
         table = extract_table(
-            cohort.lesions,
-            replace(recipe(settings.radiomics), reader=reader),
-            store=_store(settings),
-            engine=engine(settings.compute),
-            n_threads=n_workers(settings.compute),
-            advance=advance,
-        )
+            cohort.lesions, replace(recipe(settings.radiomics), reader=reader),
+            store=_store(settings), engine=engine(settings.compute),
+            n_threads=n_workers(settings.compute), advance=advance,
+        )  # fmt: skip
     report_cache(title, table)
     return table
 
@@ -77,13 +73,9 @@ def robustness_of(lesions: Sequence[Lesion], settings: StudySettings) -> pd.Data
     """Return the robustness of every feature of some lesions (`her2.radiomics.robustness`)."""
     with work_progress("radiomics, changed", "lesions", "pixels") as advance:
         return feature_robustness(
-            lesions,
-            _perturbations(settings),
-            store=_store(settings),
-            recipe=recipe(settings.radiomics),
-            engine=engine(settings.compute),
-            advance=advance,
-        )
+            lesions, _perturbations(settings), store=_store(settings),
+            recipe=recipe(settings.radiomics), engine=engine(settings.compute), advance=advance,
+        )  # fmt: skip
 
 
 def _changed_features(
@@ -136,7 +128,7 @@ def robustness_summary(per_feature: pd.DataFrame, kinds: Sequence[str]) -> pd.Da
 
 @dataclass(frozen=True)
 class RadiomicInputs:
-    """Features by `Lesion.key`, and what a selection may use to judge or to clean them.
+    """Features by `Lesion.key`, and what a selection may filter or harmonise them by.
 
     Attributes
     ----------
@@ -153,7 +145,7 @@ class RadiomicInputs:
     robustness
         changed, how, n_lesions, n_features, median, low, high, n_good.
     notes
-        What a reader of the report must know.
+        Notes of the report.
     """
 
     features: pd.DataFrame

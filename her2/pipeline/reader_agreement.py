@@ -1,4 +1,4 @@
-"""How well two readers agree: on the outline of each lesion, and on the features that follow."""
+"""Agreement of two readers: on the outline of each lesion, and on its features."""
 
 from __future__ import annotations
 
@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from her2.cohort import load_lesion, load_reader2_mask
 from her2.core.errors import BadArgument, InputProblem, NotEstimable
 from her2.core.types import Cohort, Lesion, LesionImage, Role
-from her2.stats import (
-    adjudication_list,
-    dice,
-    hausdorff_distance,
-    icc,
-    icc_of_pairs,
-    mask_icc,
-)
+from her2.stats import adjudication_list, dice, hausdorff_distance, icc, icc_of_pairs, mask_icc
 
 MEASURES = {
     "dice": "Dice overlap",
@@ -36,12 +29,17 @@ _SUMMARY_COLUMNS = ["measure", "n", "median", "low", "high"]
 class ReaderAgreement:
     """Agreement of two readers' masks; no row anywhere if no lesion has a second mask.
 
-    per_lesion: patient_id, lesion_id, role (None where not told), dice, hausdorff_mm (NaN where
-    the spacing is unknown), area_difference_pct, icc (`her2.stats.mask_icc`); all NaN where the
-    second mask cannot be used.
-    summary: measure, n, median, low, high; low and high are the range over the lesions. The last
-    row is the ICC of areas: the coefficient (under "median") and its 95 % limits.
-    adjudication: as `her2.stats.adjudication_list`.
+    Attributes
+    ----------
+    per_lesion
+        patient_id, lesion_id, role (None without a split), dice, hausdorff_mm (NaN where the
+        spacing is unknown), area_difference_pct, icc (`her2.stats.mask_icc`); all NaN where the
+        second mask cannot be used.
+    summary
+        measure, n, median, low, high; low and high are the range over the lesions. The last row
+        is the ICC of areas: the coefficient (under "median") and its 95 % limits.
+    adjudication
+        As `her2.stats.adjudication_list`.
     """
 
     per_lesion: pd.DataFrame
@@ -53,8 +51,12 @@ class ReaderAgreement:
 class FeatureAgreement:
     """Agreement of two readers' features.
 
-    per_feature: feature, value, low, high (ICC(2,1) with 95 % limits), note, n_pairs;
-    summary: one row as in `ReaderAgreement.summary`: n features, their median ICC and range.
+    Attributes
+    ----------
+    per_feature
+        feature, value, low, high (ICC(2,1) with 95 % limits), note, n_pairs.
+    summary
+        One row as in `ReaderAgreement.summary`: n features, their median ICC and range.
     """
 
     per_feature: pd.DataFrame
@@ -108,7 +110,7 @@ def feature_agreement(
 
 
 def _row(lesion: Lesion, role: Role | None) -> dict[str, object]:
-    """Return what is measured on one lesion; nothing where its second mask cannot be used."""
+    """Return the measures of one lesion; none where its second mask cannot be used."""
     known: dict[str, object] = {
         "patient_id": lesion.patient_id,
         "lesion_id": lesion.lesion_id,

@@ -1,4 +1,4 @@
-"""The refits of a study beside its models: learning curve, stability, leakage audit."""
+"""Refits of a run's arms: learning curve, stability, optimism, importance, leakage audit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AUDITED = ("dlr", "radiomics", "deep_learning", "clinical")  # the longest proto
 
 @dataclass(frozen=True)
 class Refits:
-    """Results of the refits.
+    """Results of the refits on training patients.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ def _shuffled(run: OpenRun, arm: Arm | None, fitted: Mapping[str, FittedArm]) ->
 
 def _optimism(run: OpenRun, arms: Sequence[Arm]) -> pd.DataFrame:
     evaluation = run.settings.evaluation
-    # networks that have seen a patient would make the optimism of their features look small
+    # networks that have seen a patient would make the optimism of their features too small
     arms = [arm for arm in arms if not arm.by_fold]
     if not evaluation.n_optimism or not arms:
         return pd.DataFrame()
@@ -174,32 +174,23 @@ def _explained(
     run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, ShapValues], list[str]]:
     """Return importance and SHAP values by arm, and why an arm lacks one of them."""
-    by_name, n = {}, run.settings.evaluation.n_importance
-    if n:
-        calls = (
-            delayed(_explain)(arm, fitted[arm.name], run.training, n, run.seed) for arm in arms
-        )
-        by_name = dict(run_jobs(calls, n_workers=run.n_workers))
-    named = [(arm.name, by_name[arm.name]) for arm in arms if arm.name in by_name]
+    n = run.settings.evaluation.n_importance
+    if not n:
+        return {}, {}, []
+    calls = (delayed(_explain)(arm, fitted[arm.name], run.training, n, run.seed) for arm in arms)
+    by_name = dict(run_jobs(calls, n_workers=run.n_workers))
+    found = {arm.name: by_name[arm.name] for arm in arms}
     return (
-        {name: found.importance for name, found in named if found.importance is not None},
-        {name: found.shap for name, found in named if found.shap is not None},
-        [f"{name}: {found.reason}." for name, found in named if found.reason is not None],
+        {name: importance for name, (importance, _, _) in found.items() if importance is not None},
+        {name: shap for name, (_, shap, _) in found.items() if shap is not None},
+        [f"{name}: {reason}." for name, (_, _, reason) in found.items() if reason is not None],
     )
-
-
-@dataclass(frozen=True)
-class _ArmImportance:
-    """Importance and SHAP values of an arm's features, and why one of them is absent."""
-
-    importance: pd.DataFrame | None = None
-    shap: ShapValues | None = None
-    reason: str | None = None
 
 
 def _explain(
     arm: Arm, fitted: FittedArm, training: TrainingSet, n_permutations: int, seed: int
-) -> tuple[str, _ArmImportance]:
+) -> tuple[str, tuple[pd.DataFrame | None, ShapValues | None, str | None]]:
+    """Return the arm with its importance, its SHAP values, and why one of them is absent."""
     importance = None
     try:
         importance = permutation_importance(
@@ -207,8 +198,8 @@ def _explain(
         )
         shap = shap_values(arm, fitted, training, seed=seed)
     except NotEstimable as reason:
-        return arm.name, _ArmImportance(importance, reason=str(reason))
-    return arm.name, _ArmImportance(importance, shap)
+        return arm.name, (importance, None, str(reason))
+    return arm.name, (importance, shap, None)
 
 
 def _unmoved(
@@ -242,8 +233,16 @@ def learning_table(
 ) -> pd.DataFrame:
     """Return arm, n_patients, share, auc, auc_low, auc_high; share 1 is the primary estimate.
 
-    repeated: the table `repeated_cv`. n_patients: who a fold's model learned from, on average.
-    patients: (n_train,) whose mean probability is judged; None judges every row.
+    n_patients is the mean number that a fold's model was fitted on.
+
+    Parameters
+    ----------
+    refits, training
+        The refits, and the rows that they were made on.
+    repeated
+        The table `repeated_cv`.
+    patients
+        (n_train,), whose mean probability is judged; None judges every row.
     """
     learned_from = len(np.unique(training.groups)) * (1 - 1 / training.n_folds)
     rows = []

@@ -1,20 +1,27 @@
-"""How every modelling run begins: folder, cohort, frozen split, training rows and folds."""
+"""A run that may begin to fit: folder, cohort, frozen split, training rows and folds.
+
+Lesions that cannot be measured after the split was drawn leave the run by `run_with`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
+from her2.cohort.problems import LEFT_OUT, sort_problems
 from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings, check_rules
-from her2.core.types import Cohort, split_groups
+from her2.core.store import content_key
+from her2.core.types import Cohort, Problem, split_groups
 from her2.evaluation import check_patients
 from her2.models.nested_cv import TrainingSet
-from her2.models.splits import Split, grouped_folds
+from her2.models.splits import Split, check_split, grouped_folds
 from her2.pipeline.cost import forget_peak
 from her2.pipeline.load_cohort import (
     attention,
@@ -50,7 +57,7 @@ class Stopwatch:
 class OpenRun:
     """A run that has its settings, folder, cohort, split and folds, and may begin to fit.
 
-    Every step takes it and returns what it has found.
+    Every step takes it and returns its results.
 
     Attributes
     ----------
@@ -174,7 +181,7 @@ def training_set(
 
 
 def live_run(run: OpenRun) -> LiveRun | None:
-    """Return the run as it is open in MLflow; None where it is not tracked, or nobody answers."""
+    """Return the run that is open in MLflow; None without tracking, or if no server answers."""
     tracking = run.settings.tracking
     if not tracking.enabled:
         return None
@@ -182,3 +189,75 @@ def live_run(run: OpenRun) -> LiveRun | None:
         run.folder.path, run_name(run.config, run.cohort.name), uri=tracking.uri,
         experiment=tracking.experiment, tags=opening_tags(run.config),
     )  # fmt: skip
+
+
+def cohort_of(cohort: Cohort, keys: set[str]) -> Cohort:
+    """Return a cohort of some of its lesions: no row, image or outcome of the others."""
+    is_chosen = np.array([lesion.key in keys for lesion in cohort.lesions])
+    lesions = tuple(lesion for lesion in cohort.lesions if lesion.key in keys)
+    chosen = [lesion.key for lesion in lesions]
+    seen, small = cohort.acquisition, cohort.thumbnails
+    return replace(
+        cohort,
+        lesions=lesions,
+        clinical=cohort.clinical.loc[chosen],
+        features=None if cohort.features is None else cohort.features.loc[chosen],
+        acquisition=seen.loc[chosen] if len(seen) else seen,
+        thumbnails=None if small is None else small[is_chosen],
+    )
+
+
+def cohort_with(cohort: Cohort, found: Sequence[Problem]) -> Cohort:
+    """Return a cohort with more problems, and without the lesions that these leave out."""
+    if not found:
+        return cohort
+    lost = {f"{p.patient_id}/{p.lesion_id}" for p in found if p.severity in LEFT_OUT}
+    sha256 = cohort.data_sha256
+    return replace(
+        cohort_of(cohort, {lesion.key for lesion in cohort.lesions} - lost),
+        problems=sort_problems([*cohort.problems, *found]),
+        data_sha256=content_key([sha256, sorted(lost)]) if lost else sha256,
+    )
+
+
+def run_with(run: OpenRun, found: Sequence[Problem]) -> OpenRun:
+    """Return a run whose cohort has more problems; its split and folds stay as they were drawn.
+
+    The files of the cohort are written again; split.json keeps the draw, lost lesions included,
+    so that the run can be resumed.
+
+    Raises
+    ------
+    BadCohort
+        A role has lost its last lesion of an outcome.
+    """
+    if not found:
+        return run
+    cohort = cohort_with(run.cohort, found)
+    left = {lesion.key for lesion in cohort.lesions}
+    split = _split_of(run.split, left)
+    check_split(split, cohort.lesions)
+    flow = record_cohort(run.folder, cohort, split)
+    return replace(
+        run, cohort=cohort, split=split, training=_training_of(run.training, left), flow=flow,
+        warning=attention(cohort, run.settings.cohort.max_quarantine),
+    )  # fmt: skip
+
+
+def _split_of(split: Split, left: set[str]) -> Split:
+    roles = {
+        role: tuple(key for key in getattr(split, role) if key in left)
+        for role in ("train", "test", "external")
+    }
+    return replace(split, **roles)  # type: ignore[arg-type]
+
+
+def _training_of(training: TrainingSet, left: set[str]) -> TrainingSet:
+    rows = np.array([key in left for key in training.keys])
+    return TrainingSet(
+        tuple(key for key in training.keys if key in left),
+        training.y_true[rows],
+        training.groups[rows],
+        training.fold[rows],
+        tuple(fold[rows] for fold in training.more_folds),
+    )

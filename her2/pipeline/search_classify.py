@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from her2.compute.forests import class_probability
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
-from her2.models.classifiers import Candidate, SearchPlan, fit_prepared, grid_search
+from her2.models.classifiers import SearchPlan, fit_prepared, grid_search
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline import arm_definitions
 from her2.pipeline.enhance import check_enhance, enhanced_run
@@ -37,7 +37,7 @@ _REMEMBERED = Remembered()
 
 
 def search_classify(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
-    """Return what the grid's recipe is worth on training patients, by `request.metrics`."""
+    """Return `request.metrics` of the grid's recipe on training patients."""
     check_enhance(settings.enhance)
     arm_definitions.check_grid(settings)
     # what the features depend on; the selection only by the columns that it asks for
@@ -65,12 +65,9 @@ def _open(settings: StudySettings, run_dir: Path) -> tuple[OpenRun, RadiomicInpu
 
 
 def _judged_folds(
-    arm: Arm,
-    training: TrainingSet,
-    of_arm: Sequence[object],
-    settings: StudySettings,
+    arm: Arm, training: TrainingSet, of_arm: Sequence[object], settings: StudySettings
 ) -> Iterator[Judged]:
-    """Yield what models say of the folds that they have not seen, repeat by repeat."""
+    """Yield the predictions of folds by models that have not seen them, repeat by repeat."""
     X = arm.rows(training.keys)
     for r in range(training.n_repeats):
         one = training.repeat(r)
@@ -88,7 +85,7 @@ def _fold_probability(
     of_arm: Sequence[object],
     settings: StudySettings,
 ) -> FloatArray:
-    """Return the probabilities (n_fold,) of fold k; several candidates are chosen among inside."""
+    """Return the probabilities (n_fold,) of fold k; a grid is searched inside the other folds."""
     evaluation, seed = settings.evaluation, settings.seed
     learned = training.fold != k
     y = training.y_true[learned]
@@ -99,24 +96,17 @@ def _fold_probability(
             plan=SearchPlan(evaluation.n_inner_folds, seed, evaluation.scoring),
         )  # fmt: skip
         return search.predict(X[~learned])
-    prepared = _REMEMBERED.get(
+    selected, judged = _REMEMBERED.get(
         ["prepared", *of_arm, k], lambda: _prepared(arm, training, X, learned)
     )
-    selected, judged = prepared
-    return _single_probability(arm.points[0], selected, judged, y, seed)
+    model = fit_prepared(arm.points[0], selected, y, seed)
+    return class_probability(model, judged)[:, 1].astype(np.float64)
 
 
 def _prepared(
     arm: Arm, training: TrainingSet, X: FloatArray, learned: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return selected columns of a fold's two sides, chosen without the side that is judged."""
+    """Return the selected columns of learning and judged rows, selected on the former only."""
     y, groups = training.y_true[learned], training.groups[learned]
     fitted = fit_chain(arm.preparation, X[learned], y, groups)
     return fitted.transform(X[learned]), fitted.transform(X[~learned])
-
-
-def _single_probability(
-    candidate: Candidate, learned: FloatArray, judged: FloatArray, y: NDArray[np.int64], seed: int
-) -> FloatArray:
-    model = fit_prepared(candidate, learned, y, seed)
-    return class_probability(model, judged)[:, 1].astype(np.float64)

@@ -1,4 +1,4 @@
-"""A trial of `her2 train`: networks of the folds among training patients, one after the other."""
+"""A trial of `her2 train`: the networks of the folds among training patients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REMEMBERED = Remembered(8)
 
 
 def search_train(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
-    """Return what a fine-tuned backbone is worth on training patients, by `request.metrics`."""
+    """Return `request.metrics` of a fine-tuned backbone on training patients."""
     backbone = settings.backbone
     check_enhance(settings.enhance)
     of_images = (
@@ -65,19 +65,13 @@ def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
     from lightning_modules.crops import cohort_crops
 
     return cohort_crops(
-        run.cohort.lesions,
-        size=backbone.image_size,
-        margin_px=backbone.margin_px,
-        margin_mm=backbone.margin_mm,
-        aspect=backbone.aspect,
-    )
+        run.cohort.lesions, size=backbone.image_size, margin_px=backbone.margin_px,
+        margin_mm=backbone.margin_mm, aspect=backbone.aspect,
+    )  # fmt: skip
 
 
 def _judged_folds(
-    run: OpenRun,
-    crops: NDArray[np.uint8],
-    settings: StudySettings,
-    folder: Path,
+    run: OpenRun, crops: NDArray[np.uint8], settings: StudySettings, folder: Path
 ) -> Iterator[Judged]:
     from lightning_modules.fine_tuning.cross_fitting import fold_predictions
     from lightning_modules.fine_tuning.jobs import TrainingTask

@@ -1,8 +1,8 @@
-"""Trials of a search: training patients alone, judged by cross-validation among them.
+"""Trials of a search: training patients alone, evaluated by cross-validation among them.
 
-Everything here begins with `open_training`, which returns a run that holds the training patients
-and nobody else: their lesions, features and outcomes. What a trial computes cannot depend on a
-test patient, because there is none in the run that it is given.
+Everything here begins with `open_training`, which returns a run of the training patients only:
+their lesions, features and outcomes. What a trial computes cannot depend on a test patient,
+because there is none in its run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from her2.models.classifiers import rank_auc
 from her2.models.nested_cv import TrainingSet
 from her2.models.splits import Split
 from her2.pipeline.load_cohort import attention, frozen_split, open_cohort, record_cohort
-from her2.pipeline.run import OpenRun, training_set
+from her2.pipeline.run import OpenRun, cohort_of, training_set
 from her2.stats import brier_score, integrated_calibration_index
 
 FloatArray = NDArray[np.float64]
@@ -35,17 +35,24 @@ METRICS = ("auc", "log_loss", "brier", "calibration")
 BY_FOLD = ("auc", "log_loss", "brier")  # the others need more patients than a fold has
 _MOST_REMEMBERED = 128
 
-# told the number of a fold, its value, and the mean so far; True: the trial may stop
+# takes the number of a fold, its value, and the mean so far; True: the trial may stop
 Report = Callable[[int, float, float], bool]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a trial is asked for.
+    """What a search asks of a trial.
 
-    metrics: among `METRICS`, the first one is reported by fold; report: None where nothing may
-    stop the trial; facts: hashes that the search began with; is_rehearsal: check settings and
-    data, and fit nothing.
+    Attributes
+    ----------
+    metrics
+        Among `METRICS`; the first one is reported by fold.
+    report
+        Takes the value of each fold, None where nothing may stop the trial.
+    facts
+        Hashes that the search began with.
+    is_rehearsal
+        Check settings and data, and fit nothing.
     """
 
     metrics: tuple[str, ...]
@@ -69,10 +76,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a trial has found.
+    """Results of a trial.
 
-    state: complete, pruned or ready (a rehearsal); values: one a metric; folds: values by metric
-    and fold; facts: hashes of the data and the split.
+    Attributes
+    ----------
+    state
+        complete, pruned or ready (a rehearsal).
+    values
+        One for each metric.
+    folds
+        Values by metric and fold.
+    facts
+        Hashes of the data and the split.
     """
 
     state: str
@@ -85,8 +100,12 @@ class Answer:
 class Judged:
     """Probabilities of one fold by a model that has not seen it.
 
-    rows: numbers of training rows (n_fold,); probability: (n_fold,), at the prevalence of all
-    training rows.
+    Attributes
+    ----------
+    rows
+        Numbers of training rows, (n_fold,).
+    probability
+        (n_fold,), at the prevalence of all training rows.
     """
 
     rows: IntArray
@@ -94,9 +113,9 @@ class Judged:
 
 
 def cross_validate(folds: Iterable[Judged], training: TrainingSet, request: Request) -> Answer:
-    """Return what models of all folds are worth; fewer where the search stops the trial.
+    """Return the metrics of models of all folds, or of fewer where the search stops the trial.
 
-    Every fold is reported, and the last one stops nothing: all is known then.
+    Every fold is reported; the last one cannot stop the trial, which is complete then.
 
     Parameters
     ----------
@@ -166,8 +185,8 @@ def metric(name: str, y_true: IntArray, probability: FloatArray) -> float:
 def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRun:
     """Return a run of the training patients alone, with folds of its own.
 
-    The cohort is read and verified as a whole and split as the study splits it; then everybody
-    else is left out. The folds are not those on which the winner is reported.
+    The cohort is read and verified as a whole and split as the study splits it; then all other
+    patients are left out. The folds are not those on which the best trial is reported.
 
     Raises
     ------
@@ -177,11 +196,11 @@ def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRu
     check_rules(command, settings)
     place = RunFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    everybody = open_cohort(settings)
-    frozen = frozen_split(place, everybody, settings)
-    flow = record_cohort(place, everybody, frozen)
-    warning = attention(everybody, settings.cohort.max_quarantine)
-    patients, alone = only_training(everybody, frozen), replace(frozen, test=(), external=())
+    whole = open_cohort(settings)
+    frozen = frozen_split(place, whole, settings)
+    flow = record_cohort(place, whole, frozen)
+    warning = attention(whole, settings.cohort.max_quarantine)
+    patients, alone = only_training(whole, frozen), replace(frozen, test=(), external=())
     draws = [f"search {r}" for r in range(settings.evaluation.n_repeats)]
     training = training_set(patients, alone, settings, draws=draws)
     return OpenRun(command, settings.untracked(), place, patients, alone, training, flow, warning)
@@ -189,22 +208,11 @@ def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRu
 
 def only_training(cohort: Cohort, split: Split) -> Cohort:
     """Return a cohort without the lesions of the other roles: no row, no image, no outcome."""
-    chosen = set(split.train)
-    lesions = tuple(lesion for lesion in cohort.lesions if lesion.key in chosen)
-    keys = [lesion.key for lesion in lesions]
-    seen = cohort.acquisition
-    return replace(
-        cohort,
-        lesions=lesions,
-        clinical=cohort.clinical.loc[keys],
-        features=None if cohort.features is None else cohort.features.loc[keys],
-        acquisition=seen.loc[keys] if len(seen) else seen,
-        thumbnails=None,
-    )
+    return replace(cohort_of(cohort, set(split.train)), thumbnails=None)
 
 
 def facts_of(run: OpenRun) -> dict[str, str]:
-    """Return what tells one search's data from another's; the split's hash is of who trains."""
+    """Return what identifies a search's data; the split's hash is of training patients only."""
     return {
         "data_sha256": run.cohort.data_sha256,
         "training_sha256": run.split.sha256,
@@ -231,7 +239,7 @@ def check_facts(facts: Mapping[str, str], expected: Mapping[str, str]) -> None:
 
 
 class Remembered:
-    """What this process has made already, by the settings that it was made from.
+    """Results that this process has computed already, by the settings they depend on.
 
     Trials of a search differ in few settings; cohort, features and selected columns are the same.
     """
@@ -241,7 +249,7 @@ class Remembered:
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
     def get(self, parts: Sequence[object], make: Callable[[], Any]) -> Any:
-        """Return what was made from equal parts before, else what `make` returns."""
+        """Return the earlier result of equal parts, else what `make` returns."""
         key = json.dumps([_plain(part) for part in parts], sort_keys=True, default=str)
         if key not in self._kept:
             self._kept[key] = make()

@@ -1,4 +1,4 @@
-"""How every modelling run ends: results.json, figures, tables, report, tracking, exit status."""
+"""The outputs of a run: results.json, figures, tables, report, tracking, exit status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any
 
@@ -22,32 +22,22 @@ from her2.core.run_folder import environment
 from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256
 from her2.core.types import ARM_TITLES
-from her2.models.nested_cv import Arm, Signature
 from her2.pipeline import final_model
 from her2.pipeline.cost import cost_entry
-from her2.pipeline.enhance import Enhancement
 from her2.pipeline.enhancement_figures import enhancement_figures
-from her2.pipeline.evaluate import Outcome, judge, results_document
+from her2.pipeline.evaluate import Outcome, judge, results_document, subgroup_table
 from her2.pipeline.figures import Material, all_comparisons, figures
-from her2.pipeline.fit_arms import (
-    Fitted,
-    model_selection_table,
-    save_models,
-    selection_notes,
-)
-from her2.pipeline.grad_cam import Explanation
+from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
 from her2.pipeline.leakage_checks import audit_notes, audit_table
+from her2.pipeline.load_cohort import warn
 from her2.pipeline.patient_tables import PatientTables, patient_tables, write_adjudication
-from her2.pipeline.radiomic_features import RadiomicInputs
 from her2.pipeline.resampling_checks import (
-    Refits,
     importance_tables,
     learning_table,
     refit_run,
     selection_tables,
 )
 from her2.pipeline.run import OpenRun
-from her2.pipeline.subgroup_table import subgroup_table
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
 from her2.report.differences_from_paper import differences
@@ -57,78 +47,39 @@ logger = logging.getLogger(__name__)
 
 Tables = dict[str, pd.DataFrame]
 MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
+PACKAGES = (
+    "pyradiomics-bhklab", "scikit-learn", "torch", "numpy", "scipy", "xgboost", "lightgbm",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Fits:
-    """What was fitted in a run, and what came of it.
-
-    Attributes
-    ----------
-    signatures
-        Of every arm.
-    arms
-        Their definitions; none for a network alone.
-    fitted
-        The fitted arms; None for a network alone.
-    radiomic
-        The features, with the agreement of readers and the robustness where asked for.
-    enhancement
-        How the images were enhanced.
-    explained
-        The maps of the network, where there is one.
-    history
-        Training loss of fine-tuned networks, as `plots.training_figure` takes it.
-    refits
-        Refits on training patients.
-    model_selection
-        The grid search of every arm on all training rows.
-    """
-
-    signatures: Mapping[str, Signature]
-    arms: Sequence[Arm] = ()
-    fitted: Fitted | None = None
-    radiomic: RadiomicInputs | None = None
-    enhancement: Enhancement = field(default_factory=Enhancement)
-    explained: Explanation | None = None
-    history: pd.DataFrame = field(default_factory=pd.DataFrame)
-    refits: Refits = field(default_factory=Refits)
-    model_selection: pd.DataFrame = field(default_factory=lambda: model_selection_table({}))
-
-
-def conclude(run: OpenRun, fits: Fits, notes: Sequence[str]) -> int:
-    """Keep the models, refit, judge, and write everything; return the exit status.
+def conclude(found: FittedRun, notes: Sequence[str]) -> int:
+    """Save the models, refit, evaluate, and write everything; return the exit status.
 
     Parameters
     ----------
-    run
-        The run.
-    fits
-        What was fitted; refits and the table of the grid search are filled in here.
+    found
+        The fitted run; its refits are made here.
     notes
-        What a reader must know of the fit.
+        Notes of the report on the fit.
     """
-    said = [*(fits.radiomic.notes if fits.radiomic else ()), *notes]
-    fitted = fits.fitted
+    run, fitted = found.run, found.fitted
+    said = [*(found.radiomic.notes if found.radiomic else ()), *notes]
     if fitted is not None:
-        save_models(run.folder, fitted, fits.arms, run.training)
-        fits = replace(
-            fits, refits=refit_run(run, fits.arms, fitted.arms),
-            model_selection=model_selection_table(fitted.arms),
-        )  # fmt: skip
+        save_models(run.folder, fitted, found.arms, run.training)
+        found = replace(found, refits=refit_run(run, found.arms, fitted.arms))
         said += selection_notes(fitted.arms)
-    features = fits.radiomic.features if fits.radiomic else None
-    return _finish(run, judge(run, fits.signatures, said, features=features), fits)
+    features = found.radiomic.features if found.radiomic else None
+    return _finish(found, judge(run, found.signatures, said, features=features))
 
 
-def _finish(run: OpenRun, outcome: Outcome, fits: Fits) -> int:
+def _finish(found: FittedRun, outcome: Outcome) -> int:
     """Write everything that a run leaves behind, and return its exit status."""
-    tracking = run.settings.tracking
+    run, tracking = found.run, found.run.settings.tracking
     results = results_document(run, outcome)
-    if fits.enhancement.summary:
-        results["enhancement"] = dict(fits.enhancement.summary)
+    if found.enhancement.summary:
+        results["enhancement"] = dict(found.enhancement.summary)
     with run.watch.step("report"):
-        doubts = _write_pages(run, outcome, results, fits)
+        doubts = _write_pages(found, outcome, results)
     results["timing"] = dict(run.watch.seconds)
     results["status"] = 1 if run.warning or doubts else 0
     results["made_by"] = made_by()
@@ -181,49 +132,37 @@ def finished_before(run: OpenRun) -> int | None:
     }.items() <= results["cohort"].items()
     if not same or results.get("made_by") != now or now["dirty"]:
         return None
-    logger.info("run: finished before, and kept; a new run_dir repeats it")
+    logger.info("run: already finished, nothing is repeated; a new run_dir repeats it")
     _say_headline(run, results, ())
     return int(results["status"])
 
 
-def _write_pages(
-    run: OpenRun,
-    outcome: Outcome,
-    results: dict[str, Any],
-    fits: Fits,
-) -> list[str]:
-    """Write tables, figures and report; return what makes the result doubtful."""
-    notes: list[str] = results["notes"]
+def _write_pages(found: FittedRun, outcome: Outcome, results: dict[str, Any]) -> list[str]:
+    """Write tables, figures and report; return the checks that failed."""
+    run, notes = found.run, results["notes"]
     patients = patient_tables(run, notes)
-    nomogram = _nomogram(run, fits, notes)
-    tables = _tables(run, outcome, results, fits, patients)
-    tables |= _final_model_tables(run, fits, results, nomogram)
-    notes.extend(fits.refits.unexplained)
-    notes.extend(fits.explained.notes if fits.explained else ())
+    nomogram = _nomogram(found, notes)
+    tables = _tables(found, outcome, results, patients)
+    tables |= _final_model_tables(found, results, nomogram)
+    notes.extend(found.refits.unexplained)
+    notes.extend(found.explained.notes if found.explained else ())
     doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
-    material = Material(
-        run, outcome, results, tables, patients, fits.refits, nomogram, fits.explained
-    )
+    material = Material(found, outcome, results, tables, patients, nomogram)
     pictures = plots.save_figures(
-        chain(figures(material), enhancement_figures(fits.enhancement).items()),
-        run.folder.file("figures"),
-        n_workers=run.n_workers,
-    )
+        chain(figures(material), enhancement_figures(found.enhancement).items()),
+        run.folder.file("figures"), n_workers=run.n_workers,
+    )  # fmt: skip
     tables |= _checklists(run, results, tables, set(pictures))
     results["metrics_score"] = asdict(metrics_score(tables["metrics"]))
     write_tables(run.folder.file("tables"), {k: v for k, v in tables.items() if len(v.columns)})
     write_adjudication(run, patients.readers)
-    write_report(run.folder.file("report.html"), _report(run, results, tables, fits, pictures))
+    write_report(run.folder.file("report.html"), _report(run, results, tables, pictures))
     return doubts
 
 
 def _report(
-    run: OpenRun,
-    results: Mapping[str, Any],
-    tables: Tables,
-    fits: Fits,
-    pictures: Mapping[str, Any],
+    run: OpenRun, results: Mapping[str, Any], tables: Tables, pictures: Mapping[str, Any]
 ) -> ReportInput:
     positive = run.cohort.positive
     apart = ("baseline", "model_selection", "performance")
@@ -233,7 +172,7 @@ def _report(
         results=results,
         flow=run.flow,
         baseline=tables["baseline"],
-        model_selection=fits.model_selection,
+        model_selection=tables["model_selection"],
         problems=_problems(run),
         figures=pictures,
         differences=differences(run.config),
@@ -243,96 +182,90 @@ def _report(
 
 
 def _tables(
-    run: OpenRun,
-    outcome: Outcome,
-    results: Mapping[str, Any],
-    fits: Fits,
-    patients: PatientTables,
+    found: FittedRun, outcome: Outcome, results: Mapping[str, Any], patients: PatientTables
 ) -> Tables:
-    found = outcome.evaluation.tables
+    run, refits, evaluated = found.run, found.refits, outcome.evaluation.tables
+    learning = learning_table(refits, run.training, evaluated["repeated_cv"], run.patients_judged)
     return {
         "baseline": patients.baseline,
         "baseline_outcome": patients.baseline_outcome,
         "odds_ratios": patients.odds_ratios,
-        "agreement": _agreement(patients, fits),
-        "adjudication": _nameless(patients.readers.adjudication),
+        "agreement": _agreement(patients, found),
+        "adjudication": _unnamed(patients.readers.adjudication),
         "feature_counts": outcome.feature_counts,
-        "robustness": pd.DataFrame() if fits.radiomic is None else fits.radiomic.robustness,
-        "super_resolution": fits.enhancement.evidence,
-        "super_resolution_history": fits.enhancement.history,
-        **selection_tables(fits.refits),
+        "robustness": pd.DataFrame() if found.radiomic is None else found.radiomic.robustness,
+        "super_resolution": found.enhancement.evidence,
+        "super_resolution_history": found.enhancement.history,
+        **selection_tables(refits),
         "performance": _performance_table(results),
         "comparisons": pd.DataFrame(all_comparisons(results)),
-        "model_selection": fits.model_selection,
-        **found,
-        "learning_curve": learning_table(
-            fits.refits, run.training, found["repeated_cv"], run.patients_judged
-        ),
-        **importance_tables(fits.refits),
-        "grad_cam": _grad_cam(fits, results),
+        "model_selection": model_selection_table(found.fitted.arms if found.fitted else {}),
+        **evaluated,
+        "learning_curve": learning,
+        **importance_tables(refits),
+        "grad_cam": _grad_cam(found, results),
         "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
-        "audit": audit_table(run, fits.refits, fits.arms),
-        "training": fits.history,
+        "audit": audit_table(run, refits, found.arms),
+        "training": found.deep.history,
     }
 
 
-def _grad_cam(fits: Fits, results: Mapping[str, Any]) -> pd.DataFrame:
-    if fits.explained is None:
+def _grad_cam(found: FittedRun, results: Mapping[str, Any]) -> pd.DataFrame:
+    if found.explained is None:
         return pd.DataFrame()
-    return fits.explained.table(results["arms"]["deep_learning"]["roles"]["train"]["threshold"])
+    return found.explained.table(results["arms"]["deep_learning"]["roles"]["train"]["threshold"])
 
 
-def _agreement(patients: PatientTables, fits: Fits) -> pd.DataFrame:
+def _agreement(patients: PatientTables, found: FittedRun) -> pd.DataFrame:
     """Return the agreement of the readers on outlines and, if measured, on features."""
-    if fits.radiomic is None or fits.radiomic.agreement is None:
+    if found.radiomic is None or found.radiomic.agreement is None:
         return patients.readers.summary
-    both = [patients.readers.summary, fits.radiomic.agreement.summary]
+    both = [patients.readers.summary, found.radiomic.agreement.summary]
     return pd.concat(both, ignore_index=True)
 
 
 def _final_model_tables(
-    run: OpenRun,
-    fits: Fits,
-    results: Mapping[str, Any],
-    nomogram: final_model.DrawnNomogram | None,
+    found: FittedRun, results: Mapping[str, Any], nomogram: final_model.DrawnNomogram | None
 ) -> Tables:
-    tables = {"sample_size": final_model.sample_size_table(fits.arms, run.training, results)}
+    run = found.run
+    tables = {"sample_size": final_model.sample_size_table(found.arms, run.training, results)}
     if nomogram is not None:
         tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
-    last_step = _last_step_optimism(run, fits, results["notes"])
-    tables["optimism"] = final_model.optimism_table(last_step, fits.refits.optimism)
+    last_step = _last_step_optimism(found, results["notes"])
+    tables["optimism"] = final_model.optimism_table(last_step, found.refits.optimism)
     return tables
 
 
-def _last_step_optimism(run: OpenRun, fits: Fits, notes: list[str]) -> pd.DataFrame:
+def _last_step_optimism(found: FittedRun, notes: list[str]) -> pd.DataFrame:
+    run, fitted = found.run, found.fitted
     n_resamples = min(run.settings.evaluation.n_resamples, MOST_BOOTSTRAPS)
-    if fits.fitted is None or fits.fitted.combined is None or not n_resamples:
+    if fitted is None or fitted.combined is None or not n_resamples:
         return pd.DataFrame()
     try:
         return final_model.combined_optimism(
-            fits.fitted.combined, fits.fitted.arms, run.training,
-            n_resamples=n_resamples, seed=run.seed,
-        )  # fmt: skip
+            fitted.combined, fitted.arms, run.training, n_resamples=n_resamples, seed=run.seed
+        )
     except NotEstimable as reason:
         notes.append(f"The optimism of the combined model is not estimable: {reason}")
         return pd.DataFrame()
 
 
-def _nomogram(run: OpenRun, fits: Fits, notes: list[str]) -> final_model.DrawnNomogram | None:
-    if fits.fitted is None or fits.fitted.combined is None:
+def _nomogram(found: FittedRun, notes: list[str]) -> final_model.DrawnNomogram | None:
+    fitted = found.fitted
+    if fitted is None or fitted.combined is None:
         return None
     try:
-        return final_model.combined_nomogram(fits.fitted.combined, fits.fitted.arms, run.training)
+        return final_model.combined_nomogram(fitted.combined, fitted.arms, found.run.training)
     except NotEstimable as reason:
         notes.append(f"The nomogram of the combined model is not estimable: {reason}")
         return None
 
 
-def _nameless(adjudication: pd.DataFrame) -> pd.DataFrame:
+def _unnamed(adjudication: pd.DataFrame) -> pd.DataFrame:
     """Return the list with row numbers of adjudication.csv in place of identifiers."""
-    named = adjudication.drop(columns=["patient_id", "lesion_id"], errors="ignore")
-    named.insert(0, "row", range(1, len(named) + 1))
-    return named
+    anonymous = adjudication.drop(columns=["patient_id", "lesion_id"], errors="ignore")
+    anonymous.insert(0, "row", range(1, len(anonymous) + 1))
+    return anonymous
 
 
 def _checklists(
@@ -345,17 +278,16 @@ def _checklists(
         if path.is_file()
     }
     written = {f"tables/{name}.csv" for name, table in tables.items() if len(table.columns)}
-    return fill_checklists(
-        StudyFacts(
-            results=results,
-            config=run.config,
-            tables=tables,
-            figures=frozenset(pictures),
-            files=frozenset(present | written | {"results.json", "report.html"}),
-            flow=run.flow,
-            environment=environment(),
-        )
+    facts = StudyFacts(
+        results=results,
+        config=run.config,
+        tables=tables,
+        figures=frozenset(pictures),
+        files=frozenset(present | written | {"results.json", "report.html"}),
+        flow=run.flow,
+        environment=environment(),
     )
+    return fill_checklists(facts)
 
 
 def _performance_table(results: Mapping[str, Any]) -> pd.DataFrame:
@@ -381,15 +313,6 @@ def _problems(run: OpenRun) -> pd.DataFrame:
 def _provenance(run: OpenRun) -> dict[str, str]:
     made = environment()
     packages = made["packages"]
-    named = (
-        "pyradiomics-bhklab",
-        "scikit-learn",
-        "torch",
-        "numpy",
-        "scipy",
-        "xgboost",
-        "lightgbm",
-    )
     return {
         "data (SHA-256)": run.cohort.data_sha256,
         "split (SHA-256)": run.split.sha256,
@@ -398,7 +321,7 @@ def _provenance(run: OpenRun) -> dict[str, str]:
         "lock (SHA-256)": str(made["lock_sha256"]),
         "her2": made["her2"],
         "python": made["python"],
-        **{name: packages.get(name, "absent") for name in named},
+        **{name: packages.get(name, "absent") for name in PACKAGES},
         "settings": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     }
 
@@ -423,15 +346,14 @@ def _track(run: OpenRun, results: dict[str, Any]) -> None:
 
 
 def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:
-    """Print the AUC of every arm, and where to look."""
+    """Print the AUC of every arm and the path of the report."""
     lines = [f"{'arm':<24} {'cross-validated':<26} test"]
     for arm, content in results["arms"].items():
         cells = [_interval(content["repeated_cv"]), _interval(content["roles"].get("test"))]
         lines.append(f"{ARM_TITLES[arm]:<24} {cells[0]:<26} {cells[1]}")
     lines.append(f"report: {run.folder.file('report.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
-    for sentence in [*([run.warning] if run.warning else []), *doubts]:
-        sys.stderr.write(f"her2: {sentence}\n")
+    warn(run.warning, *doubts)
 
 
 def _interval(p: Mapping[str, Any] | None) -> str:

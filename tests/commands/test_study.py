@@ -395,7 +395,7 @@ def interrupted(*_, **__):
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(study_of, brought, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("her2.pipeline.conclude.judge", interrupted)
+        patch.setattr("her2.pipeline.write_outputs.judge", interrupted)
         assert study_of(tmp_path, *BROUGHT).status == 130
     assert not (tmp_path / "predictions.parquet").exists()
     finished = study_of(tmp_path, *BROUGHT)

@@ -10,8 +10,8 @@ import pytest
 
 from her2.core.settings import BackboneSettings, StudySettings
 from her2.explain.saliency import DELETION_GAIN, ENRICHMENT, SHARE_INSIDE
+from her2.pipeline.figures import shown
 from her2.pipeline.grad_cam import FINAL, N_TESTED, OUT_OF_FOLD, _doubts, _heads, _plan
-from her2.pipeline.grad_cam_figures import shown
 
 ARM = "deep_learning"
 
@@ -184,9 +184,9 @@ def test_heads_answer_at_the_prevalence_of_all_folds(monkeypatch):
 
 def test_the_shown_lesions_do_not_depend_on_the_order_of_rows():
     p = pd.Series({"b": 0.3, "a": 0.3, "c": 0.5, "d": 0.9})
-    assert shown(p, is_called=True) == {"d": "surest", "a": "middle"}
+    assert shown(p, is_called=True) == {"d": "most confident", "a": "median"}
     assert shown(p[::-1], is_called=True) == shown(p, is_called=True)
-    assert shown(p, is_called=False) == {"a": "surest", "c": "middle"}
+    assert shown(p, is_called=False) == {"a": "most confident", "c": "median"}
     assert shown(p[:0], is_called=True) == {}
 
 

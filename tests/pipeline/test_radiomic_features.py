@@ -26,7 +26,7 @@ def cheap(monkeypatch):
         return pd.Series(mix @ facts, index=names)
 
     monkeypatch.setattr(extraction, "extract_features", features)
-    monkeypatch.setattr("her2.pipeline.lesion_features.engine", lambda compute: InProcess())
+    monkeypatch.setattr("her2.pipeline.radiomic_features.engine", lambda compute: InProcess())
 
 
 def second_mask(root, i: int) -> str:
@@ -182,7 +182,7 @@ class LosesTwo:
 
 
 def test_lost_lesions_leave_the_run_with_their_codes(classify, tmp_path, monkeypatch, canary):
-    monkeypatch.setattr("her2.pipeline.lesion_features.engine", LosesTwo)
+    monkeypatch.setattr("her2.pipeline.radiomic_features.engine", LosesTwo)
     finished = classify()
     assert finished.status == 1, finished.err
     assert "2 of 40 eligible lesions were left out" in finished.sentences[-1]
@@ -203,7 +203,7 @@ def test_lost_lesions_leave_the_run_with_their_codes(classify, tmp_path, monkeyp
 @pytest.mark.slow
 def test_a_run_that_lost_lesions_can_be_run_again(classify, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr("her2.pipeline.lesion_features.engine", LosesTwo)
+        patched.setattr("her2.pipeline.radiomic_features.engine", LosesTwo)
         assert classify(run="first").status == 1
     again = classify(run="first")
     assert again.status == 0, again.err
