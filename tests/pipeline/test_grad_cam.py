@@ -64,7 +64,7 @@ def test_the_table_is_made_of_the_lesions_numbers(study, numbers, table):
 def test_figures_and_report_show_it_without_a_name(study, canary):
     report = (study.run_dir / "report.html").read_text()
     assert '<section id="grad-cam">' in report
-    assert "Where the network looks, and whether it uses the place" in report
+    assert "Where the maps lie, and whether the network uses these regions" in report
     for role in ("out_of_fold", "test"):
         for suffix in ("svg", "png"):
             content = (study.run_dir / "figures" / f"grad_cam_{role}.{suffix}").read_bytes()
