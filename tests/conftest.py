@@ -29,6 +29,21 @@ os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false"  # a thread that no
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _loggers_stay_enabled() -> Iterator[None]:
+    """Fail the test that switches off the package's log, which later tests would miss."""
+    yield
+    named = [
+        log
+        for name, log in logging.root.manager.loggerDict.items()
+        if name.startswith("her2") and isinstance(log, logging.Logger)
+    ]
+    off = [log.name for log in named if log.disabled or not log.propagate]
+    for log in named:
+        log.disabled, log.propagate = False, True
+    assert not off
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Reference values and real data beside the repository."""

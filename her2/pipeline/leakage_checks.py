@@ -91,7 +91,7 @@ def audit_notes(table: pd.DataFrame) -> list[str]:
     """Return a sentence for every check that failed."""
     failed = table[table["passed"].eq(False)]
     return [
-        f"Leakage audit: {row.check}: expected {row.expected}, found {row.found}."
+        f"Leakage check: {row.check}: expected {row.expected}, found {row.found}."
         for row in failed.itertuples()
     ]
 

@@ -17,11 +17,13 @@ from her2.pipeline.arm_definitions import _CHAINS, selection_chain
 
 CONF = config_folder()
 ON_COHORT = [name for name, command in COMMANDS.items() if command.settings is StudySettings]
+# all commands on a cohort have the same groups: one of them takes every option, all take presets
 CASES = [
     (command, group, option)
     for command in COMMANDS
     for group, options in known_groups(command).items()
     for option in options
+    if command in ("study", "compare") or group == "study"
 ]
 
 

@@ -33,30 +33,33 @@ def assert_refused(finished, *fragments, status=2):
 @pytest.mark.parametrize(
     ("setting", "fragments"),
     [
-        ("split.test_size=abc", ("split.test_size: ", "'abc'")),
-        ("split.test_size=1.5", ("split.test_size between 0 and 1", "1.5")),
+        ("split.test_size=abc", ("split.test_size as a number", "found abc")),
+        ("split.test_size=1.5", ("split.test_size below 1", "1.5")),
         ("split.nonsense=1", ("nonsense",)),
-        ("+split.nonsense=1", ("split.nonsense: ",)),
-        ("nonsense=1", ("Could not override 'nonsense'",)),
+        ("+split.nonsense=1", ("found split.nonsense",)),
+        ("nonsense=1", ("found nonsense",)),
         ("+nonsense=1", ("nonsense",)),
         ("~split", ("split",)),
-        ("split=null", ("must be a string",)),
-        ("classifier=nonsense", ("classifier/nonsense", "lightgbm")),
+        ("split=null", ("expected split among holdout",)),
+        ("classifier=nonsense", ("found nonsense", "lightgbm")),
         ("nonsense=lr", ("nonsense",)),
         ("classifier.lr=3", ("classifier",)),
         ("classifier.lr.grid.C=abc", ("classifier.lr",)),
         ("classifier.lr.grid.C=[abc]", ("classifier.lr",)),
         ("+classifier.lr.grid.nonsense=[1]", ("classifier.lr", "nonsense")),
-        ("seed=abc", ("seed", "'abc'")),
+        ("seed=abc", ("seed", "abc")),
         ("seed=-1", ("seed", "-1")),
-        ("evaluation.n_folds=1", ("at least 2 folds",)),
-        ("evaluation.n_repeats=0", ("at least 1 repeat", "n_repeats=0")),
+        ("evaluation.n_folds=1", ("evaluation.n_folds of at least 2",)),
+        ("evaluation.n_repeats=0", ("evaluation.n_repeats of at least 1", "found 0")),
         ("evaluation.n_stability=-1", ("evaluation.n_stability of at least 0", "-1")),
-        ("evaluation.learning_curve=[1.5]", ("shares between 0 and 1", "[1.5]")),
-        ("evaluation.stepwise=forward", ("evaluation.stepwise", "none, aic, p", "'forward'")),
-        ("evaluation.imputation=zero", ("evaluation.imputation", "median, multiple", "'zero'")),
+        ("evaluation.learning_curve=[1.5]", ("evaluation.learning_curve below 1", "1.5")),
+        ("evaluation.stepwise=forward", ("evaluation.stepwise", "none, aic, p", "found forward")),
+        (
+            "evaluation.imputation=zero",
+            ("evaluation.imputation", "median, multiple", "found zero"),
+        ),
         ("evaluation.n_folds=30", ("for 30 folds", "found 13")),
-        ("evaluation.n_folds=2.5", ("evaluation.n_folds: ", "2.5")),
+        ("evaluation.n_folds=2.5", ("evaluation.n_folds as a whole number", "2.5")),
         ("selection.method=nonsense", ("selection.method", "nonsense")),
         ("enhance.method=nonsense", ("enhance.method", "nonsense")),
         ("fusion.members=[nonsense]", ("fusion.members", "nonsense")),
@@ -64,7 +67,7 @@ def assert_refused(finished, *fragments, status=2):
         ("compute.engine=nonsense", ("compute.engine", "nonsense")),
         ("cohort.reader=nonsense", ("nonsense",)),
         ("cohort.root=null", ("cohort.root",)),
-        ("cohort.clinical=age", ("cohort.clinical: ", "list")),
+        ("cohort.clinical=age", ("cohort.clinical as a list",)),
         ("seed=1 2", ("",)),
         ("seed", ("",)),
     ],
@@ -76,10 +79,8 @@ def test_bad_settings(study, table_cohort, setting, fragments):
 
 def test_a_group_that_the_command_lacks(her2_command, table_cohort, tmp_path):
     for setting in ("fusion=dlr", "+fusion=dlr"):
-        finished = her2_command(
-            "check", "cohort=folder", f"cohort.root={table_cohort}", setting, f"run_dir={tmp_path}"
-        )
-        assert_refused(finished, "fusion")
+        finished = her2_command("sync", f"folder={table_cohort}", setting, f"run_dir={tmp_path}")
+        assert_refused(finished, "expected a setting of her2 sync, found fusion")
 
 
 def test_no_root(her2_command, tmp_path):

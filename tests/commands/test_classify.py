@@ -83,7 +83,7 @@ def test_imbalance_is_a_word_on_the_command_line(classify, tmp_path, imbalance):
             "classifier.imbalance among none, weights, smote",
         ),
         ("selection.method=best", "expected selection.method among paper, lasso, mrmr, boruta"),
-        ("+selection.threshold=0.4", "selection.threshold above .5"),
+        ("+selection.threshold=0.4", "selection.threshold above 0.5"),
     ],
 )
 def test_a_wrong_word_is_refused_before_the_cohort_is_read(classify, setting, said):

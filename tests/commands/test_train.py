@@ -89,7 +89,7 @@ def test_a_finished_run_is_kept_and_not_trained_again(train, tmp_path, monkeypat
     written = (tmp_path / "run" / "results.json").read_bytes()
     again = train(*small)
     assert (again.status, again.out) == (first.status, first.out)
-    assert "finished before" in again.err and "finished before" not in first.err
+    assert "already finished" in again.err and "already finished" not in first.err
     assert (tmp_path / "run" / "results.json").read_bytes() == written
     cohort = json.loads(written)["cohort"]
     run = SimpleNamespace(

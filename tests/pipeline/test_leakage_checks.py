@@ -80,7 +80,7 @@ def test_shuffled_outcomes_that_are_predicted_are_found(honest):
     leaky = replace(REFITS, shuffled=np.array([0.8, 0.86, 0.84]))
     found = row(audit_table(run_of(honest), leaky), "Leak of the outcome")
     assert not found["passed"]
-    assert audit_notes(audit_table(run_of(honest), leaky))[0].startswith("Leakage audit: Leak")
+    assert audit_notes(audit_table(run_of(honest), leaky))[0].startswith("Leakage check: Leak")
 
 
 def test_a_variable_that_knows_the_outcome_is_found(honest):

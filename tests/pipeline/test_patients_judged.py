@@ -91,7 +91,7 @@ def test_lesions_of_both_outcomes_have_no_patient_to_judge(classify, views):
 def test_another_unit_is_refused(classify):
     finished, _ = classify("word", "evaluation.unit=breast")
     assert finished.status == 2
-    assert "expected evaluation.unit to be one of lesion, patient, found 'breast'" in finished.err
+    assert "expected evaluation.unit among lesion, patient, found breast" in finished.err
 
 
 def test_probabilities_of_patients_are_at_the_prevalence_of_patients():

@@ -21,7 +21,7 @@ def test_it_shows_what_it_is_given_and_escapes_it(tmp_path):
     assert "All &amp; sundry." in text and "Leak!" in text
     assert "&lt;b&gt;x&lt;/b&gt;" in text and "<b>x</b>" not in text
     assert "<title>Audit &lt;i&gt;</title>" in text
-    assert "Table 1.</b> Leakage audit" in text
+    assert "Table 1.</b> Leakage checks" in text
     assert 'class="status bad">failed' in text
 
 

@@ -112,7 +112,7 @@ def without_hydra(config):
 
 def test_what_is_composed_once_is_what_hydra_composes():
     """A config with values put in equals the one that Hydra makes of all overrides."""
-    found = jobs("classify", "hydra/sweeper=optuna", "classifier=lightgbm")
+    found = jobs("classify", "hydra/sweeper=optuna", "classifier=lightgbm", "run_dir=out")
     point = dict(found.space.first())
     overrides = [*found.given, *found.space.fixed, *found._settings_of(point)]
     quick = found.loader.load_sweep_config(found.config, overrides)

@@ -155,7 +155,7 @@ def _asked(kind: str, detail: ErrorDetails, key: Key | None) -> str:
         return f"among {', '.join(key.choices)}"
     if kind in _LIMITS:
         name, text = _LIMITS[kind]
-        return text.format(shown(detail["ctx"][name]))
+        return text.format(f"{detail['ctx'][name]:g}")
     if kind.endswith(("too_short", "too_long")):
         n = next(v for k, v in detail["ctx"].items() if k.endswith("_length"))
         most = "at least" if kind.endswith("short") else "at most"

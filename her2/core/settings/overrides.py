@@ -25,9 +25,7 @@ FLAGS = {
 MULTIRUN = ("-m", "--multirun")
 HELP = ("-h", "--help")
 PRESETS = "study"  # the group whose options change several groups
-_SWEEP = re.compile(
-    r"(choice|range|interval|tag|int|float|str|bool|sort|shuffle|glob)\(.*\)", re.S
-)
+_SWEEP = re.compile(r"(choice|range|interval|tag|int|float|str|bool|sort|shuffle|glob)\(.*", re.S)
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?|true|false|null|[+-]?inf|nan", re.I)
 
 
@@ -117,8 +115,10 @@ def _checked(command: str, given: Override, word: str, is_multirun: bool) -> tup
     """Return a word as Hydra takes it, and what is wrong with it; one of them is empty."""
     keys, groups = known_keys(command), known_groups(command)
     name = given.key.partition("@")[0]
-    if given.sign == "~" and (name in keys or _free_key(name, keys) or name in groups):
+    if given.sign == "~" and _free_key(name, keys):
         return word, ""
+    if given.sign == "~" and (name in keys or name in groups):
+        return "", f"expected a value for {name}, found {word}, which deletes it; give it another"
     if given.value is None:
         return "", _without_value(command, given)
     if name.startswith(("hydra/", "hydra.")):
