@@ -51,6 +51,9 @@ def search_here(app) -> Callable[..., "optuna.Study"]:
                 for log, level, handlers in before:
                     log.setLevel(level)
                     log.handlers[:] = handlers
+                for log in logging.root.manager.loggerDict.values():
+                    if isinstance(log, logging.Logger):
+                        log.disabled = False  # the app's logging switches off all that exist
         names = optuna.get_all_study_names(load_storage(place))
         return load(place, names[-1])
 
