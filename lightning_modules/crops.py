@@ -18,7 +18,15 @@ ASPECTS = ("squash", "keep")
 
 @dataclass(frozen=True)
 class Box:
-    """Rows `top` to `bottom` and columns `left` to `right` of an image, the ends excluded."""
+    """A rectangle of an image.
+
+    Attributes
+    ----------
+    top, bottom
+        First row, and the row after the last.
+    left, right
+        First column, and the column after the last.
+    """
 
     top: int
     left: int

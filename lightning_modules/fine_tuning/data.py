@@ -40,7 +40,15 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Rank:
-    """Which of several processes that share every batch this one is."""
+    """Which of several processes that share every batch this one is.
+
+    Attributes
+    ----------
+    number
+        Of this process, from 0.
+    of
+        How many processes there are.
+    """
 
     number: int = 0
     of: int = 1

@@ -25,6 +25,13 @@ class Grouping:
 
     With interval 1 a group is a window of neighbours; with interval I it is every I-th token
     of a window I times as wide. The grid is padded at the bottom and right to whole windows.
+
+    Attributes
+    ----------
+    size
+        Tokens along one side of a group.
+    interval
+        Distance of neighbours of a group in the grid.
     """
 
     size: int

@@ -45,7 +45,19 @@ class Seen:
 
 @dataclass(frozen=True)
 class GeneratorFile:
-    """A generator as it was read: file, network, declaration, and the SHA-256 of the file."""
+    """A generator as it was read from a file.
+
+    Attributes
+    ----------
+    path, sha256
+        The file and its hash.
+    network, architecture
+        The generator and its sizes.
+    seen
+        Whose images it has learned from.
+    n_steps
+        Length of its fit.
+    """
 
     path: Path
     network: RRDBGenerator

@@ -17,7 +17,15 @@ ADVERSARIAL_SHARE = 0.25  # of the learning rate, in the adversarial stage
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a generator; see `RRDBGenerator`."""
+    """Sizes of a generator; see `RRDBGenerator`.
+
+    Attributes
+    ----------
+    n_blocks, n_channels
+        Residual-in-residual blocks and their width.
+    back_projection
+        Whether the result, shrunk, is exactly the image that went in.
+    """
 
     n_blocks: int
     n_channels: int
