@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,7 +154,7 @@ def _information(p: FloatArray) -> dict[str, FloatArray]:
     first[marginal != 0] /= marginal[marginal != 0]
     first[marginal == 0] = 0
     independent = -_sum(product, logarithm)
-    second = (1 - np.e ** (-2 * (independent - joint))) ** 0.5
+    second = (1 - math.e ** (-2 * (independent - joint))) ** 0.5
     second[independent == joint] = 0
     return {"JointEntropy": joint, "Imc1": first, "Imc2": second}
 
