@@ -55,6 +55,11 @@ LINES = [
     ("classify -m hydra/sweeper=optuna hydra.sweeper.n_trial=3", "hydra.sweeper.n_trials?"),
     ("audit backbone.mode=finetune evaluation.n_repeats=1", "backbone.mode=frozen"),
     ("study ~nonsense", "SETTING=VALUE"),
+    ("study seed=true", "a whole number"),
+    ("study classifier.lr.nonsense=3", "found classifier.lr.nonsense"),
+    ("study classifier.candidates=[]", "at least 1 element"),
+    ("study hydra/launcher=jobli", "did you mean joblib?"),
+    ("study seed=${nope}", "found nope"),
     ("study +cohort.nonsense=1", "found cohort.nonsense"),
 ]  # fmt: skip
 OF_OTHERS = ("LexerNoViableAlt", "EOF", "AnyNode", "Traceback", "override", "HYDRA", "struct")
@@ -76,6 +81,13 @@ def test_a_mistyped_line_gets_one_sentence_at_once(
     assert not any(word in finished.err for word in OF_OTHERS)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
     assert not list(tmp_path.iterdir())
+
+
+def test_a_number_among_choices_is_a_number():
+    from her2.core.settings import StudySettings
+
+    made = StudySettings.from_overrides(["backbone.in_chans=1", "trainer.precision=32"])
+    assert (made.backbone.in_chans, made.trainer.precision) == (1, "32")
 
 
 def test_everything_that_is_wrong_is_said_at_once(her2_command):

@@ -151,7 +151,7 @@ def _sentence(detail: ErrorDetails, group: str, known: Mapping[str, Key]) -> str
 
 
 def _asked(kind: str, detail: ErrorDetails, key: Key | None) -> str:
-    if key is not None and key.choices:
+    if key is not None and key.choices and not kind.startswith("too_"):
         return f"among {', '.join(key.choices)}"
     if kind in _LIMITS:
         name, text = _LIMITS[kind]
@@ -264,6 +264,12 @@ class Key:
             if get_origin(one) is Literal:
                 return tuple(str(x) for x in get_args(one))
         return ()
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether its value is text: any, or one of some words."""
+        words = [x for one in self.types if get_origin(one) is Literal for x in get_args(one)]
+        return str in self.types or any(isinstance(x, str) for x in words)
 
     @property
     def type_text(self) -> str:

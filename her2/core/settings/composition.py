@@ -118,4 +118,8 @@ def one_sentence(error: Exception) -> str:
     )
     if missing:
         return unknown_key(missing[1], [])
+    said = kept[0] if kept else ""
+    if nothing := re.search(r"Interpolation key '([^']+)'|variable '([^']+)' not found", said):
+        what = nothing[1] or f"the environment variable {nothing[2]}"
+        return f"expected a ${{...}} that stands for something, found {what}; define it"
     return f"expected settings that can be composed, found: {'; '.join(kept)}"

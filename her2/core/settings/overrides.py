@@ -132,8 +132,19 @@ def _checked(command: str, given: Override, word: str, is_multirun: bool) -> tup
     key = keys.get(name) or _free_key(name, keys)
     if key is None:
         return "", _unknown(command, name)
+    if key.name != name and (problem := _bad_grid(key, name)):
+        return "", problem
     sign = "++" if key.is_free and not _is_there(key, name) else given.sign.replace("+", "")
     return _value_word(f"{sign}{given.key}", key, given.value, is_multirun)
+
+
+def _bad_grid(key: Key, name: str) -> str:
+    """Return what is wrong with a name below a classifier: it has ``fixed`` and ``grid`` alone."""
+    if not key.name.startswith("classifier."):
+        return ""
+    part = name.removeprefix(f"{key.name}.").partition(".")[0]
+    known = [f"{key.name}.fixed", f"{key.name}.grid"]
+    return "" if part in ("fixed", "grid") else unknown_key(name, known)
 
 
 def _is_there(key: Key, name: str) -> bool:
@@ -174,7 +185,8 @@ def hydra_value(text: str, key: Key) -> str:
         return f"[{','.join(_scalar(x, is_text=is_text) for x in split_list(text[1:-1]))}]"
     if key.is_free and not (str in key.types and len(key.types) == 1):
         return text if _reads(text) else quoted(text)
-    return _scalar(text, is_text=str in key.types or bool(key.choices))
+    is_flag = text.lower() in ("true", "false") and bool not in key.types
+    return _scalar(text, is_text=key.holds_text or is_flag)
 
 
 def _scalar(text: str, *, is_text: bool) -> str:
@@ -248,7 +260,8 @@ def _group_word(
     chosen = split_list(value.strip("[]")) if is_multirun else [value]
     unknown = [x.strip() for x in chosen if x.strip() not in options]
     if not unknown and chosen:
-        return f"{given.sign}{given.key}={value}", ""
+        sign = given.sign if group == "search" else ""
+        return f"{sign}{given.key}={value}", ""
     found = unknown[0] if unknown else "none"
     if not is_multirun and "," in found:
         return "", f"expected one option of {group}, found {found}; add -m to run each of them"
@@ -261,6 +274,9 @@ def _hydra_word(given: Override, word: str) -> tuple[str, str]:
     name, value = given.key, str(given.value)
     if name == "hydra/sweeper" and value not in ("optuna", "basic"):
         return "", f"expected hydra/sweeper=optuna, found {value}{did_you_mean(value, ['optuna'])}"
+    if name == "hydra/launcher" and value not in (known := launchers()):
+        hint = did_you_mean(value, known)
+        return "", f"expected hydra/launcher among {', '.join(known)}, found {value}{hint}"
     section, _, last = name.rpartition(".")
     known = sweeper_settings()
     if section == "hydra.sweeper" and last not in known:
@@ -278,6 +294,16 @@ def sweeper_settings() -> list[str]:
     Plugins.instance()  # registers the sweeper
     node = ConfigStore.instance().load("hydra/sweeper/optuna.yaml").node
     return [str(name) for name in node if not str(name).startswith("_")]
+
+
+def launchers() -> list[str]:
+    """Return the launchers that are installed."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # registers them
+    found = ConfigStore.instance().list("hydra/launcher")
+    return sorted(x.removesuffix(".yaml") for x in found)
 
 
 def _without_value(command: str, given: Override) -> str:
