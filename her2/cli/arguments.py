@@ -57,4 +57,4 @@ def hydra_arguments(typed: Typed) -> list[str]:
     parsed = OverridesParser.create().parse_overrides(typed.overrides)
     same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
     excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
-    return [MULTIRUN[0], *typed.overrides, *others, excluded]
+    return [MULTIRUN[0], *typed.overrides, excluded, *others]

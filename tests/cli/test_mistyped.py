@@ -56,6 +56,7 @@ LINES = [
     ("audit backbone.mode=finetune evaluation.n_repeats=1", "backbone.mode=frozen"),
     ("study ~nonsense", "SETTING=VALUE"),
     ("study seed=true", "a whole number"),
+    ("study classifier=lightgbm classifier.lr.fixed.C=1", "found classifier.lr;"),
     ("study classifier.lr.nonsense=3", "found classifier.lr.nonsense"),
     ("study classifier.candidates=[]", "at least 1 element"),
     ("study hydra/launcher=jobli", "did you mean joblib?"),

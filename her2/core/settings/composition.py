@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from her2.core.places import config_folder
 from her2.core.settings.base import BadSettings, defaults_of, unknown_key, validated
-from her2.core.settings.overrides import read_typed
-from her2.core.settings.study_settings import COMMANDS, AnySettings, check_rules
+from her2.core.settings.overrides import Override, read_typed
+from her2.core.settings.study_settings import COMMANDS, AnySettings, StudySettings, check_rules
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _FAULTS = re.compile(r"full_key|object_type|reference_type|To append to|.*HYDRA_FULL_ERROR")
 _KEYS = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
+_GRIDS = re.compile(r"classifier\.(lr|random_forest|extra_trees|xgboost|lightgbm)\b")
 _NOT_SETTINGS = ("command", "hydra", "search")
 
 
@@ -59,7 +60,25 @@ def composed_settings(command: str, words: Sequence[str]) -> AnySettings:
         raise BadSettings([*typed.problems, one_sentence(error)]) from error
     finally:
         GlobalHydra.instance().hydra = before
-    return settings_of(command, config, typed.problems)
+    made = settings_of(command, config, typed.problems)
+    if unused := _unused_grids(made, words):
+        raise BadSettings(unused)
+    return made
+
+
+def _unused_grids(made: AnySettings, words: Sequence[str]) -> list[str]:
+    """Return a sentence for every named classifier that does not compete."""
+    if not isinstance(made, StudySettings):
+        return []
+    keys = [Override.read(word).key for word in words]
+    named = [x[1] for x in map(_GRIDS.match, keys) if x]
+    chosen = made.classifier.candidates
+    return [
+        f"expected settings of a classifier that competes ({', '.join(chosen)}), found "
+        f"classifier.{name}; add it to classifier.candidates"
+        for name in dict.fromkeys(named)
+        if name not in chosen
+    ]
 
 
 def settings_of(command: str, config: DictConfig, problems: Sequence[str] = ()) -> AnySettings:
