@@ -146,7 +146,8 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
     arguments = hydra_arguments(typed)
     plan = multirun.planned(command, typed)
     if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
-        arguments = [*arguments, f"run_dir={plan.folder}"]  # one, whenever the jobs begin
+        # one, whenever the jobs begin; before flags, behind which Hydra takes no setting
+        arguments.insert(1, f"run_dir={plan.folder}")
     sys.argv = [f"her2 {command}", *arguments]
     decorate = hydra.main(
         version_base="1.3", config_path=str(config_folder()), config_name=command

@@ -15,7 +15,7 @@ from her2.core.errors import Her2Error
 from her2.core.places import config_folder
 from her2.core.settings import BadSettings, TrackingSettings
 from her2.core.settings.base import validated
-from her2.core.settings.composition import is_fault_of_config
+from her2.core.settings.composition import is_fault_of_config, register_defaults
 from her2.core.settings.overrides import Typed
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def planned(command: str, typed: Typed) -> Plan:
 
     if command not in COMMANDS or not typed.is_multirun:
         return Plan()
+    register_defaults()
     try:
         parsed = OverridesParser.create().parse_overrides(typed.overrides)
         fixed = [text for one in parsed if (text := _of_first_job(one))]
