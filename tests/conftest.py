@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import gc
 import io
 import logging
 import os
@@ -27,6 +28,20 @@ from tiny_study import (  # noqa: F401, fixtures of the commands and of the pipe
 os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false"  # a thread that no test needs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Spare what was imported and collected from every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _imports_stay_spared() -> Iterator[None]:
+    """Training takes everything back into its collection of garbage when it ends."""
+    yield
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

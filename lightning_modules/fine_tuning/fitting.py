@@ -79,6 +79,7 @@ def train_network(
     """
     files = JobFiles.of(job, task)
     task.folder.mkdir(parents=True, exist_ok=True)
+    gc.freeze()  # what is there before costs the collection below nothing
     try:
         module = fit_network(job, task, files.checkpoint, is_shared=is_shared, advance=advance)
         if is_shared:
@@ -87,6 +88,7 @@ def train_network(
             _write(module, job, task, files)
     finally:
         gc.collect()  # Lightning's trainer and module hold each other: the network would stay
+        gc.unfreeze()
 
 
 def _write(module: LesionClassifier, job: Job, task: TrainingTask, files: JobFiles) -> None:
