@@ -11,7 +11,7 @@ from her2.core.places import config_folder
 from her2.core.settings import COMMANDS, SelectionSettings, StudySettings
 from her2.core.settings.base import defaults_of, keys_of
 from her2.core.settings.composition import composed_settings
-from her2.core.settings.overrides import known_groups, options_of
+from her2.core.settings.overrides import known_groups
 from her2.models.classifiers import NAMES, build, candidates
 from her2.pipeline.arm_definitions import _CHAINS, selection_chain
 
@@ -76,7 +76,7 @@ def test_a_file_holds_only_what_differs_from_the_classes():
                 assert value != plain[path.parent.name][name], (path, name)
 
 
-@pytest.mark.parametrize("option", options_of("classifier"))
+@pytest.mark.parametrize("option", known_groups("study")["classifier"])
 def test_every_point_of_a_grid_is_a_classifier(option):
     points = candidates(composed("classify", f"classifier={option}").classifier.grids)
     assert len(points) > 1
@@ -84,7 +84,7 @@ def test_every_point_of_a_grid_is_a_classifier(option):
         assert build(point, 0).get_params().items() >= dict(point.parameters).items()
 
 
-@pytest.mark.parametrize("option", options_of("selection"))
+@pytest.mark.parametrize("option", known_groups("study")["selection"])
 def test_every_selection_is_the_chain_of_its_name(option):
     settings = composed("classify", f"selection={option}").selection
     assert settings == SelectionSettings(method=option)

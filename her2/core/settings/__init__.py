@@ -3,7 +3,6 @@
 from her2.core.settings.base import BadSettings
 from her2.core.settings.data_settings import (
     CohortSettings,
-    EnhanceLossSettings,
     EnhanceSettings,
     GeneratorSettings,
     RadiomicsSettings,
@@ -13,18 +12,15 @@ from her2.core.settings.data_settings import (
 from her2.core.settings.model_settings import (
     BackboneSettings,
     ClassifierSettings,
-    FusionSettings,
-    TrainerSettings,
-)
-from her2.core.settings.run_settings import (
     ComputeSettings,
     ControlSettings,
     EvaluationSettings,
+    FusionSettings,
     TrackingSettings,
+    TrainerSettings,
 )
 from her2.core.settings.study_settings import (
     COMMANDS,
-    AnySettings,
     CheckPaperSettings,
     CompareSettings,
     StudySettings,
@@ -34,28 +30,9 @@ from her2.core.settings.study_settings import (
 )
 
 __all__ = [
-    "COMMANDS",
-    "AnySettings",
-    "BackboneSettings",
-    "BadSettings",
-    "CheckPaperSettings",
-    "ClassifierSettings",
-    "CohortSettings",
-    "CompareSettings",
-    "ComputeSettings",
-    "ControlSettings",
-    "EnhanceLossSettings",
-    "EnhanceSettings",
-    "EvaluationSettings",
-    "FusionSettings",
-    "GeneratorSettings",
-    "RadiomicsSettings",
-    "SelectionSettings",
-    "SplitSettings",
-    "StudySettings",
-    "SyncSettings",
-    "TrackingSettings",
-    "TrainerSettings",
-    "UiSettings",
-    "check_rules",
-]
+    "COMMANDS", "BackboneSettings", "BadSettings", "CheckPaperSettings", "ClassifierSettings",
+    "CohortSettings", "CompareSettings", "ComputeSettings", "ControlSettings", "EnhanceSettings",
+    "EvaluationSettings", "FusionSettings", "GeneratorSettings", "RadiomicsSettings",
+    "SelectionSettings", "SplitSettings", "StudySettings", "SyncSettings", "TrackingSettings",
+    "TrainerSettings", "UiSettings", "check_rules",
+]  # fmt: skip

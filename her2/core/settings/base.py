@@ -1,7 +1,7 @@
 """What a settings class is: a frozen dataclass whose fields hold default, range and meaning.
 
-A field is declared once, ``n_folds: int = setting(5, ge=2, description="...")``; what is refused,
-what ``--help`` prints and docs/settings.md are all made of that line.
+A field is declared once, ``n_folds: int = setting(5, "what it is", ge=2)``; what is refused, what
+``--help`` prints and docs/settings.md are all made of that line.
 """
 
 from __future__ import annotations
@@ -67,30 +67,18 @@ class BadSettings(BadConfig):
         return type(self), (self.problems,)
 
 
-def setting(default: Any = ..., *, factory: Callable[[], Any] | None = None, **rules: Any) -> Any:
-    """Return a field of a settings class.
-
-    Parameters
-    ----------
-    default
-        Its default value.
-    factory
-        What makes the default of a section.
-    rules
-        ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length`` and ``description``.
-    """
-    return Field(default, **rules) if factory is None else Field(default_factory=factory, **rules)
+def setting(
+    default: Any = None, meaning: str | None = None, *,
+    factory: Callable[[], Any] | None = None, **rules: Any,
+) -> Any:  # fmt: skip
+    """Return a field of a settings class; `rules` are pydantic's, such as ``ge``."""
+    default_is = {"default": default} if factory is None else {"default_factory": factory}
+    return Field(**default_is, description=meaning, **rules)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(group: str = "") -> Callable[[type[T]], type[T]]:
-    """Return a decorator that makes a class of fields a settings class.
-
-    Parameters
-    ----------
-    group
-        Prefix of its keys in sentences, for example ``evaluation``.
-    """
+    """Return what makes a class of fields a settings class; `group` is the prefix of its keys."""
 
     def make(cls: type[T]) -> type[T]:
         made = checked_dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
@@ -110,13 +98,7 @@ def settings(group: str = "") -> Callable[[type[T]], type[T]]:
 
 
 def validated(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Return settings made of plain values.
-
-    Raises
-    ------
-    BadSettings
-        With a sentence for everything that is wrong.
-    """
+    """Return settings made of plain values; `BadSettings` says everything that is wrong."""
     try:
         return TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
@@ -140,8 +122,7 @@ def _sentence(detail: ErrorDetails, group: str, known: Mapping[str, Key]) -> str
         return unknown_key(names, list(known))
     while names not in known and "." in names:
         names = names.rpartition(".")[0]  # an element of a list, or a member of a union
-    if kind == "missing":
-        return f"expected a value for {names}, found none; add {names}=VALUE"
+
     key = known.get(names)
     asked = _asked(kind, detail, key)
     usual = "" if key is None or key.default is None else f"; {shown(key.default)} is the default"
@@ -296,12 +277,8 @@ def keys_of(cls: type, prefix: str = "") -> Iterator[Key]:
         if is_dataclass(info.annotation):
             yield from keys_of(info.annotation, full)
             continue
-        yield Key(full, info.annotation, default_of(info), info.description or "", _limits(info))
-
-
-def default_of(info: FieldInfo) -> Any:
-    """Return a field's default value, None where there is none."""
-    return None if info.is_required() else info.get_default(call_default_factory=True)
+        default = info.get_default(call_default_factory=True)
+        yield Key(full, info.annotation, default, info.description or "", _limits(info))
 
 
 def _limits(info: FieldInfo) -> str:
@@ -321,8 +298,7 @@ def _limits(info: FieldInfo) -> str:
 def defaults_of(cls: type) -> dict[str, Any]:
     """Return the defaults of a class as plain values, those of its sections by their classes."""
     plain: dict[str, Any] = {}
-    infos: Mapping[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
-    for name, info in infos.items():
-        section = info.annotation
-        plain[name] = defaults_of(section) if is_dataclass(section) else default_of(info)
+    for name, info in cls.__pydantic_fields__.items():  # type: ignore[attr-defined]
+        section, default = info.annotation, info.get_default(call_default_factory=True)
+        plain[name] = defaults_of(section) if is_dataclass(section) else default
     return plain

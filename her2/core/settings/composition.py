@@ -37,13 +37,7 @@ def register_defaults() -> None:
 
 
 def composed_settings(command: str, words: Sequence[str]) -> AnySettings:
-    """Return the settings of ``her2 COMMAND WORD ...``.
-
-    Raises
-    ------
-    BadSettings
-        With a sentence for everything that is wrong: names, values, and what does not go together.
-    """
+    """Return the settings of ``her2 COMMAND WORD ...``; `BadSettings` says all that is wrong."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -84,19 +78,7 @@ def _unused_grids(made: AnySettings, words: Sequence[str]) -> list[str]:
 def settings_of(command: str, config: DictConfig, problems: Sequence[str] = ()) -> AnySettings:
     """Return a composed config as settings that the command can be run with.
 
-    Parameters
-    ----------
-    command
-        Its name.
-    config
-        The composed config.
-    problems
-        What is wrong already.
-
-    Raises
-    ------
-    BadSettings
-        With `problems`, and a sentence for everything else that is wrong.
+    `BadSettings` has the `problems` found before, and a sentence for everything else.
     """
     from omegaconf import OmegaConf
 

@@ -28,42 +28,31 @@ class CohortSettings:
     """Group `cohort`: which patients, images and clinical variables."""
 
     reader: Literal["folder", "breast_lesions_usg", "phantom"] = setting(
-        "folder",
-        description="how the cohort is laid out: a folder with a table, the public data set "
+        "folder", "how the cohort is laid out: a folder with a table, the public data set "
         "BrEaST-Lesions-USG as published, or a simulated cohort",
-    )
-    root: str | None = setting(
-        None, min_length=1, description="the folder; a simulated cohort needs none"
-    )
-    table: str | None = setting(
-        None, description="another name of the table than cohort.csv or cohort.xlsx"
-    )
-    positive: str | None = setting(
-        None, description="the text of a positive outcome, for example malignant"
-    )
+    )  # fmt: skip
+    root: str | None = setting(None, "the folder; a simulated cohort needs none", min_length=1)
+    table: str | None = setting(None, "another name of the table than cohort.csv or cohort.xlsx")
+    positive: str | None = setting(None, "the text of a positive outcome, for example malignant")
     clinical: list[str] | None = setting(
-        None,
-        description="columns of the table that are clinical variables; null: the reader's own "
-        "(none of a folder)",
-    )
+        None, "columns of the table that are clinical variables; null: the reader's own (none of "
+        "a folder)",
+    )  # fmt: skip
     features: str | None = setting(
-        None, description="a csv or parquet file with features that were extracted elsewhere"
+        None, "a csv or parquet file with features that were extracted elsewhere"
     )
     frame: Literal["largest_lesion"] | None = setting(
-        None,
-        description="which image of a stack is taken where the table has no column frame; null: "
-        "stacks are refused",
-    )
-    n_patients: int = setting(210, ge=2, description="size of a simulated cohort")
-    seed: int = setting(0, ge=0, description="random numbers of a simulated cohort")
+        None, "which image of a stack is taken where the table has no column frame; null: stacks "
+        "are refused",
+    )  # fmt: skip
+    n_patients: int = setting(210, "size of a simulated cohort", ge=2)
+    seed: int = setting(0, "random numbers of a simulated cohort", ge=0)
     image_shape: list[Annotated[int, Field(ge=128)]] = setting(
-        [400, 500], min_length=2, max_length=2,
-        description="height and width of simulated images in pixels",
-    )  # fmt: skip
+        [400, 500], "height and width of simulated images in pixels", min_length=2, max_length=2
+    )
     max_quarantine: float = setting(
-        0.0, ge=0, le=1,
-        description="share of lesions that may be left out before the exit status is 1",
-    )  # fmt: skip
+        0.0, "share of lesions that may be left out before the exit status is 1", ge=0, le=1
+    )
 
     @model_validator(mode="after")
     def _check(self) -> CohortSettings:
@@ -91,9 +80,8 @@ class SplitSettings:
     """Group `split`: share of the patients that is held out."""
 
     test_size: float = setting(
-        0.3, gt=0, lt=1,
-        description="share of the patients that is held out, stratified by outcome, grouped by "
-        "patient",
+        0.3, "share of the patients that is held out, stratified by outcome, grouped by patient",
+        gt=0, lt=1,
     )  # fmt: skip
 
 
@@ -102,11 +90,11 @@ class GeneratorSettings:
     """Section `enhance.generator`: the network that enlarges images."""
 
     n_blocks: int = setting(
-        6, ge=1, description="residual-in-residual blocks (4.4 million parameters; ESRGAN has 23)"
+        6, "residual-in-residual blocks (4.4 million parameters; ESRGAN has 23)", ge=1
     )
-    n_channels: int = setting(64, ge=1, description="width of the blocks")
+    n_channels: int = setting(64, "width of the blocks", ge=1)
     back_projection: bool = setting(
-        True, description="whether the result, shrunk, is exactly the image that went in"
+        True, "whether the result, shrunk, is exactly the image that went in"
     )
 
 
@@ -114,11 +102,11 @@ class GeneratorSettings:
 class EnhanceLossSettings:
     """Section `enhance.loss`: weights of the losses beside L1's 1."""
 
-    gradient: float = setting(0.5, ge=0, description="weight of the loss of grey-level gradients")
+    gradient: float = setting(0.5, "weight of the loss of grey-level gradients", ge=0)
     feature_matching: float = setting(
-        0.5, ge=0, description="weight of the distance of the discriminator's features"
+        0.5, "weight of the distance of the discriminator's features", ge=0
     )
-    adversarial: float = setting(0.01, ge=0, description="weight of the adversarial loss")
+    adversarial: float = setting(0.01, "weight of the adversarial loss", ge=0)
 
 
 @settings("enhance")
@@ -126,44 +114,38 @@ class EnhanceSettings:
     """Group `enhance`: what is done to images before features are read."""
 
     method: Literal["none", "bicubic", "srgan"] = setting(
-        "none",
-        description="images as they are, 4 x bicubic, or 4 x by a generative network fitted on "
-        "the training patients",
-    )
+        "none", "images as they are, 4 x bicubic, or 4 x by a generative network fitted on the "
+        "training patients",
+    )  # fmt: skip
     weights: str | None = setting(
-        None,
-        description="a safetensors file that declares whose images it has seen, in place of a fit",
+        None, "a safetensors file that declares whose images it has seen, in place of a fit"
     )
     generator: GeneratorSettings = setting(factory=GeneratorSettings)
-    discriminator_channels: int = setting(64, ge=1, description="width of the discriminator")
+    discriminator_channels: int = setting(64, "width of the discriminator", ge=1)
     loss: EnhanceLossSettings = setting(factory=EnhanceLossSettings)
     max_steps_pixel: int = setting(
-        10000, ge=0, description="steps of the first stage, with the pixel losses alone"
+        10000, "steps of the first stage, with the pixel losses alone", ge=0
     )
     max_steps_adversarial: int = setting(
-        5000, ge=0, description="steps of the second stage, with the discriminator"
+        5000, "steps of the second stage, with the discriminator", ge=0
     )
-    steps_per_epoch: int = setting(
-        250, ge=1, description="steps between two checkpoints and previews"
-    )
-    patch_size: int = setting(32, ge=1, description="side of a small patch in pixels")
-    batch_size: int = setting(8, ge=1, description="patches in a step")
-    learning_rate: float = setting(2e-4, gt=0, description="step size of both networks")
-    ema: float = setting(0.999, ge=0, lt=1, description="decay of the averaged weights")
-    tile_size: int = setting(256, ge=1, description="side of a tile of a frame in pixels")
-    accelerator: str = setting("auto", description="auto, cpu or gpu")
+    steps_per_epoch: int = setting(250, "steps between two checkpoints and previews", ge=1)
+    patch_size: int = setting(32, "side of a small patch in pixels", ge=1)
+    batch_size: int = setting(8, "patches in a step", ge=1)
+    learning_rate: float = setting(2e-4, "step size of both networks", gt=0)
+    ema: float = setting(0.999, "decay of the averaged weights", ge=0, lt=1)
+    tile_size: int = setting(256, "side of a tile of a frame in pixels", ge=1)
+    accelerator: str = setting("auto", "auto, cpu or gpu")
     n_threads: int = setting(
-        1, ge=1, description="threads of the CPU while fitting; the last bits depend on it"
+        1, "threads of the CPU while fitting; the last bits depend on it", ge=1
     )
     n_evidence: int = setting(
-        60, ge=0,
-        description="most held-out lesions on which the table of evidence is measured; 0: none",
-    )  # fmt: skip
-    compare: bool = setting(
-        False,
-        description="fit every arm to native images as well: the AUC with and without, paired "
-        "(twice the work)",
+        60, "most held-out lesions on which the table of evidence is measured; 0: none", ge=0
     )
+    compare: bool = setting(
+        False, "fit every arm to native images as well: the AUC with and without, paired (twice "
+        "the work)",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _check(self) -> EnhanceSettings:
@@ -180,30 +162,27 @@ class RadiomicsSettings:
     """Group `radiomics`: feature set and region."""
 
     preset: Literal["paper_1561", "us2d"] = setting(
-        "paper_1561",
-        description="14 shape features and 17 image types x 91 of one slice, or 9 and 14 x 91 of "
-        "a true 2-D image",
-    )
+        "paper_1561", "14 shape features and 17 image types x 91 of one slice, or 9 and 14 x 91 "
+        "of a true 2-D image",
+    )  # fmt: skip
     params: str | None = setting(
-        None, description="a parameter file of pyradiomics (YAML or JSON) in place of the preset"
+        None, "a parameter file of pyradiomics (YAML or JSON) in place of the preset"
     )
     region: Literal["lesion", "ring", "both"] = setting(
-        "lesion", description="what is measured: the lesion, the tissue around it, or both"
+        "lesion", "what is measured: the lesion, the tissue around it, or both"
     )
     ring_mm: float = setting(
-        3.0, gt=0,
-        description="width of the ring in millimetres: best of 1, 3 and 5 in "
-        "doi:10.1186/s40001-025-03698-7",
+        3.0, "width of the ring in millimetres: best of 1, 3 and 5 in "
+        "doi:10.1186/s40001-025-03698-7", gt=0,
     )  # fmt: skip
     ring_px: float | None = setting(
-        None, gt=0, description="width of the ring in pixels, for images without a pixel size"
+        None, "width of the ring in pixels, for images without a pixel size", gt=0
     )
     harmonise: Literal["none", "combat"] = setting(
-        "none",
-        description="ComBat takes the vendor's effect out, learned from training patients",
+        "none", "ComBat takes the vendor's effect out, learned from training patients"
     )
     robustness: list[Perturbed] = setting(
-        [], description="changes of mask and image under which the features are measured again"
+        [], "changes of mask and image under which the features are measured again"
     )
 
 
@@ -212,38 +191,32 @@ class SelectionSettings:
     """Group `selection`: the chain of filters that is fitted inside every fold."""
 
     method: Literal["paper", "lasso", "mrmr", "boruta", "stability", "none"] = setting(
-        "paper",
-        description="t-test, correlation and LASSO (paper), LASSO alone, mRMR, Boruta, stability "
+        "paper", "t-test, correlation and LASSO (paper), LASSO alone, mRMR, Boruta, stability "
         "selection, or z-scores alone",
-    )
-    alpha: float = setting(
-        0.05, gt=0, le=1, description="level of the t-test (paper) or of Boruta's binomial tests"
-    )
-    equal_variance: bool = setting(True, description="Student's t-test; false: Welch's (paper)")
-    correlation: float = setting(
-        0.8, gt=0, le=1,
-        description="of two features with a larger |r| one is dropped (paper, boruta, stability)",
     )  # fmt: skip
-    lasso_folds: int = setting(
-        10, ge=2, description="folds that choose the LASSO's penalty (paper, lasso)"
+    alpha: float = setting(
+        0.05, "level of the t-test (paper) or of Boruta's binomial tests", gt=0, le=1
     )
+    equal_variance: bool = setting(True, "Student's t-test; false: Welch's (paper)")
+    correlation: float = setting(
+        0.8, "of two features with a larger |r| one is dropped (paper, boruta, stability)",
+        gt=0, le=1,
+    )  # fmt: skip
+    lasso_folds: int = setting(10, "folds that choose the LASSO's penalty (paper, lasso)", ge=2)
     reader_icc: Share | None = setting(
-        None,
-        description="smallest lower limit of the ICC between two readers' features; .75 is usual",
+        None, "smallest lower limit of the ICC between two readers' features; .75 is usual"
     )
     robust_icc: Share | None = setting(
         None,
-        description="smallest lower limit of the ICC under the changes of radiomics.robustness; "
-        ".75 is usual",
+        "smallest lower limit of the ICC under the changes of radiomics.robustness; .75 is usual",
     )
-    n_features: int = setting(20, ge=1, description="features to choose (mrmr)")
-    n_rounds: int = setting(60, ge=1, description="forests (boruta)")
-    n_trees: int = setting(50, ge=1, description="trees in a forest (boruta)")
-    n_pairs: int = setting(50, ge=1, description="pairs of complementary halves (stability)")
+    n_features: int = setting(20, "features to choose (mrmr)", ge=1)
+    n_rounds: int = setting(60, "forests (boruta)", ge=1)
+    n_trees: int = setting(50, "trees in a forest (boruta)", ge=1)
+    n_pairs: int = setting(50, "pairs of complementary halves (stability)", ge=1)
     threshold: float = setting(
-        0.6, gt=0.5, le=1, description="share of halves that select a kept feature (stability)"
+        0.6, "share of halves that select a kept feature (stability)", gt=0.5, le=1
     )
     max_false: float = setting(
-        1.0, gt=0,
-        description="bound on the expected number of falsely kept features (stability)",
-    )  # fmt: skip
+        1.0, "bound on the expected number of falsely kept features (stability)", gt=0
+    )

@@ -10,10 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from her2.core.places import config_folder, packaged_path
 from her2.core.settings.base import Key, did_you_mean, keys_of, unknown_key
 from her2.core.settings.study_settings import COMMANDS
+
+if TYPE_CHECKING:
+    from hydra.core.config_store import ConfigStore
 
 # flags of Hydra, and whether a value follows as a word of its own
 FLAGS = {
@@ -86,8 +91,7 @@ class Typed:
 def read_typed(command: str, words: Sequence[str]) -> Typed:
     """Return the words of a command line, sorted into flags, overrides and problems."""
     typed = Typed([], [], [])
-    rest = iter(words)
-    settings = []
+    rest, settings = iter(words), []
     for word in rest:
         if not word.startswith("-") or (len(word) > 1 and word[1].isdigit()):
             settings.append(word)
@@ -126,7 +130,8 @@ def _checked(command: str, given: Override, word: str, is_multirun: bool) -> tup
     if name in groups:
         return _group_word(given, name, groups[name], is_multirun)
     if name == "search" and COMMANDS[command].is_searched:
-        return _group_word(given, name, search_files(), is_multirun)
+        files = options_of(packaged_path("sweeps") / "search")
+        return _group_word(given, name, files, is_multirun)
     if not given.value.strip():
         return "", f"expected a value for {name}, found none; write {name}=VALUE, or leave it out"
     key = keys.get(name) or _free_key(name, keys)
@@ -159,7 +164,7 @@ def _is_there(key: Key, name: str) -> bool:
 
 def _value_word(left: str, key: Key, value: str, is_multirun: bool) -> tuple[str, str]:
     if is_multirun and _SWEEP.fullmatch(value.strip()):
-        return (f"{left}={value}", "") if _reads(value) else ("", _bad_sweep(key.name, value))
+        return _sweep_word(left, key.name, value)
     if key.element is not None and not is_multirun and "," in value and not _is_list(value):
         return "", (
             f"expected {key.name} as a list, found {value}; did you mean {key.name}=[{value}]?"
@@ -168,8 +173,10 @@ def _value_word(left: str, key: Key, value: str, is_multirun: bool) -> tuple[str
     return f"{left}={','.join(hydra_value(part, key) for part in parts)}", ""
 
 
-def _bad_sweep(name: str, value: str) -> str:
-    return (
+def _sweep_word(left: str, name: str, value: str) -> tuple[str, str]:
+    if _reads(value):
+        return f"{left}={value}", ""
+    return "", (
         f"expected values of {name} to run, such as {name}=a,b or {name}=range(1,4), found "
         f"{value}; check its brackets"
     )
@@ -253,10 +260,7 @@ def _group_word(
 ) -> tuple[str, str]:
     value = str(given.value).strip()
     if is_multirun and _SWEEP.fullmatch(value):
-        is_read = _reads(value)
-        return (
-            (f"{given.sign}{given.key}={value}", "") if is_read else ("", _bad_sweep(group, value))
-        )
+        return _sweep_word(f"{given.sign}{given.key}", group, value)
     chosen = split_list(value.strip("[]")) if is_multirun else [value]
     unknown = [x.strip() for x in chosen if x.strip() not in options]
     if not unknown and chosen:
@@ -274,36 +278,24 @@ def _hydra_word(given: Override, word: str) -> tuple[str, str]:
     name, value = given.key, str(given.value)
     if name == "hydra/sweeper" and value not in ("optuna", "basic"):
         return "", f"expected hydra/sweeper=optuna, found {value}{did_you_mean(value, ['optuna'])}"
-    if name == "hydra/launcher" and value not in (known := launchers()):
+    known = sorted(x.removesuffix(".yaml") for x in _plugins().list("hydra/launcher"))
+    if name == "hydra/launcher" and value not in known:
         hint = did_you_mean(value, known)
         return "", f"expected hydra/launcher among {', '.join(known)}, found {value}{hint}"
-    section, _, last = name.rpartition(".")
-    known = sweeper_settings()
-    if section == "hydra.sweeper" and last not in known:
-        return "", unknown_key(name, [f"hydra.sweeper.{x}" for x in known])
-    if _reads(value):
-        return word, ""
-    return f"{given.sign}{name}={quoted(value)}", ""
+    node = _plugins().load("hydra/sweeper/optuna.yaml").node
+    known = [f"hydra.sweeper.{x}" for x in node if not str(x).startswith("_")]
+    if name.startswith("hydra.sweeper.") and name not in known:
+        return "", unknown_key(name, known)
+    return (word if _reads(value) else f"{given.sign}{name}={quoted(value)}"), ""
 
 
-def sweeper_settings() -> list[str]:
-    """Return the names of the settings of `hydra/sweeper=optuna`."""
-    from hydra.core.config_store import ConfigStore
-    from hydra.core.plugins import Plugins
-
-    Plugins.instance()  # registers the sweeper
-    node = ConfigStore.instance().load("hydra/sweeper/optuna.yaml").node
-    return [str(name) for name in node if not str(name).startswith("_")]
-
-
-def launchers() -> list[str]:
-    """Return the launchers that are installed."""
+def _plugins() -> ConfigStore:
+    """Return the configs of Hydra, those of the installed sweepers and launchers included."""
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins
 
     Plugins.instance()  # registers them
-    found = ConfigStore.instance().list("hydra/launcher")
-    return sorted(x.removesuffix(".yaml") for x in found)
+    return ConfigStore.instance()
 
 
 def _without_value(command: str, given: Override) -> str:
@@ -328,17 +320,13 @@ def _unknown_flag(word: str) -> str:
 
 def _unknown(command: str, name: str) -> str:
     """Return the sentence for a key that the command does not have."""
-    mine = [*known_keys(command), *known_groups(command)]
-    others = [
-        other for other in COMMANDS
-        if name in known_keys(other) or name in known_groups(other)
-    ]  # fmt: skip
-    if others:
-        return (
-            f"expected a setting of her2 {command}, found {name}, which is one of her2 "
-            f"{others[0]}; leave it out"
-        )
-    return unknown_key(name, mine)
+    for other in COMMANDS:
+        if name in known_keys(other) or name in known_groups(other):
+            return (
+                f"expected a setting of her2 {command}, found {name}, which is one of her2 "
+                f"{other}; leave it out"
+            )
+    return unknown_key(name, [*known_keys(command), *known_groups(command)])
 
 
 @cache
@@ -361,18 +349,12 @@ def known_groups(command: str) -> Mapping[str, list[str]]:
     if "cohort" in sections:
         sections.add(PRESETS)
     return {
-        folder.name: options_of(folder.name)
+        folder.name: options_of(folder)
         for folder in sorted(config_folder().iterdir())
         if folder.is_dir() and folder.name in sections
     }
 
 
-def options_of(group: str) -> list[str]:
+def options_of(folder: Path) -> list[str]:
     """Return the options of a group: the files of its folder."""
-    files = (config_folder() / group).glob("*.yaml")
-    return sorted(path.stem for path in files if not path.stem.startswith("_"))
-
-
-def search_files() -> list[str]:
-    """Return the names of sweeps/search, as `+search=NAME` takes them."""
-    return sorted(path.stem for path in (packaged_path("sweeps") / "search").glob("*.yaml"))
+    return sorted(x.stem for x in folder.glob("*.yaml") if not x.stem.startswith("_"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,12 @@ from her2.core.settings.data_settings import (
 from her2.core.settings.model_settings import (
     BackboneSettings,
     ClassifierSettings,
-    FusionSettings,
-    TrainerSettings,
-)
-from her2.core.settings.run_settings import (
     ComputeSettings,
     ControlSettings,
     EvaluationSettings,
+    FusionSettings,
     TrackingSettings,
+    TrainerSettings,
 )
 
 _FOLDER = "folder of the run; null: outputs/COMMAND/TIME"
@@ -47,10 +45,10 @@ class StudySettings:
     her2.core.settings.base.BadSettings: expected seed of at least 0, found -1; 0 is the default
     """
 
-    run_dir: str | None = setting(None, min_length=1, description=_FOLDER)
-    seed: int = setting(0, ge=0, description="all random numbers of the run")
+    run_dir: str | None = setting(None, _FOLDER, min_length=1)
+    seed: int = setting(0, "all random numbers of the run", ge=0)
     cache: str | None = setting(
-        None, description="folder of the feature cache; null: $HER2_CACHE, else ~/.cache/her2"
+        None, "folder of the feature cache; null: $HER2_CACHE, else ~/.cache/her2"
     )
     cohort: CohortSettings = setting(factory=lambda: CohortSettings(reader="phantom"))
     split: SplitSettings = setting(factory=SplitSettings)
@@ -126,13 +124,11 @@ class StudySettings:
 class CompareSettings:
     """Settings of `her2 compare`."""
 
-    run_dir: str | None = setting(None, min_length=1, description=_FOLDER)
-    runs: list[str] = setting(
-        [], description="folders or MLflow ids; as words: her2 compare RUN RUN"
-    )
-    arms: list[str] = setting([], description="which arms of the runs; []: all")
+    run_dir: str | None = setting(None, _FOLDER, min_length=1)
+    runs: list[str] = setting([], "folders or MLflow ids; as words: her2 compare RUN RUN")
+    arms: list[str] = setting([], "which arms of the runs; []: all")
     names: list[str] = setting(
-        [], description="one a run, for figures and tables; []: what differs between their own"
+        [], "one a run, for figures and tables; []: what differs between their own"
     )
     tracking: TrackingSettings = setting(factory=TrackingSettings)
 
@@ -146,8 +142,8 @@ class CompareSettings:
 class UiSettings:
     """Settings of `her2 ui`."""
 
-    run_dir: str | None = setting(None, min_length=1, description="not used")
-    port: int = setting(5000, ge=1, le=65535, description="of the pages on 127.0.0.1")
+    run_dir: str | None = setting(None, "not used", min_length=1)
+    port: int = setting(5000, "of the pages on 127.0.0.1", ge=1, le=65535)
     tracking: TrackingSettings = setting(factory=TrackingSettings)
 
 
@@ -155,8 +151,8 @@ class UiSettings:
 class SyncSettings:
     """Settings of `her2 sync`."""
 
-    run_dir: str | None = setting(None, min_length=1, description="not used")
-    folder: str = setting("outputs", min_length=1, description="what holds the run folders")
+    run_dir: str | None = setting(None, "not used", min_length=1)
+    folder: str = setting("outputs", "what holds the run folders", min_length=1)
     tracking: TrackingSettings = setting(factory=TrackingSettings)
 
 
@@ -164,9 +160,9 @@ class SyncSettings:
 class CheckPaperSettings:
     """Settings of `her2 check-paper`."""
 
-    run_dir: str | None = setting(None, min_length=1, description="not used")
+    run_dir: str | None = setting(None, "not used", min_length=1)
     numbers: str | None = setting(
-        None, min_length=1, description="the YAML file; as a word: her2 check-paper NUMBERS.yaml"
+        None, "the YAML file; as a word: her2 check-paper NUMBERS.yaml", min_length=1
     )
 
 
@@ -194,75 +190,64 @@ class Command:
     summary: str
     reads: tuple[str, ...]
     settings: type[Any] = StudySettings
-    rules: tuple[Callable[[StudySettings], list[str]], ...] = ()
+    rules: tuple[Callable[[StudySettings], Iterator[str]], ...] = ()
     is_searched: bool = False
 
 
-def _selection_rules(of: StudySettings) -> list[str]:
-    if of.selection.robust_icc is None or of.radiomics.robustness:
-        return []
-    return [
-        "expected changes in radiomics.robustness for selection.robust_icc, found none; name "
-        "some, such as radiomics.robustness=[erosion,dilation,contour]"
-    ]
+def _selection_rules(of: StudySettings) -> Iterator[str]:
+    if of.selection.robust_icc is not None and not of.radiomics.robustness:
+        yield (
+            "expected changes in radiomics.robustness for selection.robust_icc, found none; name "
+            "some, such as radiomics.robustness=[erosion,dilation,contour]"
+        )
 
 
-def _once_rules(of: StudySettings) -> list[str]:
-    if of.evaluation.n_repeats == 1:
-        return []
-    return [
-        f"expected evaluation.n_repeats=1 to fine-tune, found {of.evaluation.n_repeats}; every "
-        "fold of every repeat is a network to train: use evaluation=once"
-    ]
+def _once_rules(of: StudySettings) -> Iterator[str]:
+    if of.evaluation.n_repeats != 1:
+        yield (
+            f"expected evaluation.n_repeats=1 to fine-tune, found {of.evaluation.n_repeats}; "
+            "every fold of every repeat is a network to train: use evaluation=once"
+        )
 
 
-def _mode_rules(of: StudySettings) -> list[str]:
-    if of.backbone.mode == "frozen":
-        return []
-    said = _once_rules(of)
+def _mode_rules(of: StudySettings) -> Iterator[str]:
+    if of.backbone.mode != "frozen":
+        yield from _once_rules(of)
     if of.backbone.mode == "finetune" and "deep_learning" in of.fusion.members:
-        said.append(
+        yield (
             "expected fusion.members without deep_learning for backbone.mode=finetune, because "
             "the combined arm learns from inner folds, which a network does not have; found "
             f"{', '.join(of.fusion.members)}: use backbone.mode=finetune_features"
         )
-    return said
 
 
-def _train_rules(of: StudySettings) -> list[str]:
-    said = _once_rules(of)
+def _train_rules(of: StudySettings) -> Iterator[str]:
     if of.backbone.mode != "finetune":
-        said.append(
-            f"expected backbone.mode=finetune, found {of.backbone.mode}; her2 study has the others"
-        )
-    return said
+        mode = of.backbone.mode
+        yield f"expected backbone.mode=finetune, found {mode}; her2 study has the others"
 
 
-def _features_rules(of: StudySettings) -> list[str]:
-    said = []
+def _features_rules(of: StudySettings) -> Iterator[str]:
     if of.enhance.compare:
-        said.append(
+        yield (
             "expected enhance.compare=false for her2 features, which fits no arm, found true; "
             "leave it out, or use her2 classify, train or study"
         )
     if of.enhance.method == "srgan" and of.enhance.weights is None:
-        said.append(
+        yield (
             "expected enhance.weights for features of a cohort without a split, found none; give "
             "the file of a generator that has seen none of these patients, or use her2 study"
         )
-    return said
 
 
-def _audit_rules(of: StudySettings) -> list[str]:
-    said = []
+def _audit_rules(of: StudySettings) -> Iterator[str]:
     if of.backbone.mode != "frozen":
-        said.append(
+        yield (
             f"expected backbone.mode=frozen where a protocol is repeated, found "
             f"{of.backbone.mode}; every control would train all networks again"
         )
     if of.evaluation.n_shuffles < 1:
-        said.append("expected evaluation.n_shuffles of at least 1, found 0; 20 is usual")
-    return said
+        yield "expected evaluation.n_shuffles of at least 1, found 0; 20 is usual"
 
 
 _RADIOMICS = ("seed", "cache", "cohort", "split", "enhance", "radiomics", "selection",
@@ -295,7 +280,7 @@ COMMANDS: dict[str, Command] = {
         "fine-tune one backbone (-m backbone=a,b,c runs several)",
         ("seed", "cache", "cohort", "split", "enhance", "backbone", "evaluation", "trainer",
          *_LAST),
-        rules=(_train_rules,), is_searched=True,
+        rules=(_once_rules, _train_rules), is_searched=True,
     ),
     "compare": Command(
         "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
@@ -318,13 +303,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def check_rules(command: str, of: AnySettings) -> None:
-    """Refuse what a command cannot be run with, before any file is opened.
-
-    Raises
-    ------
-    BadSettings
-        With a sentence for everything that is wrong.
-    """
+    """Refuse what a command cannot be run with, before any file is opened."""
     if isinstance(of, StudySettings):
         said = [sentence for rule in COMMANDS[command].rules for sentence in rule(of)]
         if said:
