@@ -92,11 +92,7 @@ def stability_figure(
 
 
 def _bars(
-    names: list[str],
-    lengths: pd.Series,
-    texts: Sequence[str],
-    colours: Sequence[str],
-    title: str,
+    names: list[str], lengths: pd.Series, texts: Sequence[str], colours: Sequence[str], title: str
 ) -> tuple[Figure, Axes]:
     """Figure with a bar a feature and its text behind it; a missing length is not estimable."""
     figure, axes = _rows(names[:MAX_BARS], len(names), title, height=BAR_ROW, fewest=(3, 0))

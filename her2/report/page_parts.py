@@ -47,12 +47,10 @@ class Column:
 
     Attributes
     ----------
-    title
-        Its header.
+    title, term
+        Its header, and the key of its explanation in the glossary; empty for none.
     is_numeric
         Whether the cells are aligned to the right.
-    term
-        Key of its explanation in the glossary; empty for none.
     """
 
     title: str
@@ -133,6 +131,8 @@ class PageImage:
         A data URI without any of ``"&<>``: the one string that is not escaped.
     caption, alternative
         Text below, and for screen readers.
+    arm
+        Which it shows; empty if it shows none, or several.
     """
 
     uri: str
@@ -141,6 +141,7 @@ class PageImage:
     width: int
     height: int
     label: str = ""
+    arm: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,8 @@ class Heading:
 
     Attributes
     ----------
-    title
-        Its text.
-    term
-        Key of its explanation in the glossary; empty for none.
+    title, term
+        Its text, and the key of its explanation in the glossary; empty for none.
     """
 
     kind: ClassVar[str] = "heading"
@@ -183,16 +182,12 @@ class Section:
 
     Attributes
     ----------
-    anchor
-        Its id in the page, to which links lead.
-    title
-        Its heading.
-    paragraphs
-        Text below the heading.
+    anchor, title
+        Its id in the page, to which links lead, and its heading.
+    paragraphs, items
+        Text below the heading, and entries of a list below that.
     blocks
         Tables, galleries and headings, at the end.
-    items
-        Entries of a list before the blocks.
     term
         Key of its explanation in the glossary; empty for none.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from matplotlib.figure import Figure
@@ -27,23 +26,7 @@ _COMMENT = re.compile(r"<!--.*?-->", flags=re.DOTALL)
 _WHITE = re.compile(r"\s*\n\s*")
 
 
-@dataclass(frozen=True)
-class PlacedPicture:
-    """A picture and the arm it shows.
-
-    Attributes
-    ----------
-    arm
-        Arm in the name of the figure; empty if there is none.
-    picture
-        With its caption.
-    """
-
-    arm: str
-    picture: PageImage
-
-
-def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
+def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PageImage]]:
     """Pictures by key of ``captions.yaml``; what fits no key is under `FURTHER`.
 
     The largest drawings become pixels, where that is shorter, as long as all of them together
@@ -51,13 +34,16 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PlacedPicture]]:
     """
     drawings = {name: _svg_uri(svg_bytes(figure)) for name, figure in figures.items()}
     heavy = _heavy({name: len(drawing) for name, drawing in drawings.items()})
-    placed: dict[str, list[PlacedPicture]] = {key: [] for key in (*load_text("captions"), FURTHER)}
+    placed: dict[str, list[PageImage]] = {key: [] for key in (*load_text("captions"), FURTHER)}
     for name, figure in figures.items():
         key = figure_key(name)
         uri = min(drawings[name], _png_uri(figure), key=len) if name in heavy else drawings[name]
         arm, caption = _caption(name, key)
-        placed[key].append(PlacedPicture(arm, _picture(figure, uri, caption)))
-    return {key: _by_arm(found) for key, found in placed.items()}
+        placed[key].append(_picture(figure, uri, caption, arm))
+    order = arms_in_order(picture.arm for found in placed.values() for picture in found)
+    for found in placed.values():
+        found.sort(key=lambda picture: order.index(picture.arm))
+    return placed
 
 
 def captioned(figure: Figure, caption: str) -> PageImage:
@@ -80,9 +66,9 @@ def figure_key(figure_name: str) -> str:
     return max(fitting, key=len, default=FURTHER)
 
 
-def _picture(figure: Figure, uri: str, caption: str) -> PageImage:
+def _picture(figure: Figure, uri: str, caption: str, arm: str = "") -> PageImage:
     width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
-    return PageImage(uri, caption, caption, width, height)
+    return PageImage(uri, caption, caption, width, height, arm=arm)
 
 
 def _heavy(sizes: Mapping[str, int]) -> set[str]:
@@ -97,24 +83,10 @@ def _heavy(sizes: Mapping[str, int]) -> set[str]:
     return heavy
 
 
-def _by_arm(found: list[PlacedPicture]) -> list[PlacedPicture]:
-    order = {arm: position for position, arm in enumerate(arms_in_order(x.arm for x in found))}
-    return sorted(found, key=lambda x: order[x.arm])
-
-
 def _caption(name: str, key: str) -> tuple[str, str]:
     """Return the arm that a figure's name speaks of, and the figure's caption."""
-    if key == FURTHER:
-        arm, subject = _subject(name)
-        return arm, f"{subject}."
-    arm, subject = _subject(name.removeprefix(key))
-    caption = load_text("captions")[key]
-    return arm, f"{subject}. {caption}" if subject else caption
-
-
-def _subject(suffix: str) -> tuple[str, str]:
-    """Arm that a name such as ``_deep_learning_test`` speaks of, and its arm and role in words."""
-    rest = suffix.removeprefix("s").removeprefix("_")
+    rest = name if key == FURTHER else name.removeprefix(key)
+    rest = rest.removeprefix("s").removeprefix("_")
     words = []
     for role in ROLE_TITLES:
         if rest == role or rest.endswith(f"_{role}"):
@@ -125,7 +97,11 @@ def _subject(suffix: str) -> tuple[str, str]:
         words = [arm_title(arm), *words]
     elif rest not in ("", "curve", "curves", "panels"):
         words = [sentence_case(rest), *words]
-    return arm, ", ".join(words)
+    subject = ", ".join(words)
+    if key == FURTHER:
+        return arm, f"{subject}."
+    caption = load_text("captions")[key]
+    return arm, f"{subject}. {caption}" if subject else caption
 
 
 def _svg_uri(drawing: bytes) -> str:

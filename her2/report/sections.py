@@ -5,93 +5,67 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from her2.plots.text import arm_title, count
 from her2.report.narrative import narrative
-from her2.report.page_parts import Block, Gallery, Heading, Section, Table
-from her2.report.pictures import FURTHER, PlacedPicture, captioned, pictures
+from her2.report.page_parts import Block, Gallery, Heading, PageImage, Section, Table
+from her2.report.pictures import FURTHER, captioned, pictures
 from her2.report.report_tables import ReportInput
 from her2.report.table_columns import comparison_formats, table_formats
 from her2.report.tabulate import plain_format, tabulate
 from her2.report.texts import load_text
 
 SHORTEST_NAME = 4  # a shorter one (p, z) is a part of other words
+NO_NOTES = ("There is nothing to note.",)
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of a section: a table by its name, figures by the start of theirs, or a heading.
-
-    Attributes
-    ----------
-    by_arm
-        Each arm's figures stand under a heading.
-    term
-        Explained beside the heading.
-    """
+class _Part:
+    """A part of a section: a table by its name, figures by the start of theirs, or a heading."""
 
     table: str = ""
     figures: Sequence[str] = ()
-    by_arm: bool = False
+    by_arm: bool = False  # each arm's figures stand under a heading
     heading: str = ""
-    term: str = ""
+    term: str = ""  # explained beside the heading
 
 
 @dataclass(frozen=True)
-class SectionPlan:
-    """A section: what it shows in which order.
-
-    Attributes
-    ----------
-    reading
-        How it is read.
-    absent
-        What is said if there is nothing to show; without it the section is left out then.
-    term
-        Explained beside its title.
-    """
+class _SectionPlan:
+    """A section: what it shows in which order."""
 
     anchor: str
     title: str
-    parts: Sequence[Part] = ()
-    reading: str = ""
-    absent: str = ""
-    term: str = ""
+    parts: Sequence[_Part] = ()
+    reading: str = ""  # how it is read
+    absent: str = ""  # said if there is nothing to show; without it the section is left out then
+    term: str = ""  # explained beside its title
 
 
 @dataclass(frozen=True)
-class Term:
-    """A statistic of the glossary.
-
-    Attributes
-    ----------
-    name
-        As the report writes it.
-    meaning
-        One plain sentence.
-    """
+class _Term:
+    """A statistic of the glossary: its name in the report, and one plain sentence."""
 
     name: str
     meaning: str
 
 
 @cache
-def section_plans() -> tuple[SectionPlan, ...]:
+def section_plans() -> tuple[_SectionPlan, ...]:
     """Sections of the report in their order."""
     return tuple(
-        SectionPlan(**{**plan, "parts": tuple(Part(**part) for part in plan.get("parts", ()))})
+        _SectionPlan(**{**plan, "parts": tuple(_Part(**part) for part in plan.get("parts", ()))})
         for plan in load_text("sections")
     )
 
 
 @cache
-def glossary() -> Mapping[str, Term]:
+def glossary() -> Mapping[str, _Term]:
     """Every statistic of the report, by the key that tables and headings ask for."""
-    return {key: Term(**entry) for key, entry in load_text("glossary").items()}
+    return {key: _Term(**entry) for key, entry in load_text("glossary").items()}
 
 
 def sections(report: ReportInput, tables: Mapping[str, pd.DataFrame]) -> list[Section]:
@@ -101,7 +75,7 @@ def sections(report: ReportInput, tables: Mapping[str, pd.DataFrame]) -> list[Se
     return [section for section in found if section is not None]
 
 
-def used_terms(found: Iterable[Section]) -> dict[str, Term]:
+def used_terms(found: Iterable[Section]) -> dict[str, _Term]:
     """Terms that these sections ask for, or name in a sentence, in the order of the alphabet."""
     asked: set[str] = set()
     texts: list[str] = []
@@ -121,21 +95,21 @@ def used_terms(found: Iterable[Section]) -> dict[str, Term]:
     return dict(sorted(used.items(), key=lambda item: item[1].name.lower()))
 
 
-def _is_named(term: Term, text: str) -> bool:
+def _is_named(term: _Term, text: str) -> bool:
     return len(term.name) >= SHORTEST_NAME and term.name.lower() in text
 
 
 def _section(
-    plan: SectionPlan,
+    plan: _SectionPlan,
     report: ReportInput,
     tables: Mapping[str, pd.DataFrame],
-    drawn: Mapping[str, list[PlacedPicture]],
+    drawn: Mapping[str, list[PageImage]],
 ) -> Section | None:
     if plan.anchor == FURTHER:
         return _further(plan, tables, drawn)
     if plan.anchor == "notes":
         notes = tuple(str(note) for note in report.results["notes"])
-        return Section("notes", plan.title, _no_notes(notes), items=notes)
+        return Section("notes", plan.title, () if notes else NO_NOTES, items=notes)
     blocks: list[Block] = []
     empty: list[str] = []
     for part in plan.parts:
@@ -161,12 +135,7 @@ def _section(
     return Section(plan.anchor, plan.title, tuple(paragraphs), tuple(blocks), term=plan.term)
 
 
-def _no_notes(notes: Sequence[Any]) -> tuple[str, ...]:
-    """Return the sentence of a section without notes; none if there are some."""
-    return () if notes else ("There is nothing to note.",)
-
-
-def _with_left_out(table: Table, part: Part, report: ReportInput, frame: pd.DataFrame) -> Table:
+def _with_left_out(table: Table, part: _Part, report: ReportInput, frame: pd.DataFrame) -> Table:
     n = len(report.model_selection) - len(frame)
     if part.table != "model_selection" or n <= 0:
         return table
@@ -174,15 +143,15 @@ def _with_left_out(table: Table, part: Part, report: ReportInput, frame: pd.Data
     return replace(table, note=f"{table.note} {left_out}".strip())
 
 
-def _gallery(found: list[PlacedPicture]) -> list[Block]:
-    return [Gallery(tuple(placed.picture for placed in found))] if found else []
+def _gallery(found: list[PageImage]) -> list[Block]:
+    return [Gallery(tuple(found))] if found else []
 
 
-def _by_arm(found: list[PlacedPicture]) -> list[Block]:
+def _by_arm(found: list[PageImage]) -> list[Block]:
     blocks: list[Block] = []
-    for arm in dict.fromkeys(placed.arm for placed in found):
+    for arm in dict.fromkeys(picture.arm for picture in found):
         heading = [Heading(arm_title(arm))] if arm else []
-        blocks += [*heading, *_gallery([placed for placed in found if placed.arm == arm])]
+        blocks += [*heading, *_gallery([picture for picture in found if picture.arm == arm])]
     return blocks
 
 
@@ -196,9 +165,7 @@ def _without_empty_headings(blocks: list[Block]) -> list[Block]:
 
 
 def _further(
-    plan: SectionPlan,
-    tables: Mapping[str, pd.DataFrame],
-    drawn: Mapping[str, list[PlacedPicture]],
+    plan: _SectionPlan, tables: Mapping[str, pd.DataFrame], drawn: Mapping[str, list[PageImage]]
 ) -> Section | None:
     unknown = [
         tabulate(frame, plain_format(name))
@@ -225,5 +192,4 @@ def comparison_sections(
         blocks += [tabulate(tables[n], formats[n]) for n in plan["tables"] if n in tables]
         if blocks:
             found.append(Section(plan["anchor"], plan["title"], (), tuple(blocks)))
-    items = tuple(notes) or _no_notes(notes)
-    return [*found, Section("notes", "Notes", items=items)]
+    return [*found, Section("notes", "Notes", items=tuple(notes) or NO_NOTES)]

@@ -9,9 +9,23 @@ from typing import Any, TypeAlias
 from her2.report import formats as form
 from her2.report.page_parts import Cell
 from her2.report.tabulate import (
-    DASH, INTERVAL, ColumnFormat, TableFormat, arm, decimal, difference, estimate, gain, group,
-    name, odds, p, role, whole, words,
-)  # fmt: skip
+    DASH,
+    INTERVAL,
+    ColumnFormat,
+    TableFormat,
+    arm,
+    decimal,
+    difference,
+    estimate,
+    gain,
+    group,
+    name,
+    odds,
+    p,
+    role,
+    whole,
+    words,
+)
 from her2.report.texts import load_text
 
 Columns: TypeAlias = tuple[ColumnFormat, ...]
@@ -240,11 +254,7 @@ COLUMNS: Mapping[str, Columns] = {
         gain(f"NRI{INTERVAL}", "nri", stem="nri_", term="nri"),
         p("p", "nri_p"),
     ),
-    "nomogram": (
-        VARIABLE,
-        words("Value", "value"),
-        decimal("Points", "points", 1, term="points"),
-    ),
+    "nomogram": (VARIABLE, words("Value", "value"), decimal("Points", "points", 1, term="points")),
     "nomogram_total": (
         decimal("Total points", "total_points", 1),
         decimal("Linear predictor", "linear_predictor", 2),

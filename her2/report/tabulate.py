@@ -66,7 +66,7 @@ class ColumnFormat:
     bare: Form = text_cell
 
     def once(self) -> ColumnFormat:
-        """Return the column as one that is shown in the first row of a block only."""
+        """Column that is shown in the first row of a block only."""
         return replace(self, is_once=True)
 
 
@@ -115,48 +115,30 @@ def group(title: str, source: str) -> ColumnFormat:
     return ColumnFormat(title, (source,), text_cell)
 
 
-def name(title: str, source: str) -> ColumnFormat:
-    """Column of names of variables."""
-    return words(title, source, name_cell)
-
-
 def arm(title: str = "Arm", source: str = "arm") -> ColumnFormat:
     """Column of arms."""
     return words(title, source, arm_cell)
 
 
-def role() -> ColumnFormat:
-    """Column of roles."""
-    return words("Role", "role", role_cell, term="role")
-
-
-def whole(title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = "") -> ColumnFormat:
-    """Column of whole numbers."""
-    return _numbers(title, source, count, absent=absent, term=term)
-
-
-def decimal(
-    title: str, source: str, digits: int = 3, *, absent: str = NOT_ESTIMABLE, term: str = ""
-) -> ColumnFormat:
-    """Column of numbers."""
-    return _numbers(title, source, partial(number, digits=digits), absent=absent, term=term)
-
-
-def difference(title: str, source: str) -> ColumnFormat:
-    """Column of numbers whose sign is always written."""
-    return _numbers(title, source, signed)
-
-
-def p(title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = "p") -> ColumnFormat:
-    """Column of p values."""
-    return _numbers(title, source, p_value, absent=absent, term=term)
+name = partial(words, form=name_cell)  # of variables
+role = partial(words, "Role", "role", role_cell, term="role")
 
 
 def _numbers(
-    title: str, source: str, show: Show, *, absent: str = NOT_ESTIMABLE, term: str = ""
+    show: Show, title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = ""
 ) -> ColumnFormat:
     form = partial(number_cell, show=show, absent=absent)
     return ColumnFormat(title, (source,), form, term=term)
+
+
+whole = partial(_numbers, count)
+difference = partial(_numbers, signed)
+p = partial(_numbers, p_value, term="p")
+
+
+def decimal(title: str, source: str, digits: int = 3, **options: str) -> ColumnFormat:
+    """Column of numbers."""
+    return _numbers(partial(number, digits=digits), title, source, **options)
 
 
 def estimate(
@@ -174,14 +156,8 @@ def estimate(
     return ColumnFormat(title, (source, f"{stem}low", f"{stem}high"), form, term=term, bare=bare)
 
 
-def odds(title: str, source: str, *, stem: str = "") -> ColumnFormat:
-    """Column of odds ratios with intervals; a dash where the variable has none in a model."""
-    return estimate(title, source, stem=stem, show=ratio, absent=DASH, term="odds_ratio")
-
-
-def gain(title: str, source: str, *, stem: str = "", term: str = "") -> ColumnFormat:
-    """Column of differences with intervals."""
-    return estimate(title, source, stem=stem, show=signed, term=term)
+odds = partial(estimate, show=ratio, absent=DASH, term="odds_ratio")
+gain = partial(estimate, show=signed)  # differences
 
 
 def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
@@ -226,20 +202,16 @@ def plain_format(title: str) -> TableFormat:
 
 def _present(frame: pd.DataFrame, how: TableFormat) -> list[ColumnFormat]:
     """Columns of the format that the frame has, and, if it is open, those it does not know."""
-    columns = set(frame.columns)
-    shown = [
-        column if columns.issuperset(column.sources) else _without_bounds(column)
-        for column in how.columns
-        if column.sources[0] in columns
-    ]
+    shown = []
+    for column in how.columns:
+        if set(frame.columns).issuperset(column.sources):
+            shown.append(column)
+        elif column.sources[0] in frame.columns:  # without its interval
+            title, sources = column.title.removesuffix(INTERVAL), column.sources[:1]
+            shown.append(replace(column, title=title, sources=sources, form=column.bare))
     known = {source for column in how.columns for source in column.sources} | IDENTIFIERS
     further = [name for name in frame.columns if how.is_open and name not in known]
     return [*shown, *(_guessed(str(name), frame[name]) for name in further)]
-
-
-def _without_bounds(column: ColumnFormat) -> ColumnFormat:
-    title = column.title.removesuffix(INTERVAL)
-    return replace(column, title=title, sources=column.sources[:1], form=column.bare)
 
 
 def _guessed(column: str, values: pd.Series) -> ColumnFormat:
