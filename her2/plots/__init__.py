@@ -5,9 +5,8 @@ columns that are named for it, and at least one row: else `her2.core.errors.BadA
 """
 
 from her2.plots.agreement import agreement_figure
-from her2.plots.calibration_figure import calibration_figure, calibration_overlay
 from her2.plots.correlation import correlation_figure, harmonisation_figure
-from her2.plots.decision_curve import decision_curve_panels
+from her2.plots.curves import comparison_figure, decision_curve_panels, roc_panels
 from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_families import (
     feature_counts_figure,
@@ -30,16 +29,18 @@ from her2.plots.lesion_images import (
     super_resolution_figure,
 )
 from her2.plots.nomogram import nomogram_figure
-from her2.plots.prediction_figures import (
+from her2.plots.predictions import (
+    calibration_figure,
+    calibration_overlay,
     confusion_figure,
     prediction_histogram_panels,
     prediction_panels,
 )
-from her2.plots.repeats import learning_curve_figure, repeats_figure
-from her2.plots.roc import comparison_figure, roc_panels
 from her2.plots.style import distinct_styles
-from her2.plots.training_figure import (
+from her2.plots.training import (
     cost_figure,
+    learning_curve_figure,
+    repeats_figure,
     super_resolution_history_figure,
     training_figure,
 )

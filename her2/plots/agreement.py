@@ -25,15 +25,10 @@ RASTER_ABOVE = 1000
 
 @style.styled
 def agreement_figure(per_lesion: pd.DataFrame, *, dice_limit: float) -> Figure:
-    """Histograms of Dice and of the Hausdorff distance, and one against the other.
+    """Histograms of Dice (0-1) and of the Hausdorff distance (mm), and one against the other.
 
-    Parameters
-    ----------
-    per_lesion
-        Columns dice (0-1) and hausdorff_mm (millimetres), one row a lesion; NaN where a mask
-        is empty or the pixel spacing is unknown.
-    dice_limit
-        Overlap below which a third reader decides; those lesions are orange.
+    One row a lesion, NaN where a mask is empty or the pixel spacing is unknown. Orange: below
+    `dice_limit`, where a third reader decides.
     """
     table = style.required(per_lesion, ["dice", "hausdorff_mm"], name="the agreement per lesion")
     is_low = table["dice"] < dice_limit

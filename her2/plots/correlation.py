@@ -44,24 +44,10 @@ GROUP_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 def correlation_figure(
     before: ArrayLike, after: ArrayLike, *, limit: float = 0.8, names: Sequence[str] | None = None
 ) -> Figure:
-    r"""Heat maps of the correlations before and after the filter, with one colour bar.
+    """Heat maps of Pearson's r before (p, p) and after (q, q) the filter, with one colour bar.
 
-    Parameters
-    ----------
-    before
-        Pearson correlations, shape (p, p), each -1 to 1 or NaN (drawn grey).
-    after
-        Those of the features that are left, shape (q, q); q may be 0.
-    limit
-        Largest correlation that the filter leaves; marked on the colour bar.
-    names
-        Names of the q features that are left, shown where there are at most 30.
-
-    Raises
-    ------
-    BadArgument
-        A matrix is not square, is outside -1 to 1, `before` is empty, or the number of names is
-        not q.
+    NaN is drawn grey; q may be 0. The names of the features that are left are shown where there
+    are at most 30; `limit`, the largest correlation left, is marked on the colour bar.
     """
     first, second = _checked(before, "before"), _checked(after, "after")
     if first.size == 0:
@@ -150,19 +136,9 @@ def _print_cells(axes: Axes, matrix: NDArray[np.float64]) -> None:
 def harmonisation_figure(
     before: ArrayLike, after: ArrayLike, groups: Sequence[str | None]
 ) -> Figure:
-    """Lesions on the same two axes before and after, one colour and marker a vendor.
+    """Lesions (n, 2) on the same two axes before and after, one colour and marker a vendor.
 
-    Parameters
-    ----------
-    before, after
-        Shape (n, 2), two summaries of each lesion's features, on the same axes.
-    groups
-        The n names of the vendors; None for a lesion that was not adjusted.
-
-    Raises
-    ------
-    BadArgument
-        The shapes differ, or there is not one group for each lesion.
+    `groups` names the vendor of each lesion; None: not adjusted.
     """
     first, second = (np.asarray(points, dtype=np.float64) for points in (before, after))
     if first.shape != second.shape or first.shape != (len(groups), 2) or not len(groups):

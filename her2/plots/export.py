@@ -89,13 +89,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``name.svg`` and ``name.png`` (300 dpi) and return their paths.
-
-    Raises
-    ------
-    BadConfig
-        A name that is not letters, digits, ``_`` and ``-``.
-    """
+    """Write ``name.svg`` and ``name.png`` (300 dpi) and return their paths."""
     if not _NAME.fullmatch(name):
         raise BadConfig(
             f"expected a figure name of letters, digits, _ and -, found {name!r}; rename it"

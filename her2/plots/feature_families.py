@@ -29,11 +29,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def feature_counts_figure(counts: pd.DataFrame) -> Figure:
     """Share of every family as one stacked bar, and below it the counts by image type.
 
-    Parameters
-    ----------
-    counts
-        Columns image_type, family and n (features); a pair without a row, or with a missing n,
-        is shown as a dash. Image types keep the order of the table.
+    Columns: image_type, family, n (features; a dash where missing). Image types keep their order.
     """
     table = style.required(counts, ["image_type", "family", "n"], name="feature counts")
     grid = table.pivot_table(index="image_type", columns="family", values="n", aggfunc="sum")
@@ -51,18 +47,7 @@ def feature_counts_figure(counts: pd.DataFrame) -> Figure:
 
 @style.styled
 def feature_shares_figure(counts: pd.DataFrame) -> Figure:
-    """Share of every family as a pie, and its count as a bar.
-
-    Parameters
-    ----------
-    counts
-        As in `feature_counts_figure`; at least one feature.
-
-    Raises
-    ------
-    BadArgument
-        No feature is counted.
-    """
+    """Share of every family as a pie, and its count as a bar, of at least one feature."""
     table = style.required(counts, ["image_type", "family", "n"], name="feature counts")
     totals = table.groupby("family")["n"].sum().reindex(style.families_in_order(table["family"]))
     if not totals.sum() > 0:
@@ -127,16 +112,9 @@ def _draw_rows(axes: Axes, grid: pd.DataFrame, left: float) -> None:
 def p_value_figure(
     p_values: pd.DataFrame, *, alpha: float = 0.05, title: str = "p value of every feature"
 ) -> Figure:
-    r"""Violin and points of the p values of every family, on a log axis, and how many are kept.
+    """Violin and points of the p values of every family, on a log axis, and how many are kept.
 
-    Parameters
-    ----------
-    p_values
-        Columns feature, family and p_value (0-1, NaN where a feature has none).
-    alpha
-        Level below which a feature is kept; drawn as a line.
-    title
-        Above the axes, for example with the arm and the test.
+    Columns: feature, family, p_value (NaN where a feature has none). Kept are those below alpha.
     """
     table = style.required(p_values, ["feature", "family", "p_value"], name="p values")
     families = style.families_in_order(table["family"])

@@ -38,12 +38,7 @@ LOW_TO_HIGH = LinearSegmentedColormap.from_list(
 def weights_figure(weights: pd.DataFrame, *, title: str = "Weights of the features") -> Figure:
     """Bars of the weights by size, sign by colour; at most 30, and how many more there are.
 
-    Parameters
-    ----------
-    weights
-        Columns feature and weight (coefficient of the z-scored feature; NaN: not estimable).
-    title
-        Above the axes, for example the arm.
+    Columns: feature, weight (coefficient of the z-scored feature; NaN: not estimable).
     """
     table = style.required(weights, ["feature", "weight"], name="weights")
     order = table["weight"].abs().sort_values(ascending=False, kind="stable").index
@@ -69,14 +64,8 @@ def stability_figure(
 ) -> Figure:
     """Bars of the share of resamples that select each feature, the most frequent on top.
 
-    Parameters
-    ----------
-    frequencies
-        Columns feature and frequency (0-1; NaN: not estimable).
-    nogueira_text
-        Nogueira's stability in words, with its interval, below the title.
-    title
-        Above the axes, for example the arm.
+    Columns: feature, frequency (0-1; NaN: not estimable). Nogueira's stability in words stands
+    below the title.
     """
     table = style.required(frequencies, ["feature", "frequency"], name="frequencies")
     table = table.sort_values("frequency", ascending=False, kind="stable")
@@ -138,12 +127,7 @@ def _rows(
 def importance_figure(table: pd.DataFrame, *, title: str = "Permutation importance") -> Figure:
     """Loss of AUC when a feature is shuffled, with its interval; the largest 20 on top.
 
-    Parameters
-    ----------
-    table
-        Columns feature, auc_loss, low and high (NaN: not estimable).
-    title
-        Above the axes, for example the arm.
+    Columns: feature, auc_loss, low, high (NaN: not estimable).
     """
     table = style.required(table, ["feature", "auc_loss", "low", "high"], name="the importance")
     table = table.sort_values("auc_loss", ascending=False, kind="stable")
@@ -174,21 +158,9 @@ def shap_figure(
 ) -> Figure:
     """SHAP value of every patient by feature, coloured by the feature's value; 20 on top.
 
-    Parameters
-    ----------
-    features
-        Names, the most important first.
-    values
-        Log odds that each feature adds, shape (n_patients, n_features).
-    positions
-        Same shape: where the patient lies among all, 0 (lowest value) to 1, NaN without an order.
-    title, subtitle
-        Above the axes, for example the arm, and of how many patients.
-
-    Raises
-    ------
-    BadArgument
-        The shapes differ, or there is no feature.
+    The most important feature comes first. Values (n_patients, n_features) are the log odds that
+    each adds; positions, same shape, say where the patient lies among all: 0 (lowest value) to 1,
+    NaN without an order.
     """
     shap, place = np.asarray(values, dtype=np.float64), np.asarray(positions, dtype=np.float64)
     is_table = shap.ndim == 2 and shap.size > 0 and shap.shape[1] == len(features)

@@ -51,15 +51,10 @@ class _Box:
 
 @style.styled
 def flow_figure(flow: Mapping[str, Any], titles: Mapping[str, str] | None = None) -> Figure:
-    """Flow diagram of the cohort.
+    """Flow diagram of the cohort, with what the codes mean where `titles` says it.
 
-    Parameters
-    ----------
-    flow
-        n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, and for
-        each of train, test, external that exists ``{n_patients, n_positive}``.
-    titles
-        What a code means, shown before the code; a code without a title stands alone.
+    flow: n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, and for
+    each of train, test, external that exists ``{n_patients, n_positive}``.
     """
     main, side = 2.65, 7.2
     rows = _Box(main, 0.0, 3.4, ("Rows of the patient table", f"n = {count(flow['n_rows'])}"))

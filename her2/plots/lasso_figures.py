@@ -29,14 +29,8 @@ X_LABEL = "log₁₀ of the penalty α (weaker to the right)"
 def lasso_figure(path: pd.DataFrame, error: pd.DataFrame, *, chosen: Number) -> Figure:
     """Coefficient paths with the strongest features named, beside the cross-validated error.
 
-    Parameters
-    ----------
-    path
-        Columns alpha (above 0), feature and coefficient (of z-scored features).
-    error
-        Columns alpha, mse_mean and mse_sd (over the folds; NaN leaves a gap).
-    chosen
-        The penalty that was used; None or NaN draws no line.
+    path: alpha (above 0), feature, coefficient (of z-scored features). error: alpha, mse_mean and
+    mse_sd over the folds; NaN leaves a gap. The chosen penalty is a line; None or NaN draws none.
     """
     style.required(path, ["alpha", "feature", "coefficient"], name="the LASSO path")
     style.required(error, ["alpha", "mse_mean", "mse_sd"], name="the LASSO error")
@@ -136,21 +130,10 @@ def _weaker_to_the_right(axes: Axes, x: NDArray[np.float64]) -> None:
 
 
 def spread(wanted: ArrayLike, gap: float, *, low: float, high: float) -> NDArray[np.float64]:
-    """Positions at least `gap` apart inside [low, high], as near to the wanted ones as can be.
+    """Positions (n,) at least `gap` apart inside [low, high], near to the wanted ones.
 
-    Parameters
-    ----------
-    wanted
-        Positions asked for, shape (n,), in any order.
-    gap
-        Smallest distance; made smaller where the range is too short for it.
-    low, high
-        Ends of the range.
-
-    Returns
-    -------
-    Positions, shape (n,), in the order of `wanted`: least squares under the distance, which is
-    an isotonic regression of the positions less the room that the labels before them take.
+    Least squares under the distance, which is an isotonic regression of the positions less the
+    room that the labels before them take. Where the range is too short the gap is smaller.
 
     Examples
     --------
