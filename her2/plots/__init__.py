@@ -5,23 +5,24 @@ columns that are named for it, and at least one row: else `her2.core.errors.BadA
 """
 
 from her2.plots.agreement import agreement_figure
-from her2.plots.correlation import correlation_figure, harmonisation_figure
-from her2.plots.curves import comparison_figure, decision_curve_panels, roc_panels
-from her2.plots.export import save_figure, save_figures, svg_bytes
-from her2.plots.feature_families import (
+from her2.plots.all_features import (
+    correlation_figure,
     feature_counts_figure,
     feature_shares_figure,
+    harmonisation_figure,
     p_value_figure,
 )
+from her2.plots.arm_curves import comparison_figure, decision_curve_panels, roc_panels
+from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_importance import (
     importance_figure,
+    lasso_figure,
     shap_figure,
     stability_figure,
     weights_figure,
 )
 from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
-from her2.plots.lasso_figures import lasso_figure
 from her2.plots.lesion_images import (
     CamExample,
     example_figure,
@@ -29,7 +30,7 @@ from her2.plots.lesion_images import (
     super_resolution_figure,
 )
 from her2.plots.nomogram import nomogram_figure
-from her2.plots.predictions import (
+from her2.plots.prediction_figures import (
     calibration_figure,
     calibration_overlay,
     confusion_figure,

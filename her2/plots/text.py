@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
 
 from her2.core.types import ARM_TITLES
 
@@ -31,9 +34,17 @@ ABBREVIATIONS = {
 Number: TypeAlias = float | int | None
 
 
-def is_missing(value: Number) -> bool:
-    """Whether a result could not be computed (None, as in `results.json`, or not finite)."""
-    return value is None or not math.isfinite(value)
+def is_missing(value: Any) -> bool:
+    """Whether there is no value: None, as in `results.json`, NA, NaN or an infinite number.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(""), is_missing(0)
+    (True, True, False, False)
+    """
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
 def number(value: Number, digits: int = 3) -> str:

@@ -21,8 +21,8 @@ from her2.explain.saliency import (
     POINTING,
     SHARE_INSIDE,
 )
-from her2.plots.text import arm_title, count, number
-from her2.report.formats import interval_text, is_unknown, ratio
+from her2.plots.text import arm_title, count, is_missing, number
+from her2.report.formats import interval_text, ratio
 from her2.report.headline import ALPHA, REPEATED, auc_of, comparison_sentence, leading_arm
 
 Results: TypeAlias = Mapping[str, Any]
@@ -64,7 +64,7 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def _is_below(value: Any, limit: float) -> bool:
-    return isinstance(value, float | int) and not is_unknown(value) and value < limit
+    return isinstance(value, float | int) and not is_missing(value) and value < limit
 
 
 def _name(record: Record) -> str:
@@ -92,7 +92,7 @@ def _baseline(_results: Results, tables: Tables) -> list[str]:
 def _differing(tables: Tables, table: str, groups: str) -> str:
     rows = _rows(tables, table, "variable", "p_value")
     names = list(dict.fromkeys(_name(r) for r in rows if _is_below(r["p_value"], ALPHA)))
-    tested = {_name(row) for row in rows if not is_unknown(row["p_value"])}
+    tested = {_name(row) for row in rows if not is_missing(row["p_value"])}
     if not tested:
         return ""
     found = f"differ in {in_words(names)}" if names else "differ in no variable"
@@ -183,7 +183,7 @@ def _roc(results: Results, _frames: Tables) -> list[str]:
     areas = [
         (content["roles"]["test"]["auc"], arm_title(arm))
         for arm, content in results["arms"].items()
-        if "test" in content["roles"] and not is_unknown(content["roles"]["test"]["auc"])
+        if "test" in content["roles"] and not is_missing(content["roles"]["test"]["auc"])
     ]
     if len(areas) < 2:
         return []
@@ -195,19 +195,19 @@ def _roc(results: Results, _frames: Tables) -> list[str]:
 
 def _calibration(results: Results, _frames: Tables) -> list[str]:
     lead, p = _lead_on_test(results)
-    if p is None or is_unknown(p.get("calibration_slope")):
+    if p is None or is_missing(p.get("calibration_slope")):
         return []
     measures = [
         f"a calibration slope of {number(p['calibration_slope'], 2)}",
         f"an intercept of {number(p['calibration_intercept'], 2)}",
     ]
-    measures += [] if is_unknown(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
+    measures += [] if is_missing(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
     return [f"On the test patients “{lead}” had {in_words(measures)}."]
 
 
 def _confusion(results: Results, _frames: Tables) -> list[str]:
     lead, p = _lead_on_test(results)
-    if p is None or any(is_unknown(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
+    if p is None or any(is_missing(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
         return []
     return [
         f"At the training threshold “{lead}” found {count(p['tp'])} of "
@@ -234,7 +234,7 @@ def _nomogram(_results: Results, tables: Tables) -> list[str]:
         f"{row['measure']} {number(row['apparent'])} as fitted, {number(row['corrected'])} "
         "corrected"
         for row in rows
-        if not is_unknown(row["corrected"])
+        if not is_missing(row["corrected"])
     ]
     return [f"Corrected for optimism: {in_words(found)}."] if found else []
 
@@ -243,11 +243,11 @@ def _robustness(_results: Results, tables: Tables) -> list[str]:
     stable = [
         f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
         for row in _rows(tables, "stability", "arm", "nogueira")
-        if not is_unknown(row["nogueira"])
+        if not is_missing(row["nogueira"])
     ]
     texts = [f"Stability of the selection (Nogueira): {in_words(stable)}."] if stable else []
     tests = _rows(tables, "subgroups", "variable", "interaction_p")
-    tests = [row for row in tests if not is_unknown(row["interaction_p"])]
+    tests = [row for row in tests if not is_missing(row["interaction_p"])]
     names = list(dict.fromkeys(_name(r) for r in tests if _is_below(r["interaction_p"], ALPHA)))
     if tests:
         found = f"is below .05 for {in_words(names)}" if names else "is below .05 for no variable"
@@ -267,7 +267,7 @@ def _audit(_results: Results, tables: Tables) -> list[str]:
     failed = failed_checks(tables)
     if not checks:
         return []
-    passed = sum(not is_unknown(row["passed"]) and bool(row["passed"]) for row in checks)
+    passed = sum(not is_missing(row["passed"]) and bool(row["passed"]) for row in checks)
     text = f"{count(passed)} of {count(len(checks))} checks of the protocol passed"
     return [f"{text}; failed: {in_words(failed)}." if failed else f"{text}."]
 
@@ -288,12 +288,12 @@ def _checklists(results: Results, _frames: Tables) -> list[str]:
 def failed_checks(tables: Tables) -> list[str]:
     """Names of the checks of the protocol that failed."""
     checks = _rows(tables, "audit", "check", "passed")
-    return [str(r["check"]) for r in checks if not is_unknown(r["passed"]) and not r["passed"]]
+    return [str(r["check"]) for r in checks if not is_missing(r["passed"]) and not r["passed"]]
 
 
 def _grad_cam(_results: Results, tables: Tables) -> list[str]:
     rows = _rows(tables, "grad_cam", "role", "measure", "n", "value", "low", "high")
-    return grad_cam_sentences([row for row in rows if not is_unknown(row["value"])])
+    return grad_cam_sentences([row for row in rows if not is_missing(row["value"])])
 
 
 def grad_cam_sentences(rows: Sequence[Record]) -> list[str]:
@@ -329,7 +329,7 @@ def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
 
 def _outside(enriched: Record) -> str:
     """Return the warning that the map does not lie inside the lesion; nothing where it does."""
-    if is_unknown(enriched["low"]):
+    if is_missing(enriched["low"]):
         return ""
     if enriched["high"] < 1:
         return (
@@ -346,7 +346,7 @@ def _outside(enriched: Record) -> str:
 
 def _trust(found: Mapping[tuple[Any, Any], Record]) -> list[str]:
     gains = [row for (_, m), row in found.items() if m in (DELETION_GAIN, INSERTION_GAIN)]
-    gains = [row for row in gains if not is_unknown(row["low"])]
+    gains = [row for row in gains if not is_missing(row["low"])]
     texts = []
     if gains and not any(row["low"] > 0 for row in gains):
         texts.append(

@@ -28,7 +28,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from her2.plots import style
-from her2.plots.curves import square_panels
+from her2.plots.arm_curves import square_panels
 from her2.plots.text import NOT_ESTIMABLE, Number, arm_title, count, is_missing, number, role_title
 
 EDGES = np.linspace(0.0, 1.0, 21)  # of the bins of a histogram
