@@ -4,7 +4,6 @@ Every figure says "not estimable" where a number is missing. Every table of a fi
 columns that are named for it, and at least one row: else `her2.core.errors.BadArgument` is raised.
 """
 
-from her2.plots.agreement import agreement_figure
 from her2.plots.all_features import (
     correlation_figure,
     feature_counts_figure,
@@ -13,6 +12,7 @@ from her2.plots.all_features import (
     p_value_figure,
 )
 from her2.plots.arm_curves import comparison_figure, decision_curve_panels, roc_panels
+from her2.plots.cohort_figures import agreement_figure, flow_figure
 from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_importance import (
     importance_figure,
@@ -21,7 +21,6 @@ from her2.plots.feature_importance import (
     stability_figure,
     weights_figure,
 )
-from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
 from her2.plots.lesion_images import (
     CamExample,

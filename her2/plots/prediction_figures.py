@@ -296,11 +296,11 @@ def _draw_groups(axes: Axes, panel: _Panel) -> None:
         return  # an interval of nothing would spoil the layout
     below = (groups["observed"] - groups["low"]).clip(lower=0).fillna(0)
     above = (groups["high"] - groups["observed"]).clip(lower=0).fillna(0)
-    look: dict[str, Any] = {"color": style.INK, "linestyle": "none"}
-    look |= {"markersize": 3.5, "elinewidth": 0.8, "capsize": 2.0}
+    size: dict[str, Any] = {"markersize": 3.5, "elinewidth": 0.8, "capsize": 2.0}
+    look = size | {"color": style.INK, "linestyle": "none"}
     if panel.curve is None:
-        look = {"color": style.arm_colour(panel.arm)}
-        look |= {"markersize": 4.5, "elinewidth": 1, "capsize": 2.5}
+        size = {"markersize": 4.5, "elinewidth": 1, "capsize": 2.5}
+        look = size | {"color": style.arm_colour(panel.arm)}
     axes.errorbar(
         groups["mean_predicted"], groups["observed"], yerr=[below, above], marker="o",
         linewidth=1.2, clip_on=False, **look,

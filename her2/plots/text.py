@@ -105,7 +105,7 @@ def p_value(value: Number) -> str:
     return f"{value:.3f}".lstrip("0")
 
 
-def p_statement(value: Number, name: str = "p") -> str:
+def p_statement(value: Number) -> str:
     """P value as a statement.
 
     Examples
@@ -115,8 +115,8 @@ def p_statement(value: Number, name: str = "p") -> str:
     """
     text = p_value(value)
     if text == NOT_ESTIMABLE:
-        return f"{name} {text}"
-    return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
+        return f"p {text}"
+    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
 
 
 def count(value: Number) -> str:

@@ -145,17 +145,15 @@ def _performance(results: Results, tables: Tables) -> list[str]:
     if lead is None:
         return ["No AUC could be estimated; the notes give the reason."]
     repeated = results["arms"][lead].get(REPEATED)
-    test = interval_text(*auc_of(results, lead, "test"))
+    single, test = (
+        interval_text(*auc_of(results, lead, kind)) for kind in ("out_of_fold", "test")
+    )
+    first = f"“{arm_title(lead)}” ranked first out of fold with an AUC of {single}."
     return [
-        _repeated_sentence(lead, repeated) if repeated else _single_sentence(results, lead),
+        _repeated_sentence(lead, repeated) if repeated else first,
         f"In the single split its AUC on the test patients was {test}.",
         _sample_size_sentence(tables),
     ]
-
-
-def _single_sentence(results: Results, arm: str) -> str:
-    found = interval_text(*auc_of(results, arm, "out_of_fold"))
-    return f"“{arm_title(arm)}” ranked first out of fold with an AUC of {found}."
 
 
 def _repeated_sentence(arm: str, repeated: Mapping[str, Any]) -> str:

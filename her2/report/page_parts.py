@@ -19,16 +19,13 @@ class Cell:
 
     Attributes
     ----------
-    text
-        What is shown.
-    detail
-        Smaller, after the text.
+    text, detail
+        What is shown, and what is smaller after it.
     value
         Number by which the cell is sorted.
-    is_missing
-        The value could not be computed; the cell links to the notes.
-    is_code
-        Line breaks are kept.
+    is_missing, is_code
+        Whether the cell links to the notes, because nothing could be computed; whether line
+        breaks are kept.
     status
         ``good``, ``bad``, ``open`` or nothing: its colour.
     """
@@ -88,14 +85,10 @@ class Table:
         Rows that sorting moves together.
     note
         Stands below.
-    label
-        Its number (``1a``), or nothing.
-    series
-        Tables of one series share a number and get letters.
-    is_stacked
-        Intervals stand below their estimates.
-    is_folded
-        Only the summary is shown until the table is opened.
+    label, series
+        Its number (``1a``), or nothing; tables of one series share a number and get letters.
+    is_stacked, is_folded
+        Whether intervals stand below their estimates; whether only the summary is shown at first.
     """
 
     kind: ClassVar[str] = "table"
@@ -129,7 +122,7 @@ class PageImage:
     ----------
     uri
         A data URI without any of ``"&<>``: the one string that is not escaped.
-    caption, alternative
+    caption
         Text below, and for screen readers.
     arm
         Which it shows; empty if it shows none, or several.
@@ -137,7 +130,6 @@ class PageImage:
 
     uri: str
     caption: str
-    alternative: str
     width: int
     height: int
     label: str = ""
@@ -151,7 +143,7 @@ class Gallery:
     Attributes
     ----------
     pictures
-        In the order in which they are shown.
+        In their order.
     """
 
     kind: ClassVar[str] = "gallery"

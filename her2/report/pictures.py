@@ -68,7 +68,7 @@ def figure_key(figure_name: str) -> str:
 
 def _picture(figure: Figure, uri: str, caption: str, arm: str = "") -> PageImage:
     width, height = (round(CSS_PIXELS * inches) for inches in figure.get_size_inches())
-    return PageImage(uri, caption, caption, width, height, arm=arm)
+    return PageImage(uri, caption, width, height, arm=arm)
 
 
 def _heavy(sizes: Mapping[str, int]) -> set[str]:

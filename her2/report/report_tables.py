@@ -29,10 +29,8 @@ class ReportInput:
 
     Attributes
     ----------
-    title
-        Title of the study.
-    simulated
-        Whether the patients are simulated: said in a banner on top.
+    title, simulated
+        Of the study, and whether its patients are simulated: said in a banner on top.
     results
         Content of `results.json` (schema 1); an arm may also carry `repeated_cv`.
     flow
@@ -48,10 +46,8 @@ class ReportInput:
     figures
         Name -> figure; the name (``roc``, ``calibration_test``, ``flow``, ...) places it, an
         unknown name goes to the further results.
-    differences
-        (what the paper says, what this study does, why).
-    provenance
-        What made the result: hashes, versions, configuration.
+    differences, provenance
+        (what the paper says, what this study does, why); hashes, versions and configuration.
     tables
         Name -> table, as `her2.report.table_columns.COLUMNS` names them; an unknown name goes to
         the further results. Columns ``patient_id`` and ``lesion_id`` are never shown.

@@ -66,6 +66,7 @@ SHARES = tuple(
 )
 TWO_ARMS = (role(), arm("First", "first"), arm("Second", "second"))
 VARIABLE = name("Variable", "variable")
+ARM_ROLE, COUNTS = (arm(), role()), (N, N_POSITIVE)
 LEVELS = (VARIABLE, words("Level", "level"), group("All", "all"))
 TESTS = (
     whole("Missing", "missing", absent="").once(),
@@ -170,17 +171,14 @@ COLUMNS: Mapping[str, Columns] = {
     "repeated_cv": (
         arm(),
         *each(whole, {"n_repeats": "Repeats", "n_folds": "Folds"}),
-        N,
-        N_POSITIVE,
+        *COUNTS,
         AUC,
         decimal("SD between repeats", "sd_between_repeats", term="sd_between_repeats"),
         *each(decimal, {"min": "Lowest", "max": "Highest"}),
     ),
     "performance": (
-        arm(),
-        role(),
-        N,
-        N_POSITIVE,
+        *ARM_ROLE,
+        *COUNTS,
         estimate("AUC", "auc", stem="auc_", term="auc"),
         THRESHOLD,
         *SHARES,
@@ -188,8 +186,7 @@ COLUMNS: Mapping[str, Columns] = {
         F1,
     ),
     "operating_points": (
-        arm(),
-        role(),
+        *ARM_ROLE,
         words("Rule", "rule", form.rule_cell, term="youden"),
         THRESHOLD,
         *each(whole, {"tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN"}),
@@ -197,8 +194,7 @@ COLUMNS: Mapping[str, Columns] = {
         F1,
     ),
     "permutation": (
-        arm(),
-        role(),
+        *ARM_ROLE,
         decimal("AUC", "auc", term="auc"),
         whole("Permutations", "n_permutations"),
         p("p", "p_value", term="permutation"),
@@ -213,8 +209,7 @@ COLUMNS: Mapping[str, Columns] = {
         whole("Predictors supported", "n_supported"),
     ),
     "calibration_measures": (
-        arm(),
-        role(),
+        *ARM_ROLE,
         *each(decimal, {"brier": "Brier", "brier_scaled": "Scaled Brier"}, term="source"),
         *each(
             decimal,
@@ -233,8 +228,7 @@ COLUMNS: Mapping[str, Columns] = {
         p("HL p", "hosmer_lemeshow_p_value"),
     ),
     "confusion_counts": (
-        arm(),
-        role(),
+        *ARM_ROLE,
         THRESHOLD,
         *each(whole, {"tp": "True positive", "fn": "False negative"}),
         *each(whole, {"fp": "False positive", "tn": "True negative"}),
@@ -297,8 +291,7 @@ COLUMNS: Mapping[str, Columns] = {
         arm(),
         VARIABLE,
         words("Level", "level"),
-        N,
-        N_POSITIVE,
+        *COUNTS,
         estimate(f"AUC{INTERVAL}", "auc", term="auc"),
         p("p of interaction", "interaction_p", absent="", term="interaction"),
         NOTE,
@@ -334,8 +327,7 @@ COMPARISON_COLUMNS: Mapping[str, Columns] = {
     "performance": (
         words("Model", "model"),
         role(),
-        N,
-        N_POSITIVE,
+        *COUNTS,
         AUC,
         decimal("Threshold", "threshold", 2),
         *each(decimal, {"sensitivity": "Sensitivity", "specificity": "Specificity"}, digits=2),
@@ -351,8 +343,7 @@ COMPARISON_COLUMNS: Mapping[str, Columns] = {
     "calibration": (
         words("Model", "model"),
         role(),
-        N,
-        N_POSITIVE,
+        *COUNTS,
         *each(decimal, {"brier": "Brier score", "brier_scaled": "Scaled Brier"}),
         difference("Intercept", "calibration_intercept"),
         decimal("Slope", "calibration_slope", 2),

@@ -45,12 +45,10 @@ class ColumnFormat:
 
     Attributes
     ----------
-    title
-        Its header.
-    sources
-        Columns of the table that it is made of.
-    form
-        Makes a cell of their values.
+    title, term
+        Its header, and the key of its explanation in the glossary; empty for none.
+    sources, form
+        Columns of the table that it is made of, and what makes a cell of their values.
     is_once
         The value holds for a block of rows and is shown in the first of them only.
     bare
@@ -86,10 +84,9 @@ class TableFormat:
         (column, value) of rows that must not be taken as results.
     tally
         Column whose answers are counted in the summary.
-    is_folded
-        Whether only the summary shows at first; None: where the table is long.
-    is_open
-        Whether columns that the format does not know are shown too.
+    is_folded, is_open
+        Whether only the summary shows at first (None: where the table is long), and whether
+        columns that the format does not know are shown too.
     """
 
     caption: str

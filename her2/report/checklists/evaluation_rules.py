@@ -176,9 +176,8 @@ def _against_clinical(facts: StudyFacts) -> str | None:
     role, pair = facts.judged_role(arm), {"clinical", arm}
     for row in tested[tested["role"] == role].to_dict("records"):
         if {row["first"], row["second"]} == pair:
-            holm = (
-                "" if pd.isna(row["p_holm"]) else f", Holm-adjusted {p_statement(row['p_holm'])}"
-            )
+            p_holm = row["p_holm"]
+            holm = "" if pd.isna(p_holm) else f", Holm-adjusted {p_statement(p_holm)}"
             return (
                 f"{row['first']} minus {row['second']}, {role}: {row['auc_difference']:+.3f}, "
                 f"{p_statement(row['p_value'])}{holm} (tables/comparisons.csv)"

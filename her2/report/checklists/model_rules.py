@@ -83,10 +83,10 @@ def network_robustness(facts: StudyFacts) -> Answer:
             return not_met("no network is on record (results.json)")
         return not_applicable("no network was trained from image to prediction (config.yaml)")
     checks = facts.column("audit", "check").astype(str)
-    named = [name for name in checks if any(word in name.lower() for word in DISTURBANCES)]
-    if not named:
+    found = [name for name in checks if any(word in name.lower() for word in DISTURBANCES)]
+    if not found:
         return not_met("the network was not tested with other masks or disturbed images")
-    return met(f"{', '.join(named)} (tables/audit.csv)")
+    return met(f"{', '.join(found)} (tables/audit.csv)")
 
 
 def prediction_means(facts: StudyFacts) -> Answer:
