@@ -348,8 +348,6 @@ def spread(wanted: ArrayLike, gap: float, *, low: float, high: float) -> FloatAr
     Least squares under the distance, which is an isotonic regression of the positions less the
     room that the labels before them take. Where the range is too short the gap is smaller.
 
-    Examples
-    --------
     >>> spread([0.5, 0.5, 0.9], 0.1, low=0.0, high=1.0).round(2).tolist()
     [0.45, 0.55, 0.9]
     """

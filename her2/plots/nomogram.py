@@ -209,8 +209,6 @@ def _draw_scale(axes: Axes, scale: _Scale, y: float) -> None:
 def label_levels(centres: Sequence[float], widths: Sequence[float], *, gap: float) -> list[int]:
     """Level (0, 1, ...) of every label of an axis: labels of one level keep `gap` apart.
 
-    Examples
-    --------
     >>> label_levels([0.0, 0.2, 1.0], [0.3, 0.3, 0.3], gap=0.05)
     [0, 1, 0]
     """

@@ -344,8 +344,6 @@ def calibration_overlay(
     Bands would cover each other; the figure of one model has them. Measures, by panel and arm,
     stand beside the arm's name, also of an arm without a curve.
 
-    Examples
-    --------
     >>> curve = pd.DataFrame({"arm": "vgg19", "predicted": [0.2, 0.8], "observed": [0.3, 0.7]})
     >>> figure = calibration_overlay({"Test": curve}, measures={"Test": {"vgg19": "slope 0.9"}})
     >>> figure.axes[0].get_legend().get_texts()[0].get_text()

@@ -155,8 +155,6 @@ def required(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> pd.Da
 
     A missing value is no error: a figure says "not estimable" in its place.
 
-    Examples
-    --------
     >>> required(pd.DataFrame({"arm": ["dlr"], "auc": [0.8]}), ["auc"], name="repeats")
        arm  auc
     0  dlr  0.8
@@ -187,8 +185,6 @@ def distinct_styles(names: Iterable[str]) -> Iterator[None]:
     Without it the colour of an unknown arm follows from its name, and two may share one. Seven
     colours and four lines make 28 pairs.
 
-    Examples
-    --------
     >>> with distinct_styles(["vgg19", "resnet50"]):
     ...     arm_colour("vgg19"), arm_colour("resnet50")
     ('#0072B2', '#D55E00')
@@ -287,8 +283,6 @@ def blank(axes: Axes) -> None:
 def text_width(text: str, size: float, *, weight: str = "normal") -> float:
     """Width of the widest line of a text of `size` points, in inches.
 
-    Examples
-    --------
     >>> round(text_width("0.50", 8), 2) < round(text_width("0.500", 8), 2) < 0.5
     True
     """

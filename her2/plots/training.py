@@ -57,8 +57,6 @@ def training_figure(history: pd.DataFrame) -> Figure:
     Columns: fold (from 0; -1: all training rows), network, epoch (from 1), train_loss, val_loss
     (of the judged fold), inner_loss (of an inner fold); NaN draws nothing.
 
-    Examples
-    --------
     >>> history = pd.DataFrame({"fold": [0, -1], "network": 0, "epoch": 1, "train_loss": 0.7,
     ...                         "val_loss": [0.6, None], "inner_loss": None})
     >>> [axes.get_title(loc="left") for axes in training_figure(history).axes]
@@ -139,8 +137,6 @@ def cost_figure(costs: pd.DataFrame) -> Figure:
     Columns: run, and of `COSTS` those that are known. NaN is shown as a dash; a column without
     any number has no panel.
 
-    Examples
-    --------
     >>> costs = pd.DataFrame({"run": ["vgg19"], "parameters": [139.6e6], "seconds": [61.0]})
     >>> [axes.get_title(loc="left") for axes in cost_figure(costs).axes]
     ['Parameters (millions)', 'Seconds of fitting']

@@ -114,8 +114,6 @@ def _render(*, sections: Sequence[Section], **content: object) -> str:
 def content_hash(script: str) -> str:
     """Source expression of a Content-Security-Policy that allows this script and no other.
 
-    Examples
-    --------
     >>> content_hash("alert('Hello, world.');")
     "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
 

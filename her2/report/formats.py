@@ -19,8 +19,6 @@ _TALLIED = {"needs author": "need the author"}
 def text_cell(value: Any) -> Cell:
     """Any value as a cell; an unknown one is blank.
 
-    Examples
-    --------
     >>> [text_cell(value).text for value in (None, 3, 0.25, True, {"C": 1.0}, "a")]
     ['', '3', '0.250', 'yes', 'C = 1.0', 'a']
     """
@@ -43,8 +41,6 @@ def number_cell(
 ) -> Cell:
     """Return a number in the form of `show`; text that a table has in its place stays text.
 
-    Examples
-    --------
     >>> number_cell(0.25).text, number_cell(None).text, number_cell(None, absent="").text
     ('0.250', 'not estimable', '')
     """
@@ -58,8 +54,6 @@ def number_cell(
 def ratio(value: float) -> str:
     """Return an odds ratio with the fewer decimals the larger it is.
 
-    Examples
-    --------
     >>> ratio(0.4217), ratio(1.0204), ratio(12.345)
     ('0.422', '1.020', '12.35')
     """
@@ -76,8 +70,6 @@ def interval_cell(
 ) -> Cell:
     """Estimate, with its interval as the detail.
 
-    Examples
-    --------
     >>> interval_cell(0.72, 0.578, 0.863)
     Cell(text='0.720', detail='(0.578 to 0.863)', value=0.72, is_missing=False, is_code=False, \
 status='')
@@ -95,8 +87,6 @@ status='')
 def interval_text(value: Any, low: Any, high: Any) -> str:
     """Estimate and interval in one text.
 
-    Examples
-    --------
     >>> interval_text(0.72, 0.578, 0.863), interval_text(None, None, None)
     ('0.720 (0.578 to 0.863)', 'not estimable')
     """
@@ -117,8 +107,6 @@ def arm_cell(value: Any) -> Cell:
 def role_cell(value: Any) -> Cell:
     """Role without the group it is about, for a narrow column.
 
-    Examples
-    --------
     >>> [role_cell(role).text for role in ("out_of_fold", "test", "centre B", None)]
     ['Out of fold', 'Test', 'centre B', '']
     """
@@ -151,8 +139,6 @@ def answer_cell(value: Any) -> Cell:
 def tally(answers: Iterable[Any]) -> str:
     """Count of each answer to a checklist.
 
-    Examples
-    --------
     >>> tally(["met", "needs author", None, "met"])
     '2 met, 2 need the author'
     """
@@ -165,8 +151,6 @@ def tally(answers: Iterable[Any]) -> str:
 def rule_cell(value: Any) -> Cell:
     r"""Rule of an operating point, its limit kept on one line.
 
-    Examples
-    --------
     >>> rule_cell("sensitivity >= .90").text
     'sensitivity ≥\xa0.90'
     """

@@ -52,8 +52,6 @@ def _rows(tables: Tables, name: str, *needed: str) -> list[dict[Hashable, Any]]:
 def in_words(names: Sequence[str]) -> str:
     """Names as a part of a sentence.
 
-    Examples
-    --------
     >>> in_words(["a"]), in_words(["a", "b", "c"]), in_words(list("abcdefg"))
     ('a', 'a, b and c', 'a, b, c, d, e and 2 others')
     """

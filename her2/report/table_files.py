@@ -79,15 +79,13 @@ def guard(cell: T) -> T | str:
     Numbers, and text that is nothing but a number, stay as they are. `unguard` gives back the
     cell exactly, which is why text that starts with ``'`` gets one more.
 
+    >>> guard("=1+1"), guard("-0.5"), guard(-0.5), guard("HER2+")
+    ("'=1+1", '-0.5', -0.5, 'HER2+')
+
     References
     ----------
     .. [1] CWE-1236: Improper neutralization of formula elements in a CSV file.
        https://cwe.mitre.org/data/definitions/1236.html
-
-    Examples
-    --------
-    >>> guard("=1+1"), guard("-0.5"), guard(-0.5), guard("HER2+")
-    ("'=1+1", '-0.5', -0.5, 'HER2+')
     """
     if not isinstance(cell, str) or _PLAIN_NUMBER.fullmatch(cell):
         return cell
@@ -98,8 +96,6 @@ def guard(cell: T) -> T | str:
 def unguard(cell: T) -> T | str:
     """Cell as it was before `guard`.
 
-    Examples
-    --------
     >>> unguard("'=1+1"), unguard(guard("'quoted'"))
     ('=1+1', "'quoted'")
     """
@@ -111,8 +107,6 @@ def unguard(cell: T) -> T | str:
 def workbook_bytes(tables: Mapping[str, pd.DataFrame]) -> bytes:
     """Workbook with a sheet of contents and a sheet for each table.
 
-    Examples
-    --------
     >>> content = workbook_bytes({"areas": pd.DataFrame({"arm": ["=1+1"], "auc": [0.8]})})
     >>> content == workbook_bytes({"areas": pd.DataFrame({"arm": ["=1+1"], "auc": [0.8]})})
     True
@@ -133,8 +127,6 @@ def workbook_bytes(tables: Mapping[str, pd.DataFrame]) -> bytes:
 def sheet_names(names: Iterable[str]) -> dict[str, str]:
     """Name of the sheet of each table: at most 31 characters, unique whatever their case.
 
-    Examples
-    --------
     >>> sheet_names(["auc", "AUC", "history"])
     {'auc': 'auc', 'AUC': 'AUC_2', 'history': 'history_2'}
     """

@@ -40,13 +40,11 @@ STACKED_FROM = 3  # intervals side by side
 
 
 @dataclass(frozen=True)
-class ColumnFormat:
+class ColumnFormat(Column):
     """One column of the report.
 
     Attributes
     ----------
-    title, term
-        Its header, and the key of its explanation in the glossary; empty for none.
     sources, form
         Columns of the table that it is made of, and what makes a cell of their values.
     is_once
@@ -55,11 +53,8 @@ class ColumnFormat:
         Form of the first source alone, where a table lacks the others.
     """
 
-    title: str
-    sources: tuple[str, ...]
-    form: Form
-    is_numeric: bool = True
-    term: str = ""
+    sources: tuple[str, ...] = ()
+    form: Form = text_cell
     is_once: bool = False
     bare: Form = text_cell
 
@@ -104,12 +99,12 @@ class TableFormat:
 
 def words(title: str, source: str, form: Form = text_cell, *, term: str = "") -> ColumnFormat:
     """Column of text."""
-    return ColumnFormat(title, (source,), form, is_numeric=False, term=term)
+    return ColumnFormat(title, False, term, (source,), form)
 
 
 def group(title: str, source: str) -> ColumnFormat:
     """Column of numbers that a table already has as text: ``53.1 ± 10.5``."""
-    return ColumnFormat(title, (source,), text_cell)
+    return ColumnFormat(title, sources=(source,))
 
 
 def arm(title: str = "Arm", source: str = "arm") -> ColumnFormat:
@@ -125,7 +120,7 @@ def _numbers(
     show: Show, title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = ""
 ) -> ColumnFormat:
     form = partial(number_cell, show=show, absent=absent)
-    return ColumnFormat(title, (source,), form, term=term)
+    return ColumnFormat(title, True, term, (source,), form)
 
 
 whole = partial(_numbers, count)
@@ -150,7 +145,8 @@ def estimate(
     """Column of estimates with intervals: `source`, ``<stem>low`` and ``<stem>high``."""
     form = partial(interval_cell, show=show, absent=absent)
     bare = partial(number_cell, show=show, absent=absent)
-    return ColumnFormat(title, (source, f"{stem}low", f"{stem}high"), form, term=term, bare=bare)
+    sources = (source, f"{stem}low", f"{stem}high")
+    return ColumnFormat(title, True, term, sources, form, bare=bare)
 
 
 odds = partial(estimate, show=ratio, absent=DASH, term="odds_ratio")
@@ -160,8 +156,6 @@ gain = partial(estimate, show=signed)  # differences
 def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
     """Table of the report that `how` makes of `frame`.
 
-    Examples
-    --------
     >>> how = TableFormat("Areas", (arm(), decimal("AUC", "auc")))
     >>> table = tabulate(pd.DataFrame({"arm": ["dlr"], "auc": [0.8]}), how)
     >>> [cell.text for cell in table.blocks[0][0].cells]
@@ -175,7 +169,7 @@ def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
     n_intervals = sum(len(column.sources) == 3 for column in shown)
     return Table(
         caption=how.caption,
-        columns=tuple(Column(s.title, s.is_numeric, s.term) for s in shown),
+        columns=tuple(shown),
         blocks=_blocks(records, shown, how),
         note=" ".join(_notes(frame, how)),
         series=how.series,
@@ -189,8 +183,6 @@ def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
 def plain_format(title: str) -> TableFormat:
     """Return the format of a table that the report knows nothing about.
 
-    Examples
-    --------
     >>> plain_format("lasso_path").caption
     'Lasso path'
     """

@@ -34,7 +34,7 @@ from her2.plots.export import save_figure
 from her2.plots.style import GRID, INK, MUTED, PAGE_WIDTH, POSITIVE, new_figure, styled
 from her2.report.document import write_sections
 from her2.report.page_parts import Gallery, Section
-from her2.report.pictures import FURTHER, pictures
+from her2.report.sections import FURTHER, pictures
 from her2.report.tabulate import plain_format, tabulate
 from her2.search.ledger import REASON, point_of, state_of
 from her2.search.search_results import best_trial, judge_winner, trials_table

@@ -6,8 +6,7 @@ import pytest
 
 from her2.plots.text import is_missing
 from her2.report.formats import interval_cell, ratio, text_cell
-from her2.report.pictures import figure_key
-from her2.report.sections import glossary, section_plans
+from her2.report.sections import figure_key, glossary, section_plans
 from her2.report.table_columns import comparison_formats, table_formats
 from her2.report.tabulate import (
     FOLDED_FROM,

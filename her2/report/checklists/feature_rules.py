@@ -80,8 +80,7 @@ def image_processing(facts: StudyFacts) -> Answer:
 
 def resampling(facts: StudyFacts) -> Answer:
     """Whether it is on record that pixels were resampled or left alone."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     spacing = _preset_settings(preset).get("setting", {}).get("resampledPixelSpacing")
     text = "pixels are not resampled" if not spacing else f"resampled to {spacing} mm"
@@ -91,8 +90,7 @@ def resampling(facts: StudyFacts) -> Answer:
 
 def discretisation(facts: StudyFacts) -> Answer:
     """Whether the binning of grey levels is on record."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     settings = _preset_settings(preset).get("setting", {})
     for key, words in (("binWidth", "fixed bin width"), ("binCount", "fixed number of bins")):
@@ -143,8 +141,7 @@ def _uncounted(facts: StudyFacts) -> Answer:
 
 def extraction(facts: StudyFacts) -> Answer:
     """Whether software, version and preset of the extraction are on record."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     lacking = "the version of the extraction software is not on record"
     where = named("region", facts.setting("radiomics.region"))
@@ -201,8 +198,7 @@ def preprocessing_appropriate(facts: StudyFacts) -> Answer:
 
 def default_settings(facts: StudyFacts) -> Answer:
     """Whether the settings that differ from the defaults are all there are."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     settings = _preset_settings(preset).get("setting", {})
     changed = ", ".join(f"{key} {value}" for key, value in settings.items())

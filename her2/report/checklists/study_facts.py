@@ -48,8 +48,6 @@ needs_author = partial(_answer, "needs author")  # what the run has, and what a 
 def met_by(lacking: str, *needed: object, more: Iterable[object] = ()) -> Answer:
     """Answer ``met`` with the evidence, or ``not met`` where a needed piece of it is None.
 
-    Examples
-    --------
     >>> met_by("nothing counted", "61 of 210 positive", more=[None, "no resampling"]).proof
     '61 of 210 positive; no resampling'
     >>> met_by("nothing counted", "210", None)
@@ -184,8 +182,6 @@ class StudyFacts:
 def shown(value: Any) -> str:
     """Value as it stands in a proof: three decimals, yes or no, names joined by commas.
 
-    Examples
-    --------
     >>> shown(0.98765), shown(7), shown(True), shown(["age", "pr"]), shown({"lr": {}, "svm": {}})
     ('0.988', '7', 'yes', 'age, pr', 'lr, svm')
     """
