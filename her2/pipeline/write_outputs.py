@@ -40,7 +40,7 @@ from her2.pipeline.resampling_checks import (
 from her2.pipeline.run import OpenRun
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
-from her2.report.differences_from_paper import differences
+from her2.report.report_tables import differences
 from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 
 logger = logging.getLogger(__name__)

@@ -4,25 +4,24 @@ Every figure says "not estimable" where a number is missing. Every table of a fi
 columns that are named for it, and at least one row: else `her2.core.errors.BadArgument` is raised.
 """
 
-from her2.plots.agreement import agreement_figure
-from her2.plots.calibration_figure import calibration_figure, calibration_overlay
-from her2.plots.correlation import correlation_figure, harmonisation_figure
-from her2.plots.decision_curve import decision_curve_panels
-from her2.plots.export import save_figure, save_figures, svg_bytes
-from her2.plots.feature_families import (
+from her2.plots.all_features import (
+    correlation_figure,
     feature_counts_figure,
     feature_shares_figure,
+    harmonisation_figure,
     p_value_figure,
 )
+from her2.plots.arm_curves import comparison_figure, decision_curve_panels, roc_panels
+from her2.plots.cohort_figures import agreement_figure, flow_figure
+from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_importance import (
     importance_figure,
+    lasso_figure,
     shap_figure,
     stability_figure,
     weights_figure,
 )
-from her2.plots.flow import flow_figure
 from her2.plots.forest import forest_figure
-from her2.plots.lasso_figures import lasso_figure
 from her2.plots.lesion_images import (
     CamExample,
     example_figure,
@@ -31,15 +30,17 @@ from her2.plots.lesion_images import (
 )
 from her2.plots.nomogram import nomogram_figure
 from her2.plots.prediction_figures import (
+    calibration_figure,
+    calibration_overlay,
     confusion_figure,
     prediction_histogram_panels,
     prediction_panels,
 )
-from her2.plots.repeats import learning_curve_figure, repeats_figure
-from her2.plots.roc import comparison_figure, roc_panels
 from her2.plots.style import distinct_styles
-from her2.plots.training_figure import (
+from her2.plots.training import (
     cost_figure,
+    learning_curve_figure,
+    repeats_figure,
     super_resolution_history_figure,
     training_figure,
 )

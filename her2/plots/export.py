@@ -89,24 +89,15 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``name.svg`` and ``name.png`` (300 dpi) and return their paths.
-
-    Raises
-    ------
-    BadConfig
-        A name that is not letters, digits, ``_`` and ``-``.
-    """
+    """Write ``name.svg`` and ``name.png`` (300 dpi) and return their paths."""
     if not _NAME.fullmatch(name):
         raise BadConfig(
             f"expected a figure name of letters, digits, _ and -, found {name!r}; rename it"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    drawing = svg_bytes(figure)
-    with _laid_out(figure):
-        picture = png_bytes(figure)
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    for path, content in zip(paths, (drawing, picture), strict=True):
-        path.write_bytes(content)
+    for path, drawn in zip(paths, (svg_bytes(figure), png_bytes(figure)), strict=True):
+        path.write_bytes(drawn)
     return paths
 
 
@@ -137,17 +128,6 @@ def save_figures(
 def _saved(figure: Figure, folder: Path, name: str) -> tuple[str, bytes]:
     save_figure(figure, folder, name)
     return name, svg_bytes(figure)
-
-
-@contextmanager
-def _laid_out(figure: Figure) -> Iterator[None]:
-    """Keep the places that a figure's parts have from its last drawing: that takes long."""
-    engine = figure.get_layout_engine()
-    try:
-        figure.set_layout_engine("none")
-        yield
-    finally:
-        figure.set_layout_engine(engine)
 
 
 @contextmanager

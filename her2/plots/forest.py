@@ -72,27 +72,10 @@ def forest_figure(
 ) -> Figure:
     """Forest plot with the counts at the left and the estimates in numbers at the right.
 
-    Parameters
-    ----------
-    rows
-        Columns group (rows of one group follow each other below its name; empty: no name),
-        label, n, n_positive (a column without any number is left out), value, low, high and
-        note. A row without a value shows its note, or that it is not estimable; infinite ends
-        of an interval become arrows.
-    reference
-        Where the line of no effect stands: 1 for odds ratios, for example the overall AUC for
-        subgroups.
-    xlabel
-        What the axis measures.
-    log
-        Whether the axis is logarithmic; values must then be positive.
-    title
-        Above the headings.
-
-    Raises
-    ------
-    BadArgument
-        A log axis meets a value of 0 or less.
+    Columns: group (rows of one group follow each other below its name; empty: no name), label, n,
+    n_positive (a column without any number is left out), value, low, high and note. A row without
+    a value shows its note, or that it is not estimable; infinite ends of an interval become
+    arrows. The line of no effect stands at `reference`; a log axis needs positive values.
     """
     columns = ["group", "label", "n", "n_positive", "value", "low", "high", "note"]
     table = style.required(rows, columns, name="forest rows")

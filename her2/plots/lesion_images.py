@@ -35,18 +35,7 @@ Example = tuple[NDArray[Any], NDArray[Any], str]
 
 @style.styled
 def example_figure(images: Sequence[Example]) -> Figure:
-    """Grey images, each with its mask's outline.
-
-    Parameters
-    ----------
-    images
-        (pixels (H, W), mask (H, W) of bool or 0/1, title) each.
-
-    Raises
-    ------
-    BadConfig
-        A mask whose shape is not its image's.
-    """
+    """Grey images, each with its mask's outline: (pixels (H, W), mask (H, W), title) each."""
     n_columns = max(1, min(EXAMPLE_COLUMNS, len(images)))
     panel = style.PAGE_WIDTH / max(n_columns, 2)
     tallest = max((image.shape[0] / image.shape[-1] for image, _, _ in images), default=1.0)
@@ -78,15 +67,7 @@ def _outline(axes: Axes, mask: NDArray[np.bool_], *strokes: tuple[str, float]) -
 def super_resolution_figure(rows: Sequence[Mapping[str, NDArray[Any]]]) -> Figure:
     """Lesions in rows, the same cut in every panel of a row, on one grey scale.
 
-    Parameters
-    ----------
-    rows
-        Images (H, W) by title, the same titles in every row.
-
-    Raises
-    ------
-    BadArgument
-        No row, or rows with other titles.
+    Images are (H, W), by title, with the same titles in every row.
     """
     if not rows or any(list(row) != list(rows[0]) for row in rows):
         raise BadArgument(
@@ -116,12 +97,8 @@ class CamExample:
 
     Attributes
     ----------
-    image
-        Grey levels, (S, S), 0 to 255.
-    mask
-        The lesion, (S, S) of bool.
-    saliency
-        The map, (S, S), 0 to 1.
+    image, mask, saliency
+        Grey levels 0 to 255, the lesion of bool, the map 0 to 1; each (S, S).
     caption
         At most two lines, without any name.
     proportion
@@ -137,55 +114,37 @@ class CamExample:
 
 @style.styled
 def grad_cam_figure(groups: Mapping[str, Sequence[CamExample]], *, title: str = "") -> Figure:
-    """Lesions by group, a row each: image with the lesion's outline, then the map upon it.
-
-    Parameters
-    ----------
-    groups
-        Lesions by title of their group, such as ``True positive (19)``.
-    title
-        Above the figure.
-
-    Raises
-    ------
-    BadConfig
-        Mask or map have another shape than the image.
-    """
+    """Lesions by group, a row each: image with the lesion's outline, then the map upon it."""
     n_columns = 2 * max(2, *(len(examples) for examples in groups.values()))
     width = (style.PAGE_WIDTH - BAR - 2 * EDGE - (n_columns - 1) * GAP) / n_columns
     heights = [_row_height(examples, width) for examples in groups.values()]
     figure = Figure(figsize=(style.PAGE_WIDTH, max(TITLE + sum(heights) + EDGE, LEAST_HEIGHT)))
-    sheet = _Sheet(figure)
-    sheet.write(EDGE, 0.22, title, size=10, weight="bold")
+    _write(figure, EDGE, 0.22, title, size=10, weight="bold")
     top = TITLE
     for (name, examples), height in zip(groups.items(), heights, strict=True):
-        sheet.write(EDGE, top + 0.17, name, size=9, weight="bold")
+        _write(figure, EDGE, top + 0.17, name, size=9, weight="bold")
         if not examples:
-            sheet.write(EDGE, top + 0.4, "No such lesion.", size=8.5, color=style.MUTED)
+            _write(figure, EDGE, top + 0.4, "No such lesion.", size=8.5, color=style.MUTED)
         for i, example in enumerate(examples):
             left = EDGE + 2 * i * (width + GAP)
-            _draw_pair(sheet, example, left, top + GROUP_TITLE, width)
+            _draw_pair(figure, example, left, top + GROUP_TITLE, width)
         top += height
-    _colour_bar(sheet)
+    _colour_bar(figure)
     return figure
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    """A figure in inches from its upper left corner."""
+def _add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place in inches from the upper left corner."""
+    page_width, page_height = figure.get_size_inches()
+    bottom = page_height - top - height
+    return figure.add_axes(
+        (left / page_width, bottom / page_height, width / page_width, height / page_height)
+    )
 
-    figure: Figure
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        page_width, page_height = self.figure.get_size_inches()
-        bottom = page_height - top - height
-        return self.figure.add_axes(
-            (left / page_width, bottom / page_height, width / page_width, height / page_height)
-        )
-
-    def write(self, left: float, baseline: float, text: str, **look: Any) -> None:
-        page_width, page_height = self.figure.get_size_inches()
-        self.figure.text(left / page_width, 1 - baseline / page_height, text, **look)
+def _write(figure: Figure, left: float, baseline: float, text: str, **look: Any) -> None:
+    page_width, page_height = figure.get_size_inches()
+    figure.text(left / page_width, 1 - baseline / page_height, text, **look)
 
 
 def _row_height(examples: Sequence[CamExample], width: float) -> float:
@@ -196,7 +155,7 @@ def _row_height(examples: Sequence[CamExample], width: float) -> float:
     return GROUP_TITLE + CAPTION + width * tallest + GAP
 
 
-def _draw_pair(sheet: _Sheet, example: CamExample, left: float, top: float, width: float) -> None:
+def _draw_pair(figure: Figure, example: CamExample, left: float, top: float, width: float) -> None:
     """Draw the image, and beside it the image under its map."""
     image, mask = np.asarray(example.image), np.asarray(example.mask, dtype=bool)
     saliency = np.clip(np.asarray(example.saliency, dtype=np.float64), 0, 1)
@@ -205,9 +164,10 @@ def _draw_pair(sheet: _Sheet, example: CamExample, left: float, top: float, widt
             f"expected an image (S, S), its mask and its map of one shape, found {image.shape}, "
             f"{mask.shape} and {saliency.shape}; bring them to the size of the crop"
         )
-    sheet.write(left, top + CAPTION - 0.07, example.caption, size=8.5, va="bottom")
+    _write(figure, left, top + CAPTION - 0.07, example.caption, size=8.5, va="bottom")
+    height = width * min(example.proportion, TALLEST)
     for place in (left, left + width + GAP):
-        axes = sheet.axes(place, top + CAPTION, width, width * min(example.proportion, TALLEST))
+        axes = _add_axes(figure, place, top + CAPTION, width, height)
         axes.set_axis_off()
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, **AS_IT_IS)
         if place != left:
@@ -219,11 +179,11 @@ def _draw_pair(sheet: _Sheet, example: CamExample, left: float, top: float, widt
         _outline(axes, mask, (OUTLINE_SHADE, 2.2), (OUTLINE, 1.1))
 
 
-def _colour_bar(sheet: _Sheet) -> None:
-    page_width, page_height = sheet.figure.get_size_inches()
+def _colour_bar(figure: Figure) -> None:
+    page_width, page_height = figure.get_size_inches()
     height = min(2.5, page_height - TITLE - EDGE)
-    axes = sheet.axes(page_width - BAR + 0.1, TITLE, 0.14, height - EDGE)
-    bar = sheet.figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), cax=axes)
+    axes = _add_axes(figure, page_width - BAR + 0.1, TITLE, 0.14, height - EDGE)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), cax=axes)
     bar.set_ticks([0.0, 0.5, 1.0])
     bar.outline.set_visible(False)
     bar.set_label("Grad-CAM of the called outcome", size=8.5)

@@ -10,8 +10,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,8 @@ LABEL_GAP = 0.07  # inches between two labels of one level
 MAX_NAME, MAX_VALUE = 36, 26  # characters
 NUMBER_LEVELS = 2  # rows of labels that the axis of a number may take
 RIGHT = 0.4  # inches
+FloatArray: TypeAlias = NDArray[np.float64]
+_Place: TypeAlias = Callable[[FloatArray], list[float]]
 
 
 @dataclass(frozen=True)
@@ -72,20 +75,10 @@ def nomogram_figure(
 
     Labels that would lie on each other are written above and below their axis in turn.
 
-    Parameters
-    ----------
-    points
-        Columns variable, value (a level, or a number to tick) and points (0-100). Variables
-        and values keep the order of the table; NaN points are left out, and a variable
-        without any is named as not estimable.
-    total
-        Columns total_points, linear_predictor and probability: the lower scales. The linear
-        predictor must grow with the total points.
-    probability_axis
-        Columns probability and total_points: the ticks of the probability axis; those beyond
-        the total points are not drawn.
-    title
-        Above the scales.
+    points: variable, value (a level, or a number to tick), points (0-100); NaN points are left
+    out, and a variable without any is named as not estimable. total: total_points,
+    linear_predictor (which must grow with them), probability: the lower scales. probability_axis:
+    probability, total_points: ticks, as far as the total points reach.
     """
     values = style.required(points, ["variable", "value", "points"], name="nomogram points")
     sums = style.required(
@@ -116,7 +109,7 @@ def _scales(values: pd.DataFrame, sums: pd.DataFrame, ticks: pd.DataFrame) -> li
     left = 0.35 + max(style.text_width(name, SIZE + 1, weight="bold") for name in shown)
     right = style.PAGE_WIDTH - RIGHT
     largest = max(FULL_SCALE, float(values["points"].max())) if len(values) else FULL_SCALE
-    place = _Place(left, right, 0.0, largest)
+    place = _place(left, right, 0.0, largest)
     full = np.linspace(0.0, FULL_SCALE, 11)
     scales = [_number_scale("Points", full, full, place)]
     for name in variables:
@@ -124,25 +117,19 @@ def _scales(values: pd.DataFrame, sums: pd.DataFrame, ticks: pd.DataFrame) -> li
     return [*scales, *_lower_scales(sums.dropna(), ticks.dropna(), left, right)]
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Linear map of a scale's numbers, from low to high, onto the page."""
+def _place(left: float, right: float, low: float, high: float) -> _Place:
+    """Linear map of a scale's numbers, from low to high, onto the page in inches."""
 
-    left: float
-    right: float
-    low: float
-    high: float
+    def inches(value: FloatArray) -> list[float]:
+        share = (value - low) / ((high - low) or 1.0)
+        return [float(x) for x in left + share * (right - left)]
 
-    def inches(self, value: NDArray[np.float64]) -> list[float]:
-        share = (value - self.low) / ((self.high - self.low) or 1.0)
-        return [float(x) for x in self.left + share * (self.right - self.left)]
+    return inches
 
 
-def _number_scale(
-    name: str, numbers: NDArray[np.float64], at: NDArray[np.float64], place: _Place
-) -> _Scale:
+def _number_scale(name: str, numbers: FloatArray, at: FloatArray, place: _Place) -> _Scale:
     """Scale whose ticks are the numbers, drawn at the points `at`."""
-    x = place.inches(at)
+    x = place(at)
     return _Scale(name, x, [_number(each) for each in numbers], _ends(x), is_bold=True)
 
 
@@ -158,7 +145,7 @@ def _number(value: float) -> str:
 def _variable_scale(name: str, values: pd.DataFrame, place: _Place) -> _Scale:
     """Scale of a predictor; of a number whose ticks are crowded, every second, third, ... one."""
     known, title = values.dropna(subset=["points"]), shortened(name, MAX_NAME)
-    x = place.inches(known["points"].to_numpy(dtype=np.float64))
+    x = place(known["points"].to_numpy(dtype=np.float64))
     numbers = pd.to_numeric(known["value"], errors="coerce")
     if numbers.isna().any():
         labels = [shortened(str(value), MAX_VALUE) for value in known["value"]]
@@ -180,7 +167,7 @@ def _lower_scales(
         return [_Scale(name, [], [], None, is_bold=True) for name in names]
     ordered = sums.sort_values("total_points")
     low, high = float(ordered["total_points"].iloc[0]), float(ordered["total_points"].iloc[-1])
-    place = _Place(left, right, low, high)
+    place = _place(left, right, low, high)
     totals = _nice(low, high)
     predictor = ordered["linear_predictor"].to_numpy(dtype=np.float64)
     predictors = _nice(predictor[0], predictor[-1])
@@ -194,7 +181,7 @@ def _lower_scales(
     ]
 
 
-def _nice(low: float, high: float) -> NDArray[np.float64]:
+def _nice(low: float, high: float) -> FloatArray:
     """Round numbers inside [low, high]."""
     ticks = np.asarray(MaxNLocator(10, steps=[1, 2, 5, 10]).tick_values(low, high))
     slack = 1e-9 * max(abs(low), abs(high), 1.0)
@@ -222,13 +209,6 @@ def _draw_scale(axes: Axes, scale: _Scale, y: float) -> None:
 def label_levels(centres: Sequence[float], widths: Sequence[float], *, gap: float) -> list[int]:
     """Level (0, 1, ...) of every label of an axis: labels of one level keep `gap` apart.
 
-    Parameters
-    ----------
-    centres, widths, gap
-        In one unit of length, for example inches.
-
-    Examples
-    --------
     >>> label_levels([0.0, 0.2, 1.0], [0.3, 0.3, 0.3], gap=0.05)
     [0, 1, 0]
     """

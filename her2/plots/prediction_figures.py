@@ -1,34 +1,45 @@
-"""Predictions of the patients, and how many of them the threshold calls right."""
+"""Predictions of the patients, how many the threshold calls right, and their calibration.
+
+References
+----------
+.. [1] Van Calster B, et al. Calibration: the Achilles heel of predictive analytics.
+   BMC Med 2019;17:230. doi:10.1186/s12916-019-1466-7
+.. [2] Austin PC, Steyerberg EW. The Integrated Calibration Index (ICI) and related metrics for
+   quantifying the calibration of logistic regression models. Stat Med 2019;38:4051-4065.
+   doi:10.1002/sim.8281
+"""
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from her2.plots import style
-from her2.plots.text import (
-    NOT_ESTIMABLE,
-    Number,
-    arm_title,
-    count,
-    is_missing,
-    number,
-    role_title,
-)
+from her2.plots.arm_curves import square_panels
+from her2.plots.text import NOT_ESTIMABLE, Number, arm_title, count, is_missing, number, role_title
 
 EDGES = np.linspace(0.0, 1.0, 21)  # of the bins of a histogram
 HEADROOM = 1.3  # of the highest bar: the threshold is named above the bars
 RASTER_ABOVE = 1000  # patients; beyond, one vector line each would make a very large file
 CELLS = (("tp", 0, 0), ("fn", 0, 1), ("fp", 1, 0), ("tn", 1, 1))  # (count, row, column)
 COLUMN_SLOTS = 5  # matrices that fit beside each other
+PANEL_COLUMNS = 3
+HANDLE_WIDTH = 2.3  # inches of a legend entry
+MEASURE_WIDTH = 46  # characters over a panel
+MEASURE_LINE = 10.0  # points of a line of the measures above a panel
 Panels = Mapping[str, tuple[pd.DataFrame, Number]]
 
 
@@ -36,11 +47,8 @@ Panels = Mapping[str, tuple[pd.DataFrame, Number]]
 def prediction_histogram_panels(panels: Panels) -> Figure:
     """Histograms of the predictions by true outcome, positive upwards, with the threshold.
 
-    Parameters
-    ----------
-    panels
-        Panel title -> (predictions, threshold): predictions with columns y_true (0/1) and
-        y_prob (0-1), one row a patient; threshold None: not estimable.
+    Predictions have the columns y_true (0/1) and y_prob (0-1), one row a patient; threshold
+    None: not estimable.
     """
     figure, all_axes = style.panel_grid(
         len(panels), 3, width=style.PAGE_WIDTH, height=2.2, more=0.35
@@ -48,24 +56,16 @@ def prediction_histogram_panels(panels: Panels) -> Figure:
     for axes, (title, (predictions, threshold)) in zip(all_axes, panels.items(), strict=True):
         axes.set_title(title)
         axes.set_xlabel("Predicted probability")
-        draw_histogram(axes, predictions)
+        _draw_histogram(axes, predictions)
         _draw_threshold(axes, threshold)
     for axes in all_axes[::3]:
         axes.set_ylabel("Patients")
-    figure.legend(handles=outcome_handles(), loc="outside lower center", ncols=2)
+    figure.legend(handles=_outcome_handles(), loc="outside lower center", ncols=2)
     return figure
 
 
-def draw_histogram(axes: Axes, predictions: pd.DataFrame) -> None:
-    """Draw the counts in twenty equal bins, one outcome on each side of zero.
-
-    Parameters
-    ----------
-    axes
-        Where to draw; the x axis becomes 0 to 1.
-    predictions
-        Columns y_true (0/1) and y_prob (0-1; NaN is not counted).
-    """
+def _draw_histogram(axes: Axes, predictions: pd.DataFrame) -> None:
+    """Draw the counts in twenty equal bins of 0 to 1, one outcome on each side of zero."""
     known = predictions[predictions["y_prob"].notna()]
     axes.set_xlim(-0.01, 1.01)
     axes.axhline(0, color=style.INK, linewidth=0.8)
@@ -84,7 +84,7 @@ def draw_histogram(axes: Axes, predictions: pd.DataFrame) -> None:
     axes.grid(axis="x", visible=False)
 
 
-def outcome_handles(positive: str = " (up)", negative: str = " (down)") -> list[Patch]:
+def _outcome_handles(positive: str = " (up)", negative: str = " (down)") -> list[Patch]:
     """Legend entries of the two outcomes."""
     return [
         Patch(color=style.POSITIVE, label=f"True outcome positive{positive}"),
@@ -118,7 +118,7 @@ def prediction_panels(panels: Panels) -> Figure:
     )
     for axes, (title, (predictions, threshold)) in zip(all_axes, panels.items(), strict=True):
         _draw_waterfall(axes, predictions, threshold, title=title)
-    figure.legend(handles=outcome_handles("", ""), loc="outside lower center", ncols=2)
+    figure.legend(handles=_outcome_handles("", ""), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -151,13 +151,8 @@ def confusion_figure(
 ) -> Figure:
     """Confusion matrices at the training threshold: a row of panels a role, a column an arm.
 
-    Parameters
-    ----------
-    arms
-        The `arms` of `results.json`: arm -> ``{"roles": {role: {threshold, tp, fp, tn, fn}}}``.
-        A role or count that is absent or None is shown as not estimable.
-    roles
-        Which roles, top to bottom. Shades are shares of the true outcome (row).
+    arms: those of `results.json`; a role or count that is absent or None is shown as not
+    estimable. Shades are shares of the true outcome (row).
     """
     names = style.arms_in_order(arms)
     n_columns = max(len(names), 1)
@@ -196,3 +191,181 @@ def _draw_matrix(axes: Axes, counts: Mapping[str, Any]) -> None:
         axes.text(column, row - 0.08, str(n), size=12, **look)
         percent = f"{100 * share:.0f} %" if total else "–"
         axes.text(column, row + 0.26, percent, size=8, **look)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """The parts of one arm; None: not given."""
+
+    arm: str
+    groups: pd.DataFrame
+    curve: pd.DataFrame | None
+    predictions: pd.DataFrame | None
+    measures: str
+
+
+@style.styled
+def calibration_figure(
+    groups: pd.DataFrame,
+    *,
+    title: str,
+    curves: Mapping[str, pd.DataFrame] | None = None,
+    predictions: pd.DataFrame | None = None,
+    measures: Mapping[str, str] | None = None,
+) -> Figure:
+    """Calibration plots, one panel an arm, each over a strip of the predictions.
+
+    Groups have mean_predicted, observed and its interval (0-1; NaN: not estimable) and n
+    (patients); flexible curves predicted, observed and its interval (0-1); predictions y_true
+    (0/1) and y_prob (0-1). Measures stand above their panel. Without predictions the strip shows
+    the sizes of the groups.
+    """
+    panels = _panels(groups, curves or {}, predictions, measures or {})
+    n_columns = max(1, min(PANEL_COLUMNS, len(panels)))
+    n_rows = max(1, math.ceil(len(panels) / n_columns))
+    width = style.PAGE_WIDTH * n_columns / PANEL_COLUMNS
+    handles = _handles(panels)
+    n_handles = max(1, int(width / HANDLE_WIDTH))
+    figure = style.new_figure(
+        width, 4.05 * n_rows + 0.3 * (1 + math.ceil(len(handles) / n_handles))
+    )
+    style.head(figure, title)
+    grid = figure.add_gridspec(2 * n_rows, n_columns, height_ratios=[4.0, 1.0] * n_rows)
+    for position, panel in enumerate(panels):
+        row, column = divmod(position, n_columns)
+        axes = figure.add_subplot(grid[2 * row, column])
+        strip = figure.add_subplot(grid[2 * row + 1, column], sharex=axes)
+        _draw_panel(axes, panel)
+        _draw_strip(strip, panel)
+        if column == 0:
+            axes.set_ylabel("Observed frequency (95 % CI)")
+            strip.set_ylabel("Patients")
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=n_handles)
+    return figure
+
+
+def _panels(
+    groups: pd.DataFrame,
+    curves: Mapping[str, pd.DataFrame],
+    predictions: pd.DataFrame | None,
+    measures: Mapping[str, str],
+) -> list[_Panel]:
+    """One panel for every arm that any of the inputs names."""
+    named = [] if predictions is None else list(predictions["arm"])
+    return [
+        _Panel(
+            arm,
+            groups[groups["arm"] == arm],
+            curves.get(arm),
+            None if predictions is None else predictions[predictions["arm"] == arm],
+            _measures(measures.get(arm, ""), curves.get(arm)),
+        )
+        for arm in style.arms_in_order([*groups["arm"], *curves, *named])
+    ]
+
+
+def _measures(text: str, curve: pd.DataFrame | None) -> str:
+    """Lines above a panel: the measures, and that there is no curve if there is none."""
+    is_missing = curve is not None and not curve["observed"].notna().any()
+    lines = [*text.split("\n"), f"flexible curve {NOT_ESTIMABLE}" if is_missing else ""]
+    return "\n".join(textwrap.fill(line, MEASURE_WIDTH) for line in lines if line)
+
+
+def _draw_panel(axes: Axes, panel: _Panel) -> None:
+    style.unit_square(axes)
+    if panel.curve is not None:
+        points, colour = panel.curve.sort_values("predicted"), style.arm_colour(panel.arm)
+        style.draw_band(axes, points["predicted"], points["low"], points["high"], colour=colour)
+        axes.plot(points["predicted"], points["observed"], color=colour, linewidth=1.9)
+    _draw_groups(axes, panel)
+    axes.tick_params(labelbottom=False)
+    n_lines = panel.measures.count("\n") + 1 if panel.measures else 0
+    axes.set_title(arm_title(panel.arm), weight="normal", pad=6 + MEASURE_LINE * n_lines)
+    if panel.measures:
+        axes.annotate(
+            panel.measures, (0, 1), xytext=(0, 4), xycoords="axes fraction",
+            textcoords="offset points", va="bottom", size=7.5, color=style.MUTED,
+        )  # fmt: skip
+
+
+def _draw_groups(axes: Axes, panel: _Panel) -> None:
+    """Points with their intervals; joined where there is no curve to follow."""
+    groups = panel.groups
+    if not groups["observed"].notna().any():
+        return  # an interval of nothing would spoil the layout
+    below = (groups["observed"] - groups["low"]).clip(lower=0).fillna(0)
+    above = (groups["high"] - groups["observed"]).clip(lower=0).fillna(0)
+    size: dict[str, Any] = {"markersize": 3.5, "elinewidth": 0.8, "capsize": 2.0}
+    look = size | {"color": style.INK, "linestyle": "none"}
+    if panel.curve is None:
+        size = {"markersize": 4.5, "elinewidth": 1, "capsize": 2.5}
+        look = size | {"color": style.arm_colour(panel.arm)}
+    axes.errorbar(
+        groups["mean_predicted"], groups["observed"], yerr=[below, above], marker="o",
+        linewidth=1.2, clip_on=False, **look,
+    )  # fmt: skip
+
+
+def _draw_strip(axes: Axes, panel: _Panel) -> None:
+    if panel.predictions is not None:
+        _draw_histogram(axes, panel.predictions)
+        axes.set_xlabel("Predicted probability")
+    else:
+        groups = panel.groups
+        x, colour = groups["mean_predicted"], style.arm_colour(panel.arm)
+        axes.vlines(x, 0, groups["n"], color=colour, linewidth=4)
+        largest = groups["n"].max()
+        axes.set_ylim(0, 1.25 * max(float(largest) if pd.notna(largest) else 1.0, 1.0))
+        axes.locator_params(axis="y", nbins=2, integer=True)
+        axes.set_xlabel("Mean predicted probability")
+    axes.grid(axis="x", visible=False)
+
+
+def _handles(panels: list[_Panel]) -> list[Artist]:
+    """Legend of curve, groups and outcomes, where there is more than points to tell apart."""
+    handles: list[Artist] = []
+    if any(panel.curve is not None for panel in panels):
+        handles += [
+            Patch(color=style.MUTED, alpha=0.4, label="Flexible curve, 95 % CI"),
+            Line2D([], [], color=style.INK, marker="o", markersize=3.5, label="Groups, 95 % CI"),
+        ]
+    if any(panel.predictions is not None for panel in panels):
+        handles += _outcome_handles()
+    return handles
+
+
+@style.styled
+def calibration_overlay(
+    panels: Mapping[str, pd.DataFrame], *, measures: Mapping[str, Mapping[str, str]] | None = None
+) -> Figure:
+    """Flexible calibration curves (arm, predicted, observed) of several models, a panel a role.
+
+    Bands would cover each other; the figure of one model has them. Measures, by panel and arm,
+    stand beside the arm's name, also of an arm without a curve.
+
+    >>> curve = pd.DataFrame({"arm": "vgg19", "predicted": [0.2, 0.8], "observed": [0.3, 0.7]})
+    >>> figure = calibration_overlay({"Test": curve}, measures={"Test": {"vgg19": "slope 0.9"}})
+    >>> figure.axes[0].get_legend().get_texts()[0].get_text()
+    'vgg19:  slope 0.9'
+    """
+    texts = measures or {}
+    named = {
+        title: style.arms_in_order([*texts.get(title, {}), *curves.get("arm", ())])
+        for title, curves in panels.items()
+    }
+    n_lines = max(map(len, named.values()), default=0)
+    figure, all_axes = square_panels(max(len(panels), 1), n_lines=n_lines)
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=False):
+        style.unit_square(axes)
+        lines: dict[str, Artist] = {}
+        for arm in named[title]:
+            known = pd.DataFrame({"arm": [], "predicted": [], "observed": []})
+            known = (curves if "arm" in curves else known).query("arm == @arm")
+            known = known.sort_values("predicted")
+            (line,) = axes.plot(known["predicted"], known["observed"], **style.arm_look(arm))
+            measure = texts.get(title, {}).get(arm) or ("" if len(known) else NOT_ESTIMABLE)
+            lines[f"{arm_title(arm)}:  {measure}" if measure else arm_title(arm)] = line
+        axes.set(title=title, xlabel="Predicted probability", ylabel="Observed frequency")
+        style.legend_below(axes, lines, title="Calibration")
+    return figure

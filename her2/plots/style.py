@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeAlias
 
@@ -140,16 +140,7 @@ def panel_grid(
 ) -> tuple[Figure, list[Axes]]:
     """Figure with the axes of n panels in rows; places without a panel stay empty.
 
-    Parameters
-    ----------
-    n, n_columns
-        Number of panels, and of panels in a row.
-    width, height
-        Of the figure, and of a row of panels, in inches.
-    more
-        Height of the figure outside the rows, for example for a legend.
-    **options
-        As in `Figure.subplots`.
+    Inches: the width of the figure, the height of a row, and what there is more outside the rows.
     """
     n_rows = max(1, math.ceil(n / n_columns))
     figure = new_figure(width, height * n_rows + more)
@@ -164,8 +155,6 @@ def required(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> pd.Da
 
     A missing value is no error: a figure says "not estimable" in its place.
 
-    Examples
-    --------
     >>> required(pd.DataFrame({"arm": ["dlr"], "auc": [0.8]}), ["auc"], name="repeats")
        arm  auc
     0  dlr  0.8
@@ -196,8 +185,6 @@ def distinct_styles(names: Iterable[str]) -> Iterator[None]:
     Without it the colour of an unknown arm follows from its name, and two may share one. Seven
     colours and four lines make 28 pairs.
 
-    Examples
-    --------
     >>> with distinct_styles(["vgg19", "resnet50"]):
     ...     arm_colour("vgg19"), arm_colour("resnet50")
     ('#0072B2', '#D55E00')
@@ -215,9 +202,7 @@ def distinct_styles(names: Iterable[str]) -> Iterator[None]:
 
 def arm_colour(arm: str) -> str:
     """Colour of an arm: the same in every figure, also for an arm we do not know."""
-    if arm in _model_styles.get():
-        return _model_styles.get()[arm][0]
-    return ARM_COLOURS.get(arm) or _other_colour(arm)
+    return str(arm_look(arm)["color"])
 
 
 def family_colour(family: str) -> str:
@@ -231,25 +216,18 @@ def _other_colour(name: str) -> str:
 
 def arm_look(arm: str) -> dict[str, Any]:
     """Colour and line of an arm's curve, so that arms differ without colour too."""
-    line = ARM_LINES.get(arm, "solid")
-    if arm in _model_styles.get():
-        line = _model_styles.get()[arm][1]
-    return {"color": arm_colour(arm), "linestyle": line}
+    known = (ARM_COLOURS.get(arm) or _other_colour(arm), ARM_LINES.get(arm, "solid"))
+    colour, line = _model_styles.get().get(arm, known)
+    return {"color": colour, "linestyle": line}
 
 
-def arms_in_order(arms: Iterable[str]) -> list[str]:
+def arms_in_order(arms: Iterable[str], order: Iterable[str] = ARM_COLOURS) -> list[str]:
     """Arms in the order of the study, then unknown ones as they come; each once."""
-    return _in_order(arms, ARM_COLOURS)
+    seen = dict.fromkeys(arms)
+    return list(dict.fromkeys([*(arm for arm in order if arm in seen), *seen]))
 
 
-def families_in_order(families: Iterable[str]) -> list[str]:
-    """Feature families in one order for all figures, then unknown ones as they come."""
-    return _in_order(families, FAMILY_COLOURS)
-
-
-def _in_order(names: Iterable[str], order: Iterable[str]) -> list[str]:
-    seen = dict.fromkeys(names)
-    return list(dict.fromkeys([*(name for name in order if name in seen), *seen]))
+families_in_order = partial(arms_in_order, order=FAMILY_COLOURS)
 
 
 def legend_below(
@@ -305,8 +283,6 @@ def blank(axes: Axes) -> None:
 def text_width(text: str, size: float, *, weight: str = "normal") -> float:
     """Width of the widest line of a text of `size` points, in inches.
 
-    Examples
-    --------
     >>> round(text_width("0.50", 8), 2) < round(text_width("0.500", 8), 2) < 0.5
     True
     """

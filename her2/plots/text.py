@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
 
 from her2.core.types import ARM_TITLES
 
@@ -31,16 +34,20 @@ ABBREVIATIONS = {
 Number: TypeAlias = float | int | None
 
 
-def is_missing(value: Number) -> bool:
-    """Whether a result could not be computed (None, as in `results.json`, or not finite)."""
-    return value is None or not math.isfinite(value)
+def is_missing(value: Any) -> bool:
+    """Whether there is no value: None, as in `results.json`, NA, NaN or an infinite number.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(""), is_missing(0)
+    (True, True, False, False)
+    """
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
 def number(value: Number, digits: int = 3) -> str:
     """Value with a fixed number of decimals and a true minus sign.
 
-    Examples
-    --------
     >>> number(0.88949), number(-0.5, 1), number(None), number(-0.0001)
     ('0.889', '−0.5', 'not estimable', '0.000')
     """
@@ -53,8 +60,6 @@ def number(value: Number, digits: int = 3) -> str:
 def signed(value: Number, digits: int = 3) -> str:
     """Value with its sign always written.
 
-    Examples
-    --------
     >>> signed(0.02), signed(-0.02, 2)
     ('+0.020', '−0.02')
     """
@@ -65,8 +70,6 @@ def signed(value: Number, digits: int = 3) -> str:
 def interval(value: Number, low: Number, high: Number, digits: int = 3) -> str:
     """Estimate with its confidence interval.
 
-    Examples
-    --------
     >>> interval(0.72, 0.578, 0.863), interval(0.5, None, None), interval(None, None, None)
     ('0.720 (0.578–0.863)', '0.500 (interval not estimable)', 'not estimable')
     """
@@ -80,8 +83,6 @@ def interval(value: Number, low: Number, high: Number, digits: int = 3) -> str:
 def p_value(value: Number) -> str:
     """P value to three decimals, never ``.000`` and never ``1.000``.
 
-    Examples
-    --------
     >>> p_value(0.0421), p_value(2e-5), p_value(0.99996), p_value(None)
     ('.042', '<.001', '>.999', 'not estimable')
     """
@@ -94,25 +95,21 @@ def p_value(value: Number) -> str:
     return f"{value:.3f}".lstrip("0")
 
 
-def p_statement(value: Number, name: str = "p") -> str:
+def p_statement(value: Number) -> str:
     """P value as a statement.
 
-    Examples
-    --------
     >>> p_statement(0.3), p_statement(0.0), p_statement(None)
     ('p = .300', 'p < .001', 'p not estimable')
     """
     text = p_value(value)
     if text == NOT_ESTIMABLE:
-        return f"{name} {text}"
-    return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
+        return f"p {text}"
+    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
 
 
 def count(value: Number) -> str:
     r"""Whole number with thin spaces between thousands.
 
-    Examples
-    --------
     >>> count(61), count(12500), count(None)
     ('61', '12\u202f500', 'not estimable')
     """
@@ -124,8 +121,6 @@ def count(value: Number) -> str:
 def sentence_case(name: str) -> str:
     """Name of a file or table as words.
 
-    Examples
-    --------
     >>> sentence_case("lasso_path_HER2")
     'Lasso path HER2'
     """
@@ -136,8 +131,6 @@ def sentence_case(name: str) -> str:
 def feature_title(feature: str, limit: int = 44) -> str:
     """Name of a feature as image type / family / feature, abbreviated where it is too long.
 
-    Examples
-    --------
     >>> feature_title("wavelet-LLH_glcm_ClusterShade"), feature_title("deep_pc_7")
     ('wavelet-LLH / glcm / ClusterShade', 'deep / component 7')
     >>> feature_title("wavelet-LLH_glszm_SmallAreaHighGrayLevelEmphasis")
@@ -154,8 +147,6 @@ def feature_title(feature: str, limit: int = 44) -> str:
 def shortened(text: str, limit: int) -> str:
     """Text of at most `limit` characters, with its middle left out where it is longer.
 
-    Examples
-    --------
     >>> shortened("lymph node metastasis", 13)
     'lymph …stasis'
     """
@@ -168,8 +159,6 @@ def shortened(text: str, limit: int) -> str:
 def wrapped(text: str, width: int) -> str:
     r"""Name on lines of at most `width` characters where it has places to break.
 
-    Examples
-    --------
     >>> wrapped("efficientnet_lite0, seed=1", 14)
     'efficientnet_\nlite0, seed=1'
     """

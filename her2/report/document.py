@@ -57,14 +57,9 @@ def write_sections(
     alarms: Sequence[str],
     sections: Sequence[Section],
 ) -> Path:
-    """Write a page of sections in the form of the report and return its path.
+    """Write a page in the form of the report, sentences and red alarms on top; return its path.
 
-    Parameters
-    ----------
-    sentences, alarms
-        What stands on top; alarms in red.
-    sections
-        With figures and tables that have no number yet.
+    The figures and tables of the sections get their numbers here.
     """
     text = _render(
         title=title, simulated=simulated, sentences=sentences, alarms=alarms,
@@ -119,8 +114,6 @@ def _render(*, sections: Sequence[Section], **content: object) -> str:
 def content_hash(script: str) -> str:
     """Source expression of a Content-Security-Policy that allows this script and no other.
 
-    Examples
-    --------
     >>> content_hash("alert('Hello, world.');")
     "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from her2.plots.text import NOT_ESTIMABLE, arm_title, count, number, role_title
+from her2.plots.text import NOT_ESTIMABLE, arm_title, count, is_missing, number, role_title
 from her2.report.page_parts import Cell
 
 DECIMALS = ((10.0, 3), (1000.0, 2))  # (limit, digits of a ratio below it); none above
@@ -18,29 +16,14 @@ STATUS = {"met": "good", "not met": "bad", "needs author": "open", "not applicab
 _TALLIED = {"needs author": "need the author"}
 
 
-def is_unknown(value: Any) -> bool:
-    """Whether there is no value: None, NA, NaN or an infinite number.
-
-    Examples
-    --------
-    >>> is_unknown(None), is_unknown(float("nan")), is_unknown(""), is_unknown(0)
-    (True, True, False, False)
-    """
-    if value is None or value is pd.NA or value is pd.NaT:
-        return True
-    return isinstance(value, float | np.floating) and not math.isfinite(value)
-
-
-def text_cell(value: Any, absent: str = "") -> Cell:
+def text_cell(value: Any) -> Cell:
     """Any value as a cell; an unknown one is blank.
 
-    Examples
-    --------
     >>> [text_cell(value).text for value in (None, 3, 0.25, True, {"C": 1.0}, "a")]
     ['', '3', '0.250', 'yes', 'C = 1.0', 'a']
     """
-    if is_unknown(value):
-        return Cell(absent)
+    if is_missing(value):
+        return Cell("")
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):
@@ -58,12 +41,10 @@ def number_cell(
 ) -> Cell:
     """Return a number in the form of `show`; text that a table has in its place stays text.
 
-    Examples
-    --------
     >>> number_cell(0.25).text, number_cell(None).text, number_cell(None, absent="").text
     ('0.250', 'not estimable', '')
     """
-    if is_unknown(value):
+    if is_missing(value):
         return Cell(absent, is_missing=absent == NOT_ESTIMABLE)
     if isinstance(value, str):
         return Cell(value)
@@ -73,8 +54,6 @@ def number_cell(
 def ratio(value: float) -> str:
     """Return an odds ratio with the fewer decimals the larger it is.
 
-    Examples
-    --------
     >>> ratio(0.4217), ratio(1.0204), ratio(12.345)
     ('0.422', '1.020', '12.35')
     """
@@ -91,8 +70,6 @@ def interval_cell(
 ) -> Cell:
     """Estimate, with its interval as the detail.
 
-    Examples
-    --------
     >>> interval_cell(0.72, 0.578, 0.863)
     Cell(text='0.720', detail='(0.578 to 0.863)', value=0.72, is_missing=False, is_code=False, \
 status='')
@@ -102,7 +79,7 @@ status='')
     cell = number_cell(value, show, absent)
     if cell.value is None:
         return cell
-    known = not (is_unknown(low) or is_unknown(high))
+    known = not (is_missing(low) or is_missing(high))
     detail = f"({show(low)} to {show(high)})" if known else f"(interval {NOT_ESTIMABLE})"
     return Cell(cell.text, detail, cell.value)
 
@@ -110,8 +87,6 @@ status='')
 def interval_text(value: Any, low: Any, high: Any) -> str:
     """Estimate and interval in one text.
 
-    Examples
-    --------
     >>> interval_text(0.72, 0.578, 0.863), interval_text(None, None, None)
     ('0.720 (0.578 to 0.863)', 'not estimable')
     """
@@ -119,59 +94,51 @@ def interval_text(value: Any, low: Any, high: Any) -> str:
     return f"{cell.text} {cell.detail}".strip()
 
 
-def name_cell(value: Any, absent: str = "") -> Cell:
+def name_cell(value: Any) -> Cell:
     """Name of a variable: its underscores are spaces, so that a narrow column can break it."""
-    return Cell(text_cell(value, absent).text.replace("_", " "))
+    return Cell(text_cell(value).text.replace("_", " "))
 
 
-def arm_cell(value: Any, absent: str = "") -> Cell:
+def arm_cell(value: Any) -> Cell:
     """Title of an arm."""
-    return Cell(absent if is_unknown(value) else arm_title(str(value)))
+    return Cell("" if is_missing(value) else arm_title(str(value)))
 
 
-def role_cell(value: Any, absent: str = "") -> Cell:
-    """Role without the group it is about, for a narrow column: ``Out of fold``."""
-    return Cell(absent if is_unknown(value) else short_role(str(value)))
+def role_cell(value: Any) -> Cell:
+    """Role without the group it is about, for a narrow column.
 
-
-def short_role(role: str) -> str:
-    """Name of a role without its group.
-
-    Examples
-    --------
-    >>> short_role("out_of_fold"), short_role("test"), short_role("centre B")
-    ('Out of fold', 'Test', 'centre B')
+    >>> [role_cell(role).text for role in ("out_of_fold", "test", "centre B", None)]
+    ['Out of fold', 'Test', 'centre B', '']
     """
+    role = "" if is_missing(value) else str(value)
     title = role_title(role)
     short = title.split(", ")[-1]
-    return title if title == role else short[:1].upper() + short[1:]
+    return Cell(title if title == role else short[:1].upper() + short[1:])
 
 
-def passed_cell(value: Any, absent: str = "not checked") -> Cell:
+def passed_cell(value: Any) -> Cell:
     """Outcome of a check."""
-    if is_unknown(value):
-        return Cell(absent, status="open")
+    if is_missing(value):
+        return Cell("not checked", status="open")
     return Cell("passed", status="good") if value else Cell("failed", status="bad")
 
 
-def supported_cell(value: Any, absent: str = "") -> Cell:
+def supported_cell(value: Any) -> Cell:
     """Whether something holds."""
-    if is_unknown(value):
-        return Cell(absent)
+    if is_missing(value):
+        return Cell("")
     return Cell("yes", status="good") if value else Cell("no", status="bad")
 
 
-def answer_cell(value: Any, absent: str = "needs author") -> Cell:
+def answer_cell(value: Any) -> Cell:
     """Answer to an item of a checklist."""
-    text = absent if is_unknown(value) else str(value)
+    text = "needs author" if is_missing(value) else str(value)
     return Cell(text, status=STATUS.get(text, ""))
 
 
 def tally(answers: Iterable[Any]) -> str:
     """Count of each answer to a checklist.
 
-    Examples
-    --------
     >>> tally(["met", "needs author", None, "met"])
     '2 met, 2 need the author'
     """
@@ -181,12 +148,10 @@ def tally(answers: Iterable[Any]) -> str:
     return ", ".join(f"{count(found[a])} {_TALLIED.get(a, a)}" for a in ordered)
 
 
-def rule_cell(value: Any, absent: str = "") -> Cell:
+def rule_cell(value: Any) -> Cell:
     r"""Rule of an operating point, its limit kept on one line.
 
-    Examples
-    --------
     >>> rule_cell("sensitivity >= .90").text
     'sensitivity ≥\xa0.90'
     """
-    return Cell(text_cell(value, absent).text.replace(">= ", "≥\N{NO-BREAK SPACE}"))
+    return Cell(text_cell(value).text.replace(">= ", "≥\N{NO-BREAK SPACE}"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from her2.plots.style import arm_colour, arms_in_order
 from her2.plots.text import arm_title, count, is_missing, number
 from her2.report.formats import interval_cell, interval_text
-from her2.report.page_parts import Cell
 
 REPEATED = "repeated_cv"
 TITLES = {
@@ -20,56 +18,6 @@ TITLES = {
 SCALE = (0.3, 1.0)  # AUC at the left and right end of the small interval drawing
 TOO_GOOD = 0.95
 ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Whisker:
-    """Small drawing of an AUC and its interval.
-
-    Attributes
-    ----------
-    low, value, high
-        Lower limit, estimate and upper limit, in percent of the drawing's width (0 to 100).
-    """
-
-    low: float
-    value: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """AUC with its interval.
-
-    Attributes
-    ----------
-    cell
-        Both as text.
-    whisker
-        Their drawing; None unless both are known.
-    """
-
-    cell: Cell
-    whisker: Whisker | None
-
-
-@dataclass(frozen=True)
-class HeadlineArm:
-    """One line of the headline.
-
-    Attributes
-    ----------
-    title
-        Of the arm.
-    colour
-        Of the arm in every figure.
-    estimates
-        One for each of the `headline_columns`.
-    """
-
-    title: str
-    colour: str
-    estimates: tuple[Estimate, ...]
 
 
 def primary_estimate(results: Mapping[str, Any]) -> str:
@@ -83,15 +31,15 @@ def headline_columns(results: Mapping[str, Any]) -> list[str]:
     return [TITLES[primary_estimate(results)], TITLES["test"]]
 
 
-def headline_arms(results: Mapping[str, Any]) -> list[HeadlineArm]:
-    """AUC with its interval of every arm."""
+def headline_arms(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Title, colour and estimates of every arm: the AUC in each of the `headline_columns`."""
     kinds = (primary_estimate(results), "test")
     return [
-        HeadlineArm(
-            arm_title(arm),
-            arm_colour(arm),
-            tuple(_estimate(*auc_of(results, arm, kind)) for kind in kinds),
-        )
+        {
+            "title": arm_title(arm),
+            "colour": arm_colour(arm),
+            "estimates": [_estimate(*auc_of(results, arm, kind)) for kind in kinds],
+        }
         for arm in arms_in_order(results["arms"])
     ]
 
@@ -103,15 +51,15 @@ def auc_of(results: Mapping[str, Any], arm: str, kind: str) -> tuple[Any, Any, A
     return p.get("auc"), p.get("auc_low"), p.get("auc_high")
 
 
-def _estimate(value: Any, low: Any, high: Any) -> Estimate:
-    known = not any(is_missing(x) for x in (value, low, high))
-    whisker = Whisker(*(_percent(x) for x in (low, value, high))) if known else None
-    return Estimate(interval_cell(value, low, high), whisker)
-
-
-def _percent(value: float) -> float:
-    left, right = SCALE
-    return round(100 * min(max((value - left) / (right - left), 0.0), 1.0), 2)
+def _estimate(value: Any, low: Any, high: Any) -> dict[str, Any]:
+    """AUC and interval as a cell, and, if both are known, in percent of the drawing's width."""
+    ends = {"low": low, "value": value, "high": high}
+    known = not any(map(is_missing, ends.values()))
+    (left, right), whisker = SCALE, None
+    if known:
+        shares = {name: (x - left) / (right - left) for name, x in ends.items()}
+        whisker = {n: round(100 * min(max(x, 0.0), 1.0), 2) for n, x in shares.items()}
+    return {"cell": interval_cell(value, low, high), "whisker": whisker}
 
 
 def leading_arm(results: Mapping[str, Any]) -> str | None:
@@ -198,22 +146,18 @@ def comparison_sentence(results: Mapping[str, Any]) -> str:
 
 def headline_alarms(results: Mapping[str, Any], failed: Sequence[str] = ()) -> list[str]:
     """Results to doubt: an AUC too good to be true, checks of the protocol that `failed`."""
-    texts = [_too_good(results)]
-    if failed:
-        texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
-    return [text for text in texts if text]
-
-
-def _too_good(results: Mapping[str, Any]) -> str:
+    texts = []
     kinds = (REPEATED, "out_of_fold", "test", "external")
     high = [
         arm_title(arm)
         for arm in arms_in_order(results["arms"])
         if any((auc_of(results, arm, kind)[0] or 0.0) >= TOO_GOOD for kind in kinds)
     ]
-    if not high:
-        return ""
-    return (
-        f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: check "
-        "for leakage, duplicates or a variable that reveals the outcome first (her2 audit)."
-    )
+    if high:
+        texts.append(
+            f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: check "
+            "for leakage, duplicates or a variable that reveals the outcome first (her2 audit)."
+        )
+    if failed:
+        texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
+    return texts

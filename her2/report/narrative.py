@@ -11,9 +11,18 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from her2.plots.text import arm_title, count, number
-from her2.report.formats import interval_text, is_unknown, ratio
-from her2.report.grad_cam_sentences import grad_cam_sentences
+from her2.explain.saliency import (
+    CENTRE,
+    CORRELATIONS,
+    DELETION_GAIN,
+    ENRICHMENT,
+    FLAT,
+    INSERTION_GAIN,
+    POINTING,
+    SHARE_INSIDE,
+)
+from her2.plots.text import arm_title, count, is_missing, number
+from her2.report.formats import interval_text, ratio
 from her2.report.headline import ALPHA, REPEATED, auc_of, comparison_sentence, leading_arm
 
 Results: TypeAlias = Mapping[str, Any]
@@ -22,6 +31,8 @@ Record: TypeAlias = Mapping[Hashable, Any]
 NAMED = 5  # names in a sentence before it says "and others"
 INTERCEPT = "(intercept)"
 LAST_STEP = "regression of signatures"  # the scope of the optimism behind the nomogram
+SAME_MAP = 0.5  # rank correlation from which a map with random weights counts as the same
+IN_WORDS = {"test": "test", "external": "external", "out_of_fold": "training (out of fold)"}
 
 
 def narrative(anchor: str, results: Results, tables: Tables) -> tuple[str, ...]:
@@ -41,8 +52,6 @@ def _rows(tables: Tables, name: str, *needed: str) -> list[dict[Hashable, Any]]:
 def in_words(names: Sequence[str]) -> str:
     """Names as a part of a sentence.
 
-    Examples
-    --------
     >>> in_words(["a"]), in_words(["a", "b", "c"]), in_words(list("abcdefg"))
     ('a', 'a, b and c', 'a, b, c, d, e and 2 others')
     """
@@ -53,7 +62,7 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def _is_below(value: Any, limit: float) -> bool:
-    return isinstance(value, float | int) and not is_unknown(value) and value < limit
+    return isinstance(value, float | int) and not is_missing(value) and value < limit
 
 
 def _name(record: Record) -> str:
@@ -81,7 +90,7 @@ def _baseline(_results: Results, tables: Tables) -> list[str]:
 def _differing(tables: Tables, table: str, groups: str) -> str:
     rows = _rows(tables, table, "variable", "p_value")
     names = list(dict.fromkeys(_name(r) for r in rows if _is_below(r["p_value"], ALPHA)))
-    tested = {_name(row) for row in rows if not is_unknown(row["p_value"])}
+    tested = {_name(row) for row in rows if not is_missing(row["p_value"])}
     if not tested:
         return ""
     found = f"differ in {in_words(names)}" if names else "differ in no variable"
@@ -134,17 +143,15 @@ def _performance(results: Results, tables: Tables) -> list[str]:
     if lead is None:
         return ["No AUC could be estimated; the notes give the reason."]
     repeated = results["arms"][lead].get(REPEATED)
-    test = interval_text(*auc_of(results, lead, "test"))
+    single, test = (
+        interval_text(*auc_of(results, lead, kind)) for kind in ("out_of_fold", "test")
+    )
+    first = f"“{arm_title(lead)}” ranked first out of fold with an AUC of {single}."
     return [
-        _repeated_sentence(lead, repeated) if repeated else _single_sentence(results, lead),
+        _repeated_sentence(lead, repeated) if repeated else first,
         f"In the single split its AUC on the test patients was {test}.",
         _sample_size_sentence(tables),
     ]
-
-
-def _single_sentence(results: Results, arm: str) -> str:
-    found = interval_text(*auc_of(results, arm, "out_of_fold"))
-    return f"“{arm_title(arm)}” ranked first out of fold with an AUC of {found}."
 
 
 def _repeated_sentence(arm: str, repeated: Mapping[str, Any]) -> str:
@@ -172,7 +179,7 @@ def _roc(results: Results, _frames: Tables) -> list[str]:
     areas = [
         (content["roles"]["test"]["auc"], arm_title(arm))
         for arm, content in results["arms"].items()
-        if "test" in content["roles"] and not is_unknown(content["roles"]["test"]["auc"])
+        if "test" in content["roles"] and not is_missing(content["roles"]["test"]["auc"])
     ]
     if len(areas) < 2:
         return []
@@ -184,19 +191,19 @@ def _roc(results: Results, _frames: Tables) -> list[str]:
 
 def _calibration(results: Results, _frames: Tables) -> list[str]:
     lead, p = _lead_on_test(results)
-    if p is None or is_unknown(p.get("calibration_slope")):
+    if p is None or is_missing(p.get("calibration_slope")):
         return []
     measures = [
         f"a calibration slope of {number(p['calibration_slope'], 2)}",
         f"an intercept of {number(p['calibration_intercept'], 2)}",
     ]
-    measures += [] if is_unknown(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
+    measures += [] if is_missing(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
     return [f"On the test patients “{lead}” had {in_words(measures)}."]
 
 
 def _confusion(results: Results, _frames: Tables) -> list[str]:
     lead, p = _lead_on_test(results)
-    if p is None or any(is_unknown(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
+    if p is None or any(is_missing(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
         return []
     return [
         f"At the training threshold “{lead}” found {count(p['tp'])} of "
@@ -223,7 +230,7 @@ def _nomogram(_results: Results, tables: Tables) -> list[str]:
         f"{row['measure']} {number(row['apparent'])} as fitted, {number(row['corrected'])} "
         "corrected"
         for row in rows
-        if not is_unknown(row["corrected"])
+        if not is_missing(row["corrected"])
     ]
     return [f"Corrected for optimism: {in_words(found)}."] if found else []
 
@@ -232,11 +239,11 @@ def _robustness(_results: Results, tables: Tables) -> list[str]:
     stable = [
         f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
         for row in _rows(tables, "stability", "arm", "nogueira")
-        if not is_unknown(row["nogueira"])
+        if not is_missing(row["nogueira"])
     ]
     texts = [f"Stability of the selection (Nogueira): {in_words(stable)}."] if stable else []
     tests = _rows(tables, "subgroups", "variable", "interaction_p")
-    tests = [row for row in tests if not is_unknown(row["interaction_p"])]
+    tests = [row for row in tests if not is_missing(row["interaction_p"])]
     names = list(dict.fromkeys(_name(r) for r in tests if _is_below(r["interaction_p"], ALPHA)))
     if tests:
         found = f"is below .05 for {in_words(names)}" if names else "is below .05 for no variable"
@@ -256,7 +263,7 @@ def _audit(_results: Results, tables: Tables) -> list[str]:
     failed = failed_checks(tables)
     if not checks:
         return []
-    passed = sum(not is_unknown(row["passed"]) and bool(row["passed"]) for row in checks)
+    passed = sum(not is_missing(row["passed"]) and bool(row["passed"]) for row in checks)
     text = f"{count(passed)} of {count(len(checks))} checks of the protocol passed"
     return [f"{text}; failed: {in_words(failed)}." if failed else f"{text}."]
 
@@ -277,12 +284,90 @@ def _checklists(results: Results, _frames: Tables) -> list[str]:
 def failed_checks(tables: Tables) -> list[str]:
     """Names of the checks of the protocol that failed."""
     checks = _rows(tables, "audit", "check", "passed")
-    return [str(r["check"]) for r in checks if not is_unknown(r["passed"]) and not r["passed"]]
+    return [str(r["check"]) for r in checks if not is_missing(r["passed"]) and not r["passed"]]
 
 
 def _grad_cam(_results: Results, tables: Tables) -> list[str]:
     rows = _rows(tables, "grad_cam", "role", "measure", "n", "value", "low", "high")
-    return grad_cam_sentences([row for row in rows if not is_unknown(row["value"])])
+    return grad_cam_sentences([row for row in rows if not is_missing(row["value"])])
+
+
+def grad_cam_sentences(rows: Sequence[Record]) -> list[str]:
+    """Sentences of the table `grad_cam`: where the maps lie, and whether they can be trusted."""
+    found = {(row["role"], row["measure"]): row for row in rows}
+    sizes = {role: row["n"] for (role, measure), row in found.items() if measure == ENRICHMENT}
+    texts = _place(found, max(sizes, key=lambda role: sizes[role])) if sizes else []
+    return [text for text in (*texts, *_trust(found)) if text]
+
+
+def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
+    share, enriched = found[role, SHARE_INSIDE], found[role, ENRICHMENT]
+    hits, empty = found.get((role, POINTING)), found.get((role, FLAT))
+    centre = found.get((role, CENTRE))
+    lesions = f"{count(share['n'])} {IN_WORDS[role]} lesions"
+    texts = [
+        f"In {lesions} {_percent(share['value'])} of the map lay inside the lesion, which fills "
+        f"{_percent(share['without_knowledge'])} of the crop: an enrichment of "
+        f"{interval_text(enriched['value'], enriched['low'], enriched['high'])}.",
+        _outside(enriched),
+    ]
+    if hits:
+        by_chance = f"; the crop's centre does in {_percent(centre['value'])}" if centre else ""
+        text = f"The map's largest value lay inside the lesion in {_percent(hits['value'])}"
+        texts.append(f"{text}{by_chance}.")
+    if empty and empty["value"]:
+        texts.append(
+            f"Warning: {_percent(empty['value'])} of the lesions have an empty map: nothing in "
+            "the image speaks for the predicted outcome."
+        )
+    return texts
+
+
+def _outside(enriched: Record) -> str:
+    """Return the warning that the map does not lie inside the lesion; nothing where it does."""
+    if is_missing(enriched["low"]):
+        return ""
+    if enriched["high"] < 1:
+        return (
+            "Warning: the map lies outside the lesion more than inside it; the network may use "
+            "the surroundings, the scanner or text in the image."
+        )
+    if enriched["low"] <= 1:
+        return (
+            "Warning: the map lies inside the lesion no more than a map without any knowledge of "
+            "it would; nothing shows that the network uses the lesion."
+        )
+    return ""
+
+
+def _trust(found: Mapping[tuple[Any, Any], Record]) -> list[str]:
+    gains = [row for (_, m), row in found.items() if m in (DELETION_GAIN, INSERTION_GAIN)]
+    gains = [row for row in gains if not is_missing(row["low"])]
+    texts = []
+    if gains and not any(row["low"] > 0 for row in gains):
+        texts.append(
+            f"Warning: in {count(gains[0]['n'])} lesions, removing or restoring what the map "
+            "marks changed the probability no more than random places did; the maps are not "
+            "shown to mark what the network uses."
+        )
+    elif gains:
+        texts.append(
+            "What the map marks counts more for the probability than random places (deletion or "
+            "insertion)."
+        )
+    worst = max(
+        (row["value"] for (_, m), row in found.items() if m in CORRELATIONS.values()), default=0
+    )
+    if worst > SAME_MAP:
+        texts.append(
+            f"Warning: with random weights the map stays much the same (rank correlation "
+            f"{number(worst, 2)}); it shows the image more than what was learned."
+        )
+    return texts
+
+
+def _percent(share: Any) -> str:
+    return f"{number(100 * share, 0)} %"
 
 
 SENTENCES: dict[str, Callable[[Results, Tables], list[str]]] = {

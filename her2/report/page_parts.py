@@ -19,16 +19,13 @@ class Cell:
 
     Attributes
     ----------
-    text
-        What is shown.
-    detail
-        Smaller, after the text.
+    text, detail
+        What is shown, and what is smaller after it.
     value
         Number by which the cell is sorted.
-    is_missing
-        The value could not be computed; the cell links to the notes.
-    is_code
-        Line breaks are kept.
+    is_missing, is_code
+        Whether the cell links to the notes, because nothing could be computed; whether line
+        breaks are kept.
     status
         ``good``, ``bad``, ``open`` or nothing: its colour.
     """
@@ -47,12 +44,10 @@ class Column:
 
     Attributes
     ----------
-    title
-        Its header.
+    title, term
+        Its header, and the key of its explanation in the glossary; empty for none.
     is_numeric
         Whether the cells are aligned to the right.
-    term
-        Key of its explanation in the glossary; empty for none.
     """
 
     title: str
@@ -90,14 +85,10 @@ class Table:
         Rows that sorting moves together.
     note
         Stands below.
-    label
-        Its number (``1a``), or nothing.
-    series
-        Tables of one series share a number and get letters.
-    is_stacked
-        Intervals stand below their estimates.
-    is_folded
-        Only the summary is shown until the table is opened.
+    label, series
+        Its number (``1a``), or nothing; tables of one series share a number and get letters.
+    is_stacked, is_folded
+        Whether intervals stand below their estimates; whether only the summary is shown at first.
     """
 
     kind: ClassVar[str] = "table"
@@ -131,16 +122,18 @@ class PageImage:
     ----------
     uri
         A data URI without any of ``"&<>``: the one string that is not escaped.
-    caption, alternative
+    caption
         Text below, and for screen readers.
+    arm
+        Which it shows; empty if it shows none, or several.
     """
 
     uri: str
     caption: str
-    alternative: str
     width: int
     height: int
     label: str = ""
+    arm: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ class Gallery:
     Attributes
     ----------
     pictures
-        In the order in which they are shown.
+        In their order.
     """
 
     kind: ClassVar[str] = "gallery"
@@ -163,10 +156,8 @@ class Heading:
 
     Attributes
     ----------
-    title
-        Its text.
-    term
-        Key of its explanation in the glossary; empty for none.
+    title, term
+        Its text, and the key of its explanation in the glossary; empty for none.
     """
 
     kind: ClassVar[str] = "heading"
@@ -183,16 +174,12 @@ class Section:
 
     Attributes
     ----------
-    anchor
-        Its id in the page, to which links lead.
-    title
-        Its heading.
-    paragraphs
-        Text below the heading.
+    anchor, title
+        Its id in the page, to which links lead, and its heading.
+    paragraphs, items
+        Text below the heading, and entries of a list below that.
     blocks
         Tables, galleries and headings, at the end.
-    items
-        Entries of a list before the blocks.
     term
         Key of its explanation in the glossary; empty for none.
     """

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from her2.plots.style import arms_in_order
 from her2.plots.text import role_title
+from her2.report.texts import load_text
 
 ROLE_ORDER = ("out_of_fold", "test", "external", "train")
 SEVERITY_ORDER = ("excluded", "quarantined", "warning", "normalised")
@@ -28,10 +29,8 @@ class ReportInput:
 
     Attributes
     ----------
-    title
-        Title of the study.
-    simulated
-        Whether the patients are simulated: said in a banner on top.
+    title, simulated
+        Of the study, and whether its patients are simulated: said in a banner on top.
     results
         Content of `results.json` (schema 1); an arm may also carry `repeated_cv`.
     flow
@@ -47,10 +46,8 @@ class ReportInput:
     figures
         Name -> figure; the name (``roc``, ``calibration_test``, ``flow``, ...) places it, an
         unknown name goes to the further results.
-    differences
-        (what the paper says, what this study does, why).
-    provenance
-        What made the result: hashes, versions, configuration.
+    differences, provenance
+        (what the paper says, what this study does, why); hashes, versions and configuration.
     tables
         Name -> table, as `her2.report.table_columns.COLUMNS` names them; an unknown name goes to
         the further results. Columns ``patient_id`` and ``lesion_id`` are never shown.
@@ -153,6 +150,21 @@ def _candidates(candidates: pd.DataFrame) -> pd.DataFrame:
     kept = kept[(rank < CANDIDATES_SHOWN) | is_chosen]
     order = {arm: position for position, arm in enumerate(dict.fromkeys(candidates["arm"]))}
     return kept.sort_values("arm", key=lambda arms: arms.map(order), kind="stable")
+
+
+def differences(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Differences from the paper: (the paper, this run, why), by the settings of this run."""
+    texts = load_text("differences")
+    found = list(texts["always"])
+    method = config.get("enhance", {}).get("method", "none")
+    if method in texts["enhancement"] and ("radiomics" in config or method != "none"):
+        found.append(texts["enhancement"][method])
+    backbone = config.get("backbone", {}).get("name")
+    if backbone and config["backbone"].get("mode", "frozen") == "frozen":
+        found.append(texts["frozen_backbone"])
+    return [
+        (text["paper"], text["study"].format(backbone=backbone), text["why"]) for text in found
+    ]
 
 
 def _provenance(report: ReportInput) -> pd.DataFrame:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, TypeAlias
 
-from her2.report.formats import (
-    answer_cell,
-    arm_cell,
-    passed_cell,
-    rule_cell,
-    supported_cell,
-    text_cell,
-)
+from her2.report import formats as form
 from her2.report.page_parts import Cell
 from her2.report.tabulate import (
     DASH,
@@ -50,22 +43,31 @@ MEASURES = {
 METHODS = {"none": "native", "bicubic": "bicubic", "srgan": "super-resolution"}
 
 
+def each(kind: Callable[..., ColumnFormat], titles: Mapping[str, str], **options: Any) -> Columns:
+    """Columns of one kind, by their sources; ``term="source"`` explains each by its source."""
+    by_source = options.get("term") == "source"
+    return tuple(
+        kind(title, source, **(options | {"term": source} if by_source else options))
+        for source, title in titles.items()
+    )
+
+
 def _titled_cell(value: Any, *, titles: Mapping[str, str]) -> Cell:
-    return text_cell(titles.get(str(value), value))
+    return form.text_cell(titles.get(str(value), value))
 
 
 N, N_POSITIVE = whole("n", "n"), whole("Positive", "n_positive")
 AUC = estimate(f"AUC{INTERVAL}", "auc", stem="auc_", term="auc")
 THRESHOLD = decimal("Threshold", "threshold", term="threshold")
 F1 = decimal("F1", "f1", term="f1")
-SHARES = (
-    estimate("Sensitivity", "sensitivity", stem="sensitivity_", term="sensitivity"),
-    estimate("Specificity", "specificity", stem="specificity_", term="specificity"),
-    estimate("PPV", "ppv", stem="ppv_", term="ppv"),
-    estimate("NPV", "npv", stem="npv_", term="npv"),
+SHARES = tuple(
+    estimate(title, title.lower(), stem=f"{title.lower()}_", term=title.lower())
+    for title in ("Sensitivity", "Specificity", "PPV", "NPV")
 )
 TWO_ARMS = (role(), arm("First", "first"), arm("Second", "second"))
-LEVELS = (name("Variable", "variable"), words("Level", "level"), group("All", "all"))
+VARIABLE = name("Variable", "variable")
+ARM_ROLE, COUNTS = (arm(), role()), (N, N_POSITIVE)
+LEVELS = (VARIABLE, words("Level", "level"), group("All", "all"))
 TESTS = (
     whole("Missing", "missing", absent="").once(),
     p("p", "p_value", absent="").once(),
@@ -73,46 +75,36 @@ TESTS = (
     decimal("SMD", "smd", 2, absent="", term="smd").once(),
 )
 ITEMS = (
-    words("Number", "number"),
-    words("Section", "section"),
-    words("Item", "item"),
-    words("Answer", "answer", answer_cell),
+    *each(words, {"number": "Number", "section": "Section", "item": "Item"}),
+    words("Answer", "answer", form.answer_cell),
     words("Proof", "proof"),
 )
+NOTE = words("Note", "note")
 
 COLUMNS: Mapping[str, Columns] = {
     # patients
     "flow_counts": (words("Step", "step"), N, whole("Positive outcome", "positive", absent="")),
-    "problems": (
-        words("Consequence", "severity"),
-        words("Code", "code"),
-        words("Problem", "title"),
-        N,
-    ),
+    "problems": (*each(words, {"severity": "Consequence", "code": "Code", "title": "Problem"}), N),
     "baseline": (
         *LEVELS,
-        group("Training", "train"),
-        group("Test", "test"),
-        group("External", "external"),
+        *each(group, {"train": "Training", "test": "Test", "external": "External"}),
         *TESTS,
     ),
     "baseline_outcome": (
         *LEVELS,
-        group("Negative", "negative"),
-        group("Positive", "positive"),
+        *each(group, {"negative": "Negative", "positive": "Positive"}),
         *TESTS,
     ),
     "odds_ratios": (
-        name("Variable", "variable"),
-        whole("n", "n", absent=DASH),
-        whole("Events", "n_events", absent=DASH),
+        VARIABLE,
+        *each(whole, {"n": "n", "n_events": "Events"}, absent=DASH),
         odds(f"Odds ratio{INTERVAL}", "odds_ratio"),
         p("p", "p_value", absent=DASH),
         odds(f"Adjusted odds ratio{INTERVAL}", "adjusted_odds_ratio", stem="adjusted_"),
         p("Adjusted p", "adjusted_p_value", absent=DASH),
         decimal("VIF", "vif", 2, absent=DASH, term="vif"),
         words("Method", "method", term="firth"),
-        words("Note", "note"),
+        NOTE,
     ),
     "agreement": (
         words("Measure", "measure", term="icc"),
@@ -128,7 +120,7 @@ COLUMNS: Mapping[str, Columns] = {
     # images and features
     "super_resolution": (
         words("Measure", "measure", partial(_titled_cell, titles=MEASURES)),
-        words("Family or arm", "family", arm_cell),
+        words("Family or arm", "family", form.arm_cell),
         words("Method", "method", partial(_titled_cell, titles=METHODS)),
         N,
         estimate(f"Value{INTERVAL}", "value"),
@@ -136,20 +128,24 @@ COLUMNS: Mapping[str, Columns] = {
     "super_resolution_history": (
         words("Stage", "stage"),
         whole("Step", "step"),
-        decimal("L1", "pixel", 4),
-        decimal("Gradient", "gradient", 4),
-        decimal("Feature matching", "feature_matching", 4, absent=""),
-        decimal("Adversarial", "adversarial", 4, absent=""),
-        decimal("Discriminator", "discriminator", 4, absent=""),
-        decimal("PSNR", "psnr", 2, absent=""),
-        decimal("PSNR, bicubic", "psnr_bicubic", 2, absent=""),
+        *each(decimal, {"pixel": "L1", "gradient": "Gradient"}, digits=4),
+        *each(
+            decimal,
+            {
+                "feature_matching": "Feature matching",
+                "adversarial": "Adversarial",
+                "discriminator": "Discriminator",
+            },
+            digits=4,
+            absent="",
+        ),
+        *each(decimal, {"psnr": "PSNR", "psnr_bicubic": "PSNR, bicubic"}, digits=2, absent=""),
     ),
     "feature_counts": (words("Image type", "image_type"),),
     "selection_steps": (
         arm(),
         words("Step", "step"),
-        whole("Before", "n_before"),
-        whole("After", "n_after"),
+        *each(whole, {"n_before": "Before", "n_after": "After"}),
         words("Rule", "rule"),
     ),
     "selected_features": (
@@ -160,16 +156,13 @@ COLUMNS: Mapping[str, Columns] = {
     ),
     "stability": (
         arm(),
-        whole("Resamples", "n_resamples"),
-        whole("Features", "n_features"),
+        *each(whole, {"n_resamples": "Resamples", "n_features": "Features"}),
         decimal("Selected, mean", "n_selected_mean", 1),
         estimate(f"Nogueira's stability{INTERVAL}", "nogueira", term="nogueira"),
     ),
     "robustness": (
-        words("Changed", "changed"),
-        words("How", "how"),
-        whole("Lesions", "n_lesions"),
-        whole("Features", "n_features"),
+        *each(words, {"changed": "Changed", "how": "How"}),
+        *each(whole, {"n_lesions": "Lesions", "n_features": "Features"}),
         estimate("Median ICC (range)", "median", term="icc"),
         whole("Lower limit at least .75", "n_good"),
     ),
@@ -177,20 +170,15 @@ COLUMNS: Mapping[str, Columns] = {
     "arms": (arm(), words("Model", "model"), whole("Features used", "n_features", absent="")),
     "repeated_cv": (
         arm(),
-        whole("Repeats", "n_repeats"),
-        whole("Folds", "n_folds"),
-        N,
-        N_POSITIVE,
+        *each(whole, {"n_repeats": "Repeats", "n_folds": "Folds"}),
+        *COUNTS,
         AUC,
         decimal("SD between repeats", "sd_between_repeats", term="sd_between_repeats"),
-        decimal("Lowest", "min"),
-        decimal("Highest", "max"),
+        *each(decimal, {"min": "Lowest", "max": "Highest"}),
     ),
     "performance": (
-        arm(),
-        role(),
-        N,
-        N_POSITIVE,
+        *ARM_ROLE,
+        *COUNTS,
         estimate("AUC", "auc", stem="auc_", term="auc"),
         THRESHOLD,
         *SHARES,
@@ -198,20 +186,15 @@ COLUMNS: Mapping[str, Columns] = {
         F1,
     ),
     "operating_points": (
-        arm(),
-        role(),
-        words("Rule", "rule", rule_cell, term="youden"),
+        *ARM_ROLE,
+        words("Rule", "rule", form.rule_cell, term="youden"),
         THRESHOLD,
-        whole("TP", "tp"),
-        whole("FP", "fp"),
-        whole("TN", "tn"),
-        whole("FN", "fn"),
+        *each(whole, {"tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN"}),
         *SHARES,
         F1,
     ),
     "permutation": (
-        arm(),
-        role(),
+        *ARM_ROLE,
         decimal("AUC", "auc", term="auc"),
         whole("Permutations", "n_permutations"),
         p("p", "p_value", term="permutation"),
@@ -221,34 +204,34 @@ COLUMNS: Mapping[str, Columns] = {
         words("Criterion", "criterion", term="sample_size"),
         words("Meaning", "meaning"),
         whole("Predictors", "n_predictors"),
-        whole("Required", "n_required"),
-        whole("Supplied", "n_supplied"),
-        words("Enough", "supported", supported_cell),
+        *each(whole, {"n_required": "Required", "n_supplied": "Supplied"}),
+        words("Enough", "supported", form.supported_cell),
         whole("Predictors supported", "n_supported"),
     ),
     "calibration_measures": (
-        arm(),
-        role(),
-        decimal("Brier", "brier", term="brier"),
-        decimal("Scaled Brier", "brier_scaled", term="brier_scaled"),
-        decimal("Slope", "calibration_slope", 2, term="calibration_slope"),
-        decimal("Intercept", "calibration_intercept", 2, term="calibration_intercept"),
-        decimal("In the large", "calibration_in_the_large", 2, term="calibration_in_the_large"),
+        *ARM_ROLE,
+        *each(decimal, {"brier": "Brier", "brier_scaled": "Scaled Brier"}, term="source"),
+        *each(
+            decimal,
+            {
+                "calibration_slope": "Slope",
+                "calibration_intercept": "Intercept",
+                "calibration_in_the_large": "In the large",
+            },
+            digits=2,
+            term="source",
+        ),
         decimal("ICI", "ici", term="ici"),
-        decimal("E50", "e50", term="e50"),
-        decimal("E90", "e90", term="e50"),
+        *each(decimal, {"e50": "E50", "e90": "E90"}, term="e50"),
         decimal("HL statistic", "hosmer_lemeshow_statistic", 2, term="hosmer_lemeshow"),
         whole("HL d.f.", "hosmer_lemeshow_dof"),
         p("HL p", "hosmer_lemeshow_p_value"),
     ),
     "confusion_counts": (
-        arm(),
-        role(),
+        *ARM_ROLE,
         THRESHOLD,
-        whole("True positive", "tp"),
-        whole("False negative", "fn"),
-        whole("False positive", "fp"),
-        whole("True negative", "tn"),
+        *each(whole, {"tp": "True positive", "fn": "False negative"}),
+        *each(whole, {"fp": "False positive", "tn": "True negative"}),
     ),
     "comparisons": (
         *TWO_ARMS,
@@ -265,11 +248,7 @@ COLUMNS: Mapping[str, Columns] = {
         gain(f"NRI{INTERVAL}", "nri", stem="nri_", term="nri"),
         p("p", "nri_p"),
     ),
-    "nomogram": (
-        name("Variable", "variable"),
-        words("Value", "value"),
-        decimal("Points", "points", 1, term="points"),
-    ),
+    "nomogram": (VARIABLE, words("Value", "value"), decimal("Points", "points", 1, term="points")),
     "nomogram_total": (
         decimal("Total points", "total_points", 1),
         decimal("Linear predictor", "linear_predictor", 2),
@@ -282,7 +261,7 @@ COLUMNS: Mapping[str, Columns] = {
         difference("Optimism", "optimism"),
         decimal("Corrected", "corrected"),
         whole("Bootstraps", "n_bootstraps"),
-        words("Note", "note"),
+        NOTE,
     ),
     "grad_cam": (
         role(),
@@ -310,18 +289,16 @@ COLUMNS: Mapping[str, Columns] = {
     "subgroups": (
         role(),
         arm(),
-        name("Variable", "variable"),
+        VARIABLE,
         words("Level", "level"),
-        N,
-        N_POSITIVE,
+        *COUNTS,
         estimate(f"AUC{INTERVAL}", "auc", term="auc"),
         p("p of interaction", "interaction_p", absent="", term="interaction"),
-        words("Note", "note"),
+        NOTE,
     ),
     "model_selection": (
         arm(),
-        words("Classifier", "classifier"),
-        words("Parameters", "parameters"),
+        *each(words, {"classifier": "Classifier", "parameters": "Parameters"}),
         decimal("Mean AUC", "cv_auc_mean", term="auc"),
         decimal("SD", "cv_auc_sd"),
         decimal("Mean log loss", "cv_log_loss_mean", term="log_loss"),
@@ -329,10 +306,8 @@ COLUMNS: Mapping[str, Columns] = {
     ),
     # checks and provenance
     "audit": (
-        words("Check", "check"),
-        words("Expected", "expected"),
-        words("Found", "found"),
-        words("Outcome", "passed", passed_cell),
+        *each(words, {"check": "Check", "expected": "Expected", "found": "Found"}),
+        words("Outcome", "passed", form.passed_cell),
     ),
     "audit_arms": (
         words("Control", "trial"),
@@ -340,19 +315,11 @@ COLUMNS: Mapping[str, Columns] = {
         arm(),
         whole("Repetitions", "n"),
         decimal("Mean AUC", "auc", term="auc"),
-        decimal("SD", "sd"),
-        decimal("Lower limit", "low"),
-        decimal("Upper limit", "high"),
+        *each(decimal, {"sd": "SD", "low": "Lower limit", "high": "Upper limit"}),
     ),
-    "clear": ITEMS,
-    "metrics": ITEMS,
-    "tripod_ai": ITEMS,
-    "differences": (
-        words("The paper", "paper"),
-        words("This study", "study"),
-        words("Why", "why"),
-    ),
-    "provenance": (words("Item", "item"), words("Value", "value")),
+    **dict.fromkeys(("clear", "metrics", "tripod_ai"), ITEMS),
+    "differences": each(words, {"paper": "The paper", "study": "This study", "why": "Why"}),
+    "provenance": each(words, {"item": "Item", "value": "Value"}),
     "timing": (words("Step", "step"), decimal("Seconds", "seconds", 1)),
 }
 
@@ -360,30 +327,24 @@ COMPARISON_COLUMNS: Mapping[str, Columns] = {
     "performance": (
         words("Model", "model"),
         role(),
-        N,
-        N_POSITIVE,
+        *COUNTS,
         AUC,
         decimal("Threshold", "threshold", 2),
-        decimal("Sensitivity", "sensitivity", 2),
-        decimal("Specificity", "specificity", 2),
+        *each(decimal, {"sensitivity": "Sensitivity", "specificity": "Specificity"}, digits=2),
     ),
     "differences": (
         role(),
-        words("First", "first"),
-        words("Second", "second"),
+        *each(words, {"first": "First", "second": "Second"}),
         gain(f"Difference{INTERVAL}", "auc_difference"),
         difference("z", "z"),
-        p("p", "p_value"),
-        p("p, Holm", "p_holm"),
+        *each(p, {"p_value": "p", "p_holm": "p, Holm"}),
         whole("Tests", "n_looks"),
     ),
     "calibration": (
         words("Model", "model"),
         role(),
-        N,
-        N_POSITIVE,
-        decimal("Brier score", "brier"),
-        decimal("Scaled Brier", "brier_scaled"),
+        *COUNTS,
+        *each(decimal, {"brier": "Brier score", "brier_scaled": "Scaled Brier"}),
         difference("Intercept", "calibration_intercept"),
         decimal("Slope", "calibration_slope", 2),
         difference("In the large", "calibration_in_the_large"),
@@ -396,7 +357,7 @@ COMPARISON_COLUMNS: Mapping[str, Columns] = {
         whole("Peak memory (MiB)", "peak_memory_mb", absent=DASH),
         whole("Peak memory of the GPU (MiB)", "peak_gpu_memory_mb", absent=DASH),
     ),
-    "missing": (words("Run", "run"), words("Reason", "reason")),
+    "missing": each(words, {"run": "Run", "reason": "Reason"}),
 }
 
 

@@ -10,7 +10,7 @@ import io
 import math
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,16 +48,12 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]
 
     The CSV files are UTF-8 with a header and without an index; text that a spreadsheet could
     take for a formula is guarded in both.
-
-    Raises
-    ------
-    BadConfig
-        A name that is not letters, digits, ``_`` and ``-``.
     """
     for name in tables:
         if not _NAME.fullmatch(name):
-            msg = f"expected a table name of letters, digits, _ and -, found {name!r}; rename it"
-            raise BadConfig(msg)
+            raise BadConfig(
+                f"expected a table name of letters, digits, _ and -, found {name!r}; rename it"
+            )
     paths = []
     for name, table in tables.items():
         path = folder / f"{name}.csv"
@@ -83,15 +79,13 @@ def guard(cell: T) -> T | str:
     Numbers, and text that is nothing but a number, stay as they are. `unguard` gives back the
     cell exactly, which is why text that starts with ``'`` gets one more.
 
+    >>> guard("=1+1"), guard("-0.5"), guard(-0.5), guard("HER2+")
+    ("'=1+1", '-0.5', -0.5, 'HER2+')
+
     References
     ----------
     .. [1] CWE-1236: Improper neutralization of formula elements in a CSV file.
        https://cwe.mitre.org/data/definitions/1236.html
-
-    Examples
-    --------
-    >>> guard("=1+1"), guard("-0.5"), guard(-0.5), guard("HER2+")
-    ("'=1+1", '-0.5', -0.5, 'HER2+')
     """
     if not isinstance(cell, str) or _PLAIN_NUMBER.fullmatch(cell):
         return cell
@@ -102,8 +96,6 @@ def guard(cell: T) -> T | str:
 def unguard(cell: T) -> T | str:
     """Cell as it was before `guard`.
 
-    Examples
-    --------
     >>> unguard("'=1+1"), unguard(guard("'quoted'"))
     ('=1+1', "'quoted'")
     """
@@ -115,8 +107,6 @@ def unguard(cell: T) -> T | str:
 def workbook_bytes(tables: Mapping[str, pd.DataFrame]) -> bytes:
     """Workbook with a sheet of contents and a sheet for each table.
 
-    Examples
-    --------
     >>> content = workbook_bytes({"areas": pd.DataFrame({"arm": ["=1+1"], "auc": [0.8]})})
     >>> content == workbook_bytes({"areas": pd.DataFrame({"arm": ["=1+1"], "auc": [0.8]})})
     True
@@ -124,10 +114,11 @@ def workbook_bytes(tables: Mapping[str, pd.DataFrame]) -> bytes:
     book = Workbook(write_only=True)
     book.properties.created = _MADE
     names = sheet_names(tables)
-    _write(book, CONTENTS, _contents(tables, names))
-    for name, table in tables.items():
-        if len(table) <= MAX_ROWS:
-            _write(book, names[name], table)
+    short = {name: table for name, table in tables.items() if len(table) <= MAX_ROWS}
+    rows = [(names[n] if n in short else "", f"{n}.csv", len(t)) for n, t in tables.items()]
+    _write(book, CONTENTS, pd.DataFrame(rows, columns=["sheet", "file", "n_rows"]))
+    for name, table in short.items():
+        _write(book, names[name], table)
     buffer = io.BytesIO()
     book.save(buffer)
     return _timeless(buffer.getvalue())
@@ -136,8 +127,6 @@ def workbook_bytes(tables: Mapping[str, pd.DataFrame]) -> bytes:
 def sheet_names(names: Iterable[str]) -> dict[str, str]:
     """Name of the sheet of each table: at most 31 characters, unique whatever their case.
 
-    Examples
-    --------
     >>> sheet_names(["auc", "AUC", "history"])
     {'auc': 'auc', 'AUC': 'AUC_2', 'history': 'history_2'}
     """
@@ -153,30 +142,17 @@ def sheet_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _contents(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> pd.DataFrame:
-    rows = [
-        (names[name] if len(table) <= MAX_ROWS else "", f"{name}.csv", len(table))
-        for name, table in tables.items()
-    ]
-    return pd.DataFrame(rows, columns=["sheet", "file", "n_rows"])
-
-
 def _write(book: Workbook, title: str, table: pd.DataFrame) -> None:
     sheet = book.create_sheet(title)
     sheet.freeze_panes = "A2"
-    for position, width in enumerate(_column_widths(table), start=1):
-        sheet.column_dimensions[get_column_letter(position)].width = width
+    (narrow, wide), sample = _WIDTHS, table.head(_SAMPLE).astype(object)
+    for position, name in enumerate(table.columns):
+        lengths = [len(str(value)) for value in sample.iloc[:, position]]
+        width = min(max([len(str(name)) + 2, narrow, *lengths]), wide)
+        sheet.column_dimensions[get_column_letter(position + 1)].width = width
     sheet.append([_cell(sheet, str(name), is_bold=True) for name in table.columns])
     for row in table.astype(object).itertuples(index=False, name=None):
         sheet.append([_cell(sheet, value) for value in row])
-
-
-def _column_widths(table: pd.DataFrame) -> Iterator[int]:
-    narrow, wide = _WIDTHS
-    sample = table.head(_SAMPLE).astype(object)
-    for position, name in enumerate(table.columns):
-        lengths = [len(str(value)) for value in sample.iloc[:, position]]
-        yield min(max([len(str(name)) + 2, narrow, *lengths]), wide)
 
 
 def _cell(sheet: Any, value: Any, *, is_bold: bool = False) -> Any:

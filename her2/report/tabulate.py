@@ -40,33 +40,26 @@ STACKED_FROM = 3  # intervals side by side
 
 
 @dataclass(frozen=True)
-class ColumnFormat:
+class ColumnFormat(Column):
     """One column of the report.
 
     Attributes
     ----------
-    title
-        Its header.
-    sources
-        Columns of the table that it is made of.
-    form
-        Makes a cell of their values.
+    sources, form
+        Columns of the table that it is made of, and what makes a cell of their values.
     is_once
         The value holds for a block of rows and is shown in the first of them only.
     bare
         Form of the first source alone, where a table lacks the others.
     """
 
-    title: str
-    sources: tuple[str, ...]
-    form: Form
-    is_numeric: bool = True
-    term: str = ""
+    sources: tuple[str, ...] = ()
+    form: Form = text_cell
     is_once: bool = False
     bare: Form = text_cell
 
     def once(self) -> ColumnFormat:
-        """Return the column as one that is shown in the first row of a block only."""
+        """Column that is shown in the first row of a block only."""
         return replace(self, is_once=True)
 
 
@@ -86,10 +79,9 @@ class TableFormat:
         (column, value) of rows that must not be taken as results.
     tally
         Column whose answers are counted in the summary.
-    is_folded
-        Whether only the summary shows at first; None: where the table is long.
-    is_open
-        Whether columns that the format does not know are shown too.
+    is_folded, is_open
+        Whether only the summary shows at first (None: where the table is long), and whether
+        columns that the format does not know are shown too.
     """
 
     caption: str
@@ -107,17 +99,12 @@ class TableFormat:
 
 def words(title: str, source: str, form: Form = text_cell, *, term: str = "") -> ColumnFormat:
     """Column of text."""
-    return ColumnFormat(title, (source,), form, is_numeric=False, term=term)
+    return ColumnFormat(title, False, term, (source,), form)
 
 
 def group(title: str, source: str) -> ColumnFormat:
     """Column of numbers that a table already has as text: ``53.1 ± 10.5``."""
-    return ColumnFormat(title, (source,), text_cell)
-
-
-def name(title: str, source: str) -> ColumnFormat:
-    """Column of names of variables."""
-    return words(title, source, name_cell)
+    return ColumnFormat(title, sources=(source,))
 
 
 def arm(title: str = "Arm", source: str = "arm") -> ColumnFormat:
@@ -125,38 +112,25 @@ def arm(title: str = "Arm", source: str = "arm") -> ColumnFormat:
     return words(title, source, arm_cell)
 
 
-def role() -> ColumnFormat:
-    """Column of roles."""
-    return words("Role", "role", role_cell, term="role")
-
-
-def whole(title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = "") -> ColumnFormat:
-    """Column of whole numbers."""
-    return _numbers(title, source, count, absent=absent, term=term)
-
-
-def decimal(
-    title: str, source: str, digits: int = 3, *, absent: str = NOT_ESTIMABLE, term: str = ""
-) -> ColumnFormat:
-    """Column of numbers."""
-    return _numbers(title, source, partial(number, digits=digits), absent=absent, term=term)
-
-
-def difference(title: str, source: str) -> ColumnFormat:
-    """Column of numbers whose sign is always written."""
-    return _numbers(title, source, signed)
-
-
-def p(title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = "p") -> ColumnFormat:
-    """Column of p values."""
-    return _numbers(title, source, p_value, absent=absent, term=term)
+name = partial(words, form=name_cell)  # of variables
+role = partial(words, "Role", "role", role_cell, term="role")
 
 
 def _numbers(
-    title: str, source: str, show: Show, *, absent: str = NOT_ESTIMABLE, term: str = ""
+    show: Show, title: str, source: str, *, absent: str = NOT_ESTIMABLE, term: str = ""
 ) -> ColumnFormat:
     form = partial(number_cell, show=show, absent=absent)
-    return ColumnFormat(title, (source,), form, term=term)
+    return ColumnFormat(title, True, term, (source,), form)
+
+
+whole = partial(_numbers, count)
+difference = partial(_numbers, signed)
+p = partial(_numbers, p_value, term="p")
+
+
+def decimal(title: str, source: str, digits: int = 3, **options: str) -> ColumnFormat:
+    """Column of numbers."""
+    return _numbers(partial(number, digits=digits), title, source, **options)
 
 
 def estimate(
@@ -171,24 +145,17 @@ def estimate(
     """Column of estimates with intervals: `source`, ``<stem>low`` and ``<stem>high``."""
     form = partial(interval_cell, show=show, absent=absent)
     bare = partial(number_cell, show=show, absent=absent)
-    return ColumnFormat(title, (source, f"{stem}low", f"{stem}high"), form, term=term, bare=bare)
+    sources = (source, f"{stem}low", f"{stem}high")
+    return ColumnFormat(title, True, term, sources, form, bare=bare)
 
 
-def odds(title: str, source: str, *, stem: str = "") -> ColumnFormat:
-    """Column of odds ratios with intervals; a dash where the variable has none in a model."""
-    return estimate(title, source, stem=stem, show=ratio, absent=DASH, term="odds_ratio")
-
-
-def gain(title: str, source: str, *, stem: str = "", term: str = "") -> ColumnFormat:
-    """Column of differences with intervals."""
-    return estimate(title, source, stem=stem, show=signed, term=term)
+odds = partial(estimate, show=ratio, absent=DASH, term="odds_ratio")
+gain = partial(estimate, show=signed)  # differences
 
 
 def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
     """Table of the report that `how` makes of `frame`.
 
-    Examples
-    --------
     >>> how = TableFormat("Areas", (arm(), decimal("AUC", "auc")))
     >>> table = tabulate(pd.DataFrame({"arm": ["dlr"], "auc": [0.8]}), how)
     >>> [cell.text for cell in table.blocks[0][0].cells]
@@ -202,7 +169,7 @@ def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
     n_intervals = sum(len(column.sources) == 3 for column in shown)
     return Table(
         caption=how.caption,
-        columns=tuple(Column(s.title, s.is_numeric, s.term) for s in shown),
+        columns=tuple(shown),
         blocks=_blocks(records, shown, how),
         note=" ".join(_notes(frame, how)),
         series=how.series,
@@ -216,8 +183,6 @@ def tabulate(frame: pd.DataFrame, how: TableFormat) -> Table:
 def plain_format(title: str) -> TableFormat:
     """Return the format of a table that the report knows nothing about.
 
-    Examples
-    --------
     >>> plain_format("lasso_path").caption
     'Lasso path'
     """
@@ -226,20 +191,16 @@ def plain_format(title: str) -> TableFormat:
 
 def _present(frame: pd.DataFrame, how: TableFormat) -> list[ColumnFormat]:
     """Columns of the format that the frame has, and, if it is open, those it does not know."""
-    columns = set(frame.columns)
-    shown = [
-        column if columns.issuperset(column.sources) else _without_bounds(column)
-        for column in how.columns
-        if column.sources[0] in columns
-    ]
+    shown = []
+    for column in how.columns:
+        if set(frame.columns).issuperset(column.sources):
+            shown.append(column)
+        elif column.sources[0] in frame.columns:  # without its interval
+            title, sources = column.title.removesuffix(INTERVAL), column.sources[:1]
+            shown.append(replace(column, title=title, sources=sources, form=column.bare))
     known = {source for column in how.columns for source in column.sources} | IDENTIFIERS
     further = [name for name in frame.columns if how.is_open and name not in known]
     return [*shown, *(_guessed(str(name), frame[name]) for name in further)]
-
-
-def _without_bounds(column: ColumnFormat) -> ColumnFormat:
-    title = column.title.removesuffix(INTERVAL)
-    return replace(column, title=title, sources=column.sources[:1], form=column.bare)
 
 
 def _guessed(column: str, values: pd.Series) -> ColumnFormat:

@@ -34,7 +34,7 @@ from her2.plots.export import save_figure
 from her2.plots.style import GRID, INK, MUTED, PAGE_WIDTH, POSITIVE, new_figure, styled
 from her2.report.document import write_sections
 from her2.report.page_parts import Gallery, Section
-from her2.report.pictures import FURTHER, pictures
+from her2.report.sections import FURTHER, pictures
 from her2.report.tabulate import plain_format, tabulate
 from her2.search.ledger import REASON, point_of, state_of
 from her2.search.search_results import best_trial, judge_winner, trials_table
@@ -160,8 +160,7 @@ def _write_page(
     path: Path, found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]
 ) -> None:
     """Write a page that opens offline: sentences, figures, all trials."""
-    placed = pictures(figures)[FURTHER]
-    shown = [x.picture for x in placed]
+    shown = pictures(figures)[FURTHER]
     sections = [Section("figures", "Figures", blocks=(Gallery(tuple(shown)),))] if shown else []
     filled = [name for name in trials if trials[name].replace("", None).notna().any()]
     tables = {"Trials": trials[filled]}

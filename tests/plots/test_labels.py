@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from her2.plots.lasso_figures import spread
+from her2.plots.feature_importance import spread
 from her2.plots.nomogram import label_levels
 from her2.plots.style import text_width
 

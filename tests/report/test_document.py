@@ -137,7 +137,7 @@ def test_large_drawings_become_pixels_where_that_is_shorter(report):
     figures = {"roc": many, "nomogram": report.figures["nomogram"]}
 
     def kinds(budget):
-        with mock.patch("her2.report.pictures.MAX_BYTES", budget):
+        with mock.patch("her2.report.sections.MAX_BYTES", budget):
             text = render_report(dataclasses.replace(report, figures=figures))
         return [uri[:14] for uri in Page(text).values("img", "src")]
 

@@ -7,8 +7,7 @@ from report_samples import build_tables
 
 from her2.explain import saliency
 from her2.explain.saliency import CORRELATIONS, DELETION_GAIN, INSERTION_GAIN
-from her2.report.grad_cam_sentences import grad_cam_sentences
-from her2.report.narrative import narrative
+from her2.report.narrative import grad_cam_sentences, narrative
 
 
 @pytest.fixture

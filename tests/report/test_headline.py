@@ -50,8 +50,8 @@ def test_an_arm_that_was_not_repeated_is_not_estimable_and_does_not_lead(report)
     results = copy.deepcopy(report.results)
     del results["arms"]["combined"]["repeated_cv"]
     assert leading_arm(results) == "dlr"
-    combined = headline_arms(results)[-1].estimates[0]
-    assert combined.cell.is_missing and combined.whisker is None
+    combined = headline_arms(results)[-1]["estimates"][0]
+    assert combined["cell"].is_missing and combined["whisker"] is None
 
 
 def test_an_interval_that_includes_one_half_is_said(report):
@@ -86,10 +86,10 @@ def test_nothing_estimable_is_said(sparse_report):
     del results["arms"]["clinical"]
     assert leading_arm(results) is None
     assert "No arm has an out-of-fold AUC" in " ".join(headline_sentences(results))
-    assert headline_arms(results)[0].estimates[1].whisker is None
+    assert headline_arms(results)[0]["estimates"][1]["whisker"] is None
 
 
 def test_whiskers_stay_inside_their_drawing(report):
     arm = headline_arms(with_test_area(report.results, "clinical", 0.2, 0.1, 1.0))[0]
-    whisker = arm.estimates[1].whisker
-    assert (whisker.low, whisker.high) == (0.0, 100.0)
+    whisker = arm["estimates"][1]["whisker"]
+    assert (whisker["low"], whisker["high"]) == (0.0, 100.0)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.report.formats import interval_cell, is_unknown, ratio, text_cell
-from her2.report.pictures import figure_key
-from her2.report.sections import glossary, section_plans
+from her2.plots.text import is_missing
+from her2.report.formats import interval_cell, ratio, text_cell
+from her2.report.sections import figure_key, glossary, section_plans
 from her2.report.table_columns import comparison_formats, table_formats
 from her2.report.tabulate import (
     FOLDED_FROM,
@@ -116,8 +116,8 @@ def test_a_title_promises_no_interval_that_is_not_there():
 
 
 @pytest.mark.parametrize("value", [None, np.nan, pd.NA, pd.NaT, np.inf, np.float64("nan")])
-def test_what_is_unknown(value):
-    assert is_unknown(value)
+def test_what_is_missing(value):
+    assert is_missing(value)
     assert text_cell(value).text == ""
 
 

@@ -29,8 +29,8 @@ from her2.paper_checks.claims import (
     Statistic,
     Total,
 )
-from her2.plots.text import arm_title, number, p_value, role_title, signed
-from her2.report.formats import is_unknown, ratio
+from her2.plots.text import arm_title, is_missing, number, p_value, role_title, signed
+from her2.report.formats import ratio
 
 MEASURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 COUNTS = ("tp", "fp", "tn", "fn")
@@ -108,7 +108,7 @@ class _Entry:
     def counts(self) -> tuple[int, int, int, int] | None:
         """True and false positives, true and false negatives; None if they are not known."""
         found = [
-            int(v) for v in map(self.values.get, COUNTS) if v is not None and not is_unknown(v)
+            int(v) for v in map(self.values.get, COUNTS) if v is not None and not is_missing(v)
         ]
         if len(found) < len(COUNTS):
             return None
@@ -165,7 +165,7 @@ def _partition(results: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def _totals(cohort: Mapping[str, Any]) -> Iterator[Total]:
     parts = {title: cohort[key] for key, title in PATIENTS.items() if cohort.get(key)}
-    if len(parts) > 1 and not is_unknown(cohort.get("n_patients")):
+    if len(parts) > 1 and not is_missing(cohort.get("n_patients")):
         yield Total("Cohort, patients", cohort["n_patients"], parts)
 
 
@@ -247,7 +247,7 @@ def _pair(test: Row) -> str:
 
 
 def _tested(tests: Iterable[Row]) -> list[Row]:
-    return [t for t in tests if not (is_unknown(t["z"]) or is_unknown(t["p_value"]))]
+    return [t for t in tests if not (is_missing(t["z"]) or is_missing(t["p_value"]))]
 
 
 def _delong(test: Row) -> Statistic:
@@ -295,7 +295,7 @@ class BaselineClaims:
 
 def printed(value: Any, show: Callable[[float], str] = number) -> Printed | None:
     """Read a value as the report prints it; None if there is none, or a reason in its place."""
-    if is_unknown(value) or isinstance(value, str):
+    if is_missing(value) or isinstance(value, str):
         return None
     return Printed.read(show(float(value)))
 
@@ -382,7 +382,7 @@ class _Block:
     def missing(self) -> int:
         """Cases without a value, which the first row says."""
         value = self.rows[0].get("missing")
-        return 0 if value is None or is_unknown(value) else int(value)
+        return 0 if value is None or is_missing(value) else int(value)
 
     @property
     def p_value(self) -> Printed | None:
@@ -393,7 +393,7 @@ class _Block:
     def test(self) -> str:
         """Name of the test; a word no test has where there is none."""
         name = self.rows[0].get("test_name")
-        return "none" if is_unknown(name) or not name else str(name)
+        return "none" if is_missing(name) or not name else str(name)
 
     def sizes(self) -> Iterator[Size]:
         """Sizes that the row n states, or the positives that the row of the outcome does."""

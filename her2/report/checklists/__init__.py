@@ -2,24 +2,15 @@
 
 from her2.report.checklists.checklist import (
     SOURCES,
-    Item,
     MetricsScore,
     checklist_items,
     fill_checklists,
     metrics_score,
     quality_category,
 )
-from her2.report.checklists.study_facts import STATUSES, Answer, StudyFacts
+from her2.report.checklists.study_facts import STATUSES, StudyFacts
 
 __all__ = [
-    "SOURCES",
-    "STATUSES",
-    "Answer",
-    "Item",
-    "MetricsScore",
-    "StudyFacts",
-    "checklist_items",
-    "fill_checklists",
-    "metrics_score",
-    "quality_category",
-]
+    "SOURCES", "STATUSES", "MetricsScore", "StudyFacts", "checklist_items", "fill_checklists",
+    "metrics_score", "quality_category",
+]  # fmt: skip

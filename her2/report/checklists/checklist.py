@@ -14,12 +14,7 @@ import pandas as pd
 import yaml
 
 from her2.core.errors import BadArgument
-from her2.report.checklists import (
-    evaluation_rules,
-    feature_rules,
-    model_rules,
-    patient_rules,
-)
+from her2.report.checklists import evaluation_rules, feature_rules, model_rules, patient_rules
 from her2.report.checklists.study_facts import (
     STATUSES,
     Answer,
@@ -46,54 +41,22 @@ BANDS = ((80.0, "excellent"), (60.0, "good"), (40.0, "moderate"), (20.0, "low"),
 
 
 @dataclass(frozen=True)
-class Item:
-    """One item of a checklist.
-
-    Attributes
-    ----------
-    hint
-        What a person has to write, and which file helps, where no rule decides.
-    rule
-        Module and function that answers it; empty where only the author can.
-    about_patients
-        Simulated patients can never meet it.
-    weight
-        METRICS only, 0 elsewhere.
-    condition
-        What the study must include for a METRICS item to count; empty where it always counts.
-    """
+class _Item:
+    """One item of a checklist."""
 
     number: str
     section: str
     text: str
-    hint: str = ""
-    rule: str = ""
-    about_patients: bool = False
-    weight: float = 0.0
-    condition: str = ""
-
-    def answer(self, facts: StudyFacts) -> Answer:
-        """Return the answer of its rule, or that the author has to give it."""
-        if not self.rule:
-            return needs_author(self.hint)
-        module, _, name = self.rule.partition(".")
-        answer: Answer = getattr(RULE_MODULES[module], name)(facts)
-        return answer
+    hint: str = ""  # what a person has to write, and which file helps, where no rule decides
+    rule: str = ""  # module and function that answers it
+    about_patients: bool = False  # simulated patients can never meet it
+    weight: float = 0.0  # METRICS only
+    condition: str = ""  # what a study must include for a METRICS item to count; empty: it does
 
 
 @cache
-def checklist_items(name: str) -> tuple[Item, ...]:
-    """Return the items of a checklist in the order of its publication.
-
-    Parameters
-    ----------
-    name
-        ``clear``, ``metrics`` or ``tripod_ai``.
-
-    Raises
-    ------
-    BadArgument
-        There is no such checklist.
+def checklist_items(name: str) -> tuple[_Item, ...]:
+    """Return the items of the checklist of this name in the order of its publication.
 
     References
     ----------
@@ -111,7 +74,7 @@ def checklist_items(name: str) -> tuple[Item, ...]:
         raise BadArgument(f"expected one of {', '.join(SOURCES)}, found {name!r}")
     text = files("her2.report.checklists").joinpath("items", f"{name}.yaml").read_text("utf-8")
     return tuple(
-        Item(section=section, **item)
+        _Item(section=section, **item)
         for section, items in yaml.safe_load(text).items()
         for item in items
     )
@@ -121,23 +84,7 @@ def fill_checklists(facts: StudyFacts) -> dict[str, pd.DataFrame]:
     """Return the three checklists, every item answered with its proof.
 
     An answer is ``met`` only on evidence that `facts` holds. Items about patients are never met
-    by simulated ones.
-
-    Parameters
-    ----------
-    facts
-        What a finished run holds.
-
-    Returns
-    -------
-    dict
-        ``clear`` (58 rows), ``metrics`` (30 rows), ``tripod_ai`` (52 rows); columns number,
-        section, item, answer (met, not met, not applicable, needs author), proof; all text.
-
-    References
-    ----------
-    Kocak B et al. (2023), doi:10.1186/s13244-023-01415-8; Kocak B et al. (2024),
-    doi:10.1186/s13244-023-01572-w; Collins GS et al. (2024), doi:10.1136/bmj-2023-078378.
+    by simulated ones. Columns: number, section, item, answer, proof; all text.
 
     Examples
     --------
@@ -147,23 +94,25 @@ def fill_checklists(facts: StudyFacts) -> dict[str, pd.DataFrame]:
     >>> any((table["answer"] == "met").any() for table in tables.values())
     False
     """
-    return {name: _filled(name, facts) for name in SOURCES}
+    tables = {}
+    for name in SOURCES:
+        rows = []
+        for item in checklist_items(name):
+            answer = _answer(name, item, facts)
+            rows.append((item.number, item.section, item.text, answer.status, answer.proof))
+        tables[name] = pd.DataFrame(rows, columns=list(COLUMNS))
+    return tables
 
 
-def _filled(name: str, facts: StudyFacts) -> pd.DataFrame:
-    rows = []
-    for item in checklist_items(name):
-        answer = _answer(name, item, facts)
-        rows.append((item.number, item.section, item.text, answer.status, answer.proof))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _answer(name: str, item: Item, facts: StudyFacts) -> Answer:
+def _answer(name: str, item: _Item, facts: StudyFacts) -> Answer:
     simulated = facts.simulated
     if simulated is not None and item.about_patients:
         reason = f"the patients are simulated: {simulated}"
         return needs_author(reason) if name == "metrics" else not_applicable(reason)
-    answer = item.answer(facts)
+    if not item.rule:
+        return needs_author(item.hint)
+    module, _, rule = item.rule.partition(".")
+    answer: Answer = getattr(RULE_MODULES[module], rule)(facts)
     if name == "metrics" and answer.status == "not applicable" and not item.condition:
         # METRICS lets only conditional items leave the denominator
         return not_met(answer.proof)
@@ -199,23 +148,10 @@ class MetricsScore:
 
 
 def metrics_score(table: pd.DataFrame) -> MetricsScore:
-    """Return the weighted share of applicable METRICS items that are met.
+    """Return the weighted share of applicable METRICS items that are met, in percent.
 
-    Parameters
-    ----------
-    table
-        Columns number and answer, one row for each of the 30 items.
-
-    Returns
-    -------
-    MetricsScore
-        Percent, 0 to 100.
-
-    Raises
-    ------
-    BadArgument
-        An item is missing or answered with another word, or an item that belongs to no condition
-        is called not applicable: only the conditional items may leave the denominator.
+    The table needs the columns number and answer, and a row for each of the 30 items; only
+    conditional items may leave the denominator.
 
     References
     ----------
@@ -235,30 +171,20 @@ def metrics_score(table: pd.DataFrame) -> MetricsScore:
     applicable = [item for item in items if answers[item.number] != "not applicable"]
     met = [item for item in applicable if answers[item.number] == "met"]
     still_open = [item for item in applicable if answers[item.number] == "needs author"]
-    whole = _weight(applicable)
-    score = 100 * _weight(met) / whole
+    whole = sum(item.weight for item in applicable)
+    score = 100 * sum(item.weight for item in met) / whole
     return MetricsScore(
         score=score,
         n_applicable=len(applicable),
         quality_category=quality_category(score),
         n_met=len(met),
         n_open=len(still_open),
-        attainable=100 * _weight([*met, *still_open]) / whole,
+        attainable=100 * sum(item.weight for item in [*met, *still_open]) / whole,
     )
 
 
 def quality_category(score: float) -> str:
-    """Return the name of a METRICS score's band.
-
-    Parameters
-    ----------
-    score
-        Percent, 0 to 100.
-
-    Raises
-    ------
-    BadArgument
-        The score lies outside.
+    """Return the name of the band of a METRICS score in percent.
 
     Examples
     --------
@@ -271,11 +197,7 @@ def quality_category(score: float) -> str:
     return next(name for bound, name in BANDS if score >= bound)
 
 
-def _weight(items: list[Item]) -> float:
-    return sum(item.weight for item in items)
-
-
-def _checked_answers(table: pd.DataFrame, items: tuple[Item, ...]) -> dict[str, str]:
+def _checked_answers(table: pd.DataFrame, items: tuple[_Item, ...]) -> dict[str, str]:
     answers = dict(zip(table["number"].astype(str), table["answer"].astype(str), strict=True))
     for item in items:
         answer = answers.get(item.number)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from itertools import chain
-from typing import Any
 
 import pandas as pd
 
@@ -15,6 +13,8 @@ from her2.report.checklists.study_facts import (
     Found,
     StudyFacts,
     met,
+    met_by,
+    named,
     needs_author,
     not_met,
 )
@@ -28,26 +28,26 @@ PLACES = ("centre", "center", "site", "hospital", "institution", "country", "reg
 
 def testing(facts: StudyFacts) -> Answer:
     """Whether the kind of test and the number of patients are reported."""
-    found = [f"{role}: lesions {n}" for role in ("test", "external") if (n := _size(facts, role))]
-    if not found:
+    found = [named(f"{role}: lesions", _size(facts, role)) for role in ("test", "external")]
+    if not any(found):
         return not_met("no arm was judged on patients who were set aside (results.json)")
     return met(*found)
 
 
 def internal_test(facts: StudyFacts) -> Answer:
     """Whether patients of the same source were set aside and judged."""
-    n, auc = _size(facts, "test"), _role_result(facts, "test", "auc")
-    if n is None or auc is None:
-        return not_met("no test patients were judged (results.json)")
-    return met(f"lesions {n}", f"AUC {auc}")
+    return _judged(facts, "test")
 
 
 def external_test(facts: StudyFacts) -> Answer:
     """Whether patients of another source were judged; where they come from is the author's."""
-    n, auc = _size(facts, "external"), _role_result(facts, "external", "auc")
-    if n is None or auc is None:
-        return not_met("no external patients were judged (results.json)")
-    return met(f"lesions {n}", f"AUC {auc}")
+    return _judged(facts, "external")
+
+
+def _judged(facts: StudyFacts, role: str) -> Answer:
+    n, auc = _size(facts, role), _role_result(facts, role, "auc")
+    lacking = f"no {role} patients were judged (results.json)"
+    return met_by(lacking, named("lesions", n), named("AUC", auc))
 
 
 def _size(facts: StudyFacts, role: str) -> Found | None:
@@ -61,8 +61,8 @@ def _role_result(facts: StudyFacts, role: str, name: str) -> Found | None:
 
 def measures_used(facts: StudyFacts) -> Answer:
     """Which kinds of measures the run has; why these is the author's to say."""
-    found = [_discrimination(facts), _calibration(facts), _usefulness(facts)]
-    if any(evidence is None for evidence in found):
+    found = [named("AUC", facts.performance("auc")), _calibration(facts), _usefulness(facts)]
+    if None in found:
         return not_met("discrimination, calibration or net benefit is missing (results.json)")
     return needs_author(*found, "say why these measures were chosen")
 
@@ -71,11 +71,9 @@ def appropriate_measures(facts: StudyFacts) -> Answer:
     """Whether the AUC comes with the confusion matrix, and a trained network with its loss."""
     if fine_tuned(facts) is not None and not any(f.startswith("training") for f in facts.figures):
         return not_met("the network's training loss is not drawn (figures)")
-    auc, counts = facts.performance("auc"), [facts.performance(name) for name in CONFUSION]
-    if auc is None or any(count is None for count in counts):
-        return not_met("AUC or confusion matrix is missing (results.json)")
-    cells = [f"{name} {count}" for name, count in zip(CONFUSION, counts, strict=True)]
-    return met(f"AUC {auc}", *cells)
+    cells = [named(name, facts.performance(name)) for name in CONFUSION]
+    lacking = "AUC or confusion matrix is missing (results.json)"
+    return met_by(lacking, named("AUC", facts.performance("auc")), *cells)
 
 
 def uncertainty(facts: StudyFacts) -> Answer:
@@ -83,7 +81,11 @@ def uncertainty(facts: StudyFacts) -> Answer:
     low, high = facts.performance("auc_low"), facts.performance("auc_high")
     if low is None or high is None:
         return not_met("the AUC has no interval (results.json)")
-    return met(f"95 % interval of the AUC by DeLong's method, {low} to {high}", *_spread(facts))
+    spread = facts.result(f"arms.{facts.final_arm}.repeated_cv.sd_between_repeats")
+    return met(
+        f"95 % interval of the AUC by DeLong's method, {low} to {high}",
+        named("standard deviation between repeats", spread),
+    )
 
 
 def uncertainty_with_calibration(facts: StudyFacts) -> Answer:
@@ -94,33 +96,16 @@ def uncertainty_with_calibration(facts: StudyFacts) -> Answer:
     return met(interval.proof, slope)
 
 
-def _spread(facts: StudyFacts) -> list[str]:
-    spread = facts.result(f"arms.{facts.final_arm}.repeated_cv.sd_between_repeats")
-    return [] if spread is None else [f"standard deviation between repeats {spread}"]
-
-
 def calibration(facts: StudyFacts) -> Answer:
     """Whether the calibration of the final model was assessed."""
-    slope = _calibration(facts)
-    if slope is None:
-        return not_met("the final model has no calibration slope (results.json)")
-    return met(slope, *_calibration_more(facts))
+    names = {"calibration_intercept": "intercept", "brier": "Brier score", "ici": "ICI"}
+    more = [named(title, facts.performance(name)) for name, title in names.items()]
+    lacking = "the final model has no calibration slope (results.json)"
+    return met_by(lacking, _calibration(facts), more=more)
 
 
 def _calibration(facts: StudyFacts) -> str | None:
-    slope = facts.performance("calibration_slope")
-    return None if slope is None else f"slope {slope}"
-
-
-def _calibration_more(facts: StudyFacts) -> list[str]:
-    names = {"calibration_intercept": "intercept", "brier": "Brier score", "ici": "ICI"}
-    found = {title: facts.performance(name) for name, title in names.items()}
-    return [f"{title} {value}" for title, value in found.items() if value is not None]
-
-
-def _discrimination(facts: StudyFacts) -> str | None:
-    auc = facts.performance("auc")
-    return None if auc is None else f"AUC {auc}"
+    return named("slope", facts.performance("calibration_slope"))
 
 
 def _usefulness(facts: StudyFacts) -> str | None:
@@ -140,12 +125,11 @@ def comparison_test(facts: StudyFacts) -> Answer:
         return not_met("p values are not adjusted for their number (tables/comparisons.csv)")
     n = int(adjusted.sum())
     smallest = p_statement(float(tested["p_holm"].min()))
-    version = facts.version("scipy")
-    software = [] if version is None else [f"scipy {version}"]
     return met(
         f"{n} comparisons by DeLong's test, Holm-adjusted, smallest {smallest} "
-        "(tables/comparisons.csv)", *software,
-    )  # fmt: skip
+        "(tables/comparisons.csv)",
+        named("scipy", facts.version("scipy")),
+    )
 
 
 def clinical_comparison_planned(facts: StudyFacts) -> Answer:
@@ -161,19 +145,19 @@ def clinical_comparison_planned(facts: StudyFacts) -> Answer:
 
 def clinical_comparison(facts: StudyFacts) -> Answer:
     """Whether the model was compared with the clinical one by a test."""
-    row = _against_clinical(facts)
-    if row is None:
-        return not_met("no test against the clinical model (tables/comparisons.csv)")
-    return met(_comparison_text(row))
+    lacking = "no test against the clinical model (tables/comparisons.csv)"
+    return met_by(lacking, _against_clinical(facts))
 
 
 def clinical_comparison_reported(facts: StudyFacts) -> Answer:
     """Whether that comparison comes with confusion matrices and net benefit."""
-    row, useful = _against_clinical(facts), _usefulness(facts)
     counts = appropriate_measures(facts)
-    if row is None or useful is None or counts.status != "met":
-        return not_met("test, confusion matrix or net benefit is missing (tables/comparisons.csv)")
-    return met(_comparison_text(row), useful, counts.proof)
+    return met_by(
+        "test, confusion matrix or net benefit is missing (tables/comparisons.csv)",
+        _against_clinical(facts),
+        _usefulness(facts),
+        counts.proof if counts.status == "met" else None,
+    )
 
 
 def _tested(facts: StudyFacts) -> pd.DataFrame:
@@ -184,26 +168,21 @@ def _tested(facts: StudyFacts) -> pd.DataFrame:
     return table[table["p_value"].notna()]
 
 
-def _against_clinical(facts: StudyFacts) -> dict[Hashable, Any] | None:
-    """Return the comparison of the final arm with the clinical one where the final was judged."""
+def _against_clinical(facts: StudyFacts) -> str | None:
+    """Comparison of the final arm with the clinical one where the final was judged."""
     tested, arm = _tested(facts), facts.final_arm
     if tested.empty or arm is None or arm == "clinical":
         return None
     role, pair = facts.judged_role(arm), {"clinical", arm}
-    rows = (
-        row
-        for row in tested.to_dict("records")
-        if row["role"] == role and {row["first"], row["second"]} == pair
-    )
-    return next(rows, None)
-
-
-def _comparison_text(row: Mapping[Hashable, Any]) -> str:
-    holm = "" if pd.isna(row["p_holm"]) else f", Holm-adjusted {p_statement(row['p_holm'])}"
-    return (
-        f"{row['first']} minus {row['second']}, {row['role']}: {row['auc_difference']:+.3f}, "
-        f"{p_statement(row['p_value'])}{holm} (tables/comparisons.csv)"
-    )
+    for row in tested[tested["role"] == role].to_dict("records"):
+        if {row["first"], row["second"]} == pair:
+            p_holm = row["p_holm"]
+            holm = "" if pd.isna(p_holm) else f", Holm-adjusted {p_statement(p_holm)}"
+            return (
+                f"{row['first']} minus {row['second']}, {role}: {row['auc_difference']:+.3f}, "
+                f"{p_statement(row['p_value'])}{holm} (tables/comparisons.csv)"
+            )
+    return None
 
 
 def simple_model_comparison(facts: StudyFacts) -> Answer:
@@ -239,9 +218,11 @@ def performance(facts: StudyFacts) -> Answer:
     if absent:
         return not_met(f"no AUC for {', '.join(absent)} (results.json)")
     repeated = facts.result(f"arms.{facts.final_arm}.repeated_cv.auc")
-    primary = [] if repeated is None else [f"repeated cross-validation: AUC {repeated}"]
-    drawn = ["figures/roc"] if "roc" in facts.figures else []
-    return met(*primary, *[f"{role}: AUC {auc}" for role, auc in areas.items()], *drawn)
+    return met(
+        named("repeated cross-validation: AUC", repeated),
+        *[f"{role}: AUC {auc}" for role, auc in areas.items()],
+        "figures/roc" if "roc" in facts.figures else None,
+    )
 
 
 def performance_in_groups(facts: StudyFacts) -> Answer:

@@ -12,6 +12,8 @@ from her2.report.checklists.study_facts import (
     Found,
     StudyFacts,
     met,
+    met_by,
+    named,
     needs_author,
     not_applicable,
     not_met,
@@ -63,33 +65,32 @@ def _hand_crafted(facts: StudyFacts) -> bool:
 
 def image_processing(facts: StudyFacts) -> Answer:
     """Whether everything done to images is on record."""
-    preset, enhance = preset_known(facts), facts.setting("enhance.method")
-    network = facts.setting("backbone.image_size")
-    crop = [] if network is None else [f"crop for the network, pixels {network}"]
+    preset = preset_known(facts)
+    crop = named("crop for the network, pixels", facts.setting("backbone.image_size"))
     if preset is None:
-        is_network_only = bool(crop) and fine_tuned(facts) is not None
-        return met(*crop) if is_network_only else _no_preset(facts)
-    if enhance is None:
-        return not_met("the enhancement of the images is not on record (config.yaml)")
-    return met(f"enhancement {enhance}", f"preset {preset}", *crop)
+        is_network_only = crop is not None and fine_tuned(facts) is not None
+        return met(crop) if is_network_only else _no_preset(facts)
+    return met_by(
+        "the enhancement of the images is not on record (config.yaml)",
+        named("enhancement", facts.setting("enhance.method")),
+        f"preset {preset}",
+        more=[crop],
+    )
 
 
 def resampling(facts: StudyFacts) -> Answer:
     """Whether it is on record that pixels were resampled or left alone."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     spacing = _preset_settings(preset).get("setting", {}).get("resampledPixelSpacing")
     text = "pixels are not resampled" if not spacing else f"resampled to {spacing} mm"
-    enhance = facts.setting("enhance.method")
-    enlarged = [f"enhancement {enhance}"] if enhance is not None else []
-    return met(f"{text}, preset {preset}", *enlarged)
+    enlarged = named("enhancement", facts.setting("enhance.method"))
+    return met(f"{text}, preset {preset}", enlarged)
 
 
 def discretisation(facts: StudyFacts) -> Answer:
     """Whether the binning of grey levels is on record."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     settings = _preset_settings(preset).get("setting", {})
     for key, words in (("binWidth", "fixed bin width"), ("binCount", "fixed number of bins")):
@@ -102,7 +103,7 @@ def image_types(facts: StudyFacts) -> Answer:
     """Whether the image types are listed."""
     types = facts.column("feature_counts", "image_type").astype(str).unique()
     if not len(types):
-        return _no_preset(facts) if preset_known(facts) is None else _uncounted()
+        return _uncounted(facts)
     return met(f"{len(types)} image types: {', '.join(types)} (tables/feature_counts.csv)")
 
 
@@ -110,7 +111,7 @@ def feature_families(facts: StudyFacts) -> Answer:
     """Whether the number of features of each family is given."""
     counts = _counts(facts)
     if counts.empty:
-        return _no_preset(facts) if preset_known(facts) is None else _uncounted()
+        return _uncounted(facts)
     families = counts.groupby("family", sort=False)["n"].sum()
     listed = ", ".join(f"{family} {n:.0f}" for family, n in families.items())
     return met(f"{listed} (tables/feature_counts.csv)")
@@ -120,10 +121,11 @@ def feature_number(facts: StudyFacts) -> Answer:
     """Whether the number of features of a lesion is given."""
     counts = _counts(facts)
     if counts.empty:
-        return _no_preset(facts) if preset_known(facts) is None else _uncounted()
-    deep = facts.result("arms.deep_learning.n_features")
-    more = [] if deep is None else [f"features that the deep model uses {deep}"]
-    return met(f"{counts['n'].sum():.0f} radiomic features (tables/feature_counts.csv)", *more)
+        return _uncounted(facts)
+    deep = named(
+        "features that the deep model uses", facts.result("arms.deep_learning.n_features")
+    )
+    return met(f"{counts['n'].sum():.0f} radiomic features (tables/feature_counts.csv)", deep)
 
 
 def _counts(facts: StudyFacts) -> pd.DataFrame:
@@ -131,20 +133,19 @@ def _counts(facts: StudyFacts) -> pd.DataFrame:
     return table if table.empty else table[table["n"].gt(0)]
 
 
-def _uncounted() -> Answer:
+def _uncounted(facts: StudyFacts) -> Answer:
+    if preset_known(facts) is None:
+        return _no_preset(facts)
     return not_met("the features are not counted (tables/feature_counts.csv)")
 
 
 def extraction(facts: StudyFacts) -> Answer:
     """Whether software, version and preset of the extraction are on record."""
-    preset, software = preset_known(facts), _extractor(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
-    if software is None:
-        return not_met("the version of the extraction software is not on record")
-    region = facts.setting("radiomics.region")
-    where = [] if region is None else [f"region {region}"]
-    return met(software, f"preset {preset}", *where, *_network(facts))
+    lacking = "the version of the extraction software is not on record"
+    where = named("region", facts.setting("radiomics.region"))
+    return met_by(lacking, _extractor(facts), f"preset {preset}", more=[where, _network(facts)])
 
 
 def extraction_software(facts: StudyFacts) -> Answer:
@@ -153,20 +154,17 @@ def extraction_software(facts: StudyFacts) -> Answer:
         return not_applicable("no arm of hand-crafted features (results.json: arms)")
     if facts.setting("cohort.features") is not None:
         return ELSEWHERE
-    software = _extractor(facts)
-    if software is None or not facts.arms:
-        return not_met("no hand-crafted features with the version of their software")
-    return met(software)
+    software = _extractor(facts) if facts.arms else None
+    return met_by("no hand-crafted features with the version of their software", software)
 
 
 def _extractor(facts: StudyFacts) -> str | None:
-    found = {name: facts.version(name) for name in EXTRACTORS}
-    return next((f"{name} {v}" for name, v in found.items() if v is not None), None)
+    found = [named(name, facts.version(name)) for name in EXTRACTORS]
+    return found[0] or found[1]
 
 
-def _network(facts: StudyFacts) -> list[str]:
-    name = facts.setting("backbone.name")
-    return [] if name is None else [f"deep features of {name}"]
+def _network(facts: StudyFacts) -> str | None:
+    return named("deep features of", facts.setting("backbone.name"))
 
 
 def extraction_parameters(facts: StudyFacts) -> Answer:
@@ -176,8 +174,8 @@ def extraction_parameters(facts: StudyFacts) -> Answer:
         return _no_preset(facts)
     if not facts.has_file("config.yaml") or (preset is not None and _counts(facts).empty):
         return not_met("settings or counts of the features are missing (config.yaml)")
-    named = [] if preset is None else [f"preset {preset}", "tables/feature_counts.csv"]
-    return met("config.yaml", *named, *_network(facts))
+    extracted = [] if preset is None else [f"preset {preset}", "tables/feature_counts.csv"]
+    return met("config.yaml", *extracted, _network(facts))
 
 
 def preprocessing_appropriate(facts: StudyFacts) -> Answer:
@@ -200,8 +198,7 @@ def preprocessing_appropriate(facts: StudyFacts) -> Answer:
 
 def default_settings(facts: StudyFacts) -> Answer:
     """Whether the settings that differ from the defaults are all there are."""
-    preset = preset_known(facts)
-    if preset is None:
+    if (preset := preset_known(facts)) is None:
         return _no_preset(facts)
     settings = _preset_settings(preset).get("setting", {})
     changed = ", ".join(f"{key} {value}" for key, value in settings.items())
@@ -212,10 +209,9 @@ def scaling(facts: StudyFacts) -> Answer:
     """Whether the scaling of features is on record."""
     if (reason := not_tabular(facts)) is not None:
         return reason
-    method = facts.setting("selection.method")
-    if method is None:
-        return not_met("no scaling of features is on record (config.yaml)")
-    return met(f"z-scores learned from training patients inside every fold, selection {method}")
+    text = "z-scores learned from training patients inside every fold, selection"
+    lacking = "no scaling of features is on record (config.yaml)"
+    return met_by(lacking, named(text, facts.setting("selection.method")))
 
 
 def reduction(facts: StudyFacts) -> Answer:
@@ -227,9 +223,8 @@ def reduction(facts: StudyFacts) -> Answer:
         return not_met("no selection of features is on record (config.yaml)")
     if method.value == "none":
         return not_applicable(f"features are not selected, selection {method}")
-    found = {title: facts.setting(f"selection.{name}") for name, title in CUT_OFFS.items()}
-    cut_offs = [f"{title} {value}" for title, value in found.items() if value is not None]
-    if not cut_offs:
+    cut_offs = [named(t, facts.setting(f"selection.{name}")) for name, t in CUT_OFFS.items()]
+    if not any(cut_offs):
         return not_met(f"the cut-offs of the selection are not on record, selection {method}")
     return met(*cut_offs, "learned from training patients inside every fold")
 

@@ -8,6 +8,8 @@ from her2.report.checklists.study_facts import (
     Answer,
     StudyFacts,
     met,
+    met_by,
+    named,
     needs_author,
     not_applicable,
     not_met,
@@ -19,29 +21,24 @@ DISTURBANCES = ("perturb", "disturb", "reader", "mask", "stability")
 
 def algorithms(facts: StudyFacts) -> Answer:
     """Whether every arm names its algorithm, and the versions are on record."""
-    models = [f"{arm}: {m}" for arm in facts.arms if (m := facts.result(f"arms.{arm}.model"))]
-    versions = [f"{name} {v}" for name in LIBRARIES if (v := facts.version(name)) is not None]
-    if not models or not versions:
+    models = [named(f"{arm}:", facts.result(f"arms.{arm}.model")) for arm in facts.arms]
+    versions = [named(name, facts.version(name)) for name in LIBRARIES]
+    if not any(models) or not any(versions):
         return not_met("algorithms or their versions are not on record (results.json)")
     return met(*models, *versions)
 
 
 def tuning(facts: StudyFacts) -> Answer:
     """Whether grids, folds and the training of networks are on record."""
-    grids, folds = facts.setting("classifier"), facts.setting("evaluation.n_inner_folds")
     epochs = fine_tuned(facts)
     if epochs is not None:
-        weights = facts.setting("backbone.weights")
-        start = [] if weights is None else [f"initial weights {weights}"]
-        return met(f"epochs {epochs}", *start)
-    if grids is None or folds is None:
-        return not_met("grids or folds of the tuning are not on record (config.yaml)")
-    return met(f"grids of {grids}", f"inner folds {folds}", *_frozen_network(facts))
-
-
-def _frozen_network(facts: StudyFacts) -> list[str]:
-    name = facts.setting("backbone.name")
-    return [] if name is None else [f"frozen network {name}"]
+        return met(f"epochs {epochs}", named("initial weights", facts.setting("backbone.weights")))
+    return met_by(
+        "grids or folds of the tuning are not on record (config.yaml)",
+        named("grids of", facts.setting("classifier")),
+        named("inner folds", facts.setting("evaluation.n_inner_folds")),
+        more=[named("frozen network", facts.setting("backbone.name"))],
+    )
 
 
 def model_selection(facts: StudyFacts) -> Answer:
@@ -60,27 +57,18 @@ def model_selection(facts: StudyFacts) -> Answer:
 
 def model_building(facts: StudyFacts) -> Answer:
     """Whether kind, steps, tuning and internal validation are on record."""
-    folds, scoring = _choice(facts)
-    outer = facts.setting("evaluation.n_folds")
-    arm = facts.final_arm
-    model = facts.result(f"arms.{arm}.model") if arm else None
-    if folds is None or scoring is None or outer is None or model is None:
-        return not_met("model, tuning or internal validation are not on record (config.yaml)")
-    return met(f"{arm}: {model}", folds, scoring, f"outer folds {outer}", *_repeats(facts))
+    return met_by(
+        "model, tuning or internal validation are not on record (config.yaml)",
+        named(f"{facts.final_arm}:", facts.result(f"arms.{facts.final_arm}.model")),
+        *_choice(facts),
+        named("outer folds", facts.setting("evaluation.n_folds")),
+        more=[named("repeats", facts.setting("evaluation.n_repeats"))],
+    )
 
 
 def _choice(facts: StudyFacts) -> tuple[str | None, str | None]:
     folds = facts.setting("evaluation.n_inner_folds")
-    scoring = facts.setting("evaluation.scoring")
-    return (
-        None if folds is None else f"inner folds {folds}",
-        None if scoring is None else f"chosen by {scoring}",
-    )
-
-
-def _repeats(facts: StudyFacts) -> list[str]:
-    repeats = facts.setting("evaluation.n_repeats")
-    return [] if repeats is None else [f"repeats {repeats}"]
+    return named("inner folds", folds), named("chosen by", facts.setting("evaluation.scoring"))
 
 
 def dimensionality(facts: StudyFacts) -> Answer:
@@ -95,10 +83,10 @@ def network_robustness(facts: StudyFacts) -> Answer:
             return not_met("no network is on record (results.json)")
         return not_applicable("no network was trained from image to prediction (config.yaml)")
     checks = facts.column("audit", "check").astype(str)
-    named = [name for name in checks if any(word in name.lower() for word in DISTURBANCES)]
-    if not named:
+    found = [name for name in checks if any(word in name.lower() for word in DISTURBANCES)]
+    if not found:
         return not_met("the network was not tested with other masks or disturbed images")
-    return met(f"{', '.join(named)} (tables/audit.csv)")
+    return met(f"{', '.join(found)} (tables/audit.csv)")
 
 
 def prediction_means(facts: StudyFacts) -> Answer:
@@ -112,23 +100,23 @@ def specification(facts: StudyFacts) -> Answer:
     """Whether the model is kept; who may use it is the author's to say."""
     if not facts.has_file("model"):
         return not_met("no model is kept (model/)")
-    shown = ["nomogram (tables/nomogram.csv)"] if not facts.table("nomogram").empty else []
+    shown = None if facts.table("nomogram").empty else "nomogram (tables/nomogram.csv)"
     return needs_author(
-        "the frozen pipelines are in model/", *shown, "say where others get them and on what terms"
+        "the frozen pipelines are in model/", shown, "say where others get them and on what terms"
     )
 
 
 def output(facts: StudyFacts) -> Answer:
     """Whether threshold and its origin are reported."""
-    threshold = facts.performance("threshold")
-    if threshold is None:
-        return not_met("no threshold is reported (results.json)")
     rules = facts.column("operating_points", "rule").astype(str).unique()
     more = [f"also {', '.join(rules)} (tables/operating_points.csv)"] if len(rules) else []
-    return met(
-        f"a probability, and a class at the threshold {threshold}",
-        "it maximises Youden's index of out-of-fold training predictions", *more,
-    )  # fmt: skip
+    threshold = facts.performance("threshold")
+    return met_by(
+        "no threshold is reported (results.json)",
+        named("a probability, and a class at the threshold", threshold),
+        "it maximises Youden's index of out-of-fold training predictions",
+        more=more,
+    )
 
 
 def updating(facts: StudyFacts) -> Answer:

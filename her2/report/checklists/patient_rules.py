@@ -10,9 +10,10 @@ import pandas as pd
 from her2.report.checklists.feature_rules import fine_tuned
 from her2.report.checklists.study_facts import (
     Answer,
-    Found,
     StudyFacts,
     met,
+    met_by,
+    named,
     needs_author,
     not_applicable,
     not_met,
@@ -66,9 +67,8 @@ def data_use(facts: StudyFacts) -> Answer:
         for role in ("test", "external")
         if (found := facts.result(f"cohort.n_{role}")) is not None and found.value
     ]
-    folds = facts.setting("evaluation.n_folds")
-    inside = [] if folds is None else [f"folds within training {folds}"]
-    return met(f"training {training}", *held_out, *inside, "who is where: split.json")
+    inside = named("folds within training", facts.setting("evaluation.n_folds"))
+    return met(f"training {training}", *held_out, inside, "who is where: split.json")
 
 
 def data_split(facts: StudyFacts) -> Answer:
@@ -99,18 +99,19 @@ def audit_passed(facts: StudyFacts) -> str | None:
 
 
 def _failed_checks(facts: StudyFacts) -> list[str]:
-    audit = facts.table("audit")
-    return (
-        [] if audit.empty else audit.loc[audit["passed"].eq(False), "check"].astype(str).tolist()
-    )
+    return _checks(facts, passed=False)
 
 
 def _leakage_checks(facts: StudyFacts) -> list[str]:
+    names = _checks(facts, passed=True)
+    return [name for name in names if any(word in name.lower() for word in LEAKAGE_CHECKS)]
+
+
+def _checks(facts: StudyFacts, *, passed: bool) -> list[str]:
     audit = facts.table("audit")
     if audit.empty:
         return []
-    names = audit.loc[audit["passed"].eq(True), "check"].astype(str)
-    return [name for name in names if any(word in name.lower() for word in LEAKAGE_CHECKS)]
+    return audit.loc[audit["passed"].eq(passed), "check"].astype(str).tolist()
 
 
 def missing_values(facts: StudyFacts) -> Answer:
@@ -123,10 +124,9 @@ def missing_values(facts: StudyFacts) -> Answer:
     return met(f"missing values: {worst} (tables/baseline.csv)", IMPUTATION, *_left_out(facts))
 
 
-def _left_out(facts: StudyFacts) -> list[str]:
+def _left_out(facts: StudyFacts) -> list[str | None]:
     names = {"n_excluded": "not eligible", "n_quarantined": "quarantined"}
-    found = {title: facts.result(f"cohort.{name}") for name, title in names.items()}
-    return [f"{title} {value}" for title, value in found.items() if value is not None]
+    return [named(title, facts.result(f"cohort.{name}")) for name, title in names.items()]
 
 
 def class_balance(facts: StudyFacts) -> Answer:
@@ -224,7 +224,7 @@ def _agreement_texts(rows: pd.DataFrame) -> list[str]:
 def predictors_chosen(facts: StudyFacts) -> Answer:
     """List what the run was offered; why it was offered is the author's to say."""
     offered = [facts.setting("cohort.clinical"), facts.setting("radiomics.preset")]
-    known = [f"offered: {found}" for found in offered if found is not None]
+    known = [named("offered:", found) for found in offered]
     return needs_author(*known, "say why these predictors were offered and which were dropped")
 
 
@@ -273,18 +273,16 @@ def _characteristics(facts: StudyFacts, table: str) -> list[str]:
 
 def flow_reported(facts: StudyFacts) -> Answer:
     """Whether the flow of patients is drawn with its counts."""
-    offered, analysed = facts.counted("n_rows"), facts.counted("n_patients")
-    if "flow" not in facts.figures or offered is None or analysed is None:
-        return not_met("no flow diagram with counts (figures/flow)")
-    return met(
-        f"rows offered {offered}", f"patients analysed {analysed}", *_left_out(facts),
-        *_outcome_counts(facts), "figures/flow",
-    )  # fmt: skip
-
-
-def _outcome_counts(facts: StudyFacts) -> list[str]:
-    positive: Found | None = facts.result("cohort.n_positive")
-    return [] if positive is None else [f"with the outcome {positive}"]
+    lacking = "no flow diagram with counts (figures/flow)"
+    if "flow" not in facts.figures:
+        return not_met(lacking)
+    positive = named("with the outcome", facts.result("cohort.n_positive"))
+    return met_by(
+        lacking,
+        named("rows offered", facts.counted("n_rows")),
+        named("patients analysed", facts.counted("n_patients")),
+        more=[*_left_out(facts), positive, "figures/flow"],
+    )
 
 
 def quality_checks(facts: StudyFacts) -> Answer:

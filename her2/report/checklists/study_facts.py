@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
 from her2.core.types import ARMS
 
 Status = Literal["met", "not met", "not applicable", "needs author"]
-STATUSES: tuple[Status, ...] = ("met", "not met", "not applicable", "needs author")
+STATUSES: tuple[Status, ...] = get_args(Status)
 # an untouched test says more than a fold, and other patients more than a test
 JUDGING_ROLES = ("external", "test", "out_of_fold")
 
@@ -33,34 +34,26 @@ class Answer:
     proof: str
 
 
-def met(*evidence: object) -> Answer:
-    """Answer ``met`` with its evidence, joined by semicolons.
+def _answer(status: Status, *evidence: object) -> Answer:
+    """Answer with its evidence, joined by semicolons; None is no evidence."""
+    return Answer(status, "; ".join(str(piece) for piece in evidence if piece is not None))
 
-    Examples
-    --------
-    >>> met("61 of 210 positive", "no resampling").proof
+
+met = partial(_answer, "met")
+not_met = partial(_answer, "not met")  # what was not found, or what is evidence against it
+not_applicable = partial(_answer, "not applicable")
+needs_author = partial(_answer, "needs author")  # what the run has, and what a person must add
+
+
+def met_by(lacking: str, *needed: object, more: Iterable[object] = ()) -> Answer:
+    """Answer ``met`` with the evidence, or ``not met`` where a needed piece of it is None.
+
+    >>> met_by("nothing counted", "61 of 210 positive", more=[None, "no resampling"]).proof
     '61 of 210 positive; no resampling'
+    >>> met_by("nothing counted", "210", None)
+    Answer(status='not met', proof='nothing counted')
     """
-    return Answer("met", _joined(evidence))
-
-
-def not_met(*evidence: object) -> Answer:
-    """Answer ``not met``: what was not found, or what is evidence against it."""
-    return Answer("not met", _joined(evidence))
-
-
-def not_applicable(*evidence: object) -> Answer:
-    """Answer ``not applicable`` with the reason."""
-    return Answer("not applicable", _joined(evidence))
-
-
-def needs_author(*evidence: object) -> Answer:
-    """Answer ``needs author``: what the run has, and what only a person can add."""
-    return Answer("needs author", _joined(evidence))
-
-
-def _joined(evidence: tuple[object, ...]) -> str:
-    return "; ".join(str(piece) for piece in evidence)
+    return not_met(lacking) if any(x is None for x in needed) else met(*needed, *more)
 
 
 @dataclass(frozen=True)
@@ -87,26 +80,26 @@ class Found:
         return f"{shown(self.value)} ({self.source})"
 
 
+def named(name: str, found: Found | None) -> str | None:
+    """Evidence after its name; None where there is none."""
+    return None if found is None else f"{name} {found}"
+
+
 @dataclass(frozen=True)
 class StudyFacts:
     """Everything that a rule may read; whatever is absent is no evidence.
 
     Attributes
     ----------
-    results
-        `results.json`.
-    config
-        The resolved configuration, as in `config.yaml`.
+    results, config, environment
+        `results.json`, the resolved configuration as in `config.yaml`, `environment.json`.
     tables
         Tables by name, as they are written to `tables/`.
-    figures
-        Names of the figures in `figures/`, without suffix.
-    files
-        Names of the files in the run folder, relative to it (``model/dlr.skops``).
+    figures, files
+        Names of the figures in `figures/`, without suffix, and of the files in the run folder,
+        relative to it (``model/dlr.skops``).
     flow
         The flow of patients, as in `cohort.json`.
-    environment
-        `environment.json`.
 
     Examples
     --------
@@ -189,8 +182,6 @@ class StudyFacts:
 def shown(value: Any) -> str:
     """Value as it stands in a proof: three decimals, yes or no, names joined by commas.
 
-    Examples
-    --------
     >>> shown(0.98765), shown(7), shown(True), shown(["age", "pr"]), shown({"lr": {}, "svm": {}})
     ('0.988', '7', 'yes', 'age, pr', 'lr, svm')
     """

@@ -1,4 +1,4 @@
-"""How networks and generators were trained, and what models cost."""
+"""How models were trained: by epoch, by repeat, by number of patients; and what they cost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,9 +14,22 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from her2.plots import style
-from her2.plots.text import NOT_ESTIMABLE, is_missing, number, sentence_case
+from her2.plots.text import (
+    NOT_ESTIMABLE,
+    arm_title,
+    count,
+    interval,
+    is_missing,
+    number,
+    sentence_case,
+)
 
 PANEL_COLUMNS = 3
+RASTER_ABOVE = 500  # dots of an arm
+ROW = 0.55  # inches of an arm
+ARM_COLUMNS = 5
+MAX_TICKS = 4
+OTHERS = "#d0d0d0"
 LINES: dict[str, tuple[str, str, Any]] = {
     "train_loss": ("Learned rows", style.NEGATIVE, "solid"),
     "val_loss": ("Judged fold (decides nothing)", style.POSITIVE, (0, (5, 1.5))),
@@ -40,14 +54,9 @@ COSTS: dict[str, tuple[str, Callable[[float], float]]] = {
 def training_figure(history: pd.DataFrame) -> Figure:
     """Mean losses by epoch of every network, one panel a fold, a line a network.
 
-    Parameters
-    ----------
-    history
-        Columns fold (from 0; -1: all training rows), network, epoch (from 1), train_loss,
-        val_loss (of the judged fold) and inner_loss (of an inner fold); NaN draws nothing.
+    Columns: fold (from 0; -1: all training rows), network, epoch (from 1), train_loss, val_loss
+    (of the judged fold), inner_loss (of an inner fold); NaN draws nothing.
 
-    Examples
-    --------
     >>> history = pd.DataFrame({"fold": [0, -1], "network": 0, "epoch": 1, "train_loss": 0.7,
     ...                         "val_loss": [0.6, None], "inner_loss": None})
     >>> [axes.get_title(loc="left") for axes in training_figure(history).axes]
@@ -84,11 +93,8 @@ def training_figure(history: pd.DataFrame) -> Figure:
 def super_resolution_history_figure(history: pd.DataFrame) -> Figure:
     """Losses by step, and PSNR on training patients' images that were not fitted on.
 
-    Parameters
-    ----------
-    history
-        Columns stage, step, pixel, gradient; feature_matching, adversarial, discriminator (NaN in
-        the first stage); psnr, psnr_bicubic where images were judged.
+    Columns: stage, step, pixel, gradient; feature_matching, adversarial, discriminator (NaN in
+    the first stage); psnr, psnr_bicubic where images were judged.
     """
     table = style.required(history, ["stage", "step", "pixel", "gradient"], name="the history")
     figure = style.new_figure(style.PAGE_WIDTH, 3.6)
@@ -128,15 +134,9 @@ def _draw_steps(
 def cost_figure(costs: pd.DataFrame) -> Figure:
     """Bars of what each run costs, one panel a quantity.
 
-    Parameters
-    ----------
-    costs
-        Columns run, and of `COSTS` those that are known: parameters (a count), seconds,
-        peak_memory_mb, peak_gpu_memory_mb. NaN is shown as a dash; a column without any number
-        has no panel.
+    Columns: run, and of `COSTS` those that are known. NaN is shown as a dash; a column without
+    any number has no panel.
 
-    Examples
-    --------
     >>> costs = pd.DataFrame({"run": ["vgg19"], "parameters": [139.6e6], "seconds": [61.0]})
     >>> [axes.get_title(loc="left") for axes in cost_figure(costs).axes]
     ['Parameters (millions)', 'Seconds of fitting']
@@ -166,3 +166,98 @@ def _draw_costs(axes: Axes, values: list[float], title: str) -> None:
     axes.set_xlim(0, 1.32 * largest)  # room for the number beside the longest bar
     axes.xaxis.set_major_locator(MaxNLocator(4))
     style.rows_only(axes)
+
+
+@style.styled
+def repeats_figure(repeats: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """One dot for the AUC of every repeat, below it the mean with its interval, by arm.
+
+    repeats: arm, repeat, auc (NaN draws no dot). summary: arm, auc, auc_low, auc_high.
+    """
+    dots = style.required(repeats, ["arm", "repeat", "auc"], name="repeats")
+    means = style.required(summary, ["arm", "auc", "auc_low", "auc_high"], name="the summary")
+    arms = style.arms_in_order([*means["arm"], *dots["arm"]])
+    figure = style.new_figure(style.PAGE_WIDTH, 1.35 + ROW * len(arms))
+    axes = figure.add_subplot()
+    for row, arm in enumerate(arms):
+        known = dots.loc[dots["arm"] == arm, "auc"].dropna().to_numpy(dtype=np.float64)
+        # above the middle of the row, spread so that equal ones stay apart
+        heights = row - 0.12 - 0.26 * style.spread_out(known.size)
+        axes.scatter(
+            known, heights, s=14, color=style.arm_colour(arm), alpha=0.65, linewidths=0,
+            rasterized=known.size > RASTER_ABOVE,
+        )  # fmt: skip
+        _draw_mean(axes, row, means[means["arm"] == arm], arm)
+    axes.axvline(0.5, **style.REFERENCE_LINE, zorder=1)
+    axes.set_yticks(range(len(arms)), [arm_title(arm) for arm in arms])
+    axes.set(ylim=(len(arms) - 0.4, -0.5), xlabel="AUC (dashed: chance)")
+    axes.set_title("Repeated cross-validation")
+    style.rows_only(axes)
+    dot = Line2D([], [], marker="o", linestyle="none", markersize=4, color=style.MUTED, alpha=0.65)
+    mean = Line2D(
+        [], [], marker="D", markersize=6, color=style.MUTED, mec=style.INK, mew=0.8, linewidth=2.4
+    )
+    labels = ["One repeat", "Mean and 95 % CI"]
+    figure.legend([dot, mean], labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_mean(axes: Axes, row: int, summary: pd.DataFrame, arm: str) -> None:
+    """Mean and interval below the dots, and both as text at the right."""
+    values = summary[["auc", "auc_low", "auc_high"]].to_numpy(dtype=np.float64)
+    mean, low, high = values[0] if len(values) else (np.nan,) * 3
+    if not is_missing(low) and not is_missing(high):
+        axes.plot([low, high], [row + 0.14] * 2, color=style.arm_colour(arm), linewidth=2.4)
+    if not is_missing(mean):
+        look: dict[str, Any] = {"color": style.arm_colour(arm), "mec": style.INK}
+        axes.plot(mean, row + 0.14, "D", markersize=6, mew=0.8, **look)
+    text, place = interval(mean, low, high), axes.get_yaxis_transform()
+    axes.text(1.015, row, text, transform=place, va="center", size=8.5)
+
+
+@style.styled
+def learning_curve_figure(curve: pd.DataFrame) -> Figure:
+    """AUC against the number of training patients; behind each arm the others in grey.
+
+    Columns: arm, n_patients (trained on), share (of the training patients, 0-1), auc, auc_low,
+    auc_high (NaN leaves a gap).
+    """
+    columns = ["arm", "n_patients", "share", "auc", "auc_low", "auc_high"]
+    table = style.required(curve, columns, name="the learning curve").sort_values("n_patients")
+    arms = style.arms_in_order(table["arm"])
+    n_columns = min(ARM_COLUMNS, len(arms))
+    width = style.PAGE_WIDTH * max(n_columns, 2) / ARM_COLUMNS
+    figure, all_axes = style.panel_grid(
+        len(arms), n_columns, width=width, height=2.75, sharey=True
+    )
+    for axes, arm in zip(all_axes, arms, strict=True):
+        for other in arms:
+            if other != arm:
+                points = table[table["arm"] == other]
+                axes.plot(points["n_patients"], points["auc"], color=OTHERS, linewidth=0.9)
+        _draw_arm(axes, table[table["arm"] == arm], arm)
+    for axes in all_axes[::n_columns]:
+        axes.set_ylabel("AUC (95 % CI)")
+    return figure
+
+
+def _draw_arm(axes: Axes, points: pd.DataFrame, arm: str) -> None:
+    axes.axhline(0.5, **style.REFERENCE_LINE, zorder=1)
+    title = arm_title(arm).replace("Deep learning radiomics", "Deep learning\nradiomics")
+    axes.set_title(title, size=9.5)
+    axes.set_xlabel("Training patients")
+    if points["auc"].notna().any():
+        x, colour = points["n_patients"], style.arm_colour(arm)
+        style.draw_band(axes, x, points["auc_low"], points["auc_high"], colour=colour)
+        axes.plot(x, points["auc"], color=colour, marker="o", markersize=4)
+    else:
+        style.say_in(axes, NOT_ESTIMABLE)
+    # a tick at the sizes that were tried, with their share of all training patients
+    sizes = points.drop_duplicates("n_patients")
+    step = max(1, math.ceil(len(sizes) / MAX_TICKS))
+    shown = sizes.iloc[::-1].iloc[::step]
+    labels = [
+        f"{count(n)}\n{'–' if is_missing(share) else f'{number(100 * share, 0)} %'}"
+        for n, share in shown[["n_patients", "share"]].itertuples(index=False)
+    ]
+    axes.set_xticks(shown["n_patients"], labels, size=7.5)

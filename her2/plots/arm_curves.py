@@ -1,15 +1,18 @@
-"""ROC curves of the arms, and DeLong's comparisons of their areas as a triangular map.
+"""ROC curves of the arms, DeLong's comparisons of their areas, and decision curves.
 
 References
 ----------
 .. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated
    receiver operating characteristic curves. Biometrics 1988;44:837-845. doi:10.2307/2531595
 .. [2] Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.
+.. [3] Vickers AJ, Elkin EB. Decision curve analysis. Med Decis Making 2006;26:565-574.
+   doi:10.1177/0272989X06295361
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -44,6 +47,14 @@ SHORT = {"deep_learning": "Deep\nlearning", "dlr": "Deep learning\nradiomics"}
 MOST_BESIDE = 4  # columns of a map that leaves room for another beside it
 TICK = 14  # characters of a line of a name below or beside the map
 MARGIN, CHARACTER = 1.6, 0.078  # inches beside the map, and of a character
+PREVALENCES, SHORTEST = 2.5, 0.3  # the x axis ends at 2.5 times the prevalence, or at 0.3
+REFERENCE_STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "treat_all": (
+        "Treat all",
+        style.THRESHOLD_LINE | {"color": style.REFERENCE, "linewidth": 1.3},
+    ),
+    "treat_none": ("Treat none", {"color": style.INK, "linestyle": "solid", "linewidth": 1.1}),
+}
 AucByArm: TypeAlias = Mapping[str, tuple[Number, Number, Number]]
 Comparison: TypeAlias = Mapping[str, Any]
 
@@ -56,15 +67,9 @@ def roc_panels(
 ) -> Figure:
     """ROC curves of all arms, the roles side by side.
 
-    Parameters
-    ----------
-    panels
-        Panel title -> (curves, auc). Curves: columns arm, false_positive_rate and sensitivity
-        (both in 0-1), one row a point, in order. auc: arm -> (AUC, low, high) of the 95 %
-        interval; None where not estimable. An arm without a curve is still named in the legend.
-    points
-        Panel title -> operating points to mark: columns arm, rule, sensitivity and specificity
-        (0-1, NaN draws none). A rule has one marker in all panels.
+    Panels have curves (arm, false_positive_rate, sensitivity; one row a point, in order) and the
+    AUC with its 95 % interval by arm; an arm without a curve is still named. Operating points
+    (arm, rule, sensitivity, specificity) have one marker a rule in all panels.
     """
     marked = {title: table for title, table in (points or {}).items() if title in panels}
     rules = list(dict.fromkeys(rule for table in marked.values() for rule in table["rule"]))
@@ -130,13 +135,8 @@ def _draw_roc(
 def comparison_figure(comparisons: Sequence[Comparison]) -> Figure:
     """Differences of AUC between arms (row minus column), one panel a role.
 
-    Parameters
-    ----------
-    comparisons
-        The `comparisons` of `results.json`: role, first, second, auc_difference (first minus
-        second), p_holm and, optional, n_looks (comparisons that Holm's method counted; named
-        in the title). A cell is outlined where the Holm-adjusted p is below .05; None is shown
-        as not estimable.
+    Comparisons are those of `results.json`; n_looks, where it is there, is named in the title. A
+    cell is outlined where the Holm-adjusted p is below .05; None is shown as not estimable.
     """
     roles = list(dict.fromkeys(c["role"] for c in comparisons)) or ["none"]
     n_cells = max(len(_arms(comparisons)) - 1, 1)
@@ -198,3 +198,67 @@ def _draw_cell(axes: Axes, arms: Sequence[str], comparison: Comparison, scale: N
         text = f"{signed(sign * difference)}\n{p}"
     colour = style.INK if is_known else style.MUTED
     axes.text(column, row, text, ha="center", va="center", size=8, linespacing=1.7, color=colour)
+
+
+@style.styled
+def decision_curve_panels(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """Decision curves of all arms, ``treat_all`` and ``treat_none``, the roles side by side.
+
+    Columns: arm, threshold_probability (0-1), net_benefit (true positives per patient; NaN
+    leaves a gap); optional low and high, its interval, drawn as a band of the last arm in the
+    order of the study: bands of all would cover each other.
+    """
+    width = min(style.PAGE_WIDTH, 4.7 * max(len(panels), 1))
+    figure = style.new_figure(width, 4.6)
+    all_axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=False):
+        _draw_curves(axes, curves, title=title)
+    return figure
+
+
+def _draw_curves(axes: Axes, curves: pd.DataFrame, *, title: str) -> None:
+    entries: dict[str, Artist] = {}
+    arms = style.arms_in_order(curves["arm"])
+    references = [name for name in REFERENCE_STRATEGIES if name in arms]
+    arms = [arm for arm in arms if arm not in REFERENCE_STRATEGIES]
+    banded = _last_with_interval(curves, arms)
+    for arm in arms + references:
+        points = curves[curves["arm"] == arm]
+        label, look = REFERENCE_STRATEGIES.get(arm, (arm_title(arm), style.arm_look(arm)))
+        x = points["threshold_probability"]
+        (entries[label],) = axes.plot(x, points["net_benefit"], **look)
+        if arm == banded:
+            limits, colour = (points["low"], points["high"]), look["color"]
+            band = style.draw_band(axes, x, *limits, colour=colour, alpha=0.15)
+            entries[f"{label}, 95 % CI"] = band
+    axes.set(title=title, xlabel="Threshold probability", ylabel="Net benefit per patient")
+    axes.set_xlim(0, _right_limit(curves))
+    # far below zero nothing is decided any more
+    top = curves["net_benefit"].max()
+    top = float(top) if pd.notna(top) and top > 0 else 0.1
+    axes.set_ylim(-0.25 * top, 1.08 * top)
+    style.legend_below(axes, entries, n_columns=2)
+
+
+def _last_with_interval(curves: pd.DataFrame, arms: Sequence[str]) -> str | None:
+    """Last arm, in the order of the study, that has an interval."""
+    if not {"low", "high"} <= {*curves}:
+        return None
+    known = set(curves.loc[curves["low"].notna(), "arm"])
+    return next((arm for arm in reversed(arms) if arm in known), None)
+
+
+def _right_limit(curves: pd.DataFrame) -> float:
+    """End of the range of thresholds that anybody would decide by, in tenths.
+
+    Treating everybody is worth something up to the prevalence, so its curve tells it; at some
+    multiple of it a handful of patients decides, and the curves are noise.
+    """
+    largest = curves["threshold_probability"].max()
+    if pd.isna(largest) or largest <= 0:
+        return 1.0
+    treat_all = curves[curves["arm"].eq("treat_all") & curves["net_benefit"].gt(0)]
+    prevalence = treat_all["threshold_probability"].max()
+    if pd.notna(prevalence):
+        largest = min(float(largest), max(PREVALENCES * float(prevalence), SHORTEST))
+    return math.ceil(round(10 * float(largest), 6)) / 10
