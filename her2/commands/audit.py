@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
-from her2.pipeline.fit_arms import StudyProtocol
+from her2.pipeline.fit_arms import study_signatures
 from her2.pipeline.leakage_checks import (
     Row,
     as_table,
@@ -63,7 +64,7 @@ def audit(settings: StudySettings, run_dir: Path) -> int:
     run, arms = study_arms(run)
     with run.watch.step("controls"):
         checks = protocol_checks(
-            StudyProtocol(settings), study_material(run, arms), settings=settings,
+            partial(study_signatures, settings), study_material(run, arms), settings=settings,
             n_workers=run.n_workers,
         )  # fmt: skip
     table = as_table([*design_rows(run, arms), *checks.rows])

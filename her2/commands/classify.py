@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from her2.commands.study import check_study
@@ -28,5 +29,4 @@ def _fit_grid(run: OpenRun, *, keeps: bool = True) -> FittedRun:
     if radiomic is None:
         raise BadCohort(NEEDS_FEATURES)
     arms = [arm_definitions.radiomics_arm(radiomic, run.settings)]
-    fitted = fit_run(run, arms, members=())
-    return FittedRun(run, fitted.signatures, arms, fitted, radiomic)
+    return replace(fit_run(run, arms, members=()), radiomic=radiomic)

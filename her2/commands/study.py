@@ -62,11 +62,11 @@ def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedRun:
     run, radiomic = radiomic_inputs(run)
     deep = deep_inputs(run, frozen, keeps=keeps)
     arms = _arms(run, radiomic, deep)
-    fitted = fit_run(run, arms, run.settings.fusion.members)
-    signatures = fitted.signatures
+    found = fit_run(run, arms, run.settings.fusion.members)
+    signatures = dict(found.signatures)
     if deep.tuned is not None and not deep.by_fold:  # the network is an arm itself
-        signatures = signatures | {DEEP: tuned_signature(run, deep.tuned)}
-    return FittedRun(run, signatures, arms, fitted, radiomic, deep)
+        signatures[DEEP] = tuned_signature(run, deep.tuned)
+    return replace(found, signatures=signatures, radiomic=radiomic, deep=deep)
 
 
 def study_arms(run: OpenRun) -> tuple[OpenRun, list[Arm]]:
@@ -106,7 +106,7 @@ def _deep_arm(run: OpenRun, features: pd.DataFrame, deep: DeepInputs) -> Arm:
 
 def _explained(found: FittedRun) -> Explanation | None:
     """Return the maps of the study's network, by whatever mode it is used."""
-    fitted = found.fitted.arms.get(DEEP) if found.fitted else None
+    fitted = found.fitted.get(DEEP)
     if found.deep.tuned is None:
         return None if fitted is None else explain_frozen(found.run, fitted)
     made = explain_tuned(found.run, found.signatures[DEEP], fitted)
@@ -119,7 +119,7 @@ def _absent(found: FittedRun) -> list[str]:
     notes = [
         f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in found.signatures
     ]
-    if found.fitted is None or found.fitted.combined is None:
+    if found.combined is None:
         members = found.run.settings.fusion.members
         missing = [member for member in members if member not in found.signatures]
         notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")

@@ -277,8 +277,8 @@ class Results:
     def _repr_html_(self) -> str:
         """Show the AUC of every arm in a notebook."""
         rows = "".join(
-            f"<tr><td>{ARM_TITLES[arm]}</td><td>{_interval(found.repeated_cv)}</td>"
-            f"<td>{_interval(found.roles.get('test'))}</td></tr>"
+            f"<tr><td>{ARM_TITLES[arm]}</td><td>{area_text(found.repeated_cv)}</td>"
+            f"<td>{area_text(found.roles.get('test'))}</td></tr>"
             for arm, found in self.arms.items()
         )
         simulated = "<p>Simulated patients.</p>" if self.cohort.simulated else ""
@@ -291,7 +291,8 @@ class Results:
         return {k: v for k, v in asdict(self).items() if v is not None or k not in optional}
 
 
-def _interval(of: RepeatedCv | Performance | None) -> str:
+def area_text(of: RepeatedCv | Performance | None) -> str:
+    """Return the AUC with its interval in words."""
     if of is None or of.auc is None:
         return "not estimable"
     return f"{of.auc:.3f} ({of.auc_low:.3f} to {of.auc_high:.3f})"

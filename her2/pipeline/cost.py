@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from her2.core.machine import peak_memory_bytes
 from her2.core.run_folder import RunFolder
-from her2.core.settings import BackboneSettings
 from her2.core.store import write_json
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 LEDGER = "cost.json"  # in the run folder
 CLEAR = Path("/proc/self/clear_refs")
-FORGET_PEAK = "5"  # resets the peak size of a process, see proc(5)
 MB = 1024**2
 
 
@@ -34,7 +32,7 @@ def forget_peak() -> None:
     Only Linux can reset it; elsewhere the peak is that of the process so far.
     """
     with suppress(OSError):
-        CLEAR.write_text(FORGET_PEAK)
+        CLEAR.write_text("5")  # resets the peak size of a process, see proc(5)
     if "lightning_modules" in sys.modules:  # nothing else uses a GPU
         from lightning_modules.torch_runtime import forget_gpu_peak
 
@@ -73,51 +71,33 @@ def charged(folder: RunFolder) -> Iterator[Callable[[], None]]:
 
 
 def cost_entry(run: OpenRun, *, has_network: bool) -> dict[str, float | int | None]:
-    """Return the entry `cost` of results.json.
+    """Return the entry `cost` of results.json; parameters are None unless `has_network`.
 
-    Parameters
-    ----------
-    run
-        A fitted run.
-    has_network
-        Whether it uses its network.
-
-    Returns
-    -------
-    parameters (of the network without its head; None without one), seconds (of training and
-    fitting; images and features, which are cached, are not counted), peak_memory_mb (MiB that
-    the process held at most), and on a GPU peak_gpu_memory_mb (MiB that tensors took at most).
+    parameters (of the network without its head), seconds (of training and fitting; images and
+    features, which are cached, are not counted), peak_memory_mb (MiB that the process held at
+    most), and on a GPU peak_gpu_memory_mb (MiB that tensors took at most).
     """
-    _charge(run.folder, 0.0)
-    spent = _ledger(run.folder)
-    entry: dict[str, float | int | None] = {
-        "parameters": _parameters(run.settings.backbone) if has_network else None,
-        "seconds": round(spent.pop("train_seconds") + run.watch.seconds.get("fit", 0.0), 2),
-    }
-    return entry | {name: round(value, 1) for name, value in spent.items()}
+    spent = _charge(run.folder, 0.0)
+    parameters = None
+    if has_network:
+        from lightning_modules.backbones import describe_backbone
+
+        backbone = run.settings.backbone
+        parameters = int(describe_backbone(backbone.name, backbone.weights)["n_parameters"])
+    seconds = round(spent.pop("train_seconds") + run.watch.seconds.get("fit", 0.0), 2)
+    rounded = {name: round(value, 1) for name, value in spent.items()}
+    return {"parameters": parameters, "seconds": seconds, **rounded}
 
 
-def _parameters(backbone: BackboneSettings) -> int:
-    from lightning_modules.backbones import describe_backbone
-
-    return int(describe_backbone(backbone.name, backbone.weights)["n_parameters"])
-
-
-def _ledger(folder: RunFolder) -> dict[str, float]:
+def _charge(folder: RunFolder, seconds: float) -> dict[str, float]:
+    """Add seconds of training, and the peaks if they are higher than before; return the ledger."""
     path = folder.file(LEDGER)
-    if not path.is_file():
-        return {"train_seconds": 0.0, "peak_memory_mb": 0.0}
-    read: dict[str, float] = json.loads(path.read_text())
-    return read
-
-
-def _charge(folder: RunFolder, seconds: float) -> None:
-    """Write down seconds of training, and the peaks if they are higher than before."""
-    before = _ledger(folder)
+    spent: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
     peaks = {"peak_memory_mb": peak_memory_mb(), **_gpu_peak()}
-    highest = {name: max(value, before.get(name, 0.0)) for name, value in peaks.items()}
-    spent = {"train_seconds": before["train_seconds"] + seconds}
-    write_json(folder.file(LEDGER), before | spent | highest)
+    highest = {name: max(value, spent.get(name, 0.0)) for name, value in peaks.items()}
+    spent |= {"train_seconds": spent.get("train_seconds", 0.0) + seconds, **highest}
+    write_json(path, spent)
+    return spent
 
 
 def _gpu_peak() -> dict[str, float]:

@@ -6,7 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ from her2 import stats
 from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
-from her2.core.types import ARMS, Cohort
+from her2.core.types import ARMS, ROLES, Cohort
 from her2.evaluation import HONEST_ROLES, Evaluation, by_patient, evaluate, role_rows
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
-from her2.radiomics.parameters import family_counts
 
 SEARCHED = "search.json"  # in the folder of a search's winner: how it was found
 SUBGROUP_COLUMNS = [
@@ -32,39 +31,10 @@ MOST_LEVELS = 6
 TITLES = {"vendor": "scanner", "diameter_mm": "diameter, mm"}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Predictions of a run, and the numbers that were computed from them.
-
-    Attributes
-    ----------
-    predictions
-        Rows of predictions.parquet.
-    evaluation
-        All numbers and tables.
-    notes
-        What a report must say.
-    feature_counts
-        image_type, family, n of the radiomic (or brought) features.
-    unit
-        What is judged, ``lesion`` or ``patient``.
-    """
-
-    predictions: pd.DataFrame
-    evaluation: Evaluation
-    notes: list[str]
-    feature_counts: pd.DataFrame
-    unit: str = "lesion"
-
-
 def judge(
-    run: OpenRun,
-    signatures: Mapping[str, Signature],
-    notes: Sequence[str],
-    *,
-    features: pd.DataFrame | None = None,
-) -> Outcome:
-    """Write the predictions, and compute every number from what was written."""
+    run: OpenRun, signatures: Mapping[str, Signature], notes: Sequence[str]
+) -> tuple[pd.DataFrame, Evaluation]:
+    """Write the predictions; return them as written, and every number of them with all notes."""
     evaluation = run.settings.evaluation
     ordered = [signatures[arm] for arm in ARMS if arm in signatures]
     predicted = predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training)
@@ -78,12 +48,11 @@ def judge(
         n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations,
         seed=run.seed,
     )  # fmt: skip
-    names = [] if features is None else [str(name) for name in features.columns]
     said = [
-        *cohort_notes(run.cohort, evaluation.unit), *search_notes(run.folder.path), *notes,
+        *_cohort_notes(run.cohort, evaluation.unit), *_search_notes(run.folder.path), *notes,
         *found.notes,
     ]  # fmt: skip
-    return Outcome(predictions, found, said, family_counts(names), evaluation.unit)
+    return predictions, replace(found, notes=said)
 
 
 def _written(run: OpenRun, name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -92,21 +61,36 @@ def _written(run: OpenRun, name: str, table: pd.DataFrame) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def results_document(run: OpenRun, outcome: Outcome) -> dict[str, Any]:
+def results_document(run: OpenRun, evaluation: Evaluation) -> dict[str, Any]:
     """Return results.json, schema 1, before tracking has filled its part."""
+    cohort, split = run.cohort, run.split
+    patient_of = {lesion.key: lesion.patient_id for lesion in cohort.lesions}
+    summary = {
+        "name": cohort.name,
+        "simulated": cohort.simulated,
+        "n_patients": cohort.n_patients,
+        "n_lesions": len(cohort.lesions),
+        "n_positive": len({x.patient_id for x in cohort.lesions if x.outcome}),
+        **{f"n_{role}": len({patient_of[key] for key in getattr(split, role)}) for role in ROLES},
+        "n_quarantined": cohort.count("quarantined"),
+        "n_excluded": cohort.count("excluded"),
+        "data_sha256": cohort.data_sha256,
+        "split_sha256": split.sha256,
+        "unit": run.settings.evaluation.unit,
+    }
     return {
         "schema": 1,
-        "cohort": _cohort_summary(run) | {"unit": outcome.unit},
-        "arms": outcome.evaluation.arms,
-        "comparisons": outcome.evaluation.comparisons,
-        "repeated_comparisons": outcome.evaluation.repeated_comparisons,
+        "cohort": summary,
+        "arms": evaluation.arms,
+        "comparisons": evaluation.comparisons,
+        "repeated_comparisons": evaluation.repeated_comparisons,
         "timing": dict(run.watch.seconds),
-        "notes": outcome.notes,
+        "notes": evaluation.notes,
         "mlflow": {"tracking_uri": None, "experiment": None, "run_id": None},
     }
 
 
-def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
+def _cohort_notes(cohort: Cohort, unit: str) -> list[str]:
     """Return the report's notes on the cohort."""
     notes = list(cohort.notes)
     if cohort.simulated:
@@ -126,7 +110,7 @@ def cohort_notes(cohort: Cohort, unit: str) -> list[str]:
     return notes
 
 
-def search_notes(folder: Path) -> list[str]:
+def _search_notes(folder: Path) -> list[str]:
     """Return the report's note on settings that were found by a search."""
     path = folder / SEARCHED
     if not path.is_file():
@@ -148,32 +132,9 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
 
 def write_features(path: Path, cohort: Cohort, features: pd.DataFrame) -> None:
     """Write a feature table as parquet with patient_id and lesion_id in front."""
-    ids = pd.DataFrame(
-        {
-            "patient_id": [lesion.patient_id for lesion in cohort.lesions],
-            "lesion_id": [lesion.lesion_id for lesion in cohort.lesions],
-        }
-    )
+    names = [(lesion.patient_id, lesion.lesion_id) for lesion in cohort.lesions]
+    ids = pd.DataFrame(names, columns=["patient_id", "lesion_id"])
     write_parquet(path, pd.concat([ids, features.reset_index(drop=True)], axis=1))
-
-
-def _cohort_summary(run: OpenRun) -> dict[str, Any]:
-    cohort, split = run.cohort, run.split
-    patient_of = {lesion.key: lesion.patient_id for lesion in cohort.lesions}
-    return {
-        "name": cohort.name,
-        "simulated": cohort.simulated,
-        "n_patients": cohort.n_patients,
-        "n_lesions": len(cohort.lesions),
-        "n_positive": len({x.patient_id for x in cohort.lesions if x.outcome}),
-        "n_train": len({patient_of[key] for key in split.train}),
-        "n_test": len({patient_of[key] for key in split.test}),
-        "n_external": len({patient_of[key] for key in split.external}),
-        "n_quarantined": cohort.count("quarantined"),
-        "n_excluded": cohort.count("excluded"),
-        "data_sha256": cohort.data_sha256,
-        "split_sha256": split.sha256,
-    }
 
 
 def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
@@ -182,7 +143,7 @@ def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str
     Numbers are cut at the median of all lesions, to three digits; variables with one level or
     more than `MOST_LEVELS` are left out.
     """
-    variables = subgroup_variables(cohort)
+    variables = pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
     frames = []
     for role in HONEST_ROLES:
         for arm in arms:
@@ -195,28 +156,20 @@ def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str
     return pd.concat(frames, ignore_index=True)[SUBGROUP_COLUMNS]
 
 
-def subgroup_variables(cohort: Cohort) -> pd.DataFrame:
-    """Return the level of every lesion (index `Lesion.key`) in each usable variable."""
-    return pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
-
-
 def _levels(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
+    """Yield each usable variable and the level of every lesion in it (index `Lesion.key`)."""
     known = pd.concat([cohort.acquisition, cohort.clinical], axis=1)
     for name in known.columns:
         values = known[name]
         is_measured = pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_LEVELS
         if is_measured:
+            median = float(f"{values.median():.3g}")  # so that it can be read and used again
             try:
-                values = stats.cut(values.to_numpy(), [_median(values)]).set_axis(known.index)
+                values = stats.cut(values.to_numpy(), [median]).set_axis(known.index)
             except NotEstimable:
                 continue
         if 1 < values.nunique() <= MOST_LEVELS:
             yield TITLES.get(name, str(name)), values
-
-
-def _median(values: pd.Series) -> float:
-    """Return the median to three digits, so that the cut can be read and used again."""
-    return float(f"{values.median():.3g}")
 
 
 def _subgroup_rows(

@@ -16,18 +16,14 @@ from her2.cohort import CATALOGUE, load_lesion
 from her2.core.types import ARM_TITLES
 from her2.evaluation import role_rows
 from her2.pipeline.enhancement_figures import around
-from her2.pipeline.evaluate import Outcome
-from her2.pipeline.final_model import DrawnNomogram
 from her2.pipeline.fit_arms import FittedRun
 from her2.pipeline.grad_cam import ARM, Explanation, view_of
-from her2.pipeline.patient_tables import PatientTables
 from her2.pipeline.radiomic_features import adjusted_vendors, vendors
 from her2.pipeline.resampling_checks import frequency_table
 from her2.pipeline.run import OpenRun
 from her2.plots.text import interval, number
 from her2.report.headline import leading_arm
 
-Tables = Mapping[str, pd.DataFrame]
 Named = Iterator[tuple[str, Figure]]
 
 ROLE_TITLES = {"out_of_fold": "Training, out of fold", "test": "Test", "external": "External"}
@@ -51,24 +47,24 @@ class Material:
     ----------
     found
         The fitted run.
-    outcome
-        Its predictions, evaluated.
+    predictions
+        Rows of predictions.parquet.
     results
         The contents of results.json.
     tables
         All tables by name.
-    patients
-        Tables about the patients.
+    readers
+        Agreement of the readers on each lesion.
     nomogram
         Of the combined model, None if there is none.
     """
 
     found: FittedRun
-    outcome: Outcome
+    predictions: pd.DataFrame
     results: Mapping[str, Any]
-    tables: Tables
-    patients: PatientTables
-    nomogram: DrawnNomogram | None
+    tables: Mapping[str, pd.DataFrame]
+    readers: pd.DataFrame
+    nomogram: stats.Nomogram | None
 
 
 def figures(of: Material) -> Named:
@@ -84,19 +80,19 @@ def _patients(of: Material) -> Named:
     yield "flow", plots.flow_figure(of.found.run.flow, titles)
     if of.found.run.has_images:
         yield "examples", plots.example_figure(_examples(of.found.run))
-    per_lesion = of.patients.readers.per_lesion
-    if not per_lesion.empty:
-        yield "agreement", plots.agreement_figure(per_lesion, dice_limit=DICE_LIMIT)
-    rows = _odds_ratio_rows(of.patients.odds_ratios)
+    if not of.readers.empty:
+        yield "agreement", plots.agreement_figure(of.readers, dice_limit=DICE_LIMIT)
+    rows = _odds_ratio_rows(of.tables["odds_ratios"])
     if not rows.empty:
         xlabel = "Odds ratio (95 % CI)"
         yield "odds_ratios", plots.forest_figure(rows, reference=1.0, xlabel=xlabel, log=True)
 
 
 def _selection(of: Material) -> Named:
-    if not of.tables["feature_counts"].empty:
-        yield "feature_shares", plots.feature_shares_figure(of.tables["feature_counts"])
-        yield "feature_counts", plots.feature_counts_figure(of.tables["feature_counts"])
+    counts = of.tables["feature_counts"]
+    if not counts.empty:
+        yield "feature_shares", plots.feature_shares_figure(counts)
+        yield "feature_counts", plots.feature_counts_figure(counts)
     run, histories = of.found.run, of.found.refits.histories
     harmonised = [h.harmonised for h in histories.values() if h.harmonised is not None]
     if harmonised:
@@ -107,8 +103,8 @@ def _selection(of: Material) -> Named:
             title = f"{ARM_TITLES[arm]}: p value of every feature"
             figure = plots.p_value_figure(history.p_values, alpha=history.alpha, title=title)
             yield f"selection_p_values_{arm}", figure
-        if history.correlation_before is not None and history.correlation_after is not None:
-            before, after = history.correlation_before, history.correlation_after
+        before, after = history.correlation_before, history.correlation_after
+        if before is not None and after is not None:
             figure = plots.correlation_figure(before, after, limit=history.limit)
             yield f"selection_correlation_{arm}", figure
         if history.lasso is not None:
@@ -143,7 +139,7 @@ def _by_role(of: Material) -> Named:
             yield f"calibration_{role}", _calibration(of, role, groups)
         panels = {
             ARM_TITLES[arm]: (
-                role_rows(of.outcome.predictions, arm, role),
+                role_rows(of.predictions, arm, role),
                 content["roles"][role]["threshold"],
             )
             for arm, content in arms.items()
@@ -216,7 +212,7 @@ def _calibration(of: Material, role: str, groups: pd.DataFrame) -> Figure:
         groups,
         title=ROLE_TITLES[role],
         curves={str(arm): rows for arm, rows in curve.groupby("arm")} if len(curve) else None,
-        predictions=pd.concat([role_rows(of.outcome.predictions, arm, role) for arm in arms]),
+        predictions=pd.concat([role_rows(of.predictions, arm, role) for arm in arms]),
         measures={arm: _calibration_text(of.results["arms"][arm]["roles"][role]) for arm in arms},
     )
 

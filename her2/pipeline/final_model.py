@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,36 +26,13 @@ SIZE_COLUMNS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class DrawnNomogram:
-    """Tables of a nomogram whose axes are probabilities of signatures (`her2.stats.Nomogram`).
-
-    Attributes
-    ----------
-    points
-        variable, value, points.
-    total_points
-        Total points and the probability that they mean.
-    probability_axis
-        probability, total_points: round probabilities and their places.
-    """
-
-    points: pd.DataFrame
-    total_points: pd.DataFrame
-    probability_axis: pd.DataFrame
-
-
 def combined_nomogram(
     combined: CombinedArm, fitted: Mapping[str, FittedArm], training: TrainingSet
-) -> DrawnNomogram:
+) -> stats.Nomogram:
     """Return the nomogram of the combined model, of out-of-fold signatures of training patients.
 
     The model is linear in the log odds of its signatures; the axes show their probabilities.
-
-    Raises
-    ------
-    NotEstimable
-        The signatures separate the outcomes, or none of them moves the prediction.
+    NotEstimable where the signatures separate the outcomes, or none moves the prediction.
     """
     table = pd.DataFrame(
         {f"{ARM_TITLES[m]} signature": signature_logit(fitted[m].out_of_fold)
@@ -66,7 +43,7 @@ def combined_nomogram(
     )
     drawn = stats.nomogram(model, table)
     axes = [_signature_axis(drawn, table, name) for name in table.columns]
-    return DrawnNomogram(pd.concat(axes), drawn.total_points, _probability_axis(drawn))
+    return replace(drawn, points=pd.concat(axes), probability_axis=_probability_axis(drawn))
 
 
 def combined_optimism(

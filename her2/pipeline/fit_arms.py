@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import skops.io
 
 from her2.core.progress import progress
-from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
 from her2.core.store import write_atomic, write_json
 from her2.models.negative_controls import Control
@@ -37,86 +36,10 @@ from her2.pipeline.run import OpenRun, Stopwatch
 
 logger = logging.getLogger(__name__)
 
-MODEL_SELECTION_COLUMNS = (
+MODEL_SELECTION_COLUMNS = [
     "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd",
     "cv_log_loss_mean", "chosen",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Fitted arms and their signatures.
-
-    Attributes
-    ----------
-    arms
-        By name.
-    combined
-        The combined arm, None if a member is absent.
-    signatures
-        Of all arms.
-    """
-
-    arms: dict[str, FittedArm]
-    combined: CombinedArm | None
-    signatures: dict[str, Signature]
-
-
-def fit_run(run: OpenRun, arms: Sequence[Arm], members: Sequence[str]) -> Fitted:
-    """Return every arm fitted on training patients, and the combined arm of `members`."""
-    total = len(arms) * n_searches(run.training)
-    with run.watch.step("fit"), progress("fitting", total, "searches") as advance:
-        fitted = fit_protocol(
-            arms, run.training, run.held_out, members=members, settings=run.settings,
-            n_workers=run.n_workers, advance=advance,
-        )  # fmt: skip
-    for name, signature in fitted.signatures.items():
-        logger.info("arm %s: %s, %d features", name, signature.model, signature.n_features)
-    return fitted
-
-
-def fit_protocol(
-    arms: Sequence[Arm],
-    training: TrainingSet,
-    held_out: Sequence[str],
-    *,
-    members: Sequence[str],
-    settings: StudySettings,
-    n_workers: int = 1,
-    advance: Callable[[int], None] = lambda done: None,
-) -> Fitted:
-    """Return some arms fitted by the study's protocol: fits, fusion, and all signatures."""
-    evaluation = settings.evaluation
-    fitted = fit_arms(
-        arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring,
-        seed=settings.seed, n_workers=n_workers, advance=advance,
-    )  # fmt: skip
-    signatures = {arm.name: arm_signature(fitted[arm.name], arm, held_out) for arm in arms}
-    combined = None
-    if members and set(members) <= set(fitted):
-        combined = combine(fitted, members, training)
-        signatures["combined"] = combined_signature(combined, signatures)
-    return Fitted(fitted, combined, signatures)
-
-
-@dataclass(frozen=True)
-class StudyProtocol:
-    """The protocol of `her2 study`, all fits and the fusion, for the controls of an audit.
-
-    Attributes
-    ----------
-    settings
-        Of the study.
-    """
-
-    settings: StudySettings
-
-    def __call__(self, control: Control) -> dict[str, Signature]:
-        """Return the signatures of every arm; the held-out outcomes are not read."""
-        return fit_protocol(
-            control.arms, control.training, control.held_out.keys,
-            members=self.settings.fusion.members, settings=self.settings,
-        ).signatures  # fmt: skip
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,7 +55,9 @@ class FittedRun:
     arms
         Their definitions; none for a network alone.
     fitted
-        The fitted arms; None for a network alone.
+        The fitted arms by name; none for a network alone.
+    combined
+        The combined arm, None if a member is absent.
     radiomic
         The features, with the agreement of readers and the robustness where asked for.
     deep
@@ -148,7 +73,8 @@ class FittedRun:
     run: OpenRun
     signatures: Mapping[str, Signature]
     arms: Sequence[Arm] = ()
-    fitted: Fitted | None = None
+    fitted: Mapping[str, FittedArm] = field(default_factory=dict)
+    combined: CombinedArm | None = None
     radiomic: RadiomicInputs | None = None
     deep: DeepInputs = field(default_factory=DeepInputs)
     enhancement: Enhancement = field(default_factory=Enhancement)
@@ -156,27 +82,62 @@ class FittedRun:
     refits: Refits = field(default_factory=Refits)
 
 
-class FitRun(Protocol):
-    """Fits the arms of a run; networks are left in its folder where `keeps`."""
+def fit_run(run: OpenRun, arms: Sequence[Arm], members: Sequence[str]) -> FittedRun:
+    """Return every arm fitted on training patients, and the combined arm of `members`."""
+    total = len(arms) * n_searches(run.training)
+    with run.watch.step("fit"), progress("fitting", total, "searches") as advance:
+        fitted, combined, signatures = _fit(
+            arms, run.training, run.held_out, members=members, settings=run.settings,
+            n_workers=run.n_workers, advance=advance,
+        )  # fmt: skip
+    for name, signature in signatures.items():
+        logger.info("arm %s: %s, %d features", name, signature.model, signature.n_features)
+    return FittedRun(run, signatures, arms, fitted, combined)
 
-    def __call__(self, run: OpenRun, *, keeps: bool = True) -> FittedRun:
-        """Return the fitted run."""
+
+def study_signatures(settings: StudySettings, control: Control) -> dict[str, Signature]:
+    """Return the signatures of every arm by the protocol of `her2 study`, for an audit's control.
+
+    The held-out outcomes are not read.
+    """
+    return _fit(
+        control.arms, control.training, control.held_out.keys, members=settings.fusion.members,
+        settings=settings,
+    )[2]  # fmt: skip
 
 
-def enhanced_fit(run: OpenRun, fit: FitRun, *, reads_features: bool = True) -> FittedRun:
+def _fit(
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    held_out: Sequence[str],
+    *,
+    members: Sequence[str],
+    settings: StudySettings,
+    n_workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> tuple[dict[str, FittedArm], CombinedArm | None, dict[str, Signature]]:
+    """Return some arms fitted by the study's protocol: fits, fusion, and all signatures."""
+    evaluation = settings.evaluation
+    fitted = fit_arms(
+        arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring,
+        seed=settings.seed, n_workers=n_workers, advance=advance,
+    )  # fmt: skip
+    signatures = {arm.name: arm_signature(fitted[arm.name], arm, held_out) for arm in arms}
+    combined = None
+    if members and set(members) <= set(fitted):
+        combined = combine(fitted, members, training)
+        signatures["combined"] = combined_signature(combined, signatures)
+    return fitted, combined, signatures
+
+
+def enhanced_fit(
+    run: OpenRun, fit: Callable[..., FittedRun], *, reads_features: bool = True
+) -> FittedRun:
     """Return the run fitted on images enhanced as the settings say, with the evidence.
 
     Native images, where they are compared, are fitted first, so that the run's own fit writes
-    every file last.
-
-    Parameters
-    ----------
-    run
-        The run, with its images as they are.
-    fit
-        Fits its arms.
-    reads_features
-        Whether radiomic features are read.
+    every file last. fit: takes the run and `keeps` (networks in its folder); reads_features:
+    whether radiomic features are read.
     """
     enlarged, made = enhanced_run(run)
     native = None
@@ -214,22 +175,21 @@ def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
     """Return the grid search of every arm on all training rows: one row for each candidate."""
     frames = [arm.final.table.assign(arm=name) for name, arm in fitted.items()]
     if not frames:
-        return pd.DataFrame(columns=list(MODEL_SELECTION_COLUMNS))
-    return pd.concat(frames, ignore_index=True)[list(MODEL_SELECTION_COLUMNS)]
+        return pd.DataFrame(columns=MODEL_SELECTION_COLUMNS)
+    return pd.concat(frames, ignore_index=True)[MODEL_SELECTION_COLUMNS]
 
 
-def save_models(
-    folder: RunFolder, fitted: Fitted, arms: Sequence[Arm], training: TrainingSet
-) -> None:
+def save_models(found: FittedRun) -> None:
     """Write the final pipelines to model/, one skops file an arm (no pickle), and their inputs."""
-    pipelines = {name: arm.final.pipeline for name, arm in fitted.arms.items()}
-    inputs = {arm.name: _inputs(arm, training.keys) for arm in arms}
-    if fitted.combined is not None:
-        pipelines["combined"] = fitted.combined.regression
-        inputs["combined"] = {"members": list(fitted.combined.members)}
+    pipelines = {name: arm.final.pipeline for name, arm in found.fitted.items()}
+    inputs = {arm.name: _inputs(arm, found.run.training.keys) for arm in found.arms}
+    if found.combined is not None:
+        pipelines["combined"] = found.combined.regression
+        inputs["combined"] = {"members": list(found.combined.members)}
+    folder = found.run.folder.file("model")
     for name, pipeline in pipelines.items():
-        write_atomic(folder.file("model") / f"{name}.skops", skops.io.dumps(pipeline))
-    write_json(folder.file("model") / "inputs.json", {"format": 1, "arms": inputs})
+        write_atomic(folder / f"{name}.skops", skops.io.dumps(pipeline))
+    write_json(folder / "inputs.json", {"format": 1, "arms": inputs})
 
 
 def _inputs(arm: Arm, keys: Sequence[str]) -> dict[str, Any]:

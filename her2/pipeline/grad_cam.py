@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from her2.core.parallel import in_threads
 from her2.core.progress import progress
 from her2.core.seeds import generator, integer_seed
 from her2.core.settings import StudySettings
-from her2.core.types import Lesion
 from her2.explain.linear_head import LinearHead, linear_head
 from her2.explain.saliency import (
     COLUMNS,
@@ -34,10 +32,9 @@ from her2.pipeline.evaluate import write_parquet
 from her2.pipeline.run import OpenRun
 
 if TYPE_CHECKING:
-    from lightning_modules.fine_tuned import FineTunedModel, KeptNetwork
+    from lightning_modules.backbones import Backbone
+    from lightning_modules.fine_tuned import FineTunedModel
     from lightning_modules.grad_cam_networks import LogitNetwork, View
-
-logger = logging.getLogger(__name__)
 
 ARM = "deep_learning"
 N_TESTED = 16  # lesions whose maps are tested: 20 runs of the network each
@@ -72,13 +69,7 @@ class Explanation:
 
 
 def check_cam(settings: StudySettings) -> None:
-    """Refuse a layer that the network does not have, before anything long begins.
-
-    Raises
-    ------
-    BadConfig
-        With the layers that have a similar name.
-    """
+    """Refuse a layer that the network does not have, before anything long begins."""
     backbone = settings.backbone
     if settings.evaluation.grad_cam and backbone.cam_layer is not None:
         from lightning_modules.grad_cam_maps import check_cam_layer
@@ -93,26 +84,14 @@ def explain_frozen(run: OpenRun, fitted: FittedArm) -> Explanation:
     lesions by the final head.
     """
     from lightning_modules.backbones import build_backbone
-    from lightning_modules.grad_cam_networks import logit_network
 
-    backbone = run.settings.backbone
     try:
         heads = _heads(run.training, fitted)
     except NotEstimable as reason:
         return Explanation(notes=(f"{ARM} has no Grad-CAM: {reason}.",))
-    explainer = Explainer(run)
-    built = build_backbone(backbone, seed=integer_seed(run.seed, "backbone"))
-    network = logit_network(
-        built.network, built.normalisation, image_size=backbone.image_size,
-        layer=backbone.cam_layer,
-    )  # fmt: skip
-    networks = {fold: partial(_under_head, network, head) for fold, head in heads.items()}
-    explainer.explain(networks)
-    return explainer.finished()
-
-
-def _under_head(network: LogitNetwork, head: LinearHead) -> LogitNetwork:
-    return network.copied().with_head(head)
+    seed = integer_seed(run.seed, "backbone")
+    network = _logit_network(run, build_backbone(run.settings.backbone, seed=seed))
+    return _explanation(run, heads, lambda fold: network.copied().with_head(heads[fold]))
 
 
 def explain_tuned(
@@ -124,25 +103,28 @@ def explain_tuned(
     the networks give the features only.
     """
     from lightning_modules.fine_tuned import load_fine_tuned
-    from lightning_modules.grad_cam_networks import logit_network
 
     model = load_fine_tuned(run.folder.file("model"))
-    backbone = run.settings.backbone
-    explainer = Explainer(run)
-    first = [kept for kept in model.networks if kept.number == 0]
+    first = {kept.fold: kept for kept in model.networks if kept.number == 0}
     heads = {} if fitted is None else _heads(run.training, fitted)
 
-    def network_of(kept: KeptNetwork) -> LogitNetwork:
-        built = model.network(kept)
-        network = logit_network(
-            built.network, built.normalisation, image_size=backbone.image_size,
-            layer=backbone.cam_layer,
-        )  # fmt: skip
-        return network.with_head(heads[kept.fold]) if heads else network
+    def network_of(fold: int) -> LogitNetwork:
+        network = _logit_network(run, model.network(first[fold]))
+        return network.with_head(heads[fold]) if heads else network
 
-    explainer.explain({kept.fold: partial(network_of, kept) for kept in first})
     reported = dict(zip(run.training.keys, signature.repeats[0].tolist(), strict=True))
-    return explainer.finished(reported | dict(signature.held_out), _doubts(model))
+    reported |= dict(signature.held_out)
+    return _explanation(run, first, network_of, reported=reported, notes=_doubts(model))
+
+
+def _logit_network(run: OpenRun, built: Backbone) -> LogitNetwork:
+    from lightning_modules.grad_cam_networks import logit_network
+
+    backbone = run.settings.backbone
+    return logit_network(
+        built.network, built.normalisation, image_size=backbone.image_size,
+        layer=backbone.cam_layer,
+    )  # fmt: skip
 
 
 def _doubts(model: FineTunedModel) -> list[str]:
@@ -155,91 +137,70 @@ def _doubts(model: FineTunedModel) -> list[str]:
     return notes
 
 
-class Explainer:
-    """Explains the lesions of a run, those of several networks at the same time.
+def _explanation(
+    run: OpenRun,
+    folds: Iterable[int],
+    network_of: Callable[[int], LogitNetwork],
+    *,
+    reported: Mapping[str, float] | None = None,
+    notes: Sequence[str] = (),
+) -> Explanation:
+    """Return the maps of the lesions of folds (`FINAL`: held out), and write grad_cam.parquet.
 
-    Parameters
-    ----------
-    run
-        Training lesions are explained by the network of their fold, others by the last one; as
-        many networks at a time as the run has workers, on which no map depends.
+    network_of: makes the network of a fold, without its lesions, when its turn comes; no two may
+    share a layer. As many work at a time as the run has workers, on which no map depends.
+    reported: probabilities by `Lesion.key` as the report has them, where those of a single network
+    are others.
     """
+    plan = _plan(run, run.settings.backbone.n_explained, run.seed)
+    plans = {fold: plan[plan["fold"].eq(fold)] for fold in folds}
+    plans = {fold: of_fold for fold, of_fold in plans.items() if len(of_fold)}
+    explained = _explained(run, plans, network_of)
+    if not plans:
+        return Explanation(notes=tuple(notes))
+    parts: list[pd.DataFrame] = []
+    maps: dict[str, NDArray[np.float32]] = {}
+    for of_fold, found in zip(plans.values(), explained, strict=True):
+        rows = found.rows.set_axis(of_fold.index)
+        y_prob = expit(rows["logit"].to_numpy(np.float64))
+        known = of_fold.drop(columns="is_tested").assign(y_prob=y_prob)
+        parts.append(pd.concat([known, rows], axis=1))
+        maps.update(zip(of_fold.index, found.maps, strict=True))
+    rows = pd.concat(parts)
+    rows = rows.loc[[key for key in plan.index if key in maps]]
+    if reported is not None:
+        rows = rows.assign(y_prob=[reported[key] for key in rows.index])
+    write_parquet(run.folder.file("grad_cam.parquet"), _named(run, rows))
+    return Explanation(rows, maps, tuple(notes))
 
-    def __init__(self, run: OpenRun) -> None:
-        self.run = run
-        self.plan = _plan(run, run.settings.backbone.n_explained, run.seed)
-        self._parts: list[pd.DataFrame] = []
-        self._maps: dict[str, NDArray[np.float32]] = {}
 
-    def explain(self, networks: Mapping[int, Callable[[], LogitNetwork]]) -> None:
-        """Explain the lesions of every fold (`FINAL`: those held out) by a network without them.
+def _explained(
+    run: OpenRun, plans: Mapping[int, pd.DataFrame], network_of: Callable[[int], LogitNetwork]
+) -> list[ExplainedLesions]:
+    """Return the maps and numbers of the lesions of every fold, of several at the same time."""
+    from lightning_modules.torch_runtime import torch_threads
 
-        networks: by fold, each made when its turn comes; no two may share a layer.
-        """
-        from lightning_modules.torch_runtime import torch_threads
-
-        wanted = [fold for fold in networks if self.plan["fold"].eq(fold).any()]
-        plans = {fold: self.plan[self.plan["fold"].eq(fold)] for fold in wanted}
-        done: list[str] = []  # grows in all threads
-        with self.run.watch.step("grad_cam"), torch_threads(1):
-            views = self._views(pd.concat(plans.values()).index if plans else ())
+    with run.watch.step("grad_cam"), torch_threads(1):
+        keys = [key for plan in plans.values() for key in plan.index]
+        size, n_threads = run.settings.backbone.image_size, run.n_workers
+        decoded = decode_each(lambda key: view_of(run, key, size), keys, n_threads=n_threads)
+        views = dict(zip(keys, decoded, strict=True))
+        done = count(1)  # in all threads
+        with progress("Grad-CAM", len(views), "lesions") as advance:
 
             def explained(fold: int) -> ExplainedLesions:
-                def count(key: str) -> None:
-                    done.append(key)
-                    advance(len(done))
+                plan = plans[fold]
+                return explain_lesions(
+                    network_of(fold),
+                    np.stack([views[key].crop for key in plan.index]),
+                    np.stack([views[key].mask for key in plan.index]),
+                    names=list(plan.index),
+                    is_tested=plan["is_tested"].to_numpy(dtype=bool),
+                    seed=integer_seed(run.seed, "grad_cam"),
+                    advance=lambda _: advance(next(done)),
+                )
 
-                return self._explained(networks[fold](), plans[fold], views, count)
-
-            with progress("Grad-CAM", len(views), "lesions") as advance:
-                found = list(in_threads(explained, wanted, n_threads=self.run.n_workers))
-        for plan, of_fold in zip(plans.values(), found, strict=True):
-            self._parts.append(_with_plan(plan, of_fold))
-            self._maps.update(zip(plan.index, of_fold.maps, strict=True))
-
-    def _views(self, keys: Iterable[str]) -> dict[str, View]:
-        size = self.run.settings.backbone.image_size
-        wanted = list(keys)
-        views = decode_each(
-            lambda key: view_of(self.run, key, size),
-            wanted,
-            n_threads=self.run.n_workers,
-        )
-        return dict(zip(wanted, views, strict=True))
-
-    def _explained(
-        self,
-        network: LogitNetwork,
-        plan: pd.DataFrame,
-        views: Mapping[str, View],
-        count: Callable[[str], None],
-    ) -> ExplainedLesions:
-        return explain_lesions(
-            network,
-            np.stack([views[key].crop for key in plan.index]),
-            np.stack([views[key].mask for key in plan.index]),
-            names=list(plan.index),
-            is_tested=plan["is_tested"].to_numpy(dtype=bool),
-            seed=integer_seed(self.run.seed, "grad_cam"),
-            advance=lambda n: count(plan.index[n - 1]),
-        )
-
-    def finished(
-        self, reported: Mapping[str, float] | None = None, notes: Sequence[str] = ()
-    ) -> Explanation:
-        """Return all that was explained, and write grad_cam.parquet to the run's folder.
-
-        reported: probabilities by `Lesion.key` as the report has them, where those of a single
-        network are others.
-        """
-        if not self._parts:
-            return Explanation(notes=tuple(notes))
-        rows = pd.concat(self._parts)
-        rows = rows.loc[[key for key in self.plan.index if key in rows.index]]
-        if reported is not None:
-            rows = rows.assign(y_prob=[reported[key] for key in rows.index])
-        write_parquet(self.run.folder.file("grad_cam.parquet"), _named(self.run, rows))
-        return Explanation(rows, self._maps, tuple(notes))
+            return list(in_threads(explained, plans, n_threads=n_threads))
 
 
 def view_of(run: OpenRun, key: str, size: int) -> View:
@@ -247,14 +208,11 @@ def view_of(run: OpenRun, key: str, size: int) -> View:
     from lightning_modules.grad_cam_networks import lesion_view
 
     backbone = run.settings.backbone
+    lesion = next(lesion for lesion in run.cohort.lesions if lesion.key == key)
     return lesion_view(
-        _lesion(run, key), size=size, margin_px=backbone.margin_px,
-        margin_mm=backbone.margin_mm, aspect=backbone.aspect,
+        lesion, size=size, margin_px=backbone.margin_px, margin_mm=backbone.margin_mm,
+        aspect=backbone.aspect,
     )  # fmt: skip
-
-
-def _lesion(run: OpenRun, key: str) -> Lesion:
-    return next(lesion for lesion in run.cohort.lesions if lesion.key == key)
 
 
 def _heads(training: TrainingSet, fitted: FittedArm) -> dict[int, LinearHead]:
@@ -273,14 +231,9 @@ def _plan(run: OpenRun, n_explained: int | None, seed: int) -> pd.DataFrame:
     fold = dict(zip(run.training.keys, run.training.fold.tolist(), strict=True))
     outcome = {lesion.key: lesion.outcome for lesion in run.cohort.lesions}
     keys = [*run.training.keys, *run.held_out]
-    plan = pd.DataFrame(
-        {
-            "role": [OUT_OF_FOLD if key in fold else roles[key] for key in keys],
-            "fold": [fold.get(key, FINAL) for key in keys],
-            "y_true": [outcome[key] for key in keys],
-        },
-        index=keys,
-    )
+    role = [OUT_OF_FOLD if key in fold else roles[key] for key in keys]
+    plan = pd.DataFrame({"role": role, "fold": [fold.get(key, FINAL) for key in keys]}, index=keys)
+    plan["y_true"] = [outcome[key] for key in keys]
     strata = list(zip(plan["role"], plan["y_true"], strict=True))
     plan = plan[evenly(strata, n_explained, generator(seed, "grad_cam", "explained"))]
     judged = plan.index[plan["role"].eq(OUT_OF_FOLD)]
@@ -290,27 +243,15 @@ def _plan(run: OpenRun, n_explained: int | None, seed: int) -> pd.DataFrame:
     return plan.assign(is_tested=plan.index.isin(judged[tested]))
 
 
-def _with_plan(plan: pd.DataFrame, found: ExplainedLesions) -> pd.DataFrame:
-    rows = found.rows.set_axis(plan.index)
-    y_prob = expit(rows["logit"].to_numpy(np.float64))
-    return pd.concat([plan.drop(columns="is_tested").assign(y_prob=y_prob), rows], axis=1)
-
-
 def _named(run: OpenRun, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with patient_id and lesion_id in front, and no fold where there is none."""
     by_key = {lesion.key: lesion for lesion in run.cohort.lesions}
-    named: dict[str, Sequence[Any]] = {
-        "patient_id": [by_key[key].patient_id for key in rows.index],
-        "lesion_id": [by_key[key].lesion_id for key in rows.index],
-    }
     fold = rows["fold"].astype("Int64").where(rows["fold"].ne(FINAL))
-    flags = {name: rows[name].astype("boolean") for name in rows if "is_hit" in str(name)}
-    numbers = {
-        name: rows[name].astype(np.float64)
-        for name in rows
-        if name not in ("role", "fold", "y_true", *flags)
-    }
-    body = pd.DataFrame(
-        {"role": rows["role"], "fold": fold, "y_true": rows["y_true"], **flags, **numbers}
-    )
-    return pd.concat([pd.DataFrame(named), body.reset_index(drop=True)], axis=1)
+    first = ["role", "fold", "y_true"]
+    flags = [name for name in rows if "is_hit" in str(name)]
+    numbers = [name for name in rows if name not in (*first, *flags)]
+    types = dict.fromkeys(flags, "boolean") | dict.fromkeys(numbers, "float64")
+    table = rows.assign(fold=fold)[[*first, *flags, *numbers]].astype(types)
+    table.insert(0, "patient_id", [by_key[key].patient_id for key in rows.index])
+    table.insert(1, "lesion_id", [by_key[key].lesion_id for key in rows.index])
+    return table.reset_index(drop=True)

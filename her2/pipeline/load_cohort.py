@@ -18,7 +18,7 @@ from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
 from her2.core.settings import CohortSettings, ComputeSettings, StudySettings
 from her2.core.store import content_key, default_cache, file_sha256, write_json
-from her2.core.types import Cohort
+from her2.core.types import ROLES, Cohort
 from her2.models.splits import Split, make_split, read_split, write_split
 from her2.radiomics import FeatureTable
 
@@ -41,18 +41,11 @@ def n_workers(compute: ComputeSettings) -> int:
 
 
 def engine(compute: ComputeSettings) -> Engine:
-    """Return the engine that extracts features: local processes, or workers of dask.
-
-    Raises
-    ------
-    BadConfig
-        dask is not installed.
-    """
+    """Return the engine that extracts features: local processes, or workers of dask."""
+    workers, timeout_s = n_workers(compute), compute.timeout_s
     if compute.engine == "dask":
-        return DaskCluster(
-            compute.scheduler, n_workers=n_workers(compute), timeout_s=compute.timeout_s
-        )
-    return LocalPool(n_workers(compute), timeout_s=compute.timeout_s)
+        return DaskCluster(compute.scheduler, n_workers=workers, timeout_s=timeout_s)
+    return LocalPool(workers, timeout_s=timeout_s)
 
 
 def cache_folder(cache: str | None) -> Path:
@@ -84,16 +77,26 @@ def write_phantom_cohort(settings: CohortSettings, root: Path, workers: int) -> 
     height, width = settings.image_shape
     with progress("simulating", settings.n_patients, "patients") as advance:
         return write_phantom(
-            root, n_patients=settings.n_patients, seed=settings.seed,
-            image_shape=(height, width), n_workers=workers,
-            progress=lambda done, total: advance(done),
+            root, n_patients=settings.n_patients, seed=settings.seed, n_workers=workers,
+            image_shape=(height, width), progress=lambda done, total: advance(done),
         )  # fmt: skip
 
 
 def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) -> dict[str, object]:
-    """Write cohort.json and quarantine.csv; return the flow of patients."""
+    """Write cohort.json and quarantine.csv; return the counts of the flow diagram.
+
+    Its rows in are equal to the rows used, excluded and quarantined.
+    """
     write_quarantine(run.file("quarantine.csv"), cohort.problems)
-    flow = patient_flow(cohort, split)
+    flow: dict[str, object] = dict(cohort.flow)
+    roles = {} if split is None else split.roles()
+    for role in ROLES if roles else ():
+        members = [lesion for lesion in cohort.lesions if roles[lesion.key] == role]
+        if members:
+            flow[role] = {
+                "n_patients": len({x.patient_id for x in members}),
+                "n_positive": len({x.patient_id for x in members if x.outcome}),
+            }
     record = {
         "name": cohort.name,
         "simulated": cohort.simulated,
@@ -104,22 +107,6 @@ def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) ->
         "notes": list(cohort.notes),
     }
     write_json(run.file("cohort.json"), record)
-    return flow
-
-
-def patient_flow(cohort: Cohort, split: Split | None = None) -> dict[str, object]:
-    """Return the counts of the flow diagram; rows in equal rows used, excluded and quarantined."""
-    flow: dict[str, object] = dict(cohort.flow)
-    if split is None:
-        return flow
-    roles = split.roles()
-    for role in ("train", "test", "external"):
-        members = [lesion for lesion in cohort.lesions if roles[lesion.key] == role]
-        if members:
-            flow[role] = {
-                "n_patients": len({x.patient_id for x in members}),
-                "n_positive": len({x.patient_id for x in members if x.outcome}),
-            }
     return flow
 
 
@@ -171,12 +158,12 @@ def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
     key = content_key([*recipe, [file_sha256(path) for path in sources]])
     root = cache / "phantom" / key[:24]
     made = root / "cohort.csv"
-    if not made.is_file():
-        try:
+    try:
+        if not made.is_file():
             write_phantom_cohort(settings, root, workers)
-        except (BadConfig, OSError):
-            if not made.is_file():  # else another job was faster: the folder appears complete
-                raise
+    except (BadConfig, OSError):
+        if not made.is_file():  # else another job was faster: the folder appears complete
+            raise
     cohort = read_folder_cohort(root, clinical=settings.clinical_names, n_workers=workers)
     return replace(cohort, name="phantom")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from her2.core.errors import BadCohort
-from her2.core.progress import work_progress
+from her2.core.progress import Work, work_progress
 from her2.core.settings import RadiomicsSettings, StudySettings
 from her2.core.store import Store
 from her2.core.types import Cohort, Lesion
 from her2.pipeline.evaluate import write_features, write_parquet
 from her2.pipeline.load_cohort import cache_folder, engine, n_workers, report_cache
-from her2.pipeline.reader_agreement import FeatureAgreement, feature_agreement
+from her2.pipeline.patient_tables import feature_agreement
 from her2.pipeline.run import OpenRun, run_with
 from her2.radiomics import (
     FeatureTable,
@@ -49,24 +49,26 @@ def radiomic_features(
 ) -> FeatureTable:
     """Return the radiomic features of every lesion, and log how many were in the cache.
 
-    Parameters
-    ----------
-    cohort
-        The lesions.
-    settings
-        What is measured, by what, and where it is cached.
-    reader
-        Whose masks; lesions without a second reader's mask have no features of theirs.
+    reader: whose masks; lesions without a second reader's mask have no features of theirs.
     """
     title = "radiomics" if reader == 1 else "radiomics, second reader"
     with work_progress(title, "lesions", "pixels") as advance:
-        table = extract_table(
-            cohort.lesions, replace(recipe(settings.radiomics), reader=reader),
-            store=_store(settings), engine=engine(settings.compute),
-            n_threads=n_workers(settings.compute), advance=advance,
-        )  # fmt: skip
+        of = replace(recipe(settings.radiomics), reader=reader)
+        table = _extracted(cohort.lesions, of, settings, advance)
     report_cache(title, table)
     return table
+
+
+def _extracted(
+    lesions: Sequence[Lesion],
+    of: Recipe,
+    settings: StudySettings,
+    advance: Callable[[Work], None] = lambda work: None,
+) -> FeatureTable:
+    return extract_table(
+        lesions, of, store=_store(settings), engine=engine(settings.compute),
+        n_threads=n_workers(settings.compute), advance=advance,
+    )  # fmt: skip
 
 
 def robustness_of(lesions: Sequence[Lesion], settings: StudySettings) -> pd.DataFrame:
@@ -78,20 +80,6 @@ def robustness_of(lesions: Sequence[Lesion], settings: StudySettings) -> pd.Data
         )  # fmt: skip
 
 
-def _changed_features(
-    lesions: Sequence[Lesion], settings: StudySettings
-) -> tuple[pd.DataFrame, ...]:
-    """Return the features of some lesions after each change; a lesion may lack a version."""
-    return tuple(
-        extract_table(
-            lesions, replace(recipe(settings.radiomics), perturbation=change),
-            store=_store(settings), engine=engine(settings.compute),
-            n_threads=n_workers(settings.compute),
-        ).values
-        for change in _perturbations(settings)
-    )  # fmt: skip
-
-
 def _perturbations(settings: StudySettings) -> list[Perturbation]:
     """Return the changes that the settings name, each as large as is usual."""
     return [Perturbation(kind, seed=settings.seed) for kind in settings.radiomics.robustness]
@@ -101,12 +89,8 @@ def _store(settings: StudySettings) -> Store:
     return Store(cache_folder(settings.cache) / "radiomics")
 
 
-def robustness_summary(per_feature: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
-    """Return one row for each kind of change: how many features, and their ICC.
-
-    Columns: changed, how, n_lesions, n_features, median, low, high (range), n_good (features
-    whose lower limit is at least .75).
-    """
+def _robustness_summary(per_feature: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
+    """Return `RadiomicInputs.robustness` of a table of features, a row for each kind of change."""
     rows = []
     for changed, table in per_feature.groupby("changed", sort=False):
         known = table.dropna(subset=["value"])
@@ -141,9 +125,10 @@ class RadiomicInputs:
     vendor
         Number of the scanner's vendor, NaN where it is not known.
     agreement
-        Of the readers' features.
+        Of the readers' features, as `ReaderAgreement.summary`.
     robustness
-        changed, how, n_lesions, n_features, median, low, high, n_good.
+        changed, how, n_lesions, n_features, median, low, high (of the ICC), n_good (features whose
+        lower limit is at least .75).
     notes
         Notes of the report.
     """
@@ -152,7 +137,7 @@ class RadiomicInputs:
     second: pd.DataFrame | None = None
     changed: tuple[pd.DataFrame, ...] = ()
     vendor: pd.Series | None = None
-    agreement: FeatureAgreement | None = None
+    agreement: pd.DataFrame | None = None
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
 
@@ -162,11 +147,6 @@ def radiomic_inputs(run: OpenRun) -> tuple[OpenRun, RadiomicInputs | None]:
 
     Features are written to the run; they are None where the cohort has neither images nor
     features of its own.
-
-    Raises
-    ------
-    BadCohort
-        Second masks, or vendors, are asked for and the cohort has too few.
     """
     settings, selection = run.settings, run.settings.selection
     second = agreement = None
@@ -183,10 +163,12 @@ def radiomic_inputs(run: OpenRun) -> tuple[OpenRun, RadiomicInputs | None]:
             if settings.radiomics.robustness:
                 found = robustness_of(trained, settings)
                 write_parquet(run.folder.file("features_robustness.parquet"), found)
-                robustness = robustness_summary(found, settings.radiomics.robustness)
-            if selection.robust_icc is not None:
-                versions = _changed_features(trained, settings)
-                changed = tuple(version.reindex(features.index) for version in versions)
+                robustness = _robustness_summary(found, settings.radiomics.robustness)
+            if selection.robust_icc is not None:  # a lesion may lack a version
+                of = recipe(settings.radiomics)
+                versions = [replace(of, perturbation=kind) for kind in _perturbations(settings)]
+                tables = [_extracted(trained, version, settings) for version in versions]
+                changed = tuple(one.values.reindex(features.index) for one in tables)
     if features is None:
         return run, None
     _refuse_without_images(run)
@@ -195,7 +177,7 @@ def radiomic_inputs(run: OpenRun) -> tuple[OpenRun, RadiomicInputs | None]:
     return run, RadiomicInputs(features, second, changed, vendor, agreement, robustness, notes)
 
 
-def _second_reader(run: OpenRun, first: pd.DataFrame) -> tuple[pd.DataFrame, FeatureAgreement]:
+def _second_reader(run: OpenRun, first: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the second reader's features in the first's rows, and how the two agree."""
     trained = set(run.training.keys)
     n_masks = sum(x.key in trained and bool(x.masks_reader2) for x in run.cohort.lesions)
@@ -208,7 +190,7 @@ def _second_reader(run: OpenRun, first: pd.DataFrame) -> tuple[pd.DataFrame, Fea
     table = radiomic_features(run.cohort, run.settings, reader=2)
     second = table.values.reindex(first.index)
     write_features(run.folder.file("features_reader2.parquet"), run.cohort, second)
-    return second, feature_agreement(first, table.values, min_pairs=MIN_PAIRS)
+    return second, feature_agreement(first, table.values, min_pairs=MIN_PAIRS)[1]
 
 
 def _refuse_without_images(run: OpenRun) -> None:

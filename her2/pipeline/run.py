@@ -33,17 +33,11 @@ from her2.pipeline.load_cohort import (
 from her2.tracking import LiveRun, open_live_run, opening_tags, run_name
 
 
-@dataclass
 class Stopwatch:
-    """Seconds that each step of a run took.
+    """Seconds that each step of a run took, by the name of the step."""
 
-    Attributes
-    ----------
-    seconds
-        By the name of the step.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -127,13 +121,7 @@ class OpenRun:
 
 
 def open_run(command: str, settings: StudySettings, run_dir: Path) -> OpenRun:
-    """Return a run that is ready to fit.
-
-    Raises
-    ------
-    BadConfig, BadCohort, MissingInput, LeakageError
-        With the sentence for the user.
-    """
+    """Return a run that is ready to fit."""
     check_rules(command, settings)
     forget_peak()
     watch = Stopwatch()
@@ -154,19 +142,7 @@ def training_set(
 ) -> TrainingSet:
     """Return the training rows with the outer folds of every repeat.
 
-    Parameters
-    ----------
-    cohort, split
-        Whose training role is taken.
-    settings
-        Folds, repeats and seed.
-    draws
-        Names of the random numbers that draw the folds, one a repeat; those of a study if empty.
-
-    Raises
-    ------
-    BadCohort
-        A class has fewer patients than folds.
+    draws: names of the random numbers of the folds, one a repeat; those of a study if empty.
     """
     evaluation, chosen = settings.evaluation, set(split.train)
     rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
@@ -225,39 +201,27 @@ def run_with(run: OpenRun, found: Sequence[Problem]) -> OpenRun:
 
     The files of the cohort are written again; split.json keeps the draw, lost lesions included,
     so that the run can be resumed.
-
-    Raises
-    ------
-    BadCohort
-        A role has lost its last lesion of an outcome.
     """
     if not found:
         return run
     cohort = cohort_with(run.cohort, found)
     left = {lesion.key for lesion in cohort.lesions}
-    split = _split_of(run.split, left)
+
+    def kept(keys: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(key for key in keys if key in left)
+
+    whole, drawn = run.training, run.split
+    rows = np.array([key in left for key in whole.keys])
+    training = TrainingSet(
+        kept(whole.keys), whole.y_true[rows], whole.groups[rows], whole.fold[rows],
+        tuple(fold[rows] for fold in whole.more_folds),
+    )  # fmt: skip
+    split = replace(
+        drawn, train=kept(drawn.train), test=kept(drawn.test), external=kept(drawn.external)
+    )
     check_split(split, cohort.lesions)
-    flow = record_cohort(run.folder, cohort, split)
     return replace(
-        run, cohort=cohort, split=split, training=_training_of(run.training, left), flow=flow,
+        run, cohort=cohort, split=split, training=training,
+        flow=record_cohort(run.folder, cohort, split),
         warning=attention(cohort, run.settings.cohort.max_quarantine),
     )  # fmt: skip
-
-
-def _split_of(split: Split, left: set[str]) -> Split:
-    roles = {
-        role: tuple(key for key in getattr(split, role) if key in left)
-        for role in ("train", "test", "external")
-    }
-    return replace(split, **roles)  # type: ignore[arg-type]
-
-
-def _training_of(training: TrainingSet, left: set[str]) -> TrainingSet:
-    rows = np.array([key in left for key in training.keys])
-    return TrainingSet(
-        tuple(key for key in training.keys if key in left),
-        training.y_true[rows],
-        training.groups[rows],
-        training.fold[rows],
-        tuple(fold[rows] for fold in training.more_folds),
-    )

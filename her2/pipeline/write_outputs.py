@@ -14,23 +14,24 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from her2 import plots
+from her2 import plots, stats
 from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
-from her2.core.results import write_results
+from her2.core.results import Results, area_text, write_results
 from her2.core.run_folder import environment
 from her2.core.settings import BackboneSettings
-from her2.core.store import file_sha256
+from her2.core.store import file_sha256, write_atomic
 from her2.core.types import ARM_TITLES
+from her2.evaluation import Evaluation
 from her2.pipeline import final_model
 from her2.pipeline.cost import cost_entry
 from her2.pipeline.enhancement_figures import enhancement_figures
-from her2.pipeline.evaluate import Outcome, judge, results_document, subgroup_table
+from her2.pipeline.evaluate import judge, results_document, subgroup_table
 from her2.pipeline.figures import Material, all_comparisons, figures
 from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
 from her2.pipeline.leakage_checks import audit_notes, audit_table
 from her2.pipeline.load_cohort import warn
-from her2.pipeline.patient_tables import PatientTables, patient_tables, write_adjudication
+from her2.pipeline.patient_tables import ReaderAgreement, patient_tables
 from her2.pipeline.resampling_checks import (
     importance_tables,
     learning_table,
@@ -38,6 +39,7 @@ from her2.pipeline.resampling_checks import (
     selection_tables,
 )
 from her2.pipeline.run import OpenRun
+from her2.radiomics.parameters import family_counts
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
 from her2.report.report_tables import differences
@@ -55,31 +57,24 @@ PACKAGES = (
 def conclude(found: FittedRun, notes: Sequence[str]) -> int:
     """Save the models, refit, evaluate, and write everything; return the exit status.
 
-    Parameters
-    ----------
-    found
-        The fitted run; its refits are made here.
-    notes
-        Notes of the report on the fit.
+    notes: of the report, on the fit.
     """
-    run, fitted = found.run, found.fitted
     said = [*(found.radiomic.notes if found.radiomic else ()), *notes]
-    if fitted is not None:
-        save_models(run.folder, fitted, found.arms, run.training)
-        found = replace(found, refits=refit_run(run, found.arms, fitted.arms))
-        said += selection_notes(fitted.arms)
-    features = found.radiomic.features if found.radiomic else None
-    return _finish(found, judge(run, found.signatures, said, features=features))
+    if found.fitted:
+        save_models(found)
+        found = replace(found, refits=refit_run(found.run, found.arms, found.fitted))
+        said += selection_notes(found.fitted)
+    return _finish(found, *judge(found.run, found.signatures, said))
 
 
-def _finish(found: FittedRun, outcome: Outcome) -> int:
+def _finish(found: FittedRun, predictions: pd.DataFrame, evaluation: Evaluation) -> int:
     """Write everything that a run leaves behind, and return its exit status."""
     run, tracking = found.run, found.run.settings.tracking
-    results = results_document(run, outcome)
+    results = results_document(run, evaluation)
     if found.enhancement.summary:
         results["enhancement"] = dict(found.enhancement.summary)
     with run.watch.step("report"):
-        doubts = _write_pages(found, outcome, results)
+        doubts = _write_pages(found, predictions, results, evaluation.tables)
     results["timing"] = dict(run.watch.seconds)
     results["status"] = 1 if run.warning or doubts else 0
     results["made_by"] = made_by()
@@ -93,9 +88,7 @@ def _finish(found: FittedRun, outcome: Outcome) -> int:
         _track(run, results)
     else:
         results["notes"].append(NOT_WANTED)
-    write_results(run.folder.path, results)
-    _say_headline(run, results, doubts)
-    return int(results["status"])
+    return _headline(run, write_results(run.folder.path, results), doubts)
 
 
 def made_by() -> dict[str, Any]:
@@ -126,29 +119,31 @@ def finished_before(run: OpenRun) -> int | None:
         return None
     results = json.loads(path.read_text())
     now = made_by()
-    same = {
-        "data_sha256": run.cohort.data_sha256,
-        "split_sha256": run.split.sha256,
-    }.items() <= results["cohort"].items()
+    known = {"data_sha256": run.cohort.data_sha256, "split_sha256": run.split.sha256}
+    same = known.items() <= results["cohort"].items()
     if not same or results.get("made_by") != now or now["dirty"]:
         return None
     logger.info("run: already finished, nothing is repeated; a new run_dir repeats it")
-    _say_headline(run, results, ())
-    return int(results["status"])
+    return _headline(run, Results.of(results), ())
 
 
-def _write_pages(found: FittedRun, outcome: Outcome, results: dict[str, Any]) -> list[str]:
+def _write_pages(
+    found: FittedRun, predictions: pd.DataFrame, results: dict[str, Any], evaluated: Tables
+) -> list[str]:
     """Write tables, figures and report; return the checks that failed."""
     run, notes = found.run, results["notes"]
-    patients = patient_tables(run, notes)
-    nomogram = _nomogram(found, notes)
-    tables = _tables(found, outcome, results, patients)
-    tables |= _final_model_tables(found, results, nomogram)
+    tables, readers = patient_tables(run, notes)
+    nomogram, optimism = _combined_model(found, notes)
+    tables |= _tables(found, predictions, readers, results, evaluated)
+    tables["sample_size"] = final_model.sample_size_table(found.arms, run.training, results)
+    if nomogram is not None:
+        tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
+    tables["optimism"] = final_model.optimism_table(optimism, found.refits.optimism)
     notes.extend(found.refits.unexplained)
     notes.extend(found.explained.notes if found.explained else ())
     doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
-    material = Material(found, outcome, results, tables, patients, nomogram)
+    material = Material(found, predictions, results, tables, readers.per_lesion, nomogram)
     pictures = plots.save_figures(
         chain(figures(material), enhancement_figures(found.enhancement).items()),
         run.folder.file("figures"), n_workers=run.n_workers,
@@ -156,7 +151,9 @@ def _write_pages(found: FittedRun, outcome: Outcome, results: dict[str, Any]) ->
     tables |= _checklists(run, results, tables, set(pictures))
     results["metrics_score"] = asdict(metrics_score(tables["metrics"]))
     write_tables(run.folder.file("tables"), {k: v for k, v in tables.items() if len(v.columns)})
-    write_adjudication(run, patients.readers)
+    # like quarantine.csv it names lesions, stays in the run folder and is never sent anywhere
+    listed = readers.adjudication.to_csv(index=False, lineterminator="\n")
+    write_atomic(run.folder.file("adjudication.csv"), listed.encode())
     write_report(run.folder.file("report.html"), _report(run, results, tables, pictures))
     return doubts
 
@@ -182,83 +179,65 @@ def _report(
 
 
 def _tables(
-    found: FittedRun, outcome: Outcome, results: Mapping[str, Any], patients: PatientTables
+    found: FittedRun,
+    predictions: pd.DataFrame,
+    readers: ReaderAgreement,
+    results: Mapping[str, Any],
+    evaluated: Tables,
 ) -> Tables:
-    run, refits, evaluated = found.run, found.refits, outcome.evaluation.tables
-    learning = learning_table(refits, run.training, evaluated["repeated_cv"], run.patients_judged)
+    run, refits, radiomic = found.run, found.refits, found.radiomic
+    names = [] if radiomic is None else [str(name) for name in radiomic.features.columns]
+    agreement, explained = readers.summary, pd.DataFrame()
+    if radiomic is not None and radiomic.agreement is not None:
+        agreement = pd.concat([agreement, radiomic.agreement], ignore_index=True)
+    if found.explained is not None:
+        threshold = results["arms"]["deep_learning"]["roles"]["train"]["threshold"]
+        explained = found.explained.table(threshold)
     return {
-        "baseline": patients.baseline,
-        "baseline_outcome": patients.baseline_outcome,
-        "odds_ratios": patients.odds_ratios,
-        "agreement": _agreement(patients, found),
-        "adjudication": _unnamed(patients.readers.adjudication),
-        "feature_counts": outcome.feature_counts,
-        "robustness": pd.DataFrame() if found.radiomic is None else found.radiomic.robustness,
+        "agreement": agreement,
+        "adjudication": _unnamed(readers.adjudication),
+        "feature_counts": family_counts(names),
+        "robustness": pd.DataFrame() if radiomic is None else radiomic.robustness,
         "super_resolution": found.enhancement.evidence,
         "super_resolution_history": found.enhancement.history,
         **selection_tables(refits),
         "performance": _performance_table(results),
         "comparisons": pd.DataFrame(all_comparisons(results)),
-        "model_selection": model_selection_table(found.fitted.arms if found.fitted else {}),
+        "model_selection": model_selection_table(found.fitted),
         **evaluated,
-        "learning_curve": learning,
+        "learning_curve": learning_table(
+            refits, run.training, evaluated["repeated_cv"], run.patients_judged
+        ),
         **importance_tables(refits),
-        "grad_cam": _grad_cam(found, results),
-        "subgroups": subgroup_table(run.cohort, outcome.predictions, list(results["arms"])),
+        "grad_cam": explained,
+        "subgroups": subgroup_table(run.cohort, predictions, list(results["arms"])),
         "audit": audit_table(run, refits, found.arms),
         "training": found.deep.history,
     }
 
 
-def _grad_cam(found: FittedRun, results: Mapping[str, Any]) -> pd.DataFrame:
-    if found.explained is None:
-        return pd.DataFrame()
-    return found.explained.table(results["arms"]["deep_learning"]["roles"]["train"]["threshold"])
-
-
-def _agreement(patients: PatientTables, found: FittedRun) -> pd.DataFrame:
-    """Return the agreement of the readers on outlines and, if measured, on features."""
-    if found.radiomic is None or found.radiomic.agreement is None:
-        return patients.readers.summary
-    both = [patients.readers.summary, found.radiomic.agreement.summary]
-    return pd.concat(both, ignore_index=True)
-
-
-def _final_model_tables(
-    found: FittedRun, results: Mapping[str, Any], nomogram: final_model.DrawnNomogram | None
-) -> Tables:
-    run = found.run
-    tables = {"sample_size": final_model.sample_size_table(found.arms, run.training, results)}
-    if nomogram is not None:
-        tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
-    last_step = _last_step_optimism(found, results["notes"])
-    tables["optimism"] = final_model.optimism_table(last_step, found.refits.optimism)
-    return tables
-
-
-def _last_step_optimism(found: FittedRun, notes: list[str]) -> pd.DataFrame:
-    run, fitted = found.run, found.fitted
-    n_resamples = min(run.settings.evaluation.n_resamples, MOST_BOOTSTRAPS)
-    if fitted is None or fitted.combined is None or not n_resamples:
-        return pd.DataFrame()
+def _combined_model(
+    found: FittedRun, notes: list[str]
+) -> tuple[stats.Nomogram | None, pd.DataFrame]:
+    """Return the nomogram of the combined model and the optimism of its regression, if any."""
+    run, combined = found.run, found.combined
+    nomogram, optimism = None, pd.DataFrame()
+    if combined is None:
+        return nomogram, optimism
     try:
-        return final_model.combined_optimism(
-            fitted.combined, fitted.arms, run.training, n_resamples=n_resamples, seed=run.seed
+        nomogram = final_model.combined_nomogram(combined, found.fitted, run.training)
+    except NotEstimable as reason:
+        notes.append(f"The nomogram of the combined model is not estimable: {reason}")
+    n_resamples = min(run.settings.evaluation.n_resamples, MOST_BOOTSTRAPS)
+    if not n_resamples:
+        return nomogram, optimism
+    try:
+        optimism = final_model.combined_optimism(
+            combined, found.fitted, run.training, n_resamples=n_resamples, seed=run.seed
         )
     except NotEstimable as reason:
         notes.append(f"The optimism of the combined model is not estimable: {reason}")
-        return pd.DataFrame()
-
-
-def _nomogram(found: FittedRun, notes: list[str]) -> final_model.DrawnNomogram | None:
-    fitted = found.fitted
-    if fitted is None or fitted.combined is None:
-        return None
-    try:
-        return final_model.combined_nomogram(fitted.combined, fitted.arms, found.run.training)
-    except NotEstimable as reason:
-        notes.append(f"The nomogram of the combined model is not estimable: {reason}")
-        return None
+    return nomogram, optimism
 
 
 def _unnamed(adjudication: pd.DataFrame) -> pd.DataFrame:
@@ -272,11 +251,8 @@ def _checklists(
     run: OpenRun, results: Mapping[str, Any], tables: Tables, pictures: set[str]
 ) -> Tables:
     """Return the filled checklists; they may name every file that the run will hold."""
-    present = {
-        path.relative_to(run.folder.path).as_posix()
-        for path in run.folder.path.rglob("*")
-        if path.is_file()
-    }
+    root = run.folder.path
+    present = {x.relative_to(root).as_posix() for x in root.rglob("*") if x.is_file()}
     written = {f"tables/{name}.csv" for name, table in tables.items() if len(table.columns)}
     facts = StudyFacts(
         results=results,
@@ -345,18 +321,13 @@ def _track(run: OpenRun, results: dict[str, Any]) -> None:
     upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
 
 
-def _say_headline(run: OpenRun, results: Mapping[str, Any], doubts: Sequence[str]) -> None:
-    """Print the AUC of every arm and the path of the report."""
+def _headline(run: OpenRun, results: Results, doubts: Sequence[str]) -> int:
+    """Print the AUC of every arm and the path of the report; return the exit status."""
     lines = [f"{'arm':<24} {'cross-validated':<26} test"]
-    for arm, content in results["arms"].items():
-        cells = [_interval(content["repeated_cv"]), _interval(content["roles"].get("test"))]
-        lines.append(f"{ARM_TITLES[arm]:<24} {cells[0]:<26} {cells[1]}")
+    for arm, found in results.arms.items():
+        tested = area_text(found.roles.get("test"))
+        lines.append(f"{ARM_TITLES[arm]:<24} {area_text(found.repeated_cv):<26} {tested}")
     lines.append(f"report: {run.folder.file('report.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
     warn(run.warning, *doubts)
-
-
-def _interval(p: Mapping[str, Any] | None) -> str:
-    if p is None or p["auc"] is None:
-        return "not estimable"
-    return f"{p['auc']:.3f} ({p['auc_low']:.3f} to {p['auc_high']:.3f})"
+    return results.status

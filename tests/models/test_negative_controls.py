@@ -1,6 +1,7 @@
 """Controls of a protocol: an honest one passes each, one that leaks fails the one for its leak."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
-from her2.pipeline.fit_arms import StudyProtocol
+from her2.pipeline.fit_arms import study_signatures
 from her2.selection import no_selection, paper_chain
 
 SEED = 0
@@ -41,7 +42,7 @@ SETTINGS = StudySettings(
     fusion=FusionSettings(members=["clinical", "radiomics"]),
     seed=SEED,
 )
-PROTOCOL = StudyProtocol(SETTINGS)
+PROTOCOL = partial(study_signatures, SETTINGS)
 _known = {}
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from her2.cohort import read_cohort
 from her2.core.errors import BadArgument
-from her2.pipeline.reader_agreement import feature_agreement, reader_agreement
+from her2.pipeline.patient_tables import feature_agreement, reader_agreement
 from her2.stats import dice, hausdorff_distance, icc, mask_icc
 
 SIDE = 64
@@ -137,15 +137,14 @@ def readings(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_features_are_compared_by_lesion_not_by_row():
     first, second = readings(0)
-    found = feature_agreement(first, second.iloc[::-1].iloc[:15])
-    for name, row in found.per_feature.set_index("feature").iterrows():
+    per_feature, summary = feature_agreement(first, second.iloc[::-1].iloc[:15])
+    for name, row in per_feature.set_index("feature").iterrows():
         pairs = np.column_stack([first[name].iloc[5:], second[name].iloc[5:]])
         assert row["value"] == pytest.approx(icc(pairs).value)
         assert row["n_pairs"] == 15
-    summary = found.summary.iloc[0]
-    values = found.per_feature["value"]
-    assert (summary["n"], summary["median"]) == (3, values.median())
-    assert (summary["low"], summary["high"]) == (values.min(), values.max())
+    row, values = summary.iloc[0], per_feature["value"]
+    assert (row["n"], row["median"]) == (3, values.median())
+    assert (row["low"], row["high"]) == (values.min(), values.max())
 
 
 def test_readers_have_the_same_features():
@@ -156,6 +155,6 @@ def test_readers_have_the_same_features():
 
 def test_too_few_pairs_have_reasons_and_no_value():
     first, second = readings(2)
-    found = feature_agreement(first, second.iloc[:4])
-    assert found.per_feature["note"].str.contains("needs 10 subjects").all()
-    assert found.summary.iloc[0]["n"] == 0
+    per_feature, summary = feature_agreement(first, second.iloc[:4])
+    assert per_feature["note"].str.contains("needs 10 subjects").all()
+    assert summary.iloc[0]["n"] == 0
