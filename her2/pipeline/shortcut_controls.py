@@ -1,0 +1,151 @@
+"""Controls of shortcuts: models that cannot see the lesion, beside the arms that can.
+
+They are judged as every arm is, by the repeated nested cross-validation, and enter no fusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from her2.core.progress import progress
+from her2.core.seeds import integer_seed
+from her2.core.store import Store
+from her2.core.types import ARM_TITLES
+from her2.evaluation import by_patient
+from her2.evaluation.repeated_cv import repeated_cross_validation
+from her2.models.nested_cv import Arm, arm_signature, fit_arms, n_searches
+from her2.models.predictions import repeats_table
+from her2.pipeline.arm_definitions import candidates
+from her2.pipeline.load_cohort import cache_folder
+from her2.pipeline.run import OpenRun
+from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
+from her2.selection import no_selection
+
+IMAGE_ARMS = ("radiomics", "deep_learning", "dlr")  # what a shortcut could explain
+PICTURES = {  # control: the picture that a frozen network sees in `lightning_modules`
+    "outline_network": "outline",
+    "surroundings": "surroundings",
+    "frame": "frame",
+}
+TITLES = {
+    "outline_shape": "outline only, shape features of the masks",
+    "outline_network": "outline only, a network that sees the mask",
+    "surroundings": "surroundings only, a network that sees the image without the lesion",
+    "frame": "frame only, a network that sees the border of the image",
+}
+TOO_GOOD = 0.9  # AUC of a control that needs no arm beside it to be an alarm
+COLUMNS = ("control", "n_features", "auc", "auc_low", "auc_high",
+           "arm", "arm_auc", "arm_low", "is_alarm")  # fmt: skip
+
+
+def shortcut_controls(run: OpenRun, radiomic: pd.DataFrame | None) -> pd.DataFrame:
+    """Return control, n_features, auc, auc_low, auc_high: cross-validated, training patients.
+
+    Parameters
+    ----------
+    run
+        A run; one without images has no controls.
+    radiomic
+        Its radiomic features (index `Lesion.key`).
+    """
+    if not run.has_images or not run.settings.evaluation.shortcut_controls:
+        return pd.DataFrame(columns=list(COLUMNS[:5]))
+    with run.watch.step("shortcut_controls"):
+        arms = [*_shape_arm(run, radiomic), *_network_arms(run)]
+        evaluation, training = run.settings.evaluation, run.training
+        total = len(arms) * n_searches(training)
+        with progress("shortcut controls", total, "searches") as advance:
+            fitted = fit_arms(
+                arms, training, n_folds=evaluation.n_inner_folds, scoring=evaluation.scoring,
+                seed=run.seed, n_workers=run.n_workers, advance=advance,
+            )  # fmt: skip
+        signatures = [arm_signature(fitted[arm.name], arm, ()) for arm in arms]
+        repeats = repeats_table(signatures, run.cohort.lesions, training)
+        if evaluation.unit == "patient":
+            repeats = by_patient(repeats)
+        table, _ = repeated_cross_validation(repeats, [arm.name for arm in arms], [])
+    n_features = [signature.n_features for signature in signatures]
+    table = table.rename(columns={"arm": "control"}).assign(n_features=n_features)
+    return table[list(COLUMNS[:5])]
+
+
+def _shape_arm(run: OpenRun, radiomic: pd.DataFrame | None) -> Iterator[Arm]:
+    """Yield the features that the mask alone decides."""
+    if radiomic is None:
+        return
+    names = [n for n in map(str, radiomic) if image_type_and_family(n)[1] in SHAPE_FAMILIES]
+    if names:
+        yield _control(run, "outline_shape", radiomic.loc[list(run.training.keys), names])
+
+
+def _network_arms(run: OpenRun) -> Iterator[Arm]:
+    """Yield a frozen network on each of the pictures of the training lesions."""
+    from lightning_modules import shortcut_images
+    from lightning_modules.frozen_features import embed_cohort
+
+    backbone, chosen = run.settings.backbone, set(run.training.keys)
+    lesions = [lesion for lesion in run.cohort.lesions if lesion.key in chosen]
+    store = Store(cache_folder(run.settings.cache) / "deep")
+    for control, picture in PICTURES.items():
+        images = shortcut_images.control_images(
+            lesions, getattr(shortcut_images, picture), backbone, n_threads=run.n_workers
+        )
+        table = embed_cohort(
+            lesions, images, backbone, store=store, seed=integer_seed(run.seed, "backbone"),
+            n_threads=run.n_workers,
+        )  # fmt: skip
+        yield _control(run, control, table.values)
+
+
+def _control(run: OpenRun, name: str, features: pd.DataFrame) -> Arm:
+    return Arm(name, features, no_selection(), candidates(run.settings.backbone.head))
+
+
+def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the controls beside the image arm that each could explain: `COLUMNS`.
+
+    That is the image arm with the largest AUC. A control is an alarm if its own interval lies
+    above .5 and its AUC reaches the lower limit of that arm, or .9.
+
+    Parameters
+    ----------
+    controls
+        Of `shortcut_controls`.
+    arms
+        Of results.json.
+    """
+    known = {
+        arm: arms[arm]["repeated_cv"]
+        for arm in IMAGE_ARMS
+        if arm in arms and arms[arm]["repeated_cv"]["auc"] is not None
+    }
+    arm = max(known, key=lambda name: float(known[name]["auc"]), default=None)
+    limit = TOO_GOOD if arm is None else min(float(known[arm]["auc_low"]), TOO_GOOD)
+    return controls.assign(
+        arm=arm,
+        arm_auc=None if arm is None else known[arm]["auc"],
+        arm_low=None if arm is None else known[arm]["auc_low"],
+        is_alarm=(controls["auc_low"] > 0.5) & (controls["auc"] >= limit),
+    )[list(COLUMNS)]
+
+
+def shortcut_alarms(controls: pd.DataFrame) -> list[str]:
+    """Return a sentence for every control that is an alarm, for the first screen."""
+    return [_sentence(row) for row in controls[controls["is_alarm"].astype(bool)].itertuples()]
+
+
+def _sentence(row: Any) -> str:
+    beside = f"; an AUC of {TOO_GOOD} needs no arm beside it"
+    if row.arm is not None and row.auc >= row.arm_low:
+        beside = (
+            f", as much as the lower limit of the arm {ARM_TITLES[row.arm]} "
+            f"({row.arm_auc:.3f}, from {row.arm_low:.3f})"
+        )
+    return (
+        f"A model that cannot see the lesion's grey levels tells the outcomes apart: "
+        f"{TITLES[row.control]}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f})"
+        f"{beside}. The image arms may use the same; read docs/method.md on shortcuts."
+    )
