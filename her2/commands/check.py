@@ -10,6 +10,7 @@ from her2.cohort import CATALOGUE
 from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
 from her2.core.types import Cohort
+from her2.models.splits import Split, centre_folds, make_split
 from her2.pipeline.load_cohort import attention, open_cohort, record_cohort, warn
 
 
@@ -17,10 +18,21 @@ def check(settings: StudySettings, run_dir: Path) -> int:
     """Verify the cohort, print the flow of patients, and return the exit status."""
     run = RunFolder.open(run_dir, settings.record("check"))
     patients = open_cohort(settings)
-    record_cohort(run, patients)
-    sys.stdout.write("\n".join(_lines(patients)) + "\n")
+    # as a study will have it, so that the same cohorts are accepted
+    split = make_split(patients.lesions, settings.split, seed=settings.seed)
+    record_cohort(run, patients, split)
+    sys.stdout.write("\n".join([*_lines(patients), *_roles(split, settings, patients)]) + "\n")
     sys.stdout.write(f"details: {run.file('quarantine.csv')}\n")
     return warn(attention(patients, settings.cohort.max_quarantine))
+
+
+def _roles(split: Split, settings: StudySettings, cohort: Cohort) -> list[str]:
+    """Return the lesions of every role, or of every centre that is left out in turn, as text."""
+    sizes = Counter(split.roles().values())
+    if settings.split.leave_out is not None:
+        centre_folds(cohort.lesions)
+        sizes = Counter(str(lesion.centre) for lesion in cohort.lesions)
+    return [f"role         {role}: {n} lesions" for role, n in sizes.items()]
 
 
 def _lines(cohort: Cohort) -> list[str]:

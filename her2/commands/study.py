@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from her2.pipeline.fit_arms import FittedRun, enhanced_fit, fit_run
 from her2.pipeline.grad_cam import Explanation, check_cam, explain_frozen, explain_tuned
 from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun, open_run
+from her2.pipeline.shortcut_controls import shortcut_controls
 from her2.pipeline.write_outputs import conclude
 
 DEEP = "deep_learning"
@@ -36,6 +38,8 @@ def study(settings: StudySettings, run_dir: Path) -> int:
     if settings.enhance.method == "srgan":  # missing weights are refused before a long fit
         check_weights(settings.backbone)
     found = enhanced_fit(open_run("study", settings, run_dir), fit_study)
+    radiomic = found.radiomic.features if found.radiomic else None
+    found = replace(found, controls=shortcut_controls(found.run, radiomic))
     if settings.evaluation.grad_cam:
         found = replace(found, explained=_explained(found))
     return conclude(found, [*found.enhancement.notes, *found.deep.notes, *_absent(found)])
@@ -62,11 +66,23 @@ def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedRun:
     run, radiomic = radiomic_inputs(run)
     deep = deep_inputs(run, frozen, keeps=keeps)
     arms = _arms(run, radiomic, deep)
-    found = fit_run(run, arms, run.settings.fusion.members)
+    found = fit_run(run, arms, combined_members(run, arms))
     signatures = dict(found.signatures)
     if deep.tuned is not None and not deep.by_fold:  # the network is an arm itself
         signatures[DEEP] = tuned_signature(run, deep.tuned)
     return replace(found, signatures=signatures, radiomic=radiomic, deep=deep)
+
+
+def combined_members(run: OpenRun, arms: Sequence[Arm]) -> list[str]:
+    """Return the arms that the combined arm joins: radiomics in place of a dlr arm that is absent.
+
+    A cohort that brings its features has no images, and so no deep features to fuse.
+    """
+    named = list(run.settings.fusion.members)
+    present = {arm.name for arm in arms}
+    if "dlr" in named and "dlr" not in present and "radiomics" in present:
+        named = ["radiomics" if member == "dlr" else member for member in named]
+    return list(dict.fromkeys(named))
 
 
 def study_arms(run: OpenRun) -> tuple[OpenRun, list[Arm]]:
@@ -120,7 +136,12 @@ def _absent(found: FittedRun) -> list[str]:
         f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in found.signatures
     ]
     if found.combined is None:
-        members = found.run.settings.fusion.members
+        members = combined_members(found.run, found.arms)
         missing = [member for member in members if member not in found.signatures]
         notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")
+    elif found.combined.members != tuple(found.run.settings.fusion.members):
+        notes.append(
+            f"arm combined joins {' and '.join(found.combined.members)}: there is no arm dlr, and "
+            "radiomics takes its place."
+        )
     return notes

@@ -15,7 +15,6 @@ import pandas as pd
 from her2.comparison.runs import FinishedRun, run_notes
 from her2.core.errors import BadConfig
 from her2.core.types import ARMS
-from her2.evaluation import HONEST_ROLES
 from her2.evaluation.arm_comparisons import TESTED, comparisons
 from her2.evaluation.curves import curve_tables
 from her2.evaluation.performance import performance_by_role
@@ -161,8 +160,8 @@ class ComparedModels:
     @property
     def roles(self) -> list[str]:
         """Honest roles that the models were judged in."""
-        found = set(self.performance["role"])
-        return [role for role in HONEST_ROLES if role in found]
+        found = dict.fromkeys(self.performance["role"])
+        return [role for role in found if role != "train"]
 
     def of(self, model: str, role: str) -> dict[str, Any] | None:
         """Return a model's performance in a role, None where it has none."""

@@ -23,7 +23,7 @@ from her2.comparison.models import (
 from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
-from her2.plots.text import ROLE_TITLES, count, is_missing, number, p_statement, shortened
+from her2.plots.text import count, is_missing, number, p_statement, role_title, shortened
 from her2.report import write_tables
 from her2.report.document import write_sections
 from her2.report.formats import interval_text
@@ -41,7 +41,7 @@ CHOOSE = (
     "to check the chosen model, not to choose it. The best of {k} is optimistic, out of fold and "
     "on test alike, because chance takes part in which model ranks first."
 )
-IN_WORDS = {"out_of_fold": "out of fold", "test": "test", "external": "external"}
+IN_WORDS = {"out_of_fold": "out of fold", "test": "test"}  # a centre goes by its name
 PARENT, TAG = "mlflow.parentRunId", "comparison"
 SENT = ("comparison.html", "comparison.json", "figures", "tables")
 _START = re.compile(r".*[\s_=,/.-]")  # as far as a place to break
@@ -183,7 +183,7 @@ def _sentences(made: ComparedModels) -> list[str]:
     table = made.performance
     sizes = {role: int(table[table["role"].eq(role)]["n"].max()) for role in made.roles}
     titles = IN_WORDS | {"test": "to test"}
-    judged = ", ".join(f"{count(n)} {titles[role]}" for role, n in sizes.items())
+    judged = ", ".join(f"{count(n)} {titles.get(role, f'of {role}')}" for role, n in sizes.items())
     n_models = count(len(made.names))
     first = (
         f"{n_models} models predicted the same lesions of the cohort {made.cohort['name']} by the "
@@ -244,7 +244,7 @@ def _alarms(made: ComparedModels) -> list[str]:
 
 def ranking(made: ComparedModels) -> str:
     """Return the ranking as Markdown, for a note."""
-    heads = [IN_WORDS[role] for role in made.roles]
+    heads = [IN_WORDS.get(role, role) for role in made.roles]
     rows = [
         f"| {model.replace('|', '/')} | {' | '.join(_areas_of(made, model))} |"
         for model in made.names
@@ -302,14 +302,14 @@ def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[s
         for role, found in judged.items()
     }
     slopes = {
-        ROLE_TITLES[role]: {
+        role_title(role): {
             name: f"slope {number(p['calibration_slope'], 2)}, ICI {number(p['ici'])}"
             for name, p in found.items()
         }
         for role, found in judged.items()
     }
     points = {
-        curve: {ROLE_TITLES[role]: _points(table, role, short) for role in made.roles}
+        curve: {role_title(role): _points(table, role, short) for role in made.roles}
         for curve, table in made.curves.items()
     }
     tests = made.differences.assign(
@@ -317,7 +317,7 @@ def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[s
     )
     rows = _forest_rows(made)
     yield "auc", plots.forest_figure(rows, reference=CHANCE, xlabel="AUC (95 % CI)")
-    roc = {ROLE_TITLES[r]: (points["roc"][ROLE_TITLES[r]], found) for r, found in areas.items()}
+    roc = {role_title(r): (points["roc"][role_title(r)], found) for r, found in areas.items()}
     yield "roc", plots.roc_panels(roc)
     yield "comparison", plots.comparison_figure(_records(tests))
     yield "calibration", plots.calibration_overlay(points["calibration_curve"], measures=slopes)
@@ -326,7 +326,7 @@ def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[s
 
 def _forest_rows(made: ComparedModels) -> pd.DataFrame:
     table = made.performance
-    rows = [table[table["role"].eq(role)].assign(group=ROLE_TITLES[role]) for role in made.roles]
+    rows = [table[table["role"].eq(role)].assign(group=role_title(role)) for role in made.roles]
     columns = {"model": "label", "auc": "value", "auc_low": "low", "auc_high": "high"}
     named = pd.concat(rows).rename(columns=columns).assign(note="")
     return named.astype(dict.fromkeys(("value", "low", "high"), float)).reset_index(drop=True)

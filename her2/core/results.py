@@ -32,7 +32,9 @@ class CohortSummary:
     n_patients, n_lesions, n_positive
         All that were analysed.
     n_train, n_test, n_external
-        Patients by role.
+        Patients by role; external ones of all centres together.
+    centres
+        Patients of each external centre.
     n_quarantined, n_excluded
         Lesions that were left out.
     data_sha256, split_sha256
@@ -54,6 +56,7 @@ class CohortSummary:
     data_sha256: str
     split_sha256: str
     unit: str = "lesion"
+    centres: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -163,7 +166,7 @@ class ArmResults:
     n_features
         That the final model reads.
     roles
-        Performance by role: train (in sample), out_of_fold, test, external.
+        Performance by role: train (in sample), out_of_fold, test, and every centre by its name.
     repeated_cv
         The primary estimate.
     """
@@ -296,6 +299,17 @@ def area_text(of: RepeatedCv | Performance | None) -> str:
     if of is None or of.auc is None:
         return "not estimable"
     return f"{of.auc:.3f} ({of.auc_low:.3f} to {of.auc_high:.3f})"
+
+
+def judged_roles(results: Mapping[str, Any]) -> list[str]:
+    """Return the honest roles of any arm of results.json: out_of_fold, test, then the centres."""
+    found = dict.fromkeys(role for arm in results["arms"].values() for role in arm["roles"])
+    return [role for role in found if role != "train"]
+
+
+def centre_roles(results: Mapping[str, Any]) -> list[str]:
+    """Return the names of the centres that judged any arm of results.json."""
+    return [role for role in judged_roles(results) if role not in ("out_of_fold", "test")]
 
 
 def write_results(folder: Path, document: Mapping[str, Any]) -> Results:

@@ -12,8 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Role = Literal["train", "test", "external"]
-ROLES: tuple[Role, ...] = ("train", "test", "external")
 ARMS = ("clinical", "radiomics", "deep_learning", "dlr", "combined")
 ARM_TITLES = {
     "clinical": "Clinical",
@@ -46,7 +44,9 @@ class Lesion:
     group
         Rows of one group are never on both sides of a split.
     role
-        Set only where the table brings its own split.
+        ``train``, ``test`` or the name of an external centre, where the table brings the split.
+    centre
+        Where the lesion was imaged, if the settings name the table's column.
     frame
         Which image of a stack, from 1; None for a single image.
     enhanced
@@ -61,7 +61,8 @@ class Lesion:
     masks_reader2: tuple[Path, ...] = ()
     spacing_mm: tuple[float, float] | None = None
     group: str | None = None
-    role: Role | None = None
+    role: str | None = None
+    centre: str | None = None
     frame: int | None = None
     enhanced: Path | None = None
 

@@ -22,19 +22,19 @@ from her2.evaluation.performance import (
     training_threshold,
 )
 from her2.evaluation.prediction_rows import (
-    HONEST_ROLES,
     REPEATED,
     by_patient,
     check_patients,
+    honest_roles,
     role_rows,
 )
 
 __all__ = [
-    "HONEST_ROLES",
     "Evaluation",
     "by_patient",
     "check_patients",
     "evaluate",
+    "honest_roles",
     "role_rows",
 ]
 

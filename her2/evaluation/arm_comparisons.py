@@ -11,10 +11,10 @@ import pandas as pd
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.evaluation.prediction_rows import (
-    HONEST_ROLES,
     REPEATED,
     FloatArray,
     IntArray,
+    honest_roles,
     outcome_and_probability,
     repeats_of,
 )
@@ -29,16 +29,16 @@ def comparisons(
     arms: Sequence[str],
     notes: list[str],
     *,
-    roles: Sequence[str] = HONEST_ROLES,
+    roles: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return paired DeLong tests of all arms, Holm-adjusted over the pairs of one role.
 
     Fields of each are role, first, second and `TESTED`; n_looks is the number of tests that the
-    correction counts. Of `roles`, `REPEATED` compares the mean AUCs over the repeats of the
-    cross-validation, if there was more than one.
+    correction counts. Of `roles` (none: every honest one), `REPEATED` compares the mean AUCs over
+    the repeats of the cross-validation, if there was more than one.
     """
     compared: list[dict[str, Any]] = []
-    for role in roles:
+    for role in roles or honest_roles(predictions):
         rows = [_delong(*pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
         _adjust(rows)
         compared.extend(rows)
@@ -51,10 +51,10 @@ def reclassification(
     """Return IDI and continuous NRI of every two arms.
 
     Columns: role, first, second, idi, idi_low, idi_high, idi_p, nri, nri_low, nri_high, nri_p;
-    positive: the first arm's probabilities are better, as with a difference of AUCs.
+    of the second arm in place of the first; positive: the second arm's probabilities are better.
     """
     rows = []
-    for role in HONEST_ROLES:
+    for role in honest_roles(predictions):
         for names, y_true, first, second in _pairs(predictions, pd.DataFrame(), arms, role):
             rows.append(names | _reclassified(names, y_true, first, second, notes))
     measures = [f"{name}{end}" for name in ("idi", "nri") for end in ("", "_low", "_high", "_p")]
@@ -87,7 +87,7 @@ def _reclassified(
     found: dict[str, Any] = {}
     for name, measure in (("idi", stats.idi), ("nri", stats.nri)):
         try:
-            result = measure(y_true, first, second)
+            result = measure(y_true, second, first)
         except NotEstimable as reason:
             notes.append(f"{_where(names)}: {name.upper()} is not estimable: {reason}")
             continue

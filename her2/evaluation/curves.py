@@ -10,11 +10,11 @@ import pandas as pd
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.evaluation.prediction_rows import (
-    PERFORMANCE_ROLES,
     FloatArray,
     IntArray,
     outcome_and_probability,
     patient_codes,
+    performance_roles,
     predicted,
 )
 
@@ -69,7 +69,7 @@ def _with_bands(
 def _points(predictions: pd.DataFrame, arms: Sequence[str], curve: Points) -> pd.DataFrame:
     """Return the points of a curve for every role and arm whose data determine it."""
     frames = []
-    for role, arm, y_true, y_prob in predicted(predictions, arms, PERFORMANCE_ROLES):
+    for role, arm, y_true, y_prob in predicted(predictions, arms, performance_roles(predictions)):
         try:
             frame = curve(y_true, y_prob)
         except NotEstimable:

@@ -12,12 +12,12 @@ import pandas as pd
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.evaluation.prediction_rows import (
-    HONEST_ROLES,
-    PERFORMANCE_ROLES,
     FloatArray,
     IntArray,
-    outcome_and_probability,
+    honest_roles,
+    performance_roles,
     predicted,
+    role_rows,
 )
 
 T = TypeVar("T")
@@ -102,14 +102,22 @@ def _calibration(y_true: IntArray, y_prob: FloatArray, known: Known) -> dict[str
     }
 
 
-def training_threshold(predictions: pd.DataFrame, arm: str, rule: str = "Youden") -> float | None:
-    """Return an arm's threshold by a rule of `RULES` on its out-of-fold predictions.
+def training_threshold(
+    predictions: pd.DataFrame, arm: str, rule: str = "Youden", *, role: str = "test"
+) -> float | None:
+    """Return the threshold of an arm for a role, by a rule of `RULES` on out-of-fold predictions.
 
-    None where there is none: predictions that are all equal, or one outcome only.
+    Where the role is a centre that was left out, its own patients do not take part. None where
+    there is no threshold: predictions that are all equal, or one outcome only.
     """
-    y_true, y_prob = outcome_and_probability(predictions, arm, "out_of_fold")
+    rows = role_rows(predictions, arm, "out_of_fold")
+    judged = role_rows(predictions, arm, role)
+    left_out = judged.loc[judged["kind"].eq("left_out"), ["patient_id", "lesion_id"]]
+    if len(left_out):
+        names = ["patient_id", "lesion_id"]
+        rows = rows[~rows.set_index(names).index.isin(left_out.set_index(names).index)]
     try:
-        return RULES[rule](y_true, y_prob)
+        return RULES[rule](rows["y_true"].to_numpy(np.int64), rows["y_prob"].to_numpy(np.float64))
     except NotEstimable:
         return None
 
@@ -123,12 +131,13 @@ def operating_points(predictions: pd.DataFrame, arms: list[str]) -> pd.DataFrame
     """
     rows = []
     for arm in arms:
-        judged = list(predicted(predictions, [arm], HONEST_ROLES))
-        thresholds = {rule: training_threshold(predictions, arm, rule) for rule in RULES}
-        for rule, threshold in thresholds.items():
-            for role, _, y_true, y_prob in judged if threshold is not None else ():
-                point = _operating_point(y_true, y_prob, threshold)
-                rows.append({"arm": arm, "role": role, "rule": rule, **point})
+        judged = list(predicted(predictions, [arm], honest_roles(predictions)))
+        for rule in RULES:
+            for role, _, y_true, y_prob in judged:
+                threshold = training_threshold(predictions, arm, rule, role=role)
+                if threshold is not None:
+                    point = _operating_point(y_true, y_prob, threshold)
+                    rows.append({"arm": arm, "role": role, "rule": rule, **point})
     columns = ["arm", "role", "rule", "threshold", "tp", "fp", "tn", "fn"]
     measures = [f"{name}{end}" for name in _RATIOS for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=[*columns, *measures, "f1"])
@@ -166,9 +175,9 @@ def performance_by_role(
     predictions: pd.DataFrame, arm: str, notes: list[str]
 ) -> dict[str, dict[str, Any]]:
     """Return an arm's performance in every role; `notes` says why a number is absent."""
-    threshold = training_threshold(predictions, arm)
     roles = {}
-    for role, _, y_true, y_prob in predicted(predictions, [arm], PERFORMANCE_ROLES):
+    for role, _, y_true, y_prob in predicted(predictions, [arm], performance_roles(predictions)):
+        threshold = training_threshold(predictions, arm, role=role)
         roles[role], reasons = performance(y_true, y_prob, threshold, f"{arm}, {role}")
         notes.extend(reasons)
     return roles

@@ -15,22 +15,34 @@ from her2.models.imbalance import at_prevalence
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# name in results.json -> (role, kind) in predictions.parquet
-PERFORMANCE_ROLES = {
-    "train": ("train", "in_sample"),
-    "out_of_fold": ("train", "out_of_fold"),
-    "test": ("test", "held_out"),
-    "external": ("external", "held_out"),
-}
-HONEST_ROLES = ("out_of_fold", "test", "external")
+# name in results.json -> (role, kind) in predictions.parquet, for the training patients
+TRAINED = {"train": ("train", "in_sample"), "out_of_fold": ("train", "out_of_fold")}
+HELD_OUT_KINDS = ("held_out", "left_out")
 REPEATED = "repeated_cv"
 
 
+def performance_roles(predictions: pd.DataFrame) -> list[str]:
+    """Return the names in results.json: train, out_of_fold, and the roles of held-out patients.
+
+    These are test, external centres, and centres that were left out in turn.
+    """
+    return ["train", *honest_roles(predictions)]
+
+
+def honest_roles(predictions: pd.DataFrame) -> list[str]:
+    """Return the roles in which nobody is judged by a model that has learned from him or her."""
+    judged = predictions.loc[predictions["kind"].isin(HELD_OUT_KINDS), "role"]
+    return ["out_of_fold", *(str(role) for role in judged.unique())]
+
+
 def role_rows(predictions: pd.DataFrame, arm: str, name: str) -> pd.DataFrame:
-    """Return one arm's rows of one of `PERFORMANCE_ROLES`, sorted by lesion."""
-    role, kind = PERFORMANCE_ROLES[name]
-    chosen = predictions["arm"].eq(arm) & predictions["role"].eq(role)
-    rows = predictions[chosen & predictions["kind"].eq(kind)]
+    """Return one arm's rows of one of `performance_roles`, sorted by lesion."""
+    of = predictions[predictions["arm"].eq(arm)]
+    if name in TRAINED:
+        role, kind = TRAINED[name]
+        rows = of[of["role"].eq(role) & of["kind"].eq(kind)]
+    else:
+        rows = of[of["role"].eq(name) & of["kind"].isin(HELD_OUT_KINDS)]
     return rows.sort_values(["patient_id", "lesion_id"], kind="stable")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.prediction_rows import HONEST_ROLES, patient_codes, predicted, repeats_of
+from her2.evaluation.prediction_rows import honest_roles, patient_codes, predicted, repeats_of
 
 SUMMARY = ("auc", "auc_low", "auc_high", "sd_between_repeats", "min", "max")
 
@@ -52,7 +52,7 @@ def permutation_tests(
 ) -> pd.DataFrame:
     """Return arm, role, auc, n_permutations, p_value of outcomes permuted among patients."""
     rows = []
-    roles = HONEST_ROLES if n_permutations else ()
+    roles = honest_roles(predictions) if n_permutations else ()
     for role, arm, y_true, y_prob in predicted(predictions, arms, roles):
         try:
             p_value = stats.permutation_p_value(

@@ -98,6 +98,8 @@ class TrainingSet:
     more_folds
         Outer folds (n,) of further repeats of the cross-validation; the first repeat makes the
         signatures, all of them make the primary estimate.
+    centres
+        Name of the centre that each outer fold leaves out; empty where folds are drawn.
     """
 
     keys: tuple[str, ...]
@@ -105,6 +107,7 @@ class TrainingSet:
     groups: IntArray
     fold: IntArray
     more_folds: tuple[IntArray, ...] = ()
+    centres: tuple[str, ...] = ()
 
     @property
     def n_repeats(self) -> int:

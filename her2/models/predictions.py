@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from her2.core.types import PREDICTION_COLUMNS, Lesion, Role
+from her2.core.types import PREDICTION_COLUMNS, Lesion
 from her2.models.nested_cv import Signature, TrainingSet
 
 FloatArray = NDArray[np.float64]
@@ -18,21 +18,28 @@ IntArray = NDArray[np.int64]
 def predictions_table(
     signatures: Sequence[Signature],
     lesions: Sequence[Lesion],
-    roles: Mapping[str, Role],
+    roles: Mapping[str, str],
     training: TrainingSet,
 ) -> pd.DataFrame:
     """Return predictions.parquet: every signature of every lesion, one row each."""
     by_key = {lesion.key: lesion for lesion in lesions}
     trained = [by_key[key] for key in training.keys]
+    held_out = dict.fromkeys(role for role in roles.values() if role != "train")
     frames = []
     for s in signatures:
         frames.append(_rows(s, trained, s.out_of_fold, "train", "out_of_fold", training.fold))
         frames.append(_rows(s, trained, s.in_sample, "train", "in_sample"))
-        for role in ("test", "external"):
+        for role in held_out:
             members = [by_key[key] for key in s.held_out if roles[key] == role]
             probability = np.array([s.held_out[x.key] for x in members], dtype=np.float64)
             if members:
                 frames.append(_rows(s, members, probability, role, "held_out"))
+        for k, centre in enumerate(training.centres):
+            is_out = training.fold == k
+            members = [x for x, out in zip(trained, is_out, strict=True) if out]
+            # as the models of the other centres say it: not at the prevalence of all
+            probability = training.to_fold(k, s.out_of_fold[is_out])
+            frames.append(_rows(s, members, probability, centre, "left_out"))
     return pd.concat(frames, ignore_index=True)
 
 

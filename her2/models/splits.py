@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from her2.core.errors import BadCohort, BadConfig, LeakageError
 from her2.core.seeds import generator
+from her2.core.settings import SplitSettings
 from her2.core.store import content_key, write_json
-from her2.core.types import Lesion, Role, split_groups
+from her2.core.types import Lesion, split_groups
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,19 @@ class Split:
 
     Attributes
     ----------
-    train, test, external
+    train, test
         Values of `Lesion.key`, sorted.
+    external
+        Those of every external centre, by its name.
     origin
-        ``drawn``, or ``brought`` by the table.
+        ``drawn``, ``brought`` by the table, or by ``centre``.
     test_size, seed
         Of the draw.
     """
 
     train: tuple[str, ...]
     test: tuple[str, ...]
-    external: tuple[str, ...]
+    external: dict[str, tuple[str, ...]]
     origin: str
     test_size: float
     seed: int
@@ -40,50 +44,79 @@ class Split:
     @property
     def sha256(self) -> str:
         """Hash of the roles alone."""
-        return content_key([list(self.train), list(self.test), list(self.external)])
+        centres = [[name, list(keys)] for name, keys in sorted(self.external.items())]
+        return content_key([list(self.train), list(self.test), centres])
 
-    def roles(self) -> dict[str, Role]:
+    @property
+    def by_role(self) -> dict[str, tuple[str, ...]]:
+        """Keys of the lesions by role: train, test, and the centres by name; none is empty."""
+        named = {"train": self.train, "test": self.test, **dict(sorted(self.external.items()))}
+        return {role: keys for role, keys in named.items() if keys}
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """Keys of the lesions that no fit may see."""
+        return tuple(key for role, keys in self.by_role.items() if role != "train" for key in keys)
+
+    def roles(self) -> dict[str, str]:
         """Return lesion key -> role."""
-        named: dict[Role, tuple[str, ...]]
-        named = {"train": self.train, "test": self.test, "external": self.external}
-        return {key: role for role, keys in named.items() for key in keys}
+        return {key: role for role, keys in self.by_role.items() for key in keys}
+
+    def of(self, left: Container[str]) -> Split:
+        """Return the split of the lesions that are left."""
+        kept = {role: tuple(k for k in keys if k in left) for role, keys in self.by_role.items()}
+        external = {role: keys for role, keys in kept.items() if role in self.external}
+        return replace(self, train=kept["train"], test=kept.get("test", ()), external=external)
 
 
-def make_split(lesions: Sequence[Lesion], *, test_size: float = 0.3, seed: int = 0) -> Split:
-    """Return the study's split: the table's own where it brings one, else a stratified draw.
+def make_split(
+    lesions: Sequence[Lesion], settings: SplitSettings | None = None, *, seed: int = 0
+) -> Split:
+    """Return the study's split: the table's own, that by centre, or a stratified draw.
 
     The draw takes the same share of positive and of negative units for the test role; a unit is
-    a patient with everything that must stay on its side.
+    a patient with everything that must stay on its side. With `split.external` only the lesions
+    of the development centres are drawn from, and the other centres are external; with
+    `split.leave_out` all lesions are trained on, and the folds are the centres.
 
     Raises
     ------
-    BadConfig
-        `test_size` is not between 0 and 1.
     BadCohort
         The table gives a role to some lesions only, or a role would hold one class only.
     """
+    settings = settings or SplitSettings()
     brought = [lesion for lesion in lesions if lesion.role is not None]
+    by_centre = settings.external is not None or settings.leave_out is not None
+    if brought and by_centre:
+        raise BadCohort(
+            "expected either the column 'split' or a centre's column to give the roles, found "
+            "both; remove the column, or leave out split.external and split.leave_out"
+        )
     if brought and len(brought) < len(lesions):
         raise BadCohort(
             f"expected a split for every row or for none, found it for {len(brought)} of "
             f"{len(lesions)} lesions; fill the column 'split' or remove it"
         )
-    roles: list[Role] = [lesion.role or "train" for lesion in lesions]
-    if not brought:
-        roles = _drawn_roles(lesions, test_size, seed)
-    by_role = {
-        role: tuple(sorted(x.key for x, r in zip(lesions, roles, strict=True) if r == role))
-        for role in ("train", "test", "external")
+    if brought:
+        roles = {lesion.key: str(lesion.role) for lesion in lesions}
+    elif settings.leave_out is not None:
+        roles = {lesion.key: "train" for lesion in lesions}
+    else:
+        roles = _drawn_roles(lesions, settings, seed)
+    by_role: dict[str, tuple[str, ...]] = {
+        role: tuple(sorted(key for key, r in roles.items() if r == role))
+        for role in sorted(set(roles.values()))
     }
-    split = Split(**by_role, origin="brought" if brought else "drawn", test_size=test_size,
-                  seed=seed)  # fmt: skip
+    origin = "brought" if brought else "centre" if by_centre else "drawn"
+    train, test = by_role.pop("train", ()), by_role.pop("test", ())
+    split = Split(train, test, by_role, origin, settings.test_size, seed)
     check_split(split, lesions)
     return split
 
 
 def check_split(split: Split, lesions: Sequence[Lesion]) -> None:
     """Refuse a split with overlap, with unknown lesions, or with one class in train or test."""
-    keys = [*split.train, *split.test, *split.external]
+    keys = [key for members in split.by_role.values() for key in members]
     if len(keys) != len(set(keys)) or set(keys) != {lesion.key for lesion in lesions}:
         raise LeakageError(
             "expected every lesion in exactly one role, found an overlap or other lesions than "
@@ -97,7 +130,7 @@ def check_split(split: Split, lesions: Sequence[Lesion]) -> None:
                 "expected each patient (and group) in one role, found one in "
                 f"{seen[unit]} and {roles[lesion.key]}; correct the column 'split'"
             )
-    for role in ("train", "test"):
+    for role in ("train", "test") if split.test else ("train",):
         outcomes = {lesion.outcome for lesion in lesions if roles[lesion.key] == role}
         if len(outcomes) < 2:
             raise BadCohort(
@@ -116,9 +149,9 @@ def read_split(path: Path) -> Split:
     try:
         content = json.loads(path.read_text())
         recorded = content.pop("sha256", None)
-        for role in ("train", "test", "external"):
-            content[role] = tuple(content[role])
-        split = Split(**content)
+        external = {name: tuple(keys) for name, keys in content.pop("external").items()}
+        train, test = (tuple(content.pop(role)) for role in ("train", "test"))
+        split = Split(train=train, test=test, external=external, **content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _not_as_frozen(path, "a file that is no split") from error
     if split.sha256 != recorded:
@@ -166,24 +199,68 @@ def grouped_folds(
     return fold_of_group[np.searchsorted(identifiers, groups)]
 
 
-def _drawn_roles(lesions: Sequence[Lesion], test_size: float, seed: int) -> list[Role]:
-    if not 0 < test_size < 1:
-        raise BadConfig(
-            f"expected split.test_size between 0 and 1, found {test_size}; 0.3 keeps 70 % to train"
+def centre_folds(lesions: Sequence[Lesion]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the fold of every lesion, (n,), and the name of each fold: its centre.
+
+    Raises
+    ------
+    BadCohort
+        One centre only, a patient of two centres, or others that have one outcome only.
+    """
+    names = tuple(sorted({str(lesion.centre) for lesion in lesions}))
+    folds = np.array([names.index(str(lesion.centre)) for lesion in lesions], dtype=np.int64)
+    if len(names) < 2:
+        raise BadCohort(
+            f"expected two centres or more to leave one out, found {', '.join(names)}; correct "
+            "split.leave_out"
         )
+    groups, outcome = split_groups(lesions), np.array([lesion.outcome for lesion in lesions])
+    for unit in np.unique(groups).tolist():
+        if len(set(folds[groups == unit].tolist())) > 1:
+            raise BadCohort(
+                "expected each patient (and group) in one centre, found one in several; correct "
+                "the column that split.leave_out names"
+            )
+    for k, name in enumerate(names):
+        if len(set(outcome[folds != k].tolist())) < 2:
+            raise BadCohort(
+                f"expected both outcomes outside of the centre {name}, found one; it cannot be "
+                "left out"
+            )
+    return folds, names
+
+
+def _drawn_roles(lesions: Sequence[Lesion], settings: SplitSettings, seed: int) -> dict[str, str]:
+    inside = set(_development(lesions, settings.development)) if settings.external else None
     # the draw must not depend on the order of the rows, so it goes by the sorted keys
-    ordered = sorted(lesions, key=lambda lesion: (lesion.patient_id, lesion.lesion_id))
+    ordered = sorted(
+        (x for x in lesions if inside is None or x.centre in inside),
+        key=lambda lesion: (lesion.patient_id, lesion.lesion_id),
+    )
     group_of = split_groups(ordered)
     outcome = np.array([lesion.outcome for lesion in ordered])
     positive = np.array([outcome[group_of == u].max() for u in range(group_of.max() + 1)])
     test_units: set[int] = set()
-    for level in (0, 1):
+    for level in (0, 1) if settings.test_size else ():
         members = np.flatnonzero(positive == level)
         drawn = generator(seed, "split", level).permutation(members)
-        n_test = min(max(round(test_size * len(members)), 1), len(members) - 1)
+        n_test = min(max(round(settings.test_size * len(members)), 1), len(members) - 1)
         test_units.update(drawn[: max(n_test, 0)].tolist())
-    role_of = {
+    roles = {lesion.key: str(lesion.centre) for lesion in lesions}
+    return roles | {
         lesion.key: ("test" if unit in test_units else "train")
         for lesion, unit in zip(ordered, group_of.tolist(), strict=True)
     }
-    return [role_of[lesion.key] for lesion in lesions]  # type: ignore[misc]
+
+
+def _development(lesions: Sequence[Lesion], named: Sequence[str] | None) -> list[str]:
+    """Return the centres that train: those that are named, else the one with most patients."""
+    patients = {(str(lesion.centre), lesion.patient_id) for lesion in lesions}
+    sizes = Counter(centre for centre, _ in sorted(patients))
+    unknown = sorted(set(named or ()) - set(sizes))
+    if unknown:
+        raise BadConfig(
+            f"expected split.development among the centres {', '.join(sorted(sizes))}, found "
+            f"{', '.join(unknown)}; name some of them"
+        )
+    return list(named) if named else [sizes.most_common(1)[0][0]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from her2 import stats
 from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
-from her2.core.types import ARMS, ROLES, Cohort
-from her2.evaluation import HONEST_ROLES, Evaluation, by_patient, evaluate, role_rows
+from her2.core.types import ARMS, Cohort
+from her2.evaluation import Evaluation, by_patient, evaluate, honest_roles, role_rows
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
@@ -65,13 +65,20 @@ def results_document(run: OpenRun, evaluation: Evaluation) -> dict[str, Any]:
     """Return results.json, schema 1, before tracking has filled its part."""
     cohort, split = run.cohort, run.split
     patient_of = {lesion.key: lesion.patient_id for lesion in cohort.lesions}
+
+    def n_patients(keys: Iterable[str]) -> int:
+        return len({patient_of[key] for key in keys})
+
     summary = {
         "name": cohort.name,
         "simulated": cohort.simulated,
         "n_patients": cohort.n_patients,
         "n_lesions": len(cohort.lesions),
         "n_positive": len({x.patient_id for x in cohort.lesions if x.outcome}),
-        **{f"n_{role}": len({patient_of[key] for key in getattr(split, role)}) for role in ROLES},
+        "n_train": n_patients(split.train),
+        "n_test": n_patients(split.test),
+        "n_external": n_patients(key for keys in split.external.values() for key in keys),
+        "centres": {name: n_patients(keys) for name, keys in sorted(split.external.items())},
         "n_quarantined": cohort.count("quarantined"),
         "n_excluded": cohort.count("excluded"),
         "data_sha256": cohort.data_sha256,
@@ -145,7 +152,7 @@ def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str
     """
     variables = pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
     frames = []
-    for role in HONEST_ROLES:
+    for role in honest_roles(predictions):
         for arm in arms:
             rows = role_rows(predictions, arm, role)
             for name in variables.columns if len(rows) else ():

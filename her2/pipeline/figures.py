@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from her2 import plots, stats
 from her2.cohort import CATALOGUE, load_lesion
+from her2.core.results import judged_roles
 from her2.core.types import ARM_TITLES
 from her2.evaluation import role_rows
 from her2.pipeline.enhancement_figures import around
@@ -21,12 +22,11 @@ from her2.pipeline.grad_cam import ARM, Explanation, view_of
 from her2.pipeline.radiomic_features import adjusted_vendors, vendors
 from her2.pipeline.resampling_checks import frequency_table
 from her2.pipeline.run import OpenRun
-from her2.plots.text import interval, number
+from her2.plots.text import interval, number, role_key, role_title
 from her2.report.headline import leading_arm
 
 Named = Iterator[tuple[str, Figure]]
 
-ROLE_TITLES = {"out_of_fold": "Training, out of fold", "test": "Test", "external": "External"}
 N_EXAMPLES = 4
 DICE_LIMIT = 0.75
 SIDE = 168  # pixels of a drawn lesion in a Grad-CAM figure: the report stays small
@@ -116,15 +116,15 @@ def _selection(of: Material) -> Named:
 
 
 def _performance(of: Material) -> Named:
-    roles, arms = roles_in(of.results), of.results["arms"]
+    roles, arms = judged_roles(of.results), of.results["arms"]
     if not of.tables["repeats"].empty:
         yield "repeats", plots.repeats_figure(of.tables["repeats"], of.tables["repeated_cv"])
     youden = of.tables["operating_points"]
     youden = youden[youden["rule"].eq("Youden")]
-    curves = {ROLE_TITLES[r]: (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles}
-    points = {ROLE_TITLES[r]: _of_role(youden, r) for r in roles}
+    curves = {role_title(r): (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles}
+    points = {role_title(r): _of_role(youden, r) for r in roles}
     yield "roc", plots.roc_panels(curves, points=points)
-    benefit = {ROLE_TITLES[r]: _of_role(of.tables["decision_curve"], r) for r in roles}
+    benefit = {role_title(r): _of_role(of.tables["decision_curve"], r) for r in roles}
     yield "decision_curve", plots.decision_curve_panels(benefit)
     yield "confusion", plots.confusion_figure(arms, roles=roles)
     if of.results["comparisons"]:
@@ -133,10 +133,11 @@ def _performance(of: Material) -> Named:
 
 def _by_role(of: Material) -> Named:
     arms = of.results["arms"]
-    for role in roles_in(of.results):
+    for role in judged_roles(of.results):
+        named = role_key(role)
         groups = _of_role(of.tables["calibration"], role)
         if not groups.empty:
-            yield f"calibration_{role}", _calibration(of, role, groups)
+            yield f"calibration_{named}", _calibration(of, role, groups)
         panels = {
             ARM_TITLES[arm]: (
                 role_rows(of.predictions, arm, role),
@@ -145,15 +146,15 @@ def _by_role(of: Material) -> Named:
             for arm, content in arms.items()
             if role in content["roles"]
         }
-        yield f"prediction_{role}", plots.prediction_panels(panels)
-        yield f"prediction_histogram_{role}", plots.prediction_histogram_panels(panels)
+        yield f"prediction_{named}", plots.prediction_panels(panels)
+        yield f"prediction_histogram_{named}", plots.prediction_histogram_panels(panels)
         rows = _subgroup_rows(of, role)
         if not rows.empty:
             arm = leading_arm(of.results) or next(iter(arms))
-            yield f"subgroups_{role}", plots.forest_figure(
+            yield f"subgroups_{named}", plots.forest_figure(
                 rows, reference=arms[arm]["roles"][role]["auc"] or 0.5,
                 xlabel="AUC (95 % CI); the line is the overall AUC",
-                title=f"{ARM_TITLES[arm]}, {ROLE_TITLES[role]}",
+                title=f"{ARM_TITLES[arm]}, {role_title(role)}",
             )  # fmt: skip
 
 
@@ -194,12 +195,6 @@ def _robustness(of: Material) -> Named:
             )  # fmt: skip
 
 
-def roles_in(results: Mapping[str, Any]) -> list[str]:
-    """Return the honest roles that any arm of the results has."""
-    arms = results["arms"].values()
-    return [role for role in ROLE_TITLES if any(role in arm["roles"] for arm in arms)]
-
-
 def all_comparisons(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the comparisons of the primary estimate, and those of every role."""
     return [*results["repeated_comparisons"], *results["comparisons"]]
@@ -210,7 +205,7 @@ def _calibration(of: Material, role: str, groups: pd.DataFrame) -> Figure:
     curve = _of_role(of.tables["calibration_curve"], role)
     return plots.calibration_figure(
         groups,
-        title=ROLE_TITLES[role],
+        title=role_title(role),
         curves={str(arm): rows for arm, rows in curve.groupby("arm")} if len(curve) else None,
         predictions=pd.concat([role_rows(of.predictions, arm, role) for arm in arms]),
         measures={arm: _calibration_text(of.results["arms"][arm]["roles"][role]) for arm in arms},
@@ -286,8 +281,8 @@ def grad_cam_figures(
     run: OpenRun, explained: Explanation, results: Mapping[str, Any]
 ) -> Iterator[tuple[str, Figure]]:
     """Yield a figure for each role: of every group the most confident and the median lesion."""
-    for role, title in ROLE_TITLES.items():
-        rows = explained.rows
+    for role in judged_roles(results):
+        rows, title = explained.rows, role_title(role)
         rows = rows[rows["role"].eq(role)] if len(rows) else rows
         threshold = results["arms"][ARM]["roles"].get(role, {}).get("threshold")
         if rows.empty or threshold is None:
@@ -301,7 +296,7 @@ def grad_cam_figures(
                 for key, why in shown(members["y_prob"], is_called=is_called).items()
             ]
         title = f"{ARM_TITLES[ARM]}, {title.lower()}: called by the threshold {threshold:.3f}"
-        yield f"grad_cam_{role}", plots.grad_cam_figure(groups, title=title)
+        yield f"grad_cam_{role_key(role)}", plots.grad_cam_figure(groups, title=title)
 
 
 def shown(y_prob: pd.Series, *, is_called: bool) -> dict[str, str]:

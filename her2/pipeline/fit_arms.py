@@ -66,6 +66,8 @@ class FittedRun:
         How the images were enhanced.
     explained
         The Grad-CAM maps of the network, if it has any.
+    controls
+        Models that cannot see the lesion (`shortcut_controls`).
     refits
         Refits on training patients.
     """
@@ -79,6 +81,7 @@ class FittedRun:
     deep: DeepInputs = field(default_factory=DeepInputs)
     enhancement: Enhancement = field(default_factory=Enhancement)
     explained: Explanation | None = None
+    controls: pd.DataFrame = field(default_factory=pd.DataFrame)
     refits: Refits = field(default_factory=Refits)
 
 

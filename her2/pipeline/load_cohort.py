@@ -18,7 +18,7 @@ from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
 from her2.core.settings import CohortSettings, ComputeSettings, StudySettings
 from her2.core.store import content_key, default_cache, file_sha256, write_json
-from her2.core.types import ROLES, Cohort
+from her2.core.types import Cohort
 from her2.models.splits import Split, make_split, read_split, write_split
 from her2.radiomics import FeatureTable
 
@@ -62,7 +62,8 @@ def open_cohort(settings: StudySettings) -> Cohort:
     else:
         cohort = read_cohort(
             of.reader, root=of.root, table=of.table, positive=of.positive,
-            clinical=of.clinical_names, features=of.features, frame=of.frame, n_workers=workers,
+            clinical=of.clinical_names, features=of.features, frame=of.frame,
+            centre=settings.split.centre, n_workers=workers,
         )  # fmt: skip
     logger.info(
         "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
@@ -89,14 +90,16 @@ def record_cohort(run: RunFolder, cohort: Cohort, split: Split | None = None) ->
     """
     write_quarantine(run.file("quarantine.csv"), cohort.problems)
     flow: dict[str, object] = dict(cohort.flow)
-    roles = {} if split is None else split.roles()
-    for role in ROLES if roles else ():
-        members = [lesion for lesion in cohort.lesions if roles[lesion.key] == role]
-        if members:
-            flow[role] = {
-                "n_patients": len({x.patient_id for x in members}),
-                "n_positive": len({x.patient_id for x in members if x.outcome}),
-            }
+    by_key = {lesion.key: lesion for lesion in cohort.lesions}
+    roles: dict[str, dict[str, int]] = {}
+    for role, keys in split.by_role.items() if split else ():
+        members = [by_key[key] for key in keys]
+        roles[role] = {
+            "n_patients": len({x.patient_id for x in members}),
+            "n_positive": len({x.patient_id for x in members if x.outcome}),
+        }
+    if split is not None:
+        flow["roles"] = roles
     record = {
         "name": cohort.name,
         "simulated": cohort.simulated,
@@ -136,17 +139,15 @@ def warn(*sentences: str | None) -> int:
 def frozen_split(run: RunFolder, cohort: Cohort, settings: StudySettings) -> Split:
     """Return the run's split: the frozen one when the run goes on, else a new one, frozen."""
     path = run.file("split.json")
-    drawn = make_split(cohort.lesions, test_size=settings.split.test_size, seed=settings.seed)
+    drawn = make_split(cohort.lesions, settings.split, seed=settings.seed)
     if path.is_file() and read_split(path) != drawn:
         raise BadConfig(
             "expected the patients and split of the run that was stopped, found others in the "
             "cohort; choose another run_dir"
         )
     write_split(path, drawn)
-    logger.info(
-        "split (%s): %d lesions to train, %d to test, %d external",
-        drawn.origin, len(drawn.train), len(drawn.test), len(drawn.external),
-    )  # fmt: skip
+    sizes = ", ".join(f"{role} {len(keys)}" for role, keys in drawn.by_role.items())
+    logger.info("split (%s), lesions: %s", drawn.origin, sizes)
     return drawn
 
 

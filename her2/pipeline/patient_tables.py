@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from her2 import stats
 from her2.cohort import load_lesion, load_reader2_mask
 from her2.core.errors import BadArgument, InputProblem, NotEstimable
-from her2.core.types import Cohort, Lesion, LesionImage, Role
+from her2.core.types import Cohort, Lesion, LesionImage
 from her2.models.clinical_imputation import clinical_table
 from her2.pipeline.run import OpenRun
 
@@ -59,7 +59,9 @@ def patient_tables(
     are judged, the first lesion of each counts.
     """
     lesions, role_of = run.cohort.lesions, run.split.roles()
-    roles = np.array([role_of[lesion.key] for lesion in lesions])
+    # where every centre is left out in turn, all train, and the centres are what differs
+    leaves_out = bool(run.training.centres)
+    roles = np.array([str(x.centre) if leaves_out else role_of[x.key] for x in lesions])
     is_counted = np.ones(len(lesions), dtype=bool)
     if run.settings.evaluation.unit == "patient":
         is_counted = ~pd.Index([lesion.patient_id for lesion in lesions]).duplicated()
@@ -91,7 +93,7 @@ def _odds_ratios(run: OpenRun, table: pd.DataFrame, notes: list[str]) -> pd.Data
 
 
 def reader_agreement(
-    cohort: Cohort, *, roles: Mapping[str, Role] | None = None, limit: float = 0.75
+    cohort: Cohort, *, roles: Mapping[str, str] | None = None, limit: float = 0.75
 ) -> ReaderAgreement:
     """Return the agreement of the two readers on every lesion with a second mask.
 
@@ -123,7 +125,7 @@ def feature_agreement(
     return found, _rows([_spread("ICC(2,1) of a feature", found["value"])])
 
 
-def _row(lesion: Lesion, role: Role | None) -> dict[str, object]:
+def _row(lesion: Lesion, role: str | None) -> dict[str, object]:
     """Return the measures of one lesion; none where its second mask cannot be used."""
     named = (lesion.patient_id, lesion.lesion_id, role)
     known: dict[str, object] = dict(zip(_COLUMNS[:3], named, strict=True))

@@ -21,7 +21,7 @@ from her2.core.store import content_key
 from her2.core.types import Cohort, Problem, split_groups
 from her2.evaluation import check_patients
 from her2.models.nested_cv import TrainingSet
-from her2.models.splits import Split, check_split, grouped_folds
+from her2.models.splits import Split, centre_folds, check_split, grouped_folds
 from her2.pipeline.cost import forget_peak
 from her2.pipeline.load_cohort import (
     attention,
@@ -103,7 +103,7 @@ class OpenRun:
     @property
     def held_out(self) -> tuple[str, ...]:
         """Keys of the lesions that no fit may see."""
-        return (*self.split.test, *self.split.external)
+        return self.split.held_out
 
     @property
     def has_images(self) -> bool:
@@ -142,17 +142,22 @@ def training_set(
 ) -> TrainingSet:
     """Return the training rows with the outer folds of every repeat.
 
+    Where each centre is left out in turn, the folds are the centres, and there is one repeat.
+
     draws: names of the random numbers of the folds, one a repeat; those of a study if empty.
     """
     evaluation, chosen = settings.evaluation, set(split.train)
     rows = [i for i, lesion in enumerate(cohort.lesions) if lesion.key in chosen]
     groups = split_groups(cohort.lesions)[rows]
     y_true = cohort.y_true[rows]
+    keys = tuple(cohort.lesions[i].key for i in rows)
+    if settings.split.leave_out is not None and not draws:
+        folds, centres = centre_folds([cohort.lesions[i] for i in rows])
+        return TrainingSet(keys, y_true, groups, folds, centres=centres)
     first, *more = (
         grouped_folds(y_true, groups, n_folds=evaluation.n_folds, seed=settings.seed, name=name)
         for name in draws or ["outer", *(f"outer {r}" for r in range(1, evaluation.n_repeats))]
     )
-    keys = tuple(cohort.lesions[i].key for i in rows)
     return TrainingSet(keys, y_true, groups, first, tuple(more))
 
 
@@ -207,18 +212,12 @@ def run_with(run: OpenRun, found: Sequence[Problem]) -> OpenRun:
     cohort = cohort_with(run.cohort, found)
     left = {lesion.key for lesion in cohort.lesions}
 
-    def kept(keys: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(key for key in keys if key in left)
-
-    whole, drawn = run.training, run.split
+    whole, split = run.training, run.split.of(left)
     rows = np.array([key in left for key in whole.keys])
     training = TrainingSet(
-        kept(whole.keys), whole.y_true[rows], whole.groups[rows], whole.fold[rows],
-        tuple(fold[rows] for fold in whole.more_folds),
+        tuple(key for key in whole.keys if key in left), whole.y_true[rows], whole.groups[rows],
+        whole.fold[rows], tuple(fold[rows] for fold in whole.more_folds), whole.centres,
     )  # fmt: skip
-    split = replace(
-        drawn, train=kept(drawn.train), test=kept(drawn.test), external=kept(drawn.external)
-    )
     check_split(split, cohort.lesions)
     return replace(
         run, cohort=cohort, split=split, training=training,

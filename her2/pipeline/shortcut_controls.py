@@ -38,7 +38,7 @@ TITLES = {
 }
 TOO_GOOD = 0.9  # AUC of a control that needs no arm beside it to be an alarm
 COLUMNS = ("control", "n_features", "auc", "auc_low", "auc_high",
-           "arm", "arm_auc", "arm_low", "is_alarm")  # fmt: skip
+           "arm", "arm_auc", "arm_low", "alarm")  # fmt: skip
 
 
 def shortcut_controls(run: OpenRun, radiomic: pd.DataFrame | None) -> pd.DataFrame:
@@ -107,8 +107,8 @@ def _control(run: OpenRun, name: str, features: pd.DataFrame) -> Arm:
 def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame:
     """Return the controls beside the image arm that each could explain: `COLUMNS`.
 
-    That is the image arm with the largest AUC. A control is an alarm if its own interval lies
-    above .5 and its AUC reaches the lower limit of that arm, or .9.
+    That is the image arm with the largest AUC. `alarm` is a sentence where the control's own
+    interval lies above .5 and its AUC reaches the lower limit of that arm, or .9.
 
     Parameters
     ----------
@@ -123,29 +123,25 @@ def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame
         if arm in arms and arms[arm]["repeated_cv"]["auc"] is not None
     }
     arm = max(known, key=lambda name: float(known[name]["auc"]), default=None)
-    limit = TOO_GOOD if arm is None else min(float(known[arm]["auc_low"]), TOO_GOOD)
-    return controls.assign(
-        arm=arm,
-        arm_auc=None if arm is None else known[arm]["auc"],
-        arm_low=None if arm is None else known[arm]["auc_low"],
-        is_alarm=(controls["auc_low"] > 0.5) & (controls["auc"] >= limit),
-    )[list(COLUMNS)]
+    judged = dict.fromkeys(("auc", "auc_low")) if arm is None else known[arm]
+    table = controls.assign(arm=arm, arm_auc=judged["auc"], arm_low=judged["auc_low"])
+    alarms = [_alarm(row) for row in table.itertuples()]
+    return table.assign(alarm=alarms).reindex(columns=list(COLUMNS))
 
 
-def shortcut_alarms(controls: pd.DataFrame) -> list[str]:
-    """Return a sentence for every control that is an alarm, for the first screen."""
-    return [_sentence(row) for row in controls[controls["is_alarm"].astype(bool)].itertuples()]
-
-
-def _sentence(row: Any) -> str:
+def _alarm(row: Any) -> str:
+    """Return the sentence for the first screen; empty where there is nothing to fear."""
+    reaches = row.arm is not None and row.auc >= row.arm_low
+    if not row.auc_low > 0.5 or not (reaches or row.auc >= TOO_GOOD):
+        return ""
     beside = f"; an AUC of {TOO_GOOD} needs no arm beside it"
-    if row.arm is not None and row.auc >= row.arm_low:
+    if reaches:
         beside = (
-            f", as much as the lower limit of the arm {ARM_TITLES[row.arm]} "
+            f", which reaches the interval of the arm {ARM_TITLES[row.arm]} "
             f"({row.arm_auc:.3f}, from {row.arm_low:.3f})"
         )
     return (
-        f"A model that cannot see the lesion's grey levels tells the outcomes apart: "
-        f"{TITLES[row.control]}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f})"
-        f"{beside}. The image arms may use the same; read docs/method.md on shortcuts."
+        f"A model that cannot see the lesion's grey levels tells the outcomes apart "
+        f"({TITLES[row.control]}): AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f})"
+        f"{beside}. The arms that read images may use the same (docs/method.md, shortcuts)."
     )

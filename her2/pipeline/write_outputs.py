@@ -17,7 +17,7 @@ import yaml
 from her2 import plots, stats
 from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
-from her2.core.results import Results, area_text, write_results
+from her2.core.results import Results, area_text, judged_roles, write_results
 from her2.core.run_folder import environment
 from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256, write_atomic
@@ -39,6 +39,7 @@ from her2.pipeline.resampling_checks import (
     selection_tables,
 )
 from her2.pipeline.run import OpenRun
+from her2.pipeline.shortcut_controls import beside_arms
 from her2.radiomics.parameters import family_counts
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
@@ -141,6 +142,8 @@ def _write_pages(
     tables["optimism"] = final_model.optimism_table(optimism, found.refits.optimism)
     notes.extend(found.refits.unexplained)
     notes.extend(found.explained.notes if found.explained else ())
+    tables["shortcut_controls"] = beside_arms(found.controls, results["arms"])
+    notes.extend(text for text in tables["shortcut_controls"]["alarm"] if text)
     doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
     material = Material(found, predictions, results, tables, readers.per_lesion, nomogram)
@@ -323,10 +326,12 @@ def _track(run: OpenRun, results: dict[str, Any]) -> None:
 
 def _headline(run: OpenRun, results: Results, doubts: Sequence[str]) -> int:
     """Print the AUC of every arm and the path of the report; return the exit status."""
-    lines = [f"{'arm':<24} {'cross-validated':<26} test"]
+    roles = [role for role in judged_roles(results.document()) if role != "out_of_fold"]
+    lines = [" ".join(f"{x:<26}" for x in ("arm", "cross-validated", *roles)).rstrip()]
     for arm, found in results.arms.items():
-        tested = area_text(found.roles.get("test"))
-        lines.append(f"{ARM_TITLES[arm]:<24} {area_text(found.repeated_cv):<26} {tested}")
+        areas = [found.repeated_cv, *(found.roles.get(role) for role in roles)]
+        cells = [ARM_TITLES[arm], *(area_text(area) for area in areas)]
+        lines.append(" ".join(f"{cell:<26}" for cell in cells).rstrip())
     lines.append(f"report: {run.folder.file('report.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
     warn(run.warning, *doubts)

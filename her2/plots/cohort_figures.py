@@ -22,16 +22,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from her2.plots import style
-from her2.plots.text import NOT_ESTIMABLE, count, role_title
+from her2.plots.text import NOT_ESTIMABLE, count, role_title, shortened
 
 LINE = 0.185  # inches a text line takes
 PADDING = 0.24
 GAP = 0.42
 MAX_CODES = 8
+LONGEST_ROLE = 26  # characters
 MAX_NAME = 46  # characters of a code and its meaning
 BINS = 20  # of a histogram
 RASTER_ABOVE = 1000  # lesions
-SPLITS = ("train", "test", "external")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def flow_figure(flow: Mapping[str, Any], titles: Mapping[str, str] | None = None
     """Flow diagram of the cohort, with what the codes mean where `titles` says it.
 
     flow: n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, and for
-    each of train, test, external that exists ``{n_patients, n_positive}``.
+    roles ``{role: {n_patients, n_positive}}``.
     """
     main, side = 2.65, 7.2
     rows = _Box(main, 0.0, 3.4, ("Rows of the patient table", f"n = {count(flow['n_rows'])}"))
@@ -99,13 +99,13 @@ def _reasons(
 
 
 def _split_boxes(flow: Mapping[str, Any], main: float, top: float) -> list[_Box]:
-    present = [name for name in SPLITS if flow.get(name)]
+    present = flow.get("roles", {})
     spread = 2.75
     first = main - spread * (len(present) - 1) / 2
     boxes = []
-    for position, name in enumerate(present):
-        n_patients, n_positive = (count(flow[name][n]) for n in ("n_patients", "n_positive"))
-        title = role_title(name).split(",")[0]
+    for position, (name, of) in enumerate(present.items()):
+        n_patients, n_positive = (count(of[n]) for n in ("n_patients", "n_positive"))
+        title = shortened(role_title(name).split(",")[0], LONGEST_ROLE)
         lines = (title, f"{n_patients} patients", f"{n_positive} positive")
         boxes.append(_Box(first + spread * position, top, 2.4, lines, "#eaf5f0"))
     return boxes

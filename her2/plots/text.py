@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from typing import Any, TypeAlias
@@ -17,7 +18,7 @@ ROLE_TITLES = {
     "train": "Training, in sample",
     "out_of_fold": "Training, out of fold",
     "test": "Test",
-    "external": "External",
+    "external": "External",  # where a table has patients of other centres under no other name
 }
 OTHER_TITLES = {
     "repeated_cv": "Repeated cross-validation",  # an estimate, not a set of patients
@@ -173,6 +174,18 @@ def wrapped(text: str, width: int) -> str:
 def arm_title(arm: str) -> str:
     """Name of an arm for readers; an unknown arm keeps its own name."""
     return ARM_TITLES.get(arm, arm)
+
+
+def role_key(role: str) -> str:
+    """Role as a part of a file's name; of a centre's name only letters and digits stay.
+
+    >>> role_key("out_of_fold"), role_key("St. Mary's, A/2")
+    ('out_of_fold', 'St_Mary_s_A_2_78d0')
+    """
+    if role in ROLE_TITLES:
+        return role
+    kept = re.sub(r"\W+", "_", role).strip("_")
+    return f"{kept}_{hashlib.sha256(role.encode()).hexdigest()[:4]}"  # other centres' may be equal
 
 
 def role_title(role: str) -> str:

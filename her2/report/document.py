@@ -19,7 +19,6 @@ from her2.report.headline import (
     headline_columns,
     headline_sentences,
 )
-from her2.report.narrative import failed_checks
 from her2.report.page_parts import Section, numbered
 from her2.report.report_tables import ReportInput, all_tables
 from her2.report.sections import sections, used_terms
@@ -36,12 +35,11 @@ def write_report(path: Path, report: ReportInput) -> Path:
 def render_report(report: ReportInput) -> str:
     """HTML of the report: same input, same bytes; every string of the input is escaped."""
     tables = all_tables(report)
-    failed = failed_checks(tables)
     return _render(
         title=report.title,
         simulated=report.simulated,
         sentences=headline_sentences(report.results),
-        alarms=headline_alarms(report.results, failed),
+        alarms=headline_alarms(report.results, tables),
         sections=sections(report, tables),
         headline_columns=headline_columns(report.results),
         arms=headline_arms(report.results),

@@ -123,6 +123,24 @@ def passed_cell(value: Any) -> Cell:
     return Cell("passed", status="good") if value else Cell("failed", status="bad")
 
 
+CONTROLS = {
+    "outline_shape": "Outline only: shape features of the masks",
+    "outline_network": "Outline only: a network that sees the mask",
+    "surroundings": "Surroundings only: a network that sees the image without the lesion",
+    "frame": "Frame only: a network that sees the border of the image",
+}
+
+
+def control_cell(value: Any) -> Cell:
+    """Title of a control of shortcuts: all that it sees."""
+    return Cell(CONTROLS.get(str(value), str(value)))
+
+
+def alarm_cell(value: Any) -> Cell:
+    """Whether a control is an alarm; its sentence stands on the first screen."""
+    return Cell("yes", status="bad") if value else Cell("no", status="good")
+
+
 def supported_cell(value: Any) -> Cell:
     """Whether something holds."""
     if is_missing(value):

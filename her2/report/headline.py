@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
+from her2.core.results import centre_roles, judged_roles
 from her2.plots.style import arm_colour, arms_in_order
-from her2.plots.text import arm_title, count, is_missing, number
+from her2.plots.text import arm_title, count, is_missing, number, p_statement, role_title
 from her2.report.formats import interval_cell, interval_text
+from her2.report.grad_cam_sentences import grad_cam_sentences
 
 REPEATED = "repeated_cv"
 TITLES = {
@@ -15,6 +19,8 @@ TITLES = {
     "out_of_fold": "Training, out of fold",
     "test": "Test (single split)",
 }
+STABLE = 0.75  # Nogueira's index from which a selection counts as excellent
+BEYOND_BIOPSY = "C23"
 SCALE = (0.3, 1.0)  # AUC at the left and right end of the small interval drawing
 TOO_GOOD = 0.95
 ALPHA = 0.05
@@ -26,19 +32,26 @@ def primary_estimate(results: Mapping[str, Any]) -> str:
     return REPEATED if any(arm.get(REPEATED) for arm in arms) else "out_of_fold"
 
 
+def headline_kinds(results: Mapping[str, Any]) -> list[str]:
+    """Names of the estimates: the primary one, and every role of held-out patients."""
+    held_out = [role for role in judged_roles(results) if role != "out_of_fold"]
+    return [primary_estimate(results), *held_out]
+
+
 def headline_columns(results: Mapping[str, Any]) -> list[str]:
-    """Titles of the estimates: the primary one, and the single split beside it."""
-    return [TITLES[primary_estimate(results)], TITLES["test"]]
+    """Titles of the `headline_kinds`."""
+    return [TITLES.get(kind, role_title(kind)) for kind in headline_kinds(results)]
 
 
 def headline_arms(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Title, colour and estimates of every arm: the AUC in each of the `headline_columns`."""
-    kinds = (primary_estimate(results), "test")
     return [
         {
             "title": arm_title(arm),
             "colour": arm_colour(arm),
-            "estimates": [_estimate(*auc_of(results, arm, kind)) for kind in kinds],
+            "estimates": [
+                _estimate(*auc_of(results, arm, kind)) for kind in headline_kinds(results)
+            ],
         }
         for arm in arms_in_order(results["arms"])
     ]
@@ -71,42 +84,79 @@ def leading_arm(results: Mapping[str, Any]) -> str | None:
 
 
 def headline_sentences(results: Mapping[str, Any]) -> list[str]:
-    """State in plain language what the study found."""
+    """State in plain language what the study found, in every role that it has."""
     lead = leading_arm(results)
-    texts = [_cohort_sentence(results["cohort"])]
+    held_out = headline_kinds(results)[1:]
+    texts = [_cohort_sentence(results)]
     if lead is None:
-        kind = "cross-validated" if primary_estimate(results) == REPEATED else "out-of-fold"
-        texts.append(f"No arm has an {kind} AUC that can be estimated; see the notes.")
+        kind = "a cross-validated" if primary_estimate(results) == REPEATED else "an out-of-fold"
+        texts.append(f"No arm has {kind} AUC that can be estimated; see the notes.")
     else:
-        texts += [_lead_sentence(results, lead), _certainty_sentence(results, lead)]
-    return [*texts, comparison_sentence(results)]
+        texts.append(_lead_sentence(results, lead))
+        texts += [_held_out_sentence(results, lead, role) for role in held_out]
+        texts += [_shares_sentence(results, lead, role) for role in held_out or ["out_of_fold"]]
+    return [text for text in (*texts, comparison_sentence(results)) if text]
 
 
-def _cohort_sentence(cohort: Mapping[str, Any]) -> str:
+def patients_of(role: str) -> str:
+    """Patients of a role, in words.
+
+    >>> patients_of("test"), patients_of("Lyon")
+    ('the test patients', 'the patients of Lyon')
+    """
+    known = {"test": "the test patients", "out_of_fold": "the training patients, out of fold"}
+    return known.get(role, "the external patients" if role == "external" else _of_centre(role))
+
+
+def _of_centre(name: str) -> str:
+    return f"the patients of {name}"
+
+
+def _cohort_sentence(results: Mapping[str, Any]) -> str:
+    cohort = results["cohort"]
+    roles = [f"{count(cohort['n_train'])} trained the models"]
+    if cohort["n_test"]:
+        roles.append(f"{count(cohort['n_test'])} were set aside for one test")
+    external = cohort.get("centres") or {}
+    roles += [f"{count(n)} of {name} judged them from outside" for name, n in external.items()]
+    left_out = [role for role in centre_roles(results) if role not in external]
+    if left_out:
+        names = f"{', '.join(left_out[:-1])} and {left_out[-1]}"
+        roles.append(f"each of the centres {names} was judged by models of the others")
+    *first, last = roles
     return (
         f"{count(cohort['n_patients'])} patients of the cohort {cohort['name']} were analysed, "
-        f"{count(cohort['n_positive'])} of them with the positive outcome; in the single split "
-        f"{count(cohort['n_train'])} trained the models and {count(cohort['n_test'])} were set "
-        "aside for one test."
+        f"{count(cohort['n_positive'])} of them with the positive outcome; "
+        f"{', '.join(first)}{' and ' if first else ''}{last}."
     )
 
 
 def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
-    if primary_estimate(results) == REPEATED:
-        repeated = results["arms"][arm][REPEATED]
-        where = (
-            f"Over {count(repeated['n_repeats'])} repeats of {count(repeated['n_folds'])}-fold "
-            "cross-validation"
-        )
-        models = "of the single split, who took no part in any choice of its models"
-    else:
-        where, models = "Out of fold on the training patients", "who took no part in any choice"
-    beside = f"on the test patients{'' if models.startswith('of') else ','} {models}"
+    where, repeated = "Out of fold on the training patients", results["arms"][arm].get(REPEATED)
+    if primary_estimate(results) == REPEATED and repeated:
+        folds = f"{count(repeated['n_folds'])}-fold cross-validation of the training patients"
+        n = repeated["n_repeats"]
+        where = f"Over {count(n)} repeats of {folds}" if n > 1 else f"In {folds}"
+        left_out = set(centre_roles(results)) - set(results["cohort"].get("centres") or {})
+        if left_out:
+            where = "With each centre left out in turn"
     return (
         f"{where} the arm “{arm_title(arm)}” ranked first, with an AUC of "
-        f"{_spoken(*auc_of(results, arm, primary_estimate(results)))}; {beside}, its AUC was "
-        f"{_spoken(*auc_of(results, arm, 'test'))}."
+        f"{_spoken(*auc_of(results, arm, primary_estimate(results)))}."
     )
+
+
+def _held_out_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
+    """Say how the leading arm did on patients who took no part in any choice of its models."""
+    value, low, high = auc_of(results, arm, role)
+    if is_missing(value):
+        return f"On {patients_of(role)} its AUC is not estimable; the notes give the reason."
+    text = f"On {patients_of(role)} its AUC was {_spoken(value, low, high)}"
+    if is_missing(low) or is_missing(high):
+        return f"{text}; its certainty is not estimable."
+    if low <= 0.5 <= high:
+        return f"{text}; the interval includes 0.5: the model may be no better than chance."
+    return f"{text}; the interval lies {'above' if low > 0.5 else 'below'} 0.5."
 
 
 def _spoken(value: Any, low: Any, high: Any) -> str:
@@ -115,49 +165,158 @@ def _spoken(value: Any, low: Any, high: Any) -> str:
     return f"{number(value)} (95 % CI {number(low)} to {number(high)})"
 
 
-def _certainty_sentence(results: Mapping[str, Any], arm: str) -> str:
-    _, low, high = auc_of(results, arm, "test")
-    if is_missing(low) or is_missing(high):
-        return "The certainty of the test result is not estimable; the notes give the reason."
-    width = f"The test interval is {number(high - low, 2)} wide"
-    if low <= 0.5 <= high:
-        return f"{width} and includes 0.5: the model may be no better than chance."
-    side = "above" if low > 0.5 else "below"
-    return f"{width} and lies {side} 0.5."
-
-
-def comparison_sentence(results: Mapping[str, Any]) -> str:
-    """Say how many arms differ on the test patients after correction."""
-    tests = [c for c in results["comparisons"] if c["role"] == "test"]
-    adjusted = [c["p_holm"] for c in tests if not is_missing(c["p_holm"])]
-    if not adjusted:
-        return "No two arms could be compared on the test patients."
-    n_different = sum(p < ALPHA for p in adjusted)
-    if n_different == 0:
-        return (
-            f"None of the {count(len(adjusted))} comparisons between arms on the test patients "
-            "shows a difference (DeLong, Holm-adjusted p ≥ .05); that is not proof of equality."
-        )
+def _shares_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
+    """Say sensitivity and specificity with their counts at the training threshold."""
+    p = results["arms"][arm]["roles"].get(role) or {}
+    if any(is_missing(p.get(name)) for name in ("tp", "fp", "tn", "fn", "threshold")):
+        return ""
+    parts = []
+    for name, of, hit, other in (
+        ("sensitivity", "positive", p["tp"], p["fn"]),
+        ("specificity", "negative", p["tn"], p["fp"]),
+    ):
+        if hit + other:
+            parts.append(f"{name} {number(p[name], 2)} ({hit} of {hit + other} {of})")
     return (
-        f"{count(n_different)} of {count(len(adjusted))} comparisons between arms on the test "
-        "patients show a difference (DeLong, Holm-adjusted p < .05)."
+        f"At the threshold {number(p['threshold'])} of its training patients it had, on "
+        f"{patients_of(role)}: {', '.join(parts)}."
     )
 
 
-def headline_alarms(results: Mapping[str, Any], failed: Sequence[str] = ()) -> list[str]:
-    """Results to doubt: an AUC too good to be true, checks of the protocol that `failed`."""
-    texts = []
-    kinds = (REPEATED, "out_of_fold", "test", "external")
+def comparison_sentence(results: Mapping[str, Any]) -> str:
+    """Say how many arms differ after correction: cross-validated, then in every held-out role."""
+    found: dict[str, list[Any]] = {}
+    for c in [*(results.get("repeated_comparisons") or ()), *results["comparisons"]]:
+        if c["role"] != "out_of_fold" and not is_missing(c["p_holm"]):
+            found.setdefault(c["role"], []).append(c)
+    if not found:
+        return "No two arms could be compared."
+    parts = []
+    for role, tests in found.items():
+        where = "cross-validated" if role == REPEATED else f"on {patients_of(role)}"
+        different = [c for c in tests if c["p_holm"] < ALPHA]
+        text = f"{count(len(different))} of {count(len(tests))} {where}"
+        if different:
+            least = min(different, key=lambda c: float(c["p_holm"]))
+            better, worse = (least["first"], least["second"])
+            if least["auc_difference"] < 0:
+                better, worse = worse, better
+            text += f" (most clearly {arm_title(better)} above {arm_title(worse)}, "
+            text += f"{p_statement(least['p_holm'])})"
+        parts.append(text)
+    end = (
+        "; no difference is no proof of equality" if any(x.startswith("0 ") for x in parts) else ""
+    )
+    return (
+        f"Comparisons between arms that show a difference (DeLong, Holm-adjusted p < .05): "
+        f"{'; '.join(parts)}{end}."
+    )
+
+
+def headline_alarms(
+    results: Mapping[str, Any], tables: Mapping[str, pd.DataFrame] | None = None
+) -> list[str]:
+    """Everything that a reader must know before believing the results.
+
+    An AUC too good to be true, failed checks of the protocol, controls of shortcuts that do as
+    well, variables known only after biopsy, too few patients, an unstable selection, maps that
+    fail their own test, lesions that were left out.
+    """
+    tables = tables or {}
+    return [
+        text
+        for text in (
+            _too_good(results), _failed(tables), *_shortcuts(tables), _after_biopsy(tables),
+            _too_few(tables), _unstable(tables), *_untrusted_maps(tables), _left_out(results),
+        )
+        if text
+    ]  # fmt: skip
+
+
+def _too_good(results: Mapping[str, Any]) -> str:
+    kinds = (REPEATED, *judged_roles(results))
     high = [
         arm_title(arm)
         for arm in arms_in_order(results["arms"])
         if any((auc_of(results, arm, kind)[0] or 0.0) >= TOO_GOOD for kind in kinds)
     ]
-    if high:
-        texts.append(
-            f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: check "
-            "for leakage, duplicates or a variable that reveals the outcome first (her2 audit)."
-        )
-    if failed:
-        texts.append(f"A check of the protocol failed: {'; '.join(failed)}.")
-    return texts
+    if not high:
+        return ""
+    return (
+        f"An AUC of {TOO_GOOD} or more ({', '.join(high)}) is rare for such a task: check "
+        "for leakage, duplicates or a variable that reveals the outcome first (her2 audit)."
+    )
+
+
+def _records(tables: Mapping[str, pd.DataFrame], name: str, *needed: str) -> list[Any]:
+    frame = tables.get(name)
+    if frame is None or not set(needed) <= set(frame.columns):
+        return []
+    return frame.astype(object).to_dict("records")
+
+
+def failed_checks(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Names of the checks of the protocol that failed."""
+    checks = _records(tables, "audit", "check", "passed")
+    return [str(r["check"]) for r in checks if not is_missing(r["passed"]) and not r["passed"]]
+
+
+def _failed(tables: Mapping[str, pd.DataFrame]) -> str:
+    failed = failed_checks(tables)
+    return f"A check of the protocol failed: {'; '.join(failed)}." if failed else ""
+
+
+def _shortcuts(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    rows = _records(tables, "shortcut_controls", "alarm")
+    return [str(row["alarm"]) for row in rows if not is_missing(row["alarm"]) and row["alarm"]]
+
+
+def _after_biopsy(tables: Mapping[str, pd.DataFrame]) -> str:
+    rows = _records(tables, "problems", "code")
+    if not any(row["code"] == BEYOND_BIOPSY for row in rows):
+        return ""
+    return (
+        f"A clinical variable is known only after biopsy ({BEYOND_BIOPSY}; the notes name it): "
+        "arms that use it cannot be applied before one."
+    )
+
+
+def _too_few(tables: Mapping[str, pd.DataFrame]) -> str:
+    rows = _records(tables, "sample_size", "arm", "criterion", "supported")
+    rows = [row for row in rows if not is_missing(row["supported"])]
+    arms = dict.fromkeys(arm_title(str(r["arm"])) for r in rows if not r["supported"])
+    if not arms:
+        return ""
+    return (
+        "There are too few training patients for the number of candidate predictors, by at least "
+        f"one criterion of sample size: {', '.join(arms)}."
+    )
+
+
+def _unstable(tables: Mapping[str, pd.DataFrame]) -> str:
+    rows = _records(tables, "stability", "arm", "nogueira")
+    weak = [
+        f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
+        for row in rows
+        if not is_missing(row["nogueira"]) and row["nogueira"] < STABLE
+    ]
+    if not weak:
+        return ""
+    return (
+        "The selection of features is unstable, other patients would select others (Nogueira's "
+        f"index, {STABLE} and more is excellent): {', '.join(weak)}."
+    )
+
+
+def _untrusted_maps(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    rows = _records(tables, "grad_cam", "role", "measure", "n", "value", "low", "high")
+    texts = grad_cam_sentences([row for row in rows if not is_missing(row["value"])])
+    return [f"Grad-CAM: {text}" for text in texts if text.startswith("Warning")]
+
+
+def _left_out(results: Mapping[str, Any]) -> str:
+    n = results["cohort"].get("n_quarantined") or 0
+    if not n:
+        return ""
+    lesions = "1 lesion was" if n == 1 else f"{count(n)} lesions were"
+    return f"{lesions} left out because of bad input; quarantine.csv names them and the reasons."

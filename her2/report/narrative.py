@@ -11,19 +11,19 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from her2.explain.saliency import (
-    CENTRE,
-    CORRELATIONS,
-    DELETION_GAIN,
-    ENRICHMENT,
-    FLAT,
-    INSERTION_GAIN,
-    POINTING,
-    SHARE_INSIDE,
-)
 from her2.plots.text import arm_title, count, is_missing, number
 from her2.report.formats import interval_text, ratio
-from her2.report.headline import ALPHA, REPEATED, auc_of, comparison_sentence, leading_arm
+from her2.report.grad_cam_sentences import grad_cam_sentences
+from her2.report.headline import (
+    ALPHA,
+    REPEATED,
+    auc_of,
+    comparison_sentence,
+    failed_checks,
+    headline_kinds,
+    leading_arm,
+    patients_of,
+)
 
 Results: TypeAlias = Mapping[str, Any]
 Tables: TypeAlias = Mapping[str, pd.DataFrame]
@@ -31,8 +31,6 @@ Record: TypeAlias = Mapping[Hashable, Any]
 NAMED = 5  # names in a sentence before it says "and others"
 INTERCEPT = "(intercept)"
 LAST_STEP = "regression of signatures"  # the scope of the optimism behind the nomogram
-SAME_MAP = 0.5  # rank correlation from which a map with random weights counts as the same
-IN_WORDS = {"test": "test", "external": "external", "out_of_fold": "training (out of fold)"}
 
 
 def narrative(anchor: str, results: Results, tables: Tables) -> tuple[str, ...]:
@@ -82,9 +80,14 @@ def _flow(_results: Results, tables: Tables) -> list[str]:
 
 def _baseline(_results: Results, tables: Tables) -> list[str]:
     return [
-        _differing(tables, "baseline", "Training and test patients"),
+        _differing(tables, "baseline", _compared_groups(tables)),
         _differing(tables, "baseline_outcome", "Negative and positive patients"),
     ]
+
+
+def _compared_groups(tables: Tables) -> str:
+    names = set(tables["baseline"].columns) if "baseline" in tables else set()
+    return "Training and test patients" if "test" in names else "Training and external patients"
 
 
 def _differing(tables: Tables, table: str, groups: str) -> str:
@@ -143,13 +146,14 @@ def _performance(results: Results, tables: Tables) -> list[str]:
     if lead is None:
         return ["No AUC could be estimated; the notes give the reason."]
     repeated = results["arms"][lead].get(REPEATED)
-    single, test = (
-        interval_text(*auc_of(results, lead, kind)) for kind in ("out_of_fold", "test")
-    )
+    single = interval_text(*auc_of(results, lead, "out_of_fold"))
     first = f"“{arm_title(lead)}” ranked first out of fold with an AUC of {single}."
     return [
         _repeated_sentence(lead, repeated) if repeated else first,
-        f"In the single split its AUC on the test patients was {test}.",
+        *(
+            f"On {patients_of(role)} its AUC was {interval_text(*auc_of(results, lead, role))}."
+            for role in headline_kinds(results)[1:]
+        ),
         _sample_size_sentence(tables),
     ]
 
@@ -176,47 +180,53 @@ def _sample_size_sentence(tables: Tables) -> str:
 
 
 def _roc(results: Results, _frames: Tables) -> list[str]:
-    areas = [
-        (content["roles"]["test"]["auc"], arm_title(arm))
-        for arm, content in results["arms"].items()
-        if "test" in content["roles"] and not is_missing(content["roles"]["test"]["auc"])
-    ]
-    if len(areas) < 2:
-        return []
-    (low, worst), (high, best) = min(areas), max(areas)
-    return [
-        f"On the test patients AUC ran from {number(low)} ({worst}) to {number(high)} ({best})."
-    ]
+    texts = []
+    for role in headline_kinds(results)[1:]:
+        areas = [
+            (content["roles"][role]["auc"], arm_title(arm))
+            for arm, content in results["arms"].items()
+            if role in content["roles"] and not is_missing(content["roles"][role]["auc"])
+        ]
+        if len(areas) > 1:
+            (low, worst), (high, best) = min(areas), max(areas)
+            texts.append(
+                f"On {patients_of(role)} AUC ran from {number(low)} ({worst}) to {number(high)} "
+                f"({best})."
+            )
+    return texts
 
 
 def _calibration(results: Results, _frames: Tables) -> list[str]:
-    lead, p = _lead_on_test(results)
-    if p is None or is_missing(p.get("calibration_slope")):
-        return []
-    measures = [
-        f"a calibration slope of {number(p['calibration_slope'], 2)}",
-        f"an intercept of {number(p['calibration_intercept'], 2)}",
-    ]
-    measures += [] if is_missing(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
-    return [f"On the test patients “{lead}” had {in_words(measures)}."]
+    texts = []
+    for lead, role, p in _lead_by_role(results):
+        if is_missing(p.get("calibration_slope")):
+            continue
+        measures = [
+            f"a calibration slope of {number(p['calibration_slope'], 2)}",
+            f"an intercept of {number(p['calibration_intercept'], 2)}",
+        ]
+        measures += [] if is_missing(p.get("ici")) else [f"an ICI of {number(p['ici'])}"]
+        texts.append(f"On {patients_of(role)} “{lead}” had {in_words(measures)}.")
+    return texts
 
 
 def _confusion(results: Results, _frames: Tables) -> list[str]:
-    lead, p = _lead_on_test(results)
-    if p is None or any(is_missing(p.get(name)) for name in ("tp", "fp", "tn", "fn")):
-        return []
     return [
-        f"At the training threshold “{lead}” found {count(p['tp'])} of "
-        f"{count(p['tp'] + p['fn'])} positive test patients and called {count(p['fp'])} of "
+        f"At the training threshold “{lead}” found, on {patients_of(role)}, {count(p['tp'])} of "
+        f"{count(p['tp'] + p['fn'])} positive ones and called {count(p['fp'])} of "
         f"{count(p['fp'] + p['tn'])} negative ones positive."
+        for lead, role, p in _lead_by_role(results)
+        if not any(is_missing(p.get(name)) for name in ("tp", "fp", "tn", "fn"))
     ]
 
 
-def _lead_on_test(results: Results) -> tuple[str, Mapping[str, Any] | None]:
+def _lead_by_role(results: Results) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Title of the leading arm, role and performance, in every role of held-out patients."""
     lead = leading_arm(results)
     if lead is None:
-        return "", None
-    return arm_title(lead), results["arms"][lead]["roles"].get("test")
+        return []
+    roles = results["arms"][lead]["roles"]
+    return [(arm_title(lead), r, roles[r]) for r in headline_kinds(results)[1:] if r in roles]
 
 
 def _comparisons(results: Results, _frames: Tables) -> list[str]:
@@ -281,93 +291,9 @@ def _checklists(results: Results, _frames: Tables) -> list[str]:
     ]
 
 
-def failed_checks(tables: Tables) -> list[str]:
-    """Names of the checks of the protocol that failed."""
-    checks = _rows(tables, "audit", "check", "passed")
-    return [str(r["check"]) for r in checks if not is_missing(r["passed"]) and not r["passed"]]
-
-
 def _grad_cam(_results: Results, tables: Tables) -> list[str]:
     rows = _rows(tables, "grad_cam", "role", "measure", "n", "value", "low", "high")
     return grad_cam_sentences([row for row in rows if not is_missing(row["value"])])
-
-
-def grad_cam_sentences(rows: Sequence[Record]) -> list[str]:
-    """Sentences of the table `grad_cam`: where the maps lie, and whether they can be trusted."""
-    found = {(row["role"], row["measure"]): row for row in rows}
-    sizes = {role: row["n"] for (role, measure), row in found.items() if measure == ENRICHMENT}
-    texts = _place(found, max(sizes, key=lambda role: sizes[role])) if sizes else []
-    return [text for text in (*texts, *_trust(found)) if text]
-
-
-def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
-    share, enriched = found[role, SHARE_INSIDE], found[role, ENRICHMENT]
-    hits, empty = found.get((role, POINTING)), found.get((role, FLAT))
-    centre = found.get((role, CENTRE))
-    lesions = f"{count(share['n'])} {IN_WORDS[role]} lesions"
-    texts = [
-        f"In {lesions} {_percent(share['value'])} of the map lay inside the lesion, which fills "
-        f"{_percent(share['without_knowledge'])} of the crop: an enrichment of "
-        f"{interval_text(enriched['value'], enriched['low'], enriched['high'])}.",
-        _outside(enriched),
-    ]
-    if hits:
-        by_chance = f"; the crop's centre does in {_percent(centre['value'])}" if centre else ""
-        text = f"The map's largest value lay inside the lesion in {_percent(hits['value'])}"
-        texts.append(f"{text}{by_chance}.")
-    if empty and empty["value"]:
-        texts.append(
-            f"Warning: {_percent(empty['value'])} of the lesions have an empty map: nothing in "
-            "the image speaks for the predicted outcome."
-        )
-    return texts
-
-
-def _outside(enriched: Record) -> str:
-    """Return the warning that the map does not lie inside the lesion; nothing where it does."""
-    if is_missing(enriched["low"]):
-        return ""
-    if enriched["high"] < 1:
-        return (
-            "Warning: the map lies outside the lesion more than inside it; the network may use "
-            "the surroundings, the scanner or text in the image."
-        )
-    if enriched["low"] <= 1:
-        return (
-            "Warning: the map lies inside the lesion no more than a map without any knowledge of "
-            "it would; nothing shows that the network uses the lesion."
-        )
-    return ""
-
-
-def _trust(found: Mapping[tuple[Any, Any], Record]) -> list[str]:
-    gains = [row for (_, m), row in found.items() if m in (DELETION_GAIN, INSERTION_GAIN)]
-    gains = [row for row in gains if not is_missing(row["low"])]
-    texts = []
-    if gains and not any(row["low"] > 0 for row in gains):
-        texts.append(
-            f"Warning: in {count(gains[0]['n'])} lesions, removing or restoring what the map "
-            "marks changed the probability no more than random places did; the maps are not "
-            "shown to mark what the network uses."
-        )
-    elif gains:
-        texts.append(
-            "What the map marks counts more for the probability than random places (deletion or "
-            "insertion)."
-        )
-    worst = max(
-        (row["value"] for (_, m), row in found.items() if m in CORRELATIONS.values()), default=0
-    )
-    if worst > SAME_MAP:
-        texts.append(
-            f"Warning: with random weights the map stays much the same (rank correlation "
-            f"{number(worst, 2)}); it shows the image more than what was learned."
-        )
-    return texts
-
-
-def _percent(share: Any) -> str:
-    return f"{number(100 * share, 0)} %"
 
 
 SENTENCES: dict[str, Callable[[Results, Tables], list[str]]] = {

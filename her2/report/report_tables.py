@@ -13,7 +13,6 @@ from her2.plots.style import arms_in_order
 from her2.plots.text import role_title
 from her2.report.texts import load_text
 
-ROLE_ORDER = ("out_of_fold", "test", "external", "train")
 SEVERITY_ORDER = ("excluded", "quarantined", "warning", "normalised")
 CANDIDATES_SHOWN = 5
 # Points of curves and single repeats: the figures show them, the files hold them.
@@ -34,8 +33,8 @@ class ReportInput:
     results
         Content of `results.json` (schema 1); an arm may also carry `repeated_cv`.
     flow
-        n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, train,
-        test, external ``{n_patients, n_positive}``.
+        n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, roles
+        ``{role: {n_patients, n_positive}}``.
     baseline
         Table 1 by role: variable, level, all, train, test, external, missing, p_value,
         test_name, smd.
@@ -97,8 +96,7 @@ def performance_table(results: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for arm in arms_in_order(results["arms"]):
         roles = results["arms"][arm]["roles"]
-        ordered = [role for role in ROLE_ORDER if role in roles]
-        for role in [*ordered, *(role for role in roles if role not in ROLE_ORDER)]:
+        for role in sorted(roles, key=lambda role: role == "train"):
             rows.append({"arm": arm, "role": role, **_flat(roles[role])})
     counts = dict.fromkeys(("tp", "fp", "tn", "fn"))
     return pd.DataFrame([counts | row for row in rows], dtype=object)
@@ -125,10 +123,9 @@ def flow_table(flow: Mapping[str, Any]) -> pd.DataFrame:
         ("Analysed lesions", flow["n_lesions"], None),
         ("Analysed patients", flow["n_patients"], None),
     ]
-    for role in ("train", "test", "external"):
-        if flow.get(role):
-            title = f"{role_title(role).split(',')[0]} patients"
-            rows.append((title, flow[role]["n_patients"], flow[role]["n_positive"]))
+    for role, of in flow.get("roles", {}).items():
+        title = f"{role_title(role).split(',')[0]} patients"
+        rows.append((title, of["n_patients"], of["n_positive"]))
     return pd.DataFrame(rows, columns=["step", "n", "positive"], dtype=object)
 
 

@@ -15,10 +15,11 @@ from urllib.parse import quote
 import pandas as pd
 from matplotlib.figure import Figure
 
+from her2.core.results import judged_roles
 from her2.core.types import ARM_TITLES
 from her2.plots.export import png_bytes, svg_bytes
 from her2.plots.style import arms_in_order
-from her2.plots.text import ROLE_TITLES, arm_title, count, role_title, sentence_case
+from her2.plots.text import arm_title, count, role_key, role_title, sentence_case
 from her2.report.narrative import narrative
 from her2.report.page_parts import Block, Gallery, Heading, PageImage, Section, Table
 from her2.report.report_tables import ReportInput
@@ -86,7 +87,7 @@ def glossary() -> Mapping[str, _Term]:
 
 def sections(report: ReportInput, tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     """Sections in the order of a Results part."""
-    drawn = pictures(report.figures)
+    drawn = pictures(report.figures, judged_roles(report.results))
     found = [_section(plan, report, tables, drawn) for plan in section_plans()]
     return [section for section in found if section is not None]
 
@@ -211,7 +212,7 @@ def comparison_sections(
     return [*found, Section("notes", "Notes", items=tuple(notes) or NO_NOTES)]
 
 
-def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PageImage]]:
+def pictures(figures: Mapping[str, Figure], roles: Sequence[str]) -> dict[str, list[PageImage]]:
     """Pictures by key of ``captions.yaml``; what fits no key is under `FURTHER`.
 
     The largest drawings become pixels, where that is shorter, as long as all of them together
@@ -223,7 +224,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, list[PageImage]]:
     for name, figure in figures.items():
         key = figure_key(name)
         uri = min(drawings[name], _png_uri(figure), key=len) if name in heavy else drawings[name]
-        arm, caption = _caption(name, key)
+        arm, caption = _caption(name, key, ("train", *roles))
         placed[key].append(_picture(figure, uri, caption, arm))
     order = arms_in_order(picture.arm for found in placed.values() for picture in found)
     for found in placed.values():
@@ -266,15 +267,16 @@ def _heavy(sizes: Mapping[str, int]) -> set[str]:
     return heavy
 
 
-def _caption(name: str, key: str) -> tuple[str, str]:
+def _caption(name: str, key: str, roles: Iterable[str]) -> tuple[str, str]:
     """Return the arm that a figure's name speaks of, and the figure's caption."""
     rest = name if key == FURTHER else name.removeprefix(key)
     rest = rest.removeprefix("s").removeprefix("_")
     words = []
-    for role in ROLE_TITLES:
-        if rest == role or rest.endswith(f"_{role}"):
+    for role in roles:
+        ending = role_key(role)
+        if rest == ending or rest.endswith(f"_{ending}"):
             words = [role_title(role)]
-            rest = rest[: -len(role)].removesuffix("_")
+            rest = rest[: -len(ending)].removesuffix("_")
     arm = rest if rest in ARM_TITLES else ""
     if arm:
         words = [arm_title(arm), *words]

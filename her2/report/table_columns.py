@@ -87,7 +87,7 @@ COLUMNS: Mapping[str, Columns] = {
     "problems": (*each(words, {"severity": "Consequence", "code": "Code", "title": "Problem"}), N),
     "baseline": (
         *LEVELS,
-        *each(group, {"train": "Training", "test": "Test", "external": "External"}),
+        *each(group, {"train": "Training", "test": "Test"}),
         *TESTS,
     ),
     "baseline_outcome": (
@@ -305,6 +305,15 @@ COLUMNS: Mapping[str, Columns] = {
         words("Chosen", "chosen"),
     ),
     # checks and provenance
+    "shortcut_controls": (
+        words("Control", "control", form.control_cell),
+        whole("Features", "n_features"),
+        estimate(f"AUC{INTERVAL}", "auc", stem="auc_"),
+        arm("Arm that it could explain"),
+        decimal("Its AUC", "arm_auc"),
+        decimal("Its lower limit", "arm_low"),
+        words("Alarm", "alarm", form.alarm_cell),
+    ),
     "audit": (
         *each(words, {"check": "Check", "expected": "Expected", "found": "Found"}),
         words("Outcome", "passed", form.passed_cell),

@@ -82,6 +82,8 @@ class TableFormat:
     is_folded, is_open
         Whether only the summary shows at first (None: where the table is long), and whether
         columns that the format does not know are shown too.
+    guests_after
+        Columns after the last of which these stand; none: at the end.
     """
 
     caption: str
@@ -95,6 +97,7 @@ class TableFormat:
     is_numbered: bool = True
     is_folded: bool | None = None
     is_open: bool = True
+    guests_after: Sequence[str] = ()
 
 
 def words(title: str, source: str, form: Form = text_cell, *, term: str = "") -> ColumnFormat:
@@ -200,7 +203,11 @@ def _present(frame: pd.DataFrame, how: TableFormat) -> list[ColumnFormat]:
             shown.append(replace(column, title=title, sources=sources, form=column.bare))
     known = {source for column in how.columns for source in column.sources} | IDENTIFIERS
     further = [name for name in frame.columns if how.is_open and name not in known]
-    return [*shown, *(_guessed(str(name), frame[name]) for name in further)]
+    guests = [_guessed(str(name), frame[name]) for name in further]
+    titles = [column.sources[0] for column in shown]
+    ends = [i + 1 for i, source in enumerate(titles) if source in how.guests_after]
+    place = max(ends, default=len(shown)) if how.guests_after else len(shown)
+    return [*shown[:place], *guests, *shown[place:]]
 
 
 def _guessed(column: str, values: pd.Series) -> ColumnFormat:

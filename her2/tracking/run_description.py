@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from her2.core.results import judged_roles
 from her2.core.store import content_key
 from her2.core.types import ARMS
 from her2.tracking.live_runs import RunContent
@@ -98,16 +99,21 @@ def headline_arm(results: Mapping[str, Any]) -> str:
 
 def write_headline(results: Mapping[str, Any]) -> str:
     """Return the AUC of every arm as a Markdown table."""
-    lines = ["| arm | model | cross-validated | test |", "| --- | --- | --- | --- |"]
+    roles = [role for role in judged_roles(results) if role != "out_of_fold"]
+    heads = [f" {role.replace('|', '/')} |" for role in roles]
+    lines = [
+        f"| arm | model | cross-validated |{''.join(heads)}",
+        "| --- " * (3 + len(roles)) + "|",
+    ]
     for arm, content in results["arms"].items():
-        judged = (content["repeated_cv"], content["roles"].get("test", {}))
+        judged = (content["repeated_cv"], *(content["roles"].get(role, {}) for role in roles))
         cells = [
             f"{p['auc']:.3f} ({p['auc_low']:.3f} to {p['auc_high']:.3f})"
             if p.get("auc") is not None
             else "-"
             for p in judged
         ]
-        lines.append(f"| {arm} | {content['model']} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| {arm} | {content['model']} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -77,12 +77,31 @@ class CohortSettings:
 
 @settings("split")
 class SplitSettings:
-    """Group `split`: share of the patients that is held out."""
+    """Group `split`: who is held out, and by what."""
 
     test_size: float = setting(
-        0.3, "share of the patients that is held out, stratified by outcome, grouped by patient",
-        gt=0, lt=1,
+        0.3, "share of the patients that is held out, stratified by outcome, grouped by patient; "
+        "0: nobody, where external centres or cross-validation judge",
+        ge=0, lt=1,
     )  # fmt: skip
+    external: str | None = setting(
+        None, "column of the table with the centre of every patient: one centre develops the "
+        "models, every other one judges them",
+        min_length=1,
+    )  # fmt: skip
+    development: list[str] | None = setting(
+        None, "with split.external, the centres that train; null: the one with most patients"
+    )
+    leave_out: str | None = setting(
+        None, "column of the table with the centre of every patient: each centre in turn is "
+        "judged by models of the others (internal-external cross-validation)",
+        min_length=1,
+    )  # fmt: skip
+
+    @property
+    def centre(self) -> str | None:
+        """The table's column with the centres, if one is read."""
+        return self.external or self.leave_out
 
 
 @settings("enhance.generator")

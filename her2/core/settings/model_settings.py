@@ -199,6 +199,10 @@ class EvaluationSettings:
     n_importance: int = setting(
         10, "how often each feature is shuffled for its importance; 0: none, nor SHAP", ge=0
     )
+    shortcut_controls: bool = setting(
+        True, "models that see only the outline, the surroundings or the frame of an image stand "
+        "beside the arms"
+    )  # fmt: skip
     grad_cam: bool = setting(
         True, "maps of where the network looks, and whether it uses these places"
     )

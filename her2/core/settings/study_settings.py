@@ -202,6 +202,19 @@ def _selection_rules(of: StudySettings) -> Iterator[str]:
         )
 
 
+def _split_rules(of: StudySettings) -> Iterator[str]:
+    if of.split.external is not None and of.split.leave_out is not None:
+        yield (
+            "expected split.external or split.leave_out, found both; external centres are judged "
+            "once, left-out centres in turn: choose one"
+        )
+    if of.split.development is not None and of.split.external is None:
+        yield (
+            "expected split.external, the column that holds the centres of split.development, "
+            "found none; name it"
+        )
+
+
 def _once_rules(of: StudySettings) -> Iterator[str]:
     if of.evaluation.n_repeats != 1:
         yield (
@@ -257,11 +270,11 @@ COMMANDS: dict[str, Command] = {
     "study": Command(
         "the whole study; with no override: the built-in simulated cohort",
         (*_RADIOMICS, "backbone", "fusion", "evaluation", "trainer", *_LAST),
-        rules=(_selection_rules, _mode_rules),
+        rules=(_split_rules, _selection_rules, _mode_rules),
     ),
     "check": Command(
         "read and verify a cohort, print the flow of patients; fits nothing",
-        ("seed", "cache", "cohort", "compute"),
+        ("seed", "cache", "cohort", "split", "compute"), rules=(_split_rules,),
     ),
     "features": Command(
         "radiomic features of a cohort to parquet",
@@ -269,18 +282,18 @@ COMMANDS: dict[str, Command] = {
     ),
     "classify": Command(
         "one classifier grid on one feature table", (*_RADIOMICS, "evaluation", *_LAST),
-        rules=(_selection_rules,), is_searched=True,
+        rules=(_split_rules, _selection_rules), is_searched=True,
     ),
     "audit": Command(
         "does the protocol leak? shuffles, noise, poison, copies of images, controls",
         (*_RADIOMICS, "backbone", "fusion", "evaluation", "controls", "compute"),
-        rules=(_selection_rules, _audit_rules),
+        rules=(_split_rules, _selection_rules, _audit_rules),
     ),
     "train": Command(
         "fine-tune one backbone (-m backbone=a,b,c runs several)",
         ("seed", "cache", "cohort", "split", "enhance", "backbone", "evaluation", "trainer",
          *_LAST),
-        rules=(_once_rules, _train_rules), is_searched=True,
+        rules=(_split_rules, _once_rules, _train_rules), is_searched=True,
     ),
     "compare": Command(
         "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",

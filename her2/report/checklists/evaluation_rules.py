@@ -6,6 +6,7 @@ from itertools import chain
 
 import pandas as pd
 
+from her2.core.results import centre_roles
 from her2.plots.text import p_statement
 from her2.report.checklists.feature_rules import fine_tuned
 from her2.report.checklists.study_facts import (
@@ -28,7 +29,8 @@ PLACES = ("centre", "center", "site", "hospital", "institution", "country", "reg
 
 def testing(facts: StudyFacts) -> Answer:
     """Whether the kind of test and the number of patients are reported."""
-    found = [named(f"{role}: lesions", _size(facts, role)) for role in ("test", "external")]
+    roles = ("test", *centre_roles(facts.results))
+    found = [named(f"{role}: lesions", _size(facts, role)) for role in roles]
     if not any(found):
         return not_met("no arm was judged on patients who were set aside (results.json)")
     return met(*found)
@@ -41,7 +43,8 @@ def internal_test(facts: StudyFacts) -> Answer:
 
 def external_test(facts: StudyFacts) -> Answer:
     """Whether patients of another source were judged; where they come from is the author's."""
-    return _judged(facts, "external")
+    centres = centre_roles(facts.results)
+    return _judged(facts, centres[0] if centres else "external")
 
 
 def _judged(facts: StudyFacts, role: str) -> Answer:
@@ -56,7 +59,7 @@ def _size(facts: StudyFacts, role: str) -> Found | None:
 
 
 def _role_result(facts: StudyFacts, role: str, name: str) -> Found | None:
-    return facts.result(f"arms.{facts.final_arm}.roles.{role}.{name}")
+    return facts.of_role(facts.final_arm or "", role, name)
 
 
 def measures_used(facts: StudyFacts) -> Answer:
@@ -211,7 +214,8 @@ def explanation(facts: StudyFacts) -> Answer:
 
 def performance(facts: StudyFacts) -> Answer:
     """Whether performance is reported in training, out of fold and on unseen patients."""
-    held_out = "external" if _role_result(facts, "test", "auc") is None else "test"
+    has_test = _role_result(facts, "test", "auc") is not None
+    held_out = "test" if has_test else next(iter(centre_roles(facts.results)), "external")
     roles = ("train", "out_of_fold", held_out)
     areas = {role: _role_result(facts, role, "auc") for role in roles}
     absent = [role for role, auc in areas.items() if auc is None]

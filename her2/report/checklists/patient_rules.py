@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from her2.core.results import centre_roles
 from her2.report.checklists.feature_rules import fine_tuned
 from her2.report.checklists.study_facts import (
     Answer,
@@ -255,7 +256,8 @@ def characteristics(facts: StudyFacts) -> Answer:
 def characteristics_of_evaluation(facts: StudyFacts) -> Answer:
     """Whether evaluation patients stand beside those of development."""
     described = _characteristics(facts, "baseline")
-    roles = [r for r in ("test", "external") if not facts.column("baseline", r).empty]
+    judged = ("test", *centre_roles(facts.results))
+    roles = [role for role in judged if not facts.column("baseline", role).empty]
     if not described or not roles or facts.column("baseline", "train").empty:
         return not_met(
             "development and evaluation patients are not compared (tables/baseline.csv)"

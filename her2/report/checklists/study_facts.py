@@ -10,12 +10,12 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from her2.core.results import centre_roles
 from her2.core.types import ARMS
 
 Status = Literal["met", "not met", "not applicable", "needs author"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 # an untouched test says more than a fold, and other patients more than a test
-JUDGING_ROLES = ("external", "test", "out_of_fold")
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,20 @@ class StudyFacts:
     def judged_role(self, arm: str) -> str | None:
         """Role with the most independent patients in which an arm was judged."""
         roles = self.results["arms"][arm].get("roles") or {}
-        return next((role for role in JUDGING_ROLES if role in roles), None)
+        ordered = (*centre_roles(self.results), "test", "out_of_fold")
+        return next((role for role in ordered if role in roles), None)
+
+    def of_role(self, arm: str, role: str, name: str) -> Found | None:
+        """Return a measure of an arm in a role, whose name may hold dots; None if it has none."""
+        found = (self.results.get("arms") or {}).get(arm, {}).get("roles", {}).get(role, {})
+        value = found.get(name)
+        source = f"results.json: arms.{arm}.roles.{role}.{name}"
+        return None if value is None else Found(value, source)
 
     def performance(self, name: str) -> Found | None:
         """Return a measure of the final arm in its most independent role; None if it has none."""
         role = self.judged_role(self.final_arm) if self.final_arm else None
-        return self.result(f"arms.{self.final_arm}.roles.{role}.{name}") if role else None
+        return self.of_role(str(self.final_arm), role, name) if role else None
 
 
 def shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2_contingency, fisher_exact, ttest_ind_from_stats
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.core.types import ROLES
 from her2.stats import validation
 from her2.stats.association.design import label, levels
 from her2.stats.association.standardised_difference import (
@@ -22,7 +21,6 @@ from her2.stats.association.standardised_difference import (
 from her2.stats.validation import FloatArray
 
 _TESTED = ("missing", "p_value", "test_name", "smd")
-COLUMNS = ("variable", "level", "all", "train", "test", *_TESTED)
 _NOTHING = "–"
 
 
@@ -34,11 +32,11 @@ class _Comparison(NamedTuple):
 
 @dataclass(frozen=True)
 class _Groups:
-    """Which group each row is in, in the order shown, and which two are compared."""
+    """Which group each row is in, in the order shown, and which are compared with which."""
 
     group: pd.Series
     shown: tuple[str, ...]
-    compared: tuple[str, str]
+    compared: tuple[Sequence[str], Sequence[str]]
 
     def parts(self, values: pd.Series) -> Iterator[tuple[str, pd.Series]]:
         """Values of all cases and of each group, under the name of the column they go to."""
@@ -48,14 +46,14 @@ class _Groups:
 
     def pair(self, values: pd.Series) -> tuple[pd.Series, pd.Series]:
         """Values of the two groups that are compared."""
-        first, second = (values[self.group == name] for name in self.compared)
+        first, second = (values[self.group.isin(names)] for names in self.compared)
         return first, second
 
 
 def baseline_table(
     table: pd.DataFrame, groups: ArrayLike, *, y_true: ArrayLike | None = None
 ) -> pd.DataFrame:
-    """Characteristics of all, training and test cases, compared between training and test.
+    """Characteristics of all cases and of each group, compared between training and the others.
 
     Parameters
     ----------
@@ -65,23 +63,23 @@ def baseline_table(
         counts and compared by chi-square (2x2: with Yates' correction, or Fisher's exact test if
         an expected count is below 5). Percentages and tests leave missing values out.
     groups
-        Shape (n,), "train", "test" or "external" for each row.
+        Shape (n,): the role of each row, "train", "test" or the name of a centre.
     y_true
         Shape (n,), 0 or 1: adds the outcome as first characteristic.
 
     Returns
     -------
     DataFrame
-        Columns variable, level, all, train, test, missing, p_value, test_name, smd: text, but for
+        Columns variable, level, all, one a group, missing, p_value, test_name, smd: text, but for
         missing (count), p_value and smd (float or None), which stand on a variable's first row.
         smd is the standardised difference: of the means, training - test; of the shares, at least
-        0. External cases, if any, have a column after test and are part of "all", but are not
-        compared.
+        0. Training cases are compared with test cases, without any with those of all centres.
+        Groups without training cases are not compared.
 
     Raises
     ------
     BadArgument
-        If a group is none of the three, the lengths differ, or y_true is not 0/1.
+        If the lengths differ, or y_true is not 0/1.
     NotEstimable
         If there is no row.
 
@@ -104,8 +102,9 @@ def baseline_table(
         y = validation.outcome(y_true, both_classes=False).astype(int)
         _check_length(y.size, len(table), "y_true")
         described.insert(0, "outcome", y, allow_duplicates=True)
-    shown = ROLES if (role == "external").any() else ROLES[:2]
-    return _describe(described, _Groups(role, shown, ("train", "test")))
+    found = sorted(set(role), key=lambda name: (name != "train", name != "test", name))
+    others = ["test"] if "test" in found else [name for name in found if name != "train"]
+    return _describe(described, _Groups(role, tuple(found), (["train"], others)))
 
 
 def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
@@ -145,7 +144,7 @@ def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
     positive = validation.outcome(y_true, both_classes=False)
     _check_length(positive.size, len(table), "y_true")
     group = pd.Series(np.where(positive, "positive", "negative"))
-    groups = _Groups(group, ("negative", "positive"), ("positive", "negative"))
+    groups = _Groups(group, ("negative", "positive"), (["positive"], ["negative"]))
     return _describe(table.reset_index(drop=True), groups)
 
 
@@ -153,10 +152,7 @@ def _roles(groups: ArrayLike, n: int) -> pd.Series:
     role = pd.Series(np.asarray(groups, dtype=object))
     _check_length(role.size, n, "groups")
     validation.outcome(np.zeros(n), both_classes=False)  # an empty table has nothing to describe
-    odd = role[~role.isin(ROLES)]
-    if len(odd):
-        raise BadArgument(f"groups must be one of {', '.join(ROLES)}, found {odd.iloc[0]!r}")
-    return role
+    return role.map(str)
 
 
 def _check_length(found: int, expected: int, name: str) -> None:
