@@ -22,6 +22,7 @@ from her2.pipeline.arm_definitions import candidates
 from her2.pipeline.load_cohort import cache_folder
 from her2.pipeline.run import OpenRun
 from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
+from her2.report.formats import CONTROLS
 from her2.selection import no_selection
 
 IMAGE_ARMS = ("radiomics", "deep_learning", "dlr")  # what a shortcut could explain
@@ -29,12 +30,6 @@ PICTURES = {  # control: the picture that a frozen network sees in `lightning_mo
     "outline_network": "outline",
     "surroundings": "surroundings",
     "frame": "frame",
-}
-TITLES = {
-    "outline_shape": "outline only, shape features of the masks",
-    "outline_network": "outline only, a network that sees the mask",
-    "surroundings": "surroundings only, a network that sees the image without the lesion",
-    "frame": "frame only, a network that sees the border of the image",
 }
 TOO_GOOD = 0.9  # AUC of a control that needs no arm beside it to be an alarm
 COLUMNS = ("control", "n_features", "auc", "auc_low", "auc_high",
@@ -142,6 +137,6 @@ def _alarm(row: Any) -> str:
         )
     return (
         f"A model that cannot see the lesion's grey levels tells the outcomes apart "
-        f"({TITLES[row.control]}): AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f})"
+        f"({CONTROLS[row.control]}): AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f})"
         f"{beside}. The arms that read images may use the same (docs/method.md, shortcuts)."
     )
