@@ -200,7 +200,7 @@ def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRu
     frozen = frozen_split(place, whole, settings)
     flow = record_cohort(place, whole, frozen)
     warning = attention(whole, settings.cohort.max_quarantine)
-    patients, alone = only_training(whole, frozen), replace(frozen, test=(), external=())
+    patients, alone = only_training(whole, frozen), replace(frozen, test=(), external={})
     draws = [f"search {r}" for r in range(settings.evaluation.n_repeats)]
     training = training_set(patients, alone, settings, draws=draws)
     return OpenRun(command, settings.untracked(), place, patients, alone, training, flow, warning)

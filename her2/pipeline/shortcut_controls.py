@@ -16,9 +16,9 @@ from her2.core.store import Store
 from her2.core.types import ARM_TITLES
 from her2.evaluation import by_patient
 from her2.evaluation.repeated_cv import repeated_cross_validation
+from her2.models.classifiers import candidates
 from her2.models.nested_cv import Arm, arm_signature, fit_arms, n_searches
 from her2.models.predictions import repeats_table
-from her2.pipeline.arm_definitions import candidates
 from her2.pipeline.load_cohort import cache_folder
 from her2.pipeline.run import OpenRun
 from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
