@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from her2.core.errors import BadArgument
 from her2.plots import style
-from her2.plots.text import NOT_ESTIMABLE, count, feature_title, signed
+from her2.plots.text import NOT_ESTIMABLE, count, signed
 
 ROW = 0.215  # inches of one image type
 HEAD, STRIP = 0.95, 0.24  # inches above the rows; height of the stacked bar
@@ -33,7 +33,6 @@ PIE_HEIGHT = 2.9  # inches
 FLOOR = -12  # power of ten at which smaller p values are drawn
 RASTER_ABOVE = 200  # points of a family
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-MAX_NAMES = 30
 MAX_PRINTED = 10  # features: beyond, a correlation does not fit into its cell
 ROUNDING = 1e-6
 SCALE = Normalize(-1.0, 1.0)
@@ -214,31 +213,20 @@ def _power_label(power: int) -> str:
 
 
 @style.styled
-def correlation_figure(
-    before: ArrayLike, after: ArrayLike, *, limit: float = 0.8, names: Sequence[str] | None = None
-) -> Figure:
+def correlation_figure(before: ArrayLike, after: ArrayLike, *, limit: float = 0.8) -> Figure:
     """Heat maps of Pearson's r before (p, p) and after (q, q) the filter, with one colour bar.
 
-    NaN is drawn grey; q may be 0. The names of the features that are left are shown where there
-    are at most 30; `limit`, the largest correlation left, is marked on the colour bar.
+    NaN is drawn grey; q may be 0. `limit`, the largest correlation left, is marked on the bar.
     """
     first, second = _checked(before, "before"), _checked(after, "after")
     if first.size == 0:
         raise BadArgument(
             "expected at least one feature before the filter, found none; leave the figure out"
         )
-    if names is not None and len(names) != len(second):
-        raise BadArgument(
-            f"expected a name for each of the {len(second)} features after the filter, "
-            f"found {len(names)}; give the names in the order of the matrix"
-        )
-    shows_names = names is not None and 0 < len(names) <= MAX_NAMES
-    figure = style.new_figure(style.PAGE_WIDTH, 3.7 if shows_names else 4.3)
+    figure = style.new_figure(style.PAGE_WIDTH, 4.3)
     left, right = figure.subplots(1, 2)
     image = _draw_map(left, first, _title("Before", first, limit))
     _draw_map(right, second, _title("After", second, limit))
-    if names is not None and shows_names:
-        _name_features(right, names)
     if 0 < len(second) <= MAX_PRINTED:
         _print_cells(right, second)
     bar = figure.colorbar(image, ax=(left, right), shrink=0.75, aspect=24, pad=0.02)
@@ -285,16 +273,6 @@ def _draw_map(axes: Axes, matrix: NDArray[np.float64], title: str) -> AxesImage:
     if not matrix.size:
         style.say_in(axes, "no feature is left")
     return image
-
-
-def _name_features(axes: Axes, names: Sequence[str]) -> None:
-    """Write numbers on both axes, and the names beside the rows."""
-    size = 7.5 if len(names) <= 20 else 6.5
-    numbers = [str(number) for number in range(1, len(names) + 1)]
-    titles = [f"{feature_title(n, 40)}  {i}" for n, i in zip(names, numbers, strict=True)]
-    axes.set_yticks(range(len(names)), titles, size=size)
-    step = 1 if len(names) <= 20 else 2  # two digits fill a narrow column
-    axes.set_xticks(range(0, len(names), step), numbers[::step], size=size)
 
 
 def _print_cells(axes: Axes, matrix: NDArray[np.float64]) -> None:

@@ -100,12 +100,7 @@ def forest_figure(
     forest.set_xlabel(xlabel)
     known = [line for line in lines if not is_missing(line.value)]
     low, high = _limits(known, reference, log=log)
-    if log:
-        forest.set_xscale("log")
-        _tick_ratios(forest, low, high)
-    else:
-        forest.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    forest.set_xlim(low, high)
+    _scale_axis(forest, low, high, log=log)
     forest.axvline(reference, **style.REFERENCE_LINE)
     for line in known:
         _draw_interval(forest, line, low, high)
@@ -243,8 +238,13 @@ def _limits(known: Sequence[_Row], reference: float, *, log: bool) -> tuple[floa
     return low / 1.15, high * 1.15
 
 
-def _tick_ratios(axes: Axes, low: float, high: float) -> None:
-    """Tick at 1, 2 and 5 of every power of ten; over many powers at the powers alone."""
+def _scale_axis(axes: Axes, low: float, high: float, *, log: bool) -> None:
+    """Tick ratios at 1, 2 and 5 of every power of ten; over many powers at the powers alone."""
+    if not log:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.set_xlim(low, high)
+        return
+    axes.set_xscale("log")
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     step = max(1, len(powers) // 6)
     steps = LOG_TICKS if len(powers) <= 4 else LOG_TICKS[:1]
@@ -253,3 +253,4 @@ def _tick_ratios(axes: Axes, low: float, high: float) -> None:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(FixedLocator([]))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(low, high)

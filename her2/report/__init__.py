@@ -5,11 +5,6 @@ from her2.report.report_tables import ReportInput
 from her2.report.table_files import guard, unguard, write_tables
 
 __all__ = [
-    "ReportInput",
-    "guard",
-    "render_report",
-    "unguard",
-    "write_page",
-    "write_report",
+    "ReportInput", "guard", "render_report", "unguard", "write_page", "write_report",
     "write_tables",
-]
+]  # fmt: skip

@@ -108,12 +108,12 @@ def used_terms(found: Iterable[Section]) -> dict[str, _Term]:
             else:
                 asked.add(block.term)
     text = "\n".join(texts).lower()
-    used = {key: t for key, t in glossary().items() if key in asked or _is_named(t, text)}
+    used = {}
+    for key, term in glossary().items():
+        is_named = len(term.name) >= SHORTEST_NAME and term.name.lower() in text
+        if key in asked or is_named:
+            used[key] = term
     return dict(sorted(used.items(), key=lambda item: item[1].name.lower()))
-
-
-def _is_named(term: _Term, text: str) -> bool:
-    return len(term.name) >= SHORTEST_NAME and term.name.lower() in text
 
 
 def _section(

@@ -44,9 +44,8 @@ def full_calibration(study):
 
 
 def correlation(n_after):
-    names = tables.long_names(n_after)
     after = tables.correlations(rng(), n_after) if n_after > 1 else np.ones((n_after, n_after))
-    return plots.correlation_figure(tables.correlations(rng(), 120), after, names=names)
+    return plots.correlation_figure(tables.correlations(rng(), 120), after)
 
 
 def shap(n, n_patients=147):

@@ -266,17 +266,15 @@ def confounders(facts: StudyFacts) -> Answer:
 
 def clusters(facts: StudyFacts) -> Answer:
     """Whether performance was estimated by centre."""
-    places = [
-        name for name in _subgroup_variables(facts, "auc")
-        if _is_one_of(name, PLACES) and _n_levels(facts, name) > 1
-    ]  # fmt: skip
+    names = [n for n in _subgroup_variables(facts, "auc") if _is_one_of(n, PLACES)]
+    known = facts.table("subgroups").dropna(subset="auc") if names else pd.DataFrame()
+    places = [n for n in names if known.loc[known["variable"].eq(n), "level"].nunique() > 1]
     if not places:
         return needs_author(
             "no centre is among the subgroups (tables/subgroups.csv): say that there was a single "
             "centre, or how differences between centres were handled"
         )
-    levels = facts.table("subgroups")
-    auc = levels.loc[levels["variable"].isin(places), "auc"].dropna()
+    auc = known.loc[known["variable"].isin(places), "auc"]
     return met(
         f"AUC {auc.min():.3f} to {auc.max():.3f} by {', '.join(places)} (tables/subgroups.csv)"
     )
@@ -298,12 +296,6 @@ def _subgroup_variables(facts: StudyFacts, column: str) -> list[str]:
     if table.empty or column not in table:
         return []
     return [str(name) for name in table.loc[table[column].notna(), "variable"].unique()]
-
-
-def _n_levels(facts: StudyFacts, variable: str) -> int:
-    table = facts.table("subgroups")
-    known = table[table["variable"].eq(variable) & table["auc"].notna()]
-    return int(known["level"].nunique())
 
 
 def _is_one_of(variable: str, words: tuple[str, ...]) -> bool:

@@ -250,10 +250,11 @@ def robust_features(facts: StudyFacts) -> Answer:
     if (reason := not_tabular(facts)) is not None:
         return reason
     steps = _steps(facts)
-    readers = steps[[_is_reliability(step) for step in steps.to_dict("records")]]
-    if readers.empty:
-        return not_met("no filter on the agreement of readers (tables/selection_steps.csv)")
-    return met(_step_text(readers.iloc[0]))
+    for _, step in steps.iterrows():
+        words = f"{step['step']} {step['rule']}".lower()
+        if "icc" in words or "agreement" in words or "reader" in words:
+            return met(_step_text(step))
+    return not_met("no filter on the agreement of readers (tables/selection_steps.csv)")
 
 
 def redundant_features(facts: StudyFacts) -> Answer:
@@ -284,14 +285,7 @@ def fine_tuned(facts: StudyFacts) -> Found | None:
 
 def _steps(facts: StudyFacts) -> pd.DataFrame:
     table = facts.table("selection_steps")
-    if table.empty:
-        return table
-    return table[table["arm"].isin(HAND_CRAFTED_ARMS)]
-
-
-def _is_reliability(step: dict[Any, Any]) -> bool:
-    words = f"{step['step']} {step['rule']}".lower()
-    return "icc" in words or "agreement" in words or "reader" in words
+    return table if table.empty else table[table["arm"].isin(HAND_CRAFTED_ARMS)]
 
 
 def _step_text(step: pd.Series[Any]) -> str:

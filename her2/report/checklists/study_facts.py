@@ -210,10 +210,6 @@ def _found(tree: Mapping[str, Any], path: str, source: str) -> Found | None:
         if not isinstance(value, Mapping) or part not in value:
             return None
         value = value[part]
-    return None if _is_nothing(value) else Found(value, source)
-
-
-def _is_nothing(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isnan(value)
-    return value is None or (isinstance(value, str | list | tuple | Mapping) and not value)
+    is_empty = isinstance(value, str | list | tuple | Mapping) and not value
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return None if value is None or is_empty or is_nan else Found(value, source)
