@@ -151,9 +151,14 @@ def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str
             for name in variables.columns if len(rows) else ():
                 keys = rows["patient_id"] + "/" + rows["lesion_id"]
                 frames.append(_subgroup_rows(rows, variables[name].loc[keys], role, arm, name))
+    return stacked(frames, SUBGROUP_COLUMNS)
+
+
+def stacked(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Return tables one below the other, of some columns; an empty one of no table."""
     if not frames:
-        return pd.DataFrame(columns=SUBGROUP_COLUMNS)
-    return pd.concat(frames, ignore_index=True)[SUBGROUP_COLUMNS]
+        return pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True)[columns]
 
 
 def _levels(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
