@@ -57,9 +57,7 @@ _CHAINS: dict[str, tuple[Callable[..., Pipeline], tuple[str, ...], str]] = {
     "paper": (paper_chain, ("alpha", "equal_variance", "correlation", "lasso_folds"), "lasso"),
     "lasso": (lasso_chain, ("lasso_folds",), "lasso"),
     "mrmr": (mrmr_chain, ("n_features",), ""),
-    "boruta": (
-        boruta_chain, ("correlation", "n_rounds", "n_trees", "alpha"), "boruta",
-    ),
+    "boruta": (boruta_chain, ("correlation", "n_rounds", "n_trees", "alpha"), "boruta"),
     "stability": (
         stability_chain, ("correlation", "n_pairs", "threshold", "max_false"), "stability",
     ),

@@ -38,8 +38,7 @@ from her2.pipeline.run import OpenRun, Stopwatch
 logger = logging.getLogger(__name__)
 
 MODEL_SELECTION_COLUMNS = [
-    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd",
-    "cv_log_loss_mean", "chosen",
+    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "cv_log_loss_mean", "chosen",
 ]  # fmt: skip
 
 

@@ -88,11 +88,8 @@ def _copies_row(run: OpenRun) -> Row:
 
 def audit_notes(table: pd.DataFrame) -> list[str]:
     """Return a sentence for every check that failed."""
-    failed = table[table["passed"].eq(False)]
-    return [
-        f"Leakage check: {row.check}: expected {row.expected}, found {row.found}."
-        for row in failed.itertuples()
-    ]
+    failed = table[table["passed"].eq(False)].itertuples()
+    return [f"Leakage check: {x.check}: expected {x.expected}, found {x.found}." for x in failed]
 
 
 def _roles(run: OpenRun) -> Row:
@@ -180,7 +177,9 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
 
 def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Row]:
     """Yield for every arm with features of its own the one that ranks patients best."""
-    for arm in (arm for arm in arms if not arm.is_table and arm.name != "dlr"):
+    for arm in arms:
+        if arm.is_table or arm.name == "dlr":
+            continue
         areas, knows = single_areas(arm.rows(training.keys)[:, arm.is_candidate], training.y_true)
         if not len(areas):
             continue

@@ -296,16 +296,15 @@ def _frequencies(refits: Refits, arm: str) -> dict[str, float]:
 
 
 def _stability(refits: Refits) -> pd.DataFrame:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for arm, table in refits.supports.items():
         supports = table.to_numpy()
-        size = {"arm": arm, "n_resamples": len(supports), "n_features": supports.shape[1]}
-        size |= {"n_selected_mean": float(supports.sum(axis=1).mean())}
+        size = (arm, *supports.shape, float(supports.sum(axis=1).mean()))
         try:
             found = stats.nogueira_stability(supports)
         except NotEstimable:
-            rows.append(size | dict.fromkeys(("nogueira", "low", "high")))
+            rows.append((*size, None, None, None))
             continue
-        rows.append(size | {"nogueira": found.value, "low": found.low, "high": found.high})
+        rows.append((*size, found.value, found.low, found.high))
     columns = ["arm", "n_resamples", "n_features", "n_selected_mean", "nogueira", "low", "high"]
     return pd.DataFrame(rows, columns=columns)

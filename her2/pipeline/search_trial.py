@@ -33,7 +33,6 @@ IntArray = NDArray[np.int64]
 
 METRICS = ("auc", "log_loss", "brier", "calibration")
 BY_FOLD = ("auc", "log_loss", "brier")  # the others need more patients than a fold has
-_MOST_REMEMBERED = 128
 
 # numbers of a fold's training rows, and their probabilities by a model that has not seen them at
 # the prevalence of all training rows, (n_fold,) each
@@ -204,7 +203,7 @@ class Remembered:
     Trials of a search differ in few settings; cohort, features and selected columns are the same.
     """
 
-    def __init__(self, most: int = _MOST_REMEMBERED) -> None:
+    def __init__(self, most: int = 128) -> None:
         self.most = most
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
