@@ -15,8 +15,8 @@ SCRIPT = Path(__file__).resolve().parents[1] / "docs" / "tutorial.py"
 PATIENTS = '"cohort.n_patients=60",'  # of the tutorial's two studies
 
 
-def only_roc(of):
-    return ((name, figure) for name, figure in figures(of) if name == "roc")
+def only_roc(*of):
+    return ((name, figure) for name, figure in figures(*of) if name == "roc")
 
 
 def test_the_tutorial_runs(table_cohort, tmp_path, monkeypatch, capsys):

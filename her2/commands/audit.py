@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from her2.cohort.duplicates import NearDuplicate
-from her2.commands.study import check_study, study_arms
+from her2.commands.study import study_arms
 from her2.core.progress import progress
 from her2.core.settings import StudySettings
 from her2.core.store import write_atomic, write_json
@@ -34,6 +34,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
+from her2.pipeline.arm_definitions import check_study
 from her2.pipeline.fit_arms import study_signatures
 from her2.pipeline.leakage_checks import (
     Row,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from her2.commands.study import check_study
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
 from her2.pipeline import arm_definitions
@@ -18,7 +17,7 @@ from her2.pipeline.write_outputs import conclude
 
 def classify(settings: StudySettings, run_dir: Path) -> int:
     """Fit the grid on the radiomic (or brought) features and return the exit status."""
-    check_study(settings)
+    arm_definitions.check_study(settings)
     found = enhanced_fit(open_run("classify", settings, run_dir), _fit_grid)
     return conclude(found, found.enhancement.notes)
 

@@ -13,7 +13,7 @@ from her2.core.settings import StudySettings
 from her2.models.nested_cv import Arm
 from her2.pipeline import arm_definitions
 from her2.pipeline.deep_features import DeepInputs, deep_inputs, frozen_features
-from her2.pipeline.enhance import check_enhance, enhanced_run
+from her2.pipeline.enhance import enhanced_run
 from her2.pipeline.fine_tuning import check_weights, settle_networks, tuned_signature
 from her2.pipeline.fit_arms import FittedRun, enhanced_fit, fit_run
 from her2.pipeline.grad_cam import Explanation, check_cam, explain_frozen, explain_tuned
@@ -33,7 +33,7 @@ NEEDS = {
 
 def study(settings: StudySettings, run_dir: Path) -> int:
     """Run the study in a folder and return the exit status."""
-    check_study(settings)
+    arm_definitions.check_study(settings)
     check_cam(settings)
     if settings.enhance.method == "srgan":  # missing weights are refused before a long fit
         check_weights(settings.backbone)
@@ -43,12 +43,6 @@ def study(settings: StudySettings, run_dir: Path) -> int:
     if settings.evaluation.grad_cam:
         found = replace(found, explained=_explained(found))
     return conclude(found, [*found.enhancement.notes, *found.deep.notes, *_absent(found)])
-
-
-def check_study(settings: StudySettings) -> None:
-    """Refuse a grid or an enhancement that cannot be run, before the cohort is read."""
-    check_enhance(settings.enhance)
-    arm_definitions.check_grid(settings)
 
 
 def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedRun:

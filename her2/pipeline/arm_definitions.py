@@ -15,6 +15,7 @@ from her2.core.types import Cohort
 from her2.models.classifiers import candidates, check_candidates
 from her2.models.clinical_imputation import clinical_preparation, clinical_table
 from her2.models.nested_cv import Arm
+from her2.pipeline.enhance import check_enhance
 from her2.pipeline.radiomic_features import (
     CHANGED,
     MIN_PAIRS,
@@ -36,14 +37,9 @@ from her2.selection import (
 from her2.selection.pca import CompressDeepFeatures
 
 
-def check_grid(settings: StudySettings) -> None:
-    """Refuse a grid of classifiers that cannot be fitted, before the cohort is read.
-
-    Raises
-    ------
-    BadConfig
-        With what is wrong.
-    """
+def check_study(settings: StudySettings) -> None:
+    """Refuse a grid or an enhancement that cannot be run, before the cohort is read."""
+    check_enhance(settings.enhance)
     check_candidates(candidates(settings.classifier.grids), settings.seed)
 
 
@@ -61,9 +57,7 @@ _CHAINS: dict[str, tuple[Callable[..., Pipeline], tuple[str, ...], str]] = {
     "paper": (paper_chain, ("alpha", "equal_variance", "correlation", "lasso_folds"), "lasso"),
     "lasso": (lasso_chain, ("lasso_folds",), "lasso"),
     "mrmr": (mrmr_chain, ("n_features",), ""),
-    "boruta": (
-        boruta_chain, ("correlation", "n_rounds", "n_trees", "alpha"), "boruta",
-    ),
+    "boruta": (boruta_chain, ("correlation", "n_rounds", "n_trees", "alpha"), "boruta"),
     "stability": (
         stability_chain, ("correlation", "n_pairs", "threshold", "max_false"), "stability",
     ),
@@ -73,20 +67,15 @@ _CHAINS: dict[str, tuple[Callable[..., Pipeline], tuple[str, ...], str]] = {
 
 def clinical_arm(cohort: Cohort, settings: StudySettings) -> Arm:
     """Return the arm of the clinical variables."""
-    table = clinical_table(cohort.clinical)
     preparation = clinical_preparation(settings.evaluation.imputation)
-    grids = settings.classifier.grids
-    return Arm("clinical", table, preparation, candidates(grids), is_table=True)
+    points = candidates(settings.classifier.grids)
+    return Arm("clinical", clinical_table(cohort.clinical), preparation, points, is_table=True)
 
 
 def radiomics_arm(radiomics: RadiomicInputs, settings: StudySettings) -> Arm:
     """Return the arm of the radiomic features."""
     table, first = _with_helpers(None, radiomics, settings.selection)
-    chain = [step for _, step in selection_chain(settings.selection, settings.seed).steps]
-    return Arm(
-        "radiomics", table, make_pipeline(*first, *chain),
-        candidates(settings.classifier.grids), auxiliary=_helpers(table),
-    )  # fmt: skip
+    return _selecting_arm("radiomics", table, first, settings)
 
 
 def deep_learning_arm(
@@ -96,10 +85,8 @@ def deep_learning_arm(
 
     by_fold: features of the training rows by networks fine-tuned without each outer fold.
     """
-    return Arm(
-        "deep_learning", features, no_selection(), candidates(backbone.head),
-        by_fold=tuple(by_fold),
-    )  # fmt: skip
+    points = candidates(backbone.head)
+    return Arm("deep_learning", features, no_selection(), points, by_fold=tuple(by_fold))
 
 
 def dlr_arm(
@@ -112,23 +99,32 @@ def dlr_arm(
 
     by_fold: as `deep_learning_arm` has it; the radiomic features are the same in every fold.
     """
-    selection, n_components = settings.selection, settings.fusion.n_components
+    n_components = settings.fusion.n_components
     compress = CompressDeepFeatures(n_deep=deep.shape[1], n_components=n_components)
-    table, first = _with_helpers(deep, radiomics, selection)
-    chain = [step for _, step in selection_chain(selection, settings.seed).steps]
+    table, first = _with_helpers(deep, radiomics, settings.selection)
+    tables = []
+    for own in by_fold:
+        all_rows = own.reindex(radiomics.features.index)
+        of_fold, _ = _with_helpers(all_rows, radiomics, settings.selection)
+        tables.append(of_fold.loc[own.index])
+    return _selecting_arm("dlr", table, [*first, compress], settings, tuple(tables))
+
+
+def _selecting_arm(
+    name: str,
+    table: pd.DataFrame,
+    first: Sequence[BaseEstimator],
+    settings: StudySettings,
+    by_fold: tuple[pd.DataFrame, ...] = (),
+) -> Arm:
+    """Return an arm that selects after some first steps, never one of the auxiliary columns."""
+    chain = [step for _, step in selection_chain(settings.selection, settings.seed).steps]
+    names = [str(column) for column in table.columns]
+    helpers = [x for x in names if x == VENDOR or x.startswith((SECOND_READER, CHANGED))]
     return Arm(
-        "dlr", table, make_pipeline(*first, compress, *chain),
-        candidates(settings.classifier.grids), auxiliary=_helpers(table),
-        by_fold=tuple(_with_fold(own, radiomics, selection) for own in by_fold),
+        name, table, make_pipeline(*first, *chain), candidates(settings.classifier.grids),
+        auxiliary=frozenset(helpers), by_fold=by_fold,
     )  # fmt: skip
-
-
-def _with_fold(
-    deep: pd.DataFrame, radiomics: RadiomicInputs, selection: SelectionSettings
-) -> pd.DataFrame:
-    """Return the table of an arm for one outer fold: the rows that `deep` has."""
-    all_rows = deep.reindex(radiomics.features.index)
-    return _with_helpers(all_rows, radiomics, selection)[0].loc[deep.index]
 
 
 def _with_helpers(
@@ -138,45 +134,21 @@ def _with_helpers(
 
     The columns are, where they exist: the vendor, deep features, the first reader's features, the
     second reader's, those of changed lesions. Robustness and agreement of readers are judged
-    first, on features as they were measured.
+    first, on features as they were measured, each where asked for.
     """
+    vendor, second, changed = radiomics.vendor, radiomics.second, radiomics.changed
     n_deep = 0 if deep is None else deep.shape[1]
-    frames = [deep, radiomics.features]
-    if radiomics.second is not None:
-        frames.append(radiomics.second.add_prefix(SECOND_READER))
-    for i, version in enumerate(radiomics.changed, start=1):
-        frames.append(version.add_prefix(f"{CHANGED}{i}: "))
-    first = _agreement_filters(radiomics, selection, n_deep + int(radiomics.vendor is not None))
-    if radiomics.vendor is not None:
-        first.append(HarmoniseFeatures(n_before=n_deep))
-        frames.insert(0, radiomics.vendor.to_frame(VENDOR))
-    rows = radiomics.features.index
-    return pd.concat([f.loc[rows] for f in frames if f is not None], axis=1), first
-
-
-def _agreement_filters(
-    radiomics: RadiomicInputs, selection: SelectionSettings, n_before: int
-) -> list[BaseEstimator]:
-    """Return the filters by robustness and by agreement of readers, each where asked for."""
-    has_second = radiomics.second is not None
-    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_before}
+    frames = [None if vendor is None else vendor.to_frame(VENDOR), deep, radiomics.features]
+    frames.append(None if second is None else second.add_prefix(SECOND_READER))
+    frames += [version.add_prefix(f"{CHANGED}{i}: ") for i, version in enumerate(changed, start=1)]
+    given: dict[str, Any] = {"min_pairs": MIN_PAIRS, "n_before": n_deep + int(vendor is not None)}
     steps: list[BaseEstimator] = []
-    if selection.robust_icc is not None and radiomics.changed:
-        n_versions = len(radiomics.changed)
-        steps.append(
-            RobustnessFilter(
-                limit=selection.robust_icc, n_versions=n_versions, n_passed=int(has_second),
-                **given,
-            )
-        )  # fmt: skip
-    if has_second and selection.reader_icc is not None:
+    if selection.robust_icc is not None and changed:
+        more = given | {"n_versions": len(changed), "n_passed": int(second is not None)}
+        steps.append(RobustnessFilter(limit=selection.robust_icc, **more))
+    if second is not None and selection.reader_icc is not None:
         steps.append(ReaderAgreementFilter(limit=selection.reader_icc, **given))
-    return steps
-
-
-def _helpers(table: pd.DataFrame) -> frozenset[str]:
-    """Return the names of the columns that no selection may choose."""
-    names = [str(name) for name in table.columns]
-    return frozenset(
-        name for name in names if name == VENDOR or name.startswith((SECOND_READER, CHANGED))
-    )
+    if vendor is not None:
+        steps.append(HarmoniseFeatures(n_before=n_deep))
+    rows = radiomics.features.index
+    return pd.concat([f.loc[rows] for f in frames if f is not None], axis=1), steps

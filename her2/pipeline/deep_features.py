@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,14 +43,12 @@ class DeepInputs:
         """Notes of the report."""
         if self.tuned is None:
             return ()
-        if not self.by_fold:
-            return self.tuned.notes
-        return (
-            *self.tuned.notes,
+        by_fold = (
             "Deep features of a fold come from a network that was fine-tuned without it, on the "
             "patients of the other folds; inner folds and the combined arm's weights therefore "
             "see features that are better than new patients' would be.",
         )
+        return (*self.tuned.notes, *(by_fold if self.by_fold else ()))
 
     @property
     def history(self) -> pd.DataFrame:
@@ -60,13 +57,7 @@ class DeepInputs:
 
 
 def frozen_features(run: OpenRun) -> pd.DataFrame | None:
-    """Return the features of the network as it is, by `Lesion.key`; None where none are used.
-
-    Raises
-    ------
-    MissingWeights, BadConfig
-        The network, or its weights, cannot be had.
-    """
+    """Return the features of the network as it is, by `Lesion.key`; None where none are used."""
     backbone, settings = run.settings.backbone, run.settings
     if not run.has_images:
         return None
@@ -103,14 +94,7 @@ def frozen_features(run: OpenRun) -> pd.DataFrame | None:
 def deep_inputs(run: OpenRun, frozen: pd.DataFrame | None, *, keeps: bool = True) -> DeepInputs:
     """Return the deep inputs of a study; networks are fine-tuned where its mode asks for it.
 
-    Parameters
-    ----------
-    run
-        The run.
-    frozen
-        Features of the network as it is.
-    keeps
-        As `fine_tune` has it.
+    frozen: features of the network as it is. keeps: as `fine_tune` has it.
     """
     mode = run.settings.backbone.mode
     if mode == "frozen" or not run.has_images:
@@ -119,12 +103,12 @@ def deep_inputs(run: OpenRun, frozen: pd.DataFrame | None, *, keeps: bool = True
     tuned = fine_tune(run, wants_features=gives_features, keeps=keeps)
     if not gives_features:
         return DeepInputs(frozen, tuned=tuned)
+    train = list(run.training.keys)
+
+    def table(features: NDArray[np.float32], keys: list[str]) -> pd.DataFrame:
+        names = [f"deep_{j}" for j in range(features.shape[1])]
+        return pd.DataFrame(features.astype(np.float64), index=keys, columns=names)
+
     *of_folds, of_all = tuned.features
-    train = run.training.keys
-    everybody = _table(of_all, [*train, *run.held_out])
-    return DeepInputs(everybody, tuple(_table(features, train) for features in of_folds), tuned)
-
-
-def _table(features: NDArray[np.float32], keys: Sequence[str]) -> pd.DataFrame:
-    names = [f"deep_{j}" for j in range(features.shape[1])]
-    return pd.DataFrame(features.astype(np.float64), index=list(keys), columns=names)
+    everybody = table(of_all, [*train, *run.held_out])
+    return DeepInputs(everybody, tuple(table(features, train) for features in of_folds), tuned)

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,8 @@ def judge(
         n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations,
         seed=run.seed,
     )  # fmt: skip
-    said = [
-        *_cohort_notes(run.cohort, evaluation.unit), *_search_notes(run.folder.path), *notes,
-        *found.notes,
-    ]  # fmt: skip
-    return predictions, replace(found, notes=said)
+    known = [*_cohort_notes(run.cohort, evaluation.unit), *_search_notes(run.folder.path)]
+    return predictions, replace(found, notes=[*known, *notes, *found.notes])
 
 
 def _written(run: OpenRun, name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -152,15 +150,19 @@ def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str
     """
     variables = pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
     frames = []
-    for role in honest_roles(predictions):
-        for arm in arms:
-            rows = role_rows(predictions, arm, role)
-            for name in variables.columns if len(rows) else ():
-                keys = rows["patient_id"] + "/" + rows["lesion_id"]
-                frames.append(_subgroup_rows(rows, variables[name].loc[keys], role, arm, name))
+    for role, arm in product(honest_roles(predictions), arms):
+        rows = role_rows(predictions, arm, role)
+        for name in variables.columns if len(rows) else ():
+            levels = variables[name].loc[rows["patient_id"] + "/" + rows["lesion_id"]]
+            frames.append(_subgroup_rows(rows, levels).assign(role=role, arm=arm, variable=name))
+    return stacked(frames, SUBGROUP_COLUMNS)
+
+
+def stacked(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Return tables one below the other, of some columns; an empty one of no table."""
     if not frames:
-        return pd.DataFrame(columns=SUBGROUP_COLUMNS)
-    return pd.concat(frames, ignore_index=True)[SUBGROUP_COLUMNS]
+        return pd.DataFrame(columns=columns)
+    return pd.concat(frames, ignore_index=True)[columns]
 
 
 def _levels(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
@@ -179,13 +181,11 @@ def _levels(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
             yield TITLES.get(name, str(name)), values
 
 
-def _subgroup_rows(
-    rows: pd.DataFrame, levels: pd.Series, role: str, arm: str, variable: str
-) -> pd.DataFrame:
+def _subgroup_rows(rows: pd.DataFrame, levels: pd.Series) -> pd.DataFrame:
     y_true, y_prob = rows["y_true"].to_numpy(), rows["y_prob"].to_numpy()
     found = stats.subgroup_performance(y_true, y_prob, levels)
     try:
         p_value: float | None = stats.interaction_p(y_true, y_prob, levels)
     except NotEstimable:
         p_value = None  # fewer than two levels have an AUC, and their notes say why
-    return found.assign(role=role, arm=arm, variable=variable, interaction_p=p_value)
+    return found.assign(interaction_p=p_value)

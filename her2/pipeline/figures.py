@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,14 @@ from her2.pipeline.enhancement_figures import around
 from her2.pipeline.fit_arms import FittedRun
 from her2.pipeline.grad_cam import ARM, Explanation, view_of
 from her2.pipeline.radiomic_features import adjusted_vendors, vendors
-from her2.pipeline.resampling_checks import frequency_table
+from her2.pipeline.resampling_checks import Refits, frequency_table
 from her2.pipeline.run import OpenRun
-from her2.plots.text import interval, number, role_key, role_title
+from her2.plots.text import Number, interval, number, role_key, role_title
 from her2.report.headline import leading_arm
 
 Named = Iterator[tuple[str, Figure]]
+Results = Mapping[str, Any]  # the contents of results.json
+Tables = Mapping[str, pd.DataFrame]
 
 N_EXAMPLES = 4
 DICE_LIMIT = 0.75
@@ -39,61 +40,44 @@ GROUPS = {
 }
 
 
-@dataclass(frozen=True)
-class Material:
-    """Inputs of the figures of a run.
+def figures(
+    found: FittedRun,
+    predictions: pd.DataFrame,
+    results: Results,
+    tables: Tables,
+    readers: pd.DataFrame,
+    nomogram: stats.Nomogram | None,
+) -> Named:
+    """Yield every figure that the run has the numbers for, with its name.
 
-    Attributes
-    ----------
-    found
-        The fitted run.
-    predictions
-        Rows of predictions.parquet.
-    results
-        The contents of results.json.
-    tables
-        All tables by name.
-    readers
-        Agreement of the readers on each lesion.
-    nomogram
-        Of the combined model, None if there is none.
+    tables: all of the run by name; readers: their agreement on each lesion.
     """
-
-    found: FittedRun
-    predictions: pd.DataFrame
-    results: Mapping[str, Any]
-    tables: Mapping[str, pd.DataFrame]
-    readers: pd.DataFrame
-    nomogram: stats.Nomogram | None
-
-
-def figures(of: Material) -> Named:
-    """Yield every figure that the run has the numbers for, with its name."""
-    for part in (
-        _patients, _selection, _performance, _by_role, _models, _importance, _robustness,
-    ):  # fmt: skip
-        yield from part(of)
+    yield from _patients(found.run, readers, tables["odds_ratios"])
+    yield from _selection(found, tables["feature_counts"])
+    yield from _performance(results, tables)
+    yield from _by_role(results, tables, predictions)
+    yield from _models(found, results, nomogram)
+    yield from _refitted(found.refits, tables)
 
 
-def _patients(of: Material) -> Named:
+def _patients(run: OpenRun, readers: pd.DataFrame, odds_ratios: pd.DataFrame) -> Named:
     titles = {code: entry.title for code, entry in CATALOGUE.items()}
-    yield "flow", plots.flow_figure(of.found.run.flow, titles)
-    if of.found.run.has_images:
-        yield "examples", plots.example_figure(_examples(of.found.run))
-    if not of.readers.empty:
-        yield "agreement", plots.agreement_figure(of.readers, dice_limit=DICE_LIMIT)
-    rows = _odds_ratio_rows(of.tables["odds_ratios"])
+    yield "flow", plots.flow_figure(run.flow, titles)
+    if run.has_images:
+        yield "examples", plots.example_figure(_examples(run))
+    if not readers.empty:
+        yield "agreement", plots.agreement_figure(readers, dice_limit=DICE_LIMIT)
+    rows = _odds_ratio_rows(odds_ratios)
     if not rows.empty:
         xlabel = "Odds ratio (95 % CI)"
         yield "odds_ratios", plots.forest_figure(rows, reference=1.0, xlabel=xlabel, log=True)
 
 
-def _selection(of: Material) -> Named:
-    counts = of.tables["feature_counts"]
+def _selection(found: FittedRun, counts: pd.DataFrame) -> Named:
     if not counts.empty:
         yield "feature_shares", plots.feature_shares_figure(counts)
         yield "feature_counts", plots.feature_counts_figure(counts)
-    run, histories = of.found.run, of.found.refits.histories
+    run, histories = found.run, found.refits.histories
     harmonised = [h.harmonised for h in histories.values() if h.harmonised is not None]
     if harmonised:
         groups = adjusted_vendors(vendors(run.cohort).loc[list(run.training.keys)])
@@ -115,101 +99,92 @@ def _selection(of: Material) -> Named:
             yield f"selection_weights_{arm}", plots.weights_figure(history.weights, title=title)
 
 
-def _performance(of: Material) -> Named:
-    roles, arms = judged_roles(of.results), of.results["arms"]
-    if not of.tables["repeats"].empty:
-        yield "repeats", plots.repeats_figure(of.tables["repeats"], of.tables["repeated_cv"])
-    youden = of.tables["operating_points"]
+def _performance(results: Results, tables: Tables) -> Named:
+    roles = judged_roles(results)
+    if not tables["repeats"].empty:
+        yield "repeats", plots.repeats_figure(tables["repeats"], tables["repeated_cv"])
+    youden = tables["operating_points"]
     youden = youden[youden["rule"].eq("Youden")]
-    curves = {role_title(r): (_of_role(of.tables["roc"], r), _areas(arms, r)) for r in roles}
+    curves = {role_title(r): (_of_role(tables["roc"], r), _areas(results, r)) for r in roles}
     points = {role_title(r): _of_role(youden, r) for r in roles}
     yield "roc", plots.roc_panels(curves, points=points)
-    benefit = {role_title(r): _of_role(of.tables["decision_curve"], r) for r in roles}
+    benefit = {role_title(r): _of_role(tables["decision_curve"], r) for r in roles}
     yield "decision_curve", plots.decision_curve_panels(benefit)
-    yield "confusion", plots.confusion_figure(arms, roles=roles)
-    if of.results["comparisons"]:
-        yield "comparison", plots.comparison_figure(all_comparisons(of.results))
+    yield "confusion", plots.confusion_figure(results["arms"], roles=roles)
+    if results["comparisons"]:
+        yield "comparison", plots.comparison_figure(all_comparisons(results))
 
 
-def _by_role(of: Material) -> Named:
-    arms = of.results["arms"]
-    for role in judged_roles(of.results):
-        named = role_key(role)
-        groups = _of_role(of.tables["calibration"], role)
+def _by_role(results: Results, tables: Tables, predictions: pd.DataFrame) -> Named:
+    leading = leading_arm(results)
+    for role in judged_roles(results):
+        found = _performances(results, role)
+        rows_of = {arm: role_rows(predictions, arm, role) for arm in found}
+        groups = _of_role(tables["calibration"], role)
         if not groups.empty:
-            yield f"calibration_{named}", _calibration(of, role, groups)
-        panels = {
-            ARM_TITLES[arm]: (
-                role_rows(of.predictions, arm, role),
-                content["roles"][role]["threshold"],
+            curve = _of_role(tables["calibration_curve"], role)
+            by_arm = curve.groupby("arm") if len(curve) else ()
+            yield (
+                f"calibration_{role_key(role)}",
+                plots.calibration_figure(
+                    groups,
+                    title=role_title(role),
+                    curves={str(arm): points for arm, points in by_arm} or None,
+                    predictions=pd.concat(rows_of.values()),
+                    measures={arm: _calibration_text(p) for arm, p in found.items()},
+                ),
             )
-            for arm, content in arms.items()
-            if role in content["roles"]
-        }
-        yield f"prediction_{named}", plots.prediction_panels(panels)
-        yield f"prediction_histogram_{named}", plots.prediction_histogram_panels(panels)
-        rows = _subgroup_rows(of, role)
+        panels = {ARM_TITLES[arm]: (rows_of[arm], p["threshold"]) for arm, p in found.items()}
+        yield f"prediction_{role_key(role)}", plots.prediction_panels(panels)
+        yield f"prediction_histogram_{role_key(role)}", plots.prediction_histogram_panels(panels)
+        of_role = _of_role(tables["subgroups"], role)
+        columns = {"variable": "group", "level": "label", "auc": "value"}
+        rows = of_role[of_role["arm"].eq(leading or "")].rename(columns=columns)
         if not rows.empty:
-            arm = leading_arm(of.results) or next(iter(arms))
-            yield f"subgroups_{named}", plots.forest_figure(
-                rows, reference=arms[arm]["roles"][role]["auc"] or 0.5,
+            arm = leading or next(iter(results["arms"]))
+            yield f"subgroups_{role_key(role)}", plots.forest_figure(
+                rows, reference=found[arm]["auc"] or 0.5,
                 xlabel="AUC (95 % CI); the line is the overall AUC",
                 title=f"{ARM_TITLES[arm]}, {role_title(role)}",
             )  # fmt: skip
 
 
-def _models(of: Material) -> Named:
-    if of.nomogram is not None:
+def _models(found: FittedRun, results: Results, drawn: stats.Nomogram | None) -> Named:
+    if drawn is not None:
         yield "nomogram", plots.nomogram_figure(
-            of.nomogram.points, of.nomogram.total_points,
-            probability_axis=of.nomogram.probability_axis, title="Combined model",
+            drawn.points, drawn.total_points, probability_axis=drawn.probability_axis,
+            title="Combined model",
         )  # fmt: skip
-    if not of.found.deep.history.empty:
-        yield "training", plots.training_figure(of.found.deep.history)
-    if of.found.explained is not None:
-        yield from grad_cam_figures(of.found.run, of.found.explained, of.results)
+    if not found.deep.history.empty:
+        yield "training", plots.training_figure(found.deep.history)
+    if found.explained is not None:
+        yield from _grad_cam_figures(found.run, found.explained, results)
 
 
-def _importance(of: Material) -> Named:
-    for arm, table in of.found.refits.importance.items():
+def _refitted(refits: Refits, tables: Tables) -> Named:
+    for arm, table in refits.importance.items():
         title = f"{ARM_TITLES[arm]}: what the models lose without a feature"
         yield f"importance_{arm}", plots.importance_figure(table, title=title)
-    for arm, shap in of.found.refits.shap.items():
+    for arm, shap in refits.shap.items():
         yield f"shap_{arm}", plots.shap_figure(
             shap.features, shap.values, shap.positions,
             title=f"{ARM_TITLES[arm]}: what a feature adds for each patient",
             subtitle=f"{len(shap.values)} lesions, out of fold",
         )  # fmt: skip
-
-
-def _robustness(of: Material) -> Named:
-    curve = of.tables["learning_curve"]
-    if not curve.empty:
-        yield "learning_curve", plots.learning_curve_figure(curve)
-    for arm in of.found.refits.supports:
-        frequencies = frequency_table(of.found.refits, arm)
+    if not tables["learning_curve"].empty:
+        yield "learning_curve", plots.learning_curve_figure(tables["learning_curve"])
+    for arm in refits.supports:
+        frequencies = frequency_table(refits, arm)
         if not frequencies.empty:
             yield f"stability_{arm}", plots.stability_figure(
-                frequencies, nogueira_text=_stability_text(of, arm),
+                frequencies, nogueira_text=_stability_text(tables["stability"], arm),
                 title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
             )  # fmt: skip
 
 
-def all_comparisons(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+def all_comparisons(results: Results) -> list[dict[str, Any]]:
     """Return the comparisons of the primary estimate, and those of every role."""
     return [*results["repeated_comparisons"], *results["comparisons"]]
-
-
-def _calibration(of: Material, role: str, groups: pd.DataFrame) -> Figure:
-    arms = [arm for arm, content in of.results["arms"].items() if role in content["roles"]]
-    curve = _of_role(of.tables["calibration_curve"], role)
-    return plots.calibration_figure(
-        groups,
-        title=role_title(role),
-        curves={str(arm): rows for arm, rows in curve.groupby("arm")} if len(curve) else None,
-        predictions=pd.concat([role_rows(of.predictions, arm, role) for arm in arms]),
-        measures={arm: _calibration_text(of.results["arms"][arm]["roles"][role]) for arm in arms},
-    )
 
 
 def _calibration_text(p: Mapping[str, Any]) -> str:
@@ -217,8 +192,7 @@ def _calibration_text(p: Mapping[str, Any]) -> str:
     return f"slope {slope}, intercept {intercept}, ICI {number(p['ici'], 3)}"
 
 
-def _stability_text(of: Material, arm: str) -> str:
-    table = of.tables["stability"]
+def _stability_text(table: pd.DataFrame, arm: str) -> str:
     row = table[table["arm"].eq(arm)].to_dict("records")[0]
     value = interval(row["nogueira"], row["low"], row["high"], 2)
     return f"Nogueira's stability {value} in {row['n_resamples']} resamples"
@@ -239,25 +213,19 @@ def _odds_ratio_rows(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _subgroup_rows(of: Material, role: str) -> pd.DataFrame:
-    table, arm = of.tables["subgroups"], leading_arm(of.results) or ""
-    rows = table[table["role"].eq(role) & table["arm"].eq(arm)]
-    columns = {"variable": "group", "level": "label", "auc": "value"}
-    return rows.rename(columns=columns)
-
-
 def _of_role(points: pd.DataFrame, role: str) -> pd.DataFrame:
     return points[points["role"].eq(role)] if "role" in points else points
 
 
-def _areas(
-    arms: Mapping[str, Any], role: str
-) -> dict[str, tuple[float | None, float | None, float | None]]:
-    return {
-        arm: tuple(content["roles"][role][name] for name in ("auc", "auc_low", "auc_high"))
-        for arm, content in arms.items()
-        if role in content["roles"]
-    }
+def _performances(results: Results, role: str) -> dict[str, Mapping[str, Any]]:
+    """Return the performance of every arm that has the role."""
+    arms = results["arms"].items()
+    return {arm: content["roles"][role] for arm, content in arms if role in content["roles"]}
+
+
+def _areas(results: Results, role: str) -> dict[str, tuple[Number, Number, Number]]:
+    found = _performances(results, role)
+    return {arm: (p["auc"], p["auc_low"], p["auc_high"]) for arm, p in found.items()}
 
 
 def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
@@ -277,13 +245,10 @@ def _examples(run: OpenRun) -> list[tuple[Any, Any, str]]:
     return chosen
 
 
-def grad_cam_figures(
-    run: OpenRun, explained: Explanation, results: Mapping[str, Any]
-) -> Iterator[tuple[str, Figure]]:
+def _grad_cam_figures(run: OpenRun, explained: Explanation, results: Results) -> Named:
     """Yield a figure for each role: of every group the most confident and the median lesion."""
     for role in judged_roles(results):
-        rows, title = explained.rows, role_title(role)
-        rows = rows[rows["role"].eq(role)] if len(rows) else rows
+        rows = _of_role(explained.rows, role)
         threshold = results["arms"][ARM]["roles"].get(role, {}).get("threshold")
         if rows.empty or threshold is None:
             continue
@@ -295,7 +260,8 @@ def grad_cam_figures(
                 _example(run, explained, key, why, is_called=is_called)
                 for key, why in shown(members["y_prob"], is_called=is_called).items()
             ]
-        title = f"{ARM_TITLES[ARM]}, {title.lower()}: called by the threshold {threshold:.3f}"
+        where = role_title(role).lower()
+        title = f"{ARM_TITLES[ARM]}, {where}: called by the threshold {threshold:.3f}"
         yield f"grad_cam_{role_key(role)}", plots.grad_cam_figure(groups, title=title)
 
 

@@ -29,6 +29,7 @@ from her2.models.nested_cv import (
 from her2.pipeline.deep_features import DeepInputs
 from her2.pipeline.enhance import Enhancement, enhanced_run
 from her2.pipeline.enhancement_evidence import compared, is_compared, with_evidence
+from her2.pipeline.evaluate import stacked
 from her2.pipeline.grad_cam import Explanation
 from her2.pipeline.radiomic_features import RadiomicInputs
 from her2.pipeline.resampling_checks import Refits
@@ -37,8 +38,7 @@ from her2.pipeline.run import OpenRun, Stopwatch
 logger = logging.getLogger(__name__)
 
 MODEL_SELECTION_COLUMNS = [
-    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd",
-    "cv_log_loss_mean", "chosen",
+    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "cv_log_loss_mean", "chosen",
 ]  # fmt: skip
 
 
@@ -177,9 +177,7 @@ def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:
 def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
     """Return the grid search of every arm on all training rows: one row for each candidate."""
     frames = [arm.final.table.assign(arm=name) for name, arm in fitted.items()]
-    if not frames:
-        return pd.DataFrame(columns=MODEL_SELECTION_COLUMNS)
-    return pd.concat(frames, ignore_index=True)[MODEL_SELECTION_COLUMNS]
+    return stacked(frames, MODEL_SELECTION_COLUMNS)
 
 
 def save_models(found: FittedRun) -> None:

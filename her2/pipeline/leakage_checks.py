@@ -44,8 +44,7 @@ Row = tuple[str, str, str, bool | None]  # None: not checked, and `found` says w
 
 def audit_table(run: OpenRun, refits: Refits, arms: Sequence[Arm] = ()) -> pd.DataFrame:
     """Return check, expected, found, passed: one row for each check."""
-    rows = [*design_rows(run, arms), *_poison(refits), *_shuffled(run.training, refits)]
-    return as_table(rows)
+    return as_table([*design_rows(run, arms), *_poison(refits), *_shuffled(run.training, refits)])
 
 
 def design_rows(run: OpenRun, arms: Sequence[Arm]) -> list[Row]:
@@ -54,15 +53,14 @@ def design_rows(run: OpenRun, arms: Sequence[Arm]) -> list[Row]:
     The features of `arms` are checked one by one.
     """
     return [
-        _roles(run), _folds(run.training), near_duplicate_row(run, copies(run)),
+        _roles(run), _folds(run.training), _copies_row(run),
         *_telling_variables(run), *_telling_features(run.training, arms),
     ]  # fmt: skip
 
 
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return rows as a table whose column `passed` is True, False or None."""
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.astype({"passed": object})
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"passed": object})
 
 
 def copies(run: OpenRun) -> list[NearDuplicate] | None:
@@ -72,8 +70,9 @@ def copies(run: OpenRun) -> list[NearDuplicate] | None:
     return near_duplicates(run.cohort.thumbnails, owners=split_groups(run.cohort.lesions))
 
 
-def near_duplicate_row(run: OpenRun, found: Sequence[NearDuplicate] | None) -> Row:
+def _copies_row(run: OpenRun) -> Row:
     """Return the check for copies: on two sides of the split, or in two patients of one role."""
+    found = copies(run)
     check = "Overlap by copies: near-duplicate images of different patients"
     if found is None:
         return check, "0 pairs", "not checked: the cohort has no images", None
@@ -89,31 +88,22 @@ def near_duplicate_row(run: OpenRun, found: Sequence[NearDuplicate] | None) -> R
 
 def audit_notes(table: pd.DataFrame) -> list[str]:
     """Return a sentence for every check that failed."""
-    failed = table[table["passed"].eq(False)]
-    return [
-        f"Leakage check: {row.check}: expected {row.expected}, found {row.found}."
-        for row in failed.itertuples()
-    ]
+    failed = table[table["passed"].eq(False)].itertuples()
+    return [f"Leakage check: {x.check}: expected {x.expected}, found {x.found}." for x in failed]
 
 
 def _roles(run: OpenRun) -> Row:
     roles = run.split.roles()
-    seen: dict[int, set[str]] = {}
-    units = split_groups(run.cohort.lesions).tolist()
-    for lesion, unit in zip(run.cohort.lesions, units, strict=True):
-        seen.setdefault(unit, set()).add(roles[lesion.key])
-    torn = sum(len(found) > 1 for found in seen.values())
+    role = pd.Series([roles[lesion.key] for lesion in run.cohort.lesions])
+    n_roles = role.groupby(split_groups(run.cohort.lesions)).nunique()
+    torn = int((n_roles > 1).sum())
     check = "Overlap of the split: patients, groups or shared images on both sides"
-    return check, "0", f"{torn} of {len(seen)}", torn == 0
+    return check, "0", f"{torn} of {len(n_roles)}", torn == 0
 
 
 def _folds(training: TrainingSet) -> Row:
-    torn = 0
-    for r in range(training.n_repeats):
-        fold = training.repeat(r).fold
-        torn += sum(
-            len(set(fold[training.groups == g].tolist())) > 1 for g in np.unique(training.groups)
-        )
+    folds = (pd.Series(training.repeat(r).fold) for r in range(training.n_repeats))
+    torn = sum(int((fold.groupby(training.groups).nunique() > 1).sum()) for fold in folds)
     check = "Overlap of the folds: patients in several folds of one repeat"
     found = f"{torn} in {training.n_repeats} x {training.n_folds} folds"
     return check, "0", found, torn == 0
@@ -172,16 +162,12 @@ def area_variance(area: float, y_true: NDArray[np.generic]) -> float:
 
 def _telling_variables(run: OpenRun) -> Iterator[Row]:
     """Yield the clinical variable that ranks training patients best: it may know the outcome."""
-    table, y = run.cohort.clinical.loc[list(run.training.keys)], run.training.y_true
+    table = run.cohort.clinical.loc[list(run.training.keys)]
     areas = {}
     for name in table.columns:
-        codes = _as_number(table[name])
-        known = np.isfinite(codes)
-        try:
-            area = stats.auc(y[known], codes[known])
-        except NotEstimable:
-            continue
-        areas[name] = max(area, 1 - area)
+        alone = _area_alone(_as_number(table[name]), run.training.y_true)
+        if alone is not None:
+            areas[name] = alone[0]
     if areas:
         name = max(areas, key=lambda key: areas[key])
         check = "Largest AUC of one clinical variable alone"
@@ -191,7 +177,9 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
 
 def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Row]:
     """Yield for every arm with features of its own the one that ranks patients best."""
-    for arm in (arm for arm in arms if not arm.is_table and arm.name != "dlr"):
+    for arm in arms:
+        if arm.is_table or arm.name == "dlr":
+            continue
         areas, knows = single_areas(arm.rows(training.keys)[:, arm.is_candidate], training.y_true)
         if not len(areas):
             continue
@@ -211,14 +199,7 @@ def single_areas(
     Among a thousand columns of few patients some have a large AUC by chance. A column knows the
     outcome if it separates it without exception, where chance would not (Holm, 5 %), or if its
     AUC is .95 or more and significantly above .85, which one honest feature hardly reaches
-    (the same).
-
-    Parameters
-    ----------
-    X
-        (n, p); a column with missing or infinite values is judged by its other rows.
-    y_true
-        (n,), 0 or 1.
+    (the same). X: (n, p); a column with missing or infinite values is judged by its other rows.
 
     References
     ----------
@@ -234,22 +215,32 @@ def single_areas(
     """
     areas, by_chance, by_a_feature = [], [], []
     for column in X.T:
-        known = np.isfinite(column)
-        y = y_true[known]
-        try:
-            area = stats.auc(y, column[known])
-        except NotEstimable:
-            continue  # constant, or known of one outcome only
-        area = max(area, 1 - area)
-        areas.append(area)
-        by_chance.append(_p_above(area, 0.5, y))
-        by_a_feature.append(_p_above(area, PLAUSIBLE, y))
+        alone = _area_alone(column, y_true)
+        if alone is not None:
+            areas.append(alone[0])
+            by_chance.append(_p_above(*alone, 0.5))
+            by_a_feature.append(_p_above(*alone, PLAUSIBLE))
     found = np.array(areas)
     separates = (found == 1) & (stats.holm(by_chance) < ALPHA)
     return found, separates | (found >= KNOWS_OUTCOME) & (stats.holm(by_a_feature) < ALPHA)
 
 
-def _p_above(area: float, supposed: float, y_true: NDArray[np.integer]) -> float:
+def _area_alone(
+    values: NDArray[np.generic], y_true: NDArray[np.integer]
+) -> tuple[float, NDArray[np.integer]] | None:
+    """Return the AUC, .5 or more, of a column alone, and the outcomes of the rows that have it.
+
+    None where it is constant, or known of one outcome only.
+    """
+    known = np.isfinite(values)
+    try:
+        area = stats.auc(y_true[known], values[known])
+    except NotEstimable:
+        return None
+    return max(area, 1 - area), y_true[known]
+
+
+def _p_above(area: float, y_true: NDArray[np.integer], supposed: float) -> float:
     """Return the p-value of an AUC, or of its mirror, as large as `area` if it is `supposed`."""
     z = (area - supposed) / sqrt(area_variance(supposed, y_true))
     return min(1.0, 2 * float(ndtr(-z)))
@@ -291,33 +282,29 @@ def mean_areas(
     return pd.DataFrame(rows, columns=columns)
 
 
-def null_rows(title: str, table: pd.DataFrame) -> list[Row]:
-    """Return one row for each role: no arm may find what is not there (`mean_areas`)."""
-    rows: list[Row] = []
+def null_rows(title: str, table: pd.DataFrame) -> Iterator[Row]:
+    """Yield one row for each role: no arm may find what is not there (`mean_areas`)."""
     for role, arms in table.groupby("role", sort=False):
         excess = ((arms["auc"] - 0.5).abs() / (arms["high"] - 0.5)).to_numpy()
         worst = arms.iloc[int(np.argmax(excess))]
-        rows.append((
+        yield (
             f"Leak in {title}, {_WORDS[str(role)]}: mean AUC of {worst['n']} repetitions",
             f"{worst['low']:.3f} to {worst['high']:.3f}",
             f"{worst['auc']:.3f} ({_title(worst['arm'])}, the farthest of {len(arms)})",
             bool((excess <= 1).all()),
-        ))  # fmt: skip
-    return rows
+        )
 
 
-def power_rows(table: pd.DataFrame) -> list[Row]:
-    """Return one row for each role: every arm must find a planted signal (`mean_areas`)."""
-    rows: list[Row] = []
+def power_rows(table: pd.DataFrame) -> Iterator[Row]:
+    """Yield one row for each role: every arm must find a planted signal (`mean_areas`)."""
     for role, arms in table.groupby("role", sort=False):
         weakest = arms.iloc[int(np.argmin(arms["auc"] - arms["high"]))]
-        rows.append((
+        yield (
             f"Power: a planted signal is found, {_WORDS[str(role)]}",
             f"above {weakest['high']:.3f}",
             f"{weakest['auc']:.3f} ({_title(weakest['arm'])}, the weakest of {len(arms)})",
             bool((arms["auc"] > arms["high"]).all()),
-        ))  # fmt: skip
-    return rows
+        )
 
 
 def poison_row(before: ControlResult, after: ControlResult) -> Row:

@@ -81,12 +81,10 @@ def _odds_ratios(run: OpenRun, table: pd.DataFrame, notes: list[str]) -> pd.Data
         return pd.DataFrame()
     is_counted = pd.Index(run.training.keys).isin(table.index)
     trained = table.loc[[key for key in run.training.keys if key in table.index]]
-    stepwise = run.settings.evaluation.stepwise
-    rule = None if stepwise == "none" else stepwise
+    y_true, rule = run.training.y_true[is_counted], run.settings.evaluation.stepwise
+    stepwise = None if rule == "none" else rule
     try:
-        return stats.odds_ratio_table(
-            trained, run.training.y_true[is_counted], names, stepwise=rule
-        )
+        return stats.odds_ratio_table(trained, y_true, names, stepwise=stepwise)
     except NotEstimable as reason:
         notes.append(f"Odds ratios are not estimable: {reason}")
         return pd.DataFrame()

@@ -95,18 +95,11 @@ def _robustness_summary(per_feature: pd.DataFrame, kinds: Sequence[str]) -> pd.D
     for changed, table in per_feature.groupby("changed", sort=False):
         known = table.dropna(subset=["value"])
         of_changed = MASK_KINDS if changed == "mask" else IMAGE_KINDS
-        rows.append(
-            {
-                "changed": changed,
-                "how": ", ".join(kind for kind in kinds if kind in of_changed),
-                "n_lesions": int(table["n_lesions"].iloc[0]),
-                "n_features": len(known),
-                "median": known["value"].median(),
-                "low": known["value"].min(),
-                "high": known["value"].max(),
-                "n_good": int((known["low"] >= GOOD_ICC).sum()),
-            }
-        )
+        how = ", ".join(kind for kind in kinds if kind in of_changed)
+        n_lesions, value = int(table["n_lesions"].iloc[0]), known["value"]
+        row = {"changed": changed, "how": how, "n_lesions": n_lesions, "n_features": len(known)}
+        row |= {"median": value.median(), "low": value.min(), "high": value.max()}
+        rows.append(row | {"n_good": int((known["low"] >= GOOD_ICC).sum())})
     return pd.DataFrame(rows)
 
 
@@ -214,11 +207,11 @@ def _vendor(run: OpenRun) -> tuple[pd.Series | None, tuple[str, ...]]:
     if run.settings.radiomics.harmonise == "none":
         return None, ()
     names = vendors(run.cohort)
-    of_training = names.loc[list(run.training.keys)]
-    trained = of_training.value_counts()
-    adjusted = sorted({name for name in adjusted_vendors(of_training) if name is not None})
+    trained = names.loc[list(run.training.keys)]
+    adjusted = sorted({name for name in adjusted_vendors(trained) if name is not None})
     if len(adjusted) < 2:
-        found = ", ".join(f"{name} ({n})" for name, n in trained.items()) or "none that is known"
+        counts = trained.value_counts().items()
+        found = ", ".join(f"{name} ({n})" for name, n in counts) or "none that is known"
         raise BadCohort(
             f"expected at least two vendors with {MIN_ROWS} training lesions each for "
             f"radiomics.harmonise=combat, found {found}; leave the setting out"

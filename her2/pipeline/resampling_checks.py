@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,12 +32,14 @@ from her2.models.resampling import (
     shuffled_aucs,
     unmoved_by_poison,
 )
+from her2.pipeline.evaluate import stacked
 from her2.pipeline.run import OpenRun
 from her2.selection import SupervisedFilter
 from her2.selection.history import SelectionHistory, selection_history
+from her2.selection.pca import CompressDeepFeatures
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+Found = TypeVar("Found")
 
 AUDITED = ("dlr", "radiomics", "deep_learning", "clinical")  # the longest protocol first
 
@@ -50,9 +53,7 @@ class Refits:
     learning
         Out-of-fold probabilities (n_train,) by arm and share of the training patients.
     supports
-        Selected features (n_resamples, n_features) by arm.
-    names
-        Of those features.
+        Which features are selected, a row for each resample and a named column for each, by arm.
     audited
         The arm that was refitted with shuffled outcomes.
     shuffled
@@ -70,8 +71,7 @@ class Refits:
     """
 
     learning: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
-    supports: dict[str, BoolArray] = field(default_factory=dict)
-    names: dict[str, list[str]] = field(default_factory=dict)
+    supports: dict[str, pd.DataFrame] = field(default_factory=dict)
     audited: str | None = None
     shuffled: FloatArray = field(default_factory=lambda: np.empty(0))
     unmoved: dict[str, bool] = field(default_factory=dict)
@@ -87,23 +87,15 @@ def refit_run(run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
     with run.watch.step("refits"):
         by_name = {arm.name: arm for arm in arms}
         audited = next((name for name in AUDITED if name in by_name), None)
-        selecting = [arm for arm in arms if selects_inputs(arm)]
+        selecting = [arm for arm in arms if _has(arm, SupervisedFilter)]
         importance, shap, unexplained = _explained(run, arms, fitted)
         return Refits(
             learning=_learning(run, arms, fitted),
             supports=_supports(run, selecting),
-            names={
-                arm.name: [str(c) for c in arm.features.columns[arm.is_candidate]]
-                for arm in selecting
-            },
             audited=audited,
             shuffled=_shuffled(run, by_name.get(audited or ""), fitted),
-            unmoved=_unmoved(run, arms, fitted),
-            histories={
-                arm.name: _history(arm, fitted[arm.name], run.training)
-                for arm in arms
-                if _selects(arm)
-            },
+            unmoved=_by_arm(run, unmoved_by_poison, arms, fitted, run.held_out, seed=run.seed),
+            histories={x.name: _history(x, fitted[x.name], run.training) for x in selecting},
             optimism=_optimism(run, arms),
             importance=importance,
             shap=shap,
@@ -111,15 +103,8 @@ def refit_run(run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
         )
 
 
-def selects_inputs(arm: Arm) -> bool:
-    """Whether an arm's selection chooses among its own columns, so that they can be counted."""
-    return _selects(arm) and not any(
-        step for name, step in arm.preparation.steps if name == "compressdeepfeatures"
-    )
-
-
-def _selects(arm: Arm) -> bool:
-    return any(isinstance(step, SupervisedFilter) for _, step in arm.preparation.steps)
+def _has(arm: Arm, kind: type) -> bool:
+    return any(isinstance(step, kind) for _, step in arm.preparation.steps)
 
 
 def _learning(
@@ -133,15 +118,19 @@ def _learning(
         )  # fmt: skip
 
 
-def _supports(run: OpenRun, arms: Sequence[Arm]) -> dict[str, BoolArray]:
+def _supports(run: OpenRun, arms: Sequence[Arm]) -> dict[str, pd.DataFrame]:
+    """Return the selected features of the arms that choose among their own columns."""
     found, n = {}, run.settings.evaluation.n_stability
     for arm in arms if n else ():
+        if _has(arm, CompressDeepFeatures):
+            continue
         with progress(f"stability, {arm.name}", n, "resamples") as advance:
             kept = selected_in_resamples(
                 arm, run.training, n_resamples=n, seed=run.seed, n_workers=run.n_workers,
                 advance=advance,
             )  # fmt: skip
-            found[arm.name] = kept[:, arm.is_candidate]
+        columns = [str(name) for name in arm.features.columns[arm.is_candidate]]
+        found[arm.name] = pd.DataFrame(kept[:, arm.is_candidate], columns=columns)
     return found
 
 
@@ -177,9 +166,7 @@ def _explained(
     n = run.settings.evaluation.n_importance
     if not n:
         return {}, {}, []
-    calls = (delayed(_explain)(arm, fitted[arm.name], run.training, n, run.seed) for arm in arms)
-    by_name = dict(run_jobs(calls, n_workers=run.n_workers))
-    found = {arm.name: by_name[arm.name] for arm in arms}
+    found = _by_arm(run, _explain, arms, fitted, n_permutations=n, seed=run.seed)
     return (
         {name: importance for name, (importance, _, _) in found.items() if importance is not None},
         {name: shap for name, (_, shap, _) in found.items() if shap is not None},
@@ -188,9 +175,9 @@ def _explained(
 
 
 def _explain(
-    arm: Arm, fitted: FittedArm, training: TrainingSet, n_permutations: int, seed: int
-) -> tuple[str, tuple[pd.DataFrame | None, ShapValues | None, str | None]]:
-    """Return the arm with its importance, its SHAP values, and why one of them is absent."""
+    arm: Arm, fitted: FittedArm, training: TrainingSet, *, n_permutations: int, seed: int
+) -> tuple[pd.DataFrame | None, ShapValues | None, str | None]:
+    """Return the importance of an arm, its SHAP values, and why one of them is absent."""
     importance = None
     try:
         importance = permutation_importance(
@@ -198,25 +185,31 @@ def _explain(
         )
         shap = shap_values(arm, fitted, training, seed=seed)
     except NotEstimable as reason:
-        return arm.name, (importance, None, str(reason))
-    return arm.name, (importance, shap, None)
+        return importance, None, str(reason)
+    return importance, shap, None
 
 
-def _unmoved(
-    run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]
-) -> dict[str, bool]:
+def _by_arm(
+    run: OpenRun,
+    function: Callable[..., Found],
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    *more: object,
+    **named: object,
+) -> dict[str, Found]:
+    """Return what a function of an arm, its fit and the training rows gives, by arm."""
     calls = (
-        delayed(_poisoned)(arm, fitted[arm.name], run.training, run.held_out, run.seed)
+        delayed(_named)(function, arm, fitted[arm.name], run.training, *more, **named)
         for arm in arms
     )
     found = dict(run_jobs(calls, n_workers=run.n_workers))
     return {arm.name: found[arm.name] for arm in arms}
 
 
-def _poisoned(
-    arm: Arm, fitted: FittedArm, training: TrainingSet, held_out: Sequence[str], seed: int
-) -> tuple[str, bool]:
-    return arm.name, unmoved_by_poison(arm, fitted, training, held_out, seed=seed)
+def _named(
+    function: Callable[..., Found], arm: Arm, *more: object, **named: object
+) -> tuple[str, Found]:
+    return arm.name, function(arm, *more, **named)
 
 
 def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHistory:
@@ -233,16 +226,8 @@ def learning_table(
 ) -> pd.DataFrame:
     """Return arm, n_patients, share, auc, auc_low, auc_high; share 1 is the primary estimate.
 
-    n_patients is the mean number that a fold's model was fitted on.
-
-    Parameters
-    ----------
-    refits, training
-        The refits, and the rows that they were made on.
-    repeated
-        The table `repeated_cv`.
-    patients
-        (n_train,), whose mean probability is judged; None judges every row.
+    n_patients is the mean number that a fold's model was fitted on. repeated: the table
+    `repeated_cv`; patients: (n_train,), whose mean probability is judged, None judges every row.
     """
     learned_from = len(np.unique(training.groups)) * (1 - 1 / training.n_folds)
     rows = []
@@ -274,13 +259,13 @@ def selection_tables(refits: Refits) -> dict[str, pd.DataFrame]:
     """Return selection_steps, selected_features and stability."""
     steps = [h.steps.assign(arm=arm) for arm, h in refits.histories.items()]
     chosen = [
-        h.weights.assign(arm=arm, frequency=_frequencies(refits, arm, h.weights["feature"]))
+        h.weights.assign(arm=arm, frequency=h.weights["feature"].map(_frequencies(refits, arm)))
         for arm, h in refits.histories.items()
         if h.weights is not None
     ]
     return {
-        "selection_steps": _stacked(steps, ["arm", "step", "n_before", "n_after", "rule"]),
-        "selected_features": _stacked(chosen, ["arm", "feature", "weight", "frequency"]),
+        "selection_steps": stacked(steps, ["arm", "step", "n_before", "n_after", "rule"]),
+        "selected_features": stacked(chosen, ["arm", "feature", "weight", "frequency"]),
         "stability": _stability(refits),
     }
 
@@ -289,44 +274,37 @@ def importance_tables(refits: Refits) -> dict[str, pd.DataFrame]:
     """Return importance and shap: every feature that a model of an outer fold reads."""
     shap = [values.table(arm) for arm, values in refits.shap.items()]
     return {
-        "importance": _stacked(list(refits.importance.values()), COLUMNS),
-        "shap": _stacked(shap, SHAP_COLUMNS),
+        "importance": stacked(list(refits.importance.values()), COLUMNS),
+        "shap": stacked(shap, SHAP_COLUMNS),
     }
 
 
 def frequency_table(refits: Refits, arm: str) -> pd.DataFrame:
     """Return feature and frequency of an arm's features that any resample selects."""
-    share = stats.selection_frequency(refits.supports[arm])
-    table = pd.DataFrame({"feature": refits.names[arm], "frequency": share})
+    table = pd.DataFrame(_frequencies(refits, arm).items(), columns=["feature", "frequency"])
     kept = table[table["frequency"] > 0]
     return kept.sort_values("frequency", ascending=False, kind="stable", ignore_index=True)
 
 
-def _frequencies(refits: Refits, arm: str, features: pd.Series) -> pd.Series:
+def _frequencies(refits: Refits, arm: str) -> dict[str, float]:
+    """Return how often each feature of an arm is selected; nothing if that was not asked for."""
     if arm not in refits.supports:
-        return pd.Series(np.nan, index=features.index)
-    share = dict(
-        zip(refits.names[arm], stats.selection_frequency(refits.supports[arm]), strict=True)
-    )
-    return features.map(share)
+        return {}
+    supports = refits.supports[arm]
+    share = stats.selection_frequency(supports.to_numpy())
+    return dict(zip(supports.columns, share.tolist(), strict=True))
 
 
 def _stability(refits: Refits) -> pd.DataFrame:
-    rows = []
-    for arm, supports in refits.supports.items():
-        size = {"arm": arm, "n_resamples": len(supports), "n_features": supports.shape[1]}
-        size |= {"n_selected_mean": float(supports.sum(axis=1).mean())}
+    rows: list[tuple[object, ...]] = []
+    for arm, table in refits.supports.items():
+        supports = table.to_numpy()
+        size = (arm, *supports.shape, float(supports.sum(axis=1).mean()))
         try:
             found = stats.nogueira_stability(supports)
         except NotEstimable:
-            rows.append(size | dict.fromkeys(("nogueira", "low", "high")))
+            rows.append((*size, None, None, None))
             continue
-        rows.append(size | {"nogueira": found.value, "low": found.low, "high": found.high})
+        rows.append((*size, found.value, found.low, found.high))
     columns = ["arm", "n_resamples", "n_features", "n_selected_mean", "nogueira", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _stacked(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    if not frames:
-        return pd.DataFrame(columns=columns)
-    return pd.concat(frames, ignore_index=True)[columns]

@@ -55,22 +55,16 @@ class OpenRun:
 
     Attributes
     ----------
-    command
-        Name of the command that makes it.
-    settings
-        All settings.
+    command, settings
+        Name of the command that makes it, and all settings.
     folder
         Where everything is written.
-    cohort
-        The verified cohort.
-    split
-        Roles of its lesions, frozen.
+    cohort, split
+        The verified cohort, and the frozen roles of its lesions.
     training
         The training rows with their folds.
-    flow
-        Counts of the flow diagram.
-    warning
-        What the user must look at, or None.
+    flow, warning
+        Counts of the flow diagram, and what the user must look at, or None.
     watch
         Seconds by step.
     """

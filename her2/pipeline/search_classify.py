@@ -15,7 +15,7 @@ from her2.core.settings import StudySettings
 from her2.models.classifiers import SearchPlan, fit_prepared, grid_search
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline import arm_definitions
-from her2.pipeline.enhance import check_enhance, enhanced_run
+from her2.pipeline.enhance import enhanced_run
 from her2.pipeline.load_cohort import NEEDS_FEATURES
 from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun
@@ -24,9 +24,8 @@ from her2.pipeline.search_trial import (
     Judged,
     Remembered,
     Request,
-    check_facts,
+    checked_facts,
     cross_validate,
-    facts_of,
     open_training,
 )
 from her2.selection import fit_chain
@@ -38,8 +37,7 @@ _REMEMBERED = Remembered()
 
 def search_classify(settings: StudySettings, run_dir: Path, request: Request) -> Answer:
     """Return `request.metrics` of the grid's recipe on training patients."""
-    check_enhance(settings.enhance)
-    arm_definitions.check_grid(settings)
+    arm_definitions.check_study(settings)
     # what the features depend on; the selection only by the columns that it asks for
     of_features = (
         str(run_dir), settings.cohort, settings.split, settings.enhance, settings.radiomics,
@@ -47,8 +45,7 @@ def search_classify(settings: StudySettings, run_dir: Path, request: Request) ->
         settings.selection.robust_icc,
     )  # fmt: skip
     run, radiomic = _REMEMBERED.get(["features", *of_features], lambda: _open(settings, run_dir))
-    facts = facts_of(run)
-    check_facts(facts, request.facts)
+    facts = checked_facts(run, request.facts)
     if request.is_rehearsal:
         return Answer("ready", facts=facts)
     arm = arm_definitions.radiomics_arm(radiomic, settings)
@@ -74,7 +71,7 @@ def _judged_folds(
         for k in range(one.n_folds):
             with threadpool_limits(1):
                 probability = _fold_probability(arm, one, X, k, [*of_arm, r], settings)
-            yield Judged(np.flatnonzero(one.fold == k), one.from_fold(k, probability))
+            yield np.flatnonzero(one.fold == k), one.from_fold(k, probability)
 
 
 def _fold_probability(

@@ -20,9 +20,8 @@ from her2.pipeline.search_trial import (
     Judged,
     Remembered,
     Request,
-    check_facts,
+    checked_facts,
     cross_validate,
-    facts_of,
     open_training,
 )
 
@@ -40,8 +39,7 @@ def search_train(settings: StudySettings, run_dir: Path, request: Request) -> An
         settings.seed, settings.cache,
     )  # fmt: skip
     run = _REMEMBERED.get(["run", *of_images], lambda: _open(settings, run_dir))
-    facts = facts_of(run)
-    check_facts(facts, request.facts)
+    facts = checked_facts(run, request.facts)
     if request.is_rehearsal:
         check_weights(backbone)
         return Answer("ready", facts=facts)
@@ -81,5 +79,4 @@ def _judged_folds(
         crops, training.y_true, training.groups, settings.backbone, settings.trainer,
         seed=integer_seed(settings.seed, "train"), folder=folder,
     )  # fmt: skip
-    for rows, probability in fold_predictions(task, training.fold):
-        yield Judged(rows, probability)
+    yield from fold_predictions(task, training.fold)

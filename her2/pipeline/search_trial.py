@@ -33,8 +33,10 @@ IntArray = NDArray[np.int64]
 
 METRICS = ("auc", "log_loss", "brier", "calibration")
 BY_FOLD = ("auc", "log_loss", "brier")  # the others need more patients than a fold has
-_MOST_REMEMBERED = 128
 
+# numbers of a fold's training rows, and their probabilities by a model that has not seen them at
+# the prevalence of all training rows, (n_fold,) each
+Judged = tuple[IntArray, FloatArray]
 # takes the number of a fold, its value, and the mean so far; True: the trial may stop
 Report = Callable[[int, float, float], bool]
 
@@ -96,38 +98,12 @@ class Answer:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Probabilities of one fold by a model that has not seen it.
-
-    Attributes
-    ----------
-    rows
-        Numbers of training rows, (n_fold,).
-    probability
-        (n_fold,), at the prevalence of all training rows.
-    """
-
-    rows: IntArray
-    probability: FloatArray
-
-
 def cross_validate(folds: Iterable[Judged], training: TrainingSet, request: Request) -> Answer:
     """Return the metrics of models of all folds, or of fewer where the search stops the trial.
 
-    Every fold is reported; the last one cannot stop the trial, which is complete then.
-
-    Parameters
-    ----------
-    folds
-        Fold by fold, the folds of a repeat together; made only when it is asked for.
-    training
-        Training rows, their outcomes and the folds of every repeat.
-
-    Raises
-    ------
-    NotEstimable
-        A fold, or a repeat, does not determine a metric.
+    Every fold is reported; the last one cannot stop the trial, which is complete then. folds: the
+    folds of a repeat together, each made only when it is asked for. NotEstimable where a fold, or
+    a repeat, does not determine a metric.
     """
     y_true, n_folds = training.y_true, training.n_folds
     n_steps = sum(training.repeat(r).n_folds for r in range(training.n_repeats))
@@ -136,17 +112,16 @@ def cross_validate(folds: Iterable[Judged], training: TrainingSet, request: Requ
     for step, fold in enumerate(folds):
         judged.append(fold)
         for name, found in scores.items():
-            found.append(metric(name, y_true[fold.rows], fold.probability))
+            found.append(metric(name, y_true[fold[0]], fold[1]))
         if request.report is not None:
             first = scores[request.metrics[0]]
             is_stopped = request.report(step, first[-1], float(np.mean(first)))
             if is_stopped and step + 1 < n_steps:
                 return Answer("pruned", folds={k: tuple(v) for k, v in scores.items()})
     values = tuple(
-        float(np.mean(scores[name])) if name in scores
-        else float(np.mean([_pooled(name, y_true, r) for r in _repeats(judged, n_folds)]))
+        float(np.mean(scores[name] if name in scores else _pooled(name, y_true, judged, n_folds)))
         for name in request.metrics
-    )  # fmt: skip
+    )
     return Answer("complete", values, {k: tuple(v) for k, v in scores.items()})
 
 
@@ -155,11 +130,6 @@ def metric(name: str, y_true: IntArray, probability: FloatArray) -> float:
 
     auc, .5 where all probabilities are equal; log_loss and brier, per patient; calibration: the
     mean distance of the predictions from a smooth curve of the outcome (ICI).
-
-    Raises
-    ------
-    NotEstimable
-        There is one outcome only, or the curve cannot be fitted.
 
     Examples
     --------
@@ -187,11 +157,6 @@ def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRu
 
     The cohort is read and verified as a whole and split as the study splits it; then all other
     patients are left out. The folds are not those on which the best trial is reported.
-
-    Raises
-    ------
-    BadConfig, BadCohort, MissingInput, LeakageError
-        With the sentence for the user.
     """
     check_rules(command, settings)
     place = RunFolder(folder)
@@ -211,24 +176,17 @@ def only_training(cohort: Cohort, split: Split) -> Cohort:
     return replace(cohort_of(cohort, set(split.train)), thumbnails=None)
 
 
-def facts_of(run: OpenRun) -> dict[str, str]:
-    """Return what identifies a search's data; the split's hash is of training patients only."""
-    return {
+def checked_facts(run: OpenRun, expected: Mapping[str, str]) -> dict[str, str]:
+    """Return what identifies a search's data; refuse data changed while the search went on.
+
+    The split's hash is of training patients only.
+    """
+    facts = {
         "data_sha256": run.cohort.data_sha256,
         "training_sha256": run.split.sha256,
         "n_train": str(len(run.training.keys)),
         "simulated": str(run.cohort.simulated),
     }
-
-
-def check_facts(facts: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    """Refuse data that are not those of the study.
-
-    Raises
-    ------
-    BadCohort
-        The cohort was changed while the search went on.
-    """
     changed = [name for name, value in expected.items() if facts.get(name) != value]
     if changed:
         raise BadCohort(
@@ -236,6 +194,7 @@ def check_facts(facts: Mapping[str, str], expected: Mapping[str, str]) -> None:
             f"({expected[changed[0]][:12]} -> {facts.get(changed[0], 'none')[:12]}); give another "
             "hydra.sweeper.study_name for changed data"
         )
+    return facts
 
 
 class Remembered:
@@ -244,7 +203,7 @@ class Remembered:
     Trials of a search differ in few settings; cohort, features and selected columns are the same.
     """
 
-    def __init__(self, most: int = _MOST_REMEMBERED) -> None:
+    def __init__(self, most: int = 128) -> None:
         self.most = most
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
@@ -263,10 +222,10 @@ def _plain(part: object) -> object:
     return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
 
 
-def _repeats(judged: Sequence[Judged], n_folds: int) -> list[list[Judged]]:
-    return [list(judged[i : i + n_folds]) for i in range(0, len(judged), n_folds)]
-
-
-def _pooled(name: str, y_true: IntArray, folds: Sequence[Judged]) -> float:
-    rows = np.concatenate([fold.rows for fold in folds])
-    return metric(name, y_true[rows], np.concatenate([fold.probability for fold in folds]))
+def _pooled(name: str, y_true: IntArray, judged: Sequence[Judged], n_folds: int) -> list[float]:
+    """Return a metric of all folds of each repeat together."""
+    found = []
+    for i in range(0, len(judged), n_folds):
+        rows, probability = (np.concatenate(x) for x in zip(*judged[i : i + n_folds], strict=True))
+        found.append(metric(name, y_true[rows], probability))
+    return found

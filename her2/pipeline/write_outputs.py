@@ -22,12 +22,11 @@ from her2.core.run_folder import environment
 from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256, write_atomic
 from her2.core.types import ARM_TITLES
-from her2.evaluation import Evaluation
 from her2.pipeline import final_model
 from her2.pipeline.cost import cost_entry
 from her2.pipeline.enhancement_figures import enhancement_figures
 from her2.pipeline.evaluate import judge, results_document, subgroup_table
-from her2.pipeline.figures import Material, all_comparisons, figures
+from her2.pipeline.figures import all_comparisons, figures
 from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
 from her2.pipeline.leakage_checks import audit_notes, audit_table
 from her2.pipeline.load_cohort import warn
@@ -60,17 +59,13 @@ def conclude(found: FittedRun, notes: Sequence[str]) -> int:
 
     notes: of the report, on the fit.
     """
+    run, tracking = found.run, found.run.settings.tracking
     said = [*(found.radiomic.notes if found.radiomic else ()), *notes]
     if found.fitted:
         save_models(found)
-        found = replace(found, refits=refit_run(found.run, found.arms, found.fitted))
+        found = replace(found, refits=refit_run(run, found.arms, found.fitted))
         said += selection_notes(found.fitted)
-    return _finish(found, *judge(found.run, found.signatures, said))
-
-
-def _finish(found: FittedRun, predictions: pd.DataFrame, evaluation: Evaluation) -> int:
-    """Write everything that a run leaves behind, and return its exit status."""
-    run, tracking = found.run, found.run.settings.tracking
+    predictions, evaluation = judge(run, found.signatures, said)
     results = results_document(run, evaluation)
     if found.enhancement.summary:
         results["enhancement"] = dict(found.enhancement.summary)
@@ -146,9 +141,9 @@ def _write_pages(
     notes.extend(text for text in tables["shortcut_controls"]["alarm"] if text)
     doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
-    material = Material(found, predictions, results, tables, readers.per_lesion, nomogram)
+    drawn = figures(found, predictions, results, tables, readers.per_lesion, nomogram)
     pictures = plots.save_figures(
-        chain(figures(material), enhancement_figures(found.enhancement).items()),
+        chain(drawn, enhancement_figures(found.enhancement).items()),
         run.folder.file("figures"), n_workers=run.n_workers,
     )  # fmt: skip
     tables |= _checklists(run, results, tables, set(pictures))
@@ -273,19 +268,15 @@ def _performance_table(results: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for arm, content in results["arms"].items():
         for role, p in content["roles"].items():
-            fit = p["hosmer_lemeshow"]
             flat = {k: v for k, v in p.items() if k != "hosmer_lemeshow"}
-            fit = {f"hosmer_lemeshow_{k}": v for k, v in fit.items()}
+            fit = {f"hosmer_lemeshow_{k}": v for k, v in p["hosmer_lemeshow"].items()}
             rows.append({"arm": arm, "model": content["model"], "role": role, **flat, **fit})
     return pd.DataFrame(rows)
 
 
 def _problems(run: OpenRun) -> pd.DataFrame:
-    counted = Counter((p.severity, p.code) for p in run.cohort.problems)
-    rows = [
-        {"code": code, "severity": severity, "title": CATALOGUE[code].title, "n": n}
-        for (severity, code), n in sorted(counted.items())
-    ]
+    counted = sorted(Counter((p.severity, p.code) for p in run.cohort.problems).items())
+    rows = [(code, severity, CATALOGUE[code].title, n) for (severity, code), n in counted]
     return pd.DataFrame(rows, columns=["code", "severity", "title", "n"])
 
 
@@ -315,11 +306,7 @@ def _track(run: OpenRun, results: dict[str, Any]) -> None:
     if tracked is None:
         results["notes"].append(NOT_SENT)
         return
-    results["mlflow"] = {
-        "tracking_uri": tracked.tracking_uri,
-        "experiment": tracked.experiment,
-        "run_id": tracked.run_id,
-    }
+    results["mlflow"] = asdict(tracked)
     write_results(run.folder.path, results)
     upload_files(tracked, run.folder.path, uri=tracking.uri, models=tracking.models)
 
