@@ -100,7 +100,7 @@ def cost_entry(run: OpenRun, *, has_network: bool) -> dict[str, float | int | No
 def _parameters(backbone: BackboneSettings) -> int:
     from lightning_modules.backbones import describe_backbone
 
-    return int(describe_backbone(backbone.name, backbone.weights)["n_parameters"])
+    return int(describe_backbone(backbone)["n_parameters"])
 
 
 def _ledger(folder: RunFolder) -> dict[str, float]:

@@ -60,13 +60,7 @@ class DeepInputs:
 
 
 def frozen_features(run: OpenRun) -> pd.DataFrame | None:
-    """Return the features of the network as it is, by `Lesion.key`; None where none are used.
-
-    Raises
-    ------
-    MissingWeights, BadConfig
-        The network, or its weights, cannot be had.
-    """
+    """Return the features of the network as it is, by `Lesion.key`; None where none are used."""
     backbone, settings = run.settings.backbone, run.settings
     if not run.has_images:
         return None
@@ -78,24 +72,12 @@ def frozen_features(run: OpenRun) -> pd.DataFrame | None:
 
     lesions = run.cohort.lesions
     with run.watch.step("deep_features"):
-        crops = cohort_crops(
-            lesions,
-            size=backbone.image_size,
-            margin_px=backbone.margin_px,
-            margin_mm=backbone.margin_mm,
-            aspect=backbone.aspect,
-            n_threads=run.n_workers,
-        )
+        crops = cohort_crops(lesions, backbone, n_threads=run.n_workers)
         with progress("deep features", len(lesions), "lesions") as advance:
             table = embed_cohort(
-                lesions,
-                crops,
-                backbone,
-                store=Store(cache_folder(settings.cache) / "deep"),
-                seed=integer_seed(run.seed, "backbone"),
-                n_threads=run.n_workers,
-                advance=advance,
-            )
+                lesions, crops, backbone, store=Store(cache_folder(settings.cache) / "deep"),
+                seed=integer_seed(run.seed, "backbone"), n_threads=run.n_workers, advance=advance,
+            )  # fmt: skip
         report_cache("deep features", table)
     return table.values
 
@@ -103,14 +85,7 @@ def frozen_features(run: OpenRun) -> pd.DataFrame | None:
 def deep_inputs(run: OpenRun, frozen: pd.DataFrame | None, *, keeps: bool = True) -> DeepInputs:
     """Return the deep inputs of a study; networks are fine-tuned where its mode asks for it.
 
-    Parameters
-    ----------
-    run
-        The run.
-    frozen
-        Features of the network as it is.
-    keeps
-        As `fine_tune` has it.
+    frozen: features of the network as it is. keeps: as `fine_tune` has it.
     """
     mode = run.settings.backbone.mode
     if mode == "frozen" or not run.has_images:

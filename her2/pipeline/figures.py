@@ -15,7 +15,7 @@ from her2 import plots, stats
 from her2.cohort import CATALOGUE, load_lesion
 from her2.core.types import ARM_TITLES
 from her2.evaluation import role_rows
-from her2.pipeline.enhancement_figures import around
+from her2.pipeline.enhance import around
 from her2.pipeline.evaluate import Outcome
 from her2.pipeline.final_model import DrawnNomogram
 from her2.pipeline.fit_arms import FittedRun

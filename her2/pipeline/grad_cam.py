@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from her2.core.parallel import in_threads
 from her2.core.progress import progress
 from her2.core.seeds import generator, integer_seed
 from her2.core.settings import StudySettings
-from her2.core.types import Lesion
 from her2.explain.linear_head import LinearHead, linear_head
 from her2.explain.saliency import (
     COLUMNS,
@@ -102,17 +102,13 @@ def explain_frozen(run: OpenRun, fitted: FittedArm) -> Explanation:
         return Explanation(notes=(f"{ARM} has no Grad-CAM: {reason}.",))
     explainer = Explainer(run)
     built = build_backbone(backbone, seed=integer_seed(run.seed, "backbone"))
-    network = logit_network(
-        built.network, built.normalisation, image_size=backbone.image_size,
-        layer=backbone.cam_layer,
-    )  # fmt: skip
-    networks = {fold: partial(_under_head, network, head) for fold, head in heads.items()}
-    explainer.explain(networks)
+    network = logit_network(built, layer=backbone.cam_layer)
+
+    def under(head: LinearHead) -> LogitNetwork:  # a copy: hooks on layers of its own
+        return replace(network, network=deepcopy(network.network), head=head)
+
+    explainer.explain({fold: partial(under, head) for fold, head in heads.items()})
     return explainer.finished()
-
-
-def _under_head(network: LogitNetwork, head: LinearHead) -> LogitNetwork:
-    return network.copied().with_head(head)
 
 
 def explain_tuned(
@@ -133,12 +129,8 @@ def explain_tuned(
     heads = {} if fitted is None else _heads(run.training, fitted)
 
     def network_of(kept: KeptNetwork) -> LogitNetwork:
-        built = model.network(kept)
-        network = logit_network(
-            built.network, built.normalisation, image_size=backbone.image_size,
-            layer=backbone.cam_layer,
-        )  # fmt: skip
-        return network.with_head(heads[kept.fold]) if heads else network
+        head = heads[kept.fold] if heads else None
+        return logit_network(model.network(kept), layer=backbone.cam_layer, head=head)
 
     explainer.explain({kept.fold: partial(network_of, kept) for kept in first})
     reported = dict(zip(run.training.keys, signature.repeats[0].tolist(), strict=True))
@@ -201,9 +193,7 @@ class Explainer:
         size = self.run.settings.backbone.image_size
         wanted = list(keys)
         views = decode_each(
-            lambda key: view_of(self.run, key, size),
-            wanted,
-            n_threads=self.run.n_workers,
+            lambda key: view_of(self.run, key, size), wanted, n_threads=self.run.n_workers
         )
         return dict(zip(wanted, views, strict=True))
 
@@ -246,15 +236,8 @@ def view_of(run: OpenRun, key: str, size: int) -> View:
     """Return the part of a lesion's image that the network sees, `size` pixels wide and high."""
     from lightning_modules.grad_cam_networks import lesion_view
 
-    backbone = run.settings.backbone
-    return lesion_view(
-        _lesion(run, key), size=size, margin_px=backbone.margin_px,
-        margin_mm=backbone.margin_mm, aspect=backbone.aspect,
-    )  # fmt: skip
-
-
-def _lesion(run: OpenRun, key: str) -> Lesion:
-    return next(lesion for lesion in run.cohort.lesions if lesion.key == key)
+    lesion = next(lesion for lesion in run.cohort.lesions if lesion.key == key)
+    return lesion_view(lesion, run.settings.backbone, size=size)
 
 
 def _heads(training: TrainingSet, fitted: FittedArm) -> dict[int, LinearHead]:

@@ -60,15 +60,7 @@ MIDDLE_GREY = 127.5
 
 
 class Changes(NamedTuple):
-    """Changes of n crops.
-
-    Attributes
-    ----------
-    affine
-        (n, 2, 3), from the new place to the old.
-    contrast, gain
-        (n,).
-    """
+    """Changes of n crops: (n, 2, 3) from the new place to the old, and (n,) each."""
 
     affine: Tensor
     contrast: Tensor
