@@ -72,7 +72,7 @@ class Changes(NamedTuple):
 
     def rows(self, part: slice) -> Changes:
         """Return the changes of some of the crops."""
-        return Changes(self.affine[part], self.contrast[part], self.gain[part])
+        return Changes(*(of_all[part] for of_all in self))
 
 
 def draw_changes(n: int, augmentation: Augmentation, generator: torch.Generator) -> Changes:

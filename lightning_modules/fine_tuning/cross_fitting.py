@@ -83,16 +83,8 @@ def out_of_fold_training(
 ) -> FineTuned:
     """Fine-tune networks for every fold, and for the test rows.
 
-    Parameters
-    ----------
-    folds
-        (n_train,) fold of every training row, from 0, in the order of `train_index`.
-    train_index, test_index
-        Rows of `task.crops` to train on, and to predict (may be empty).
-    wants_features
-        Also return penultimate features.
-    log
-        Called with one line a network.
+    folds: (n_train,) of every training row, from 0. train_index, test_index: rows of `task.crops`
+    to train on, and to predict (may be empty). log: called with one line a network.
 
     Raises
     ------

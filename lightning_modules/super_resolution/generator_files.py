@@ -86,15 +86,7 @@ def save_generator(path: Path, network: RRDBGenerator, seen: Seen, *, n_steps: i
 
 
 def load_generator(path: Path) -> GeneratorFile:
-    """Read a generator and its declaration, from the header or from ``<name>.json`` beside it.
-
-    Raises
-    ------
-    MissingWeights
-        The file does not exist.
-    BadConfig
-        It is no generator, or declares no training data.
-    """
+    """Read a generator and its declaration, from the header or from ``<name>.json`` beside it."""
     if not path.is_file():
         raise MissingWeights(
             f"expected enhance.weights to be an existing safetensors file, found {path}; correct "

@@ -56,27 +56,12 @@ def fit_generator(
 
     Every `settings.steps_per_epoch` steps the state is written, whole or not at all. A folder
     with a state resumes from it, and ends with the same weights as a fit that was never
-    interrupted. It must be of this fit alone.
+    interrupted; it must be of this fit alone. Images are (H, W) uint8 each; those of `validation`,
+    if any, decide nothing. report: called after every step with the steps done, and the generator
+    as it is.
 
-    Parameters
-    ----------
-    train, validation
-        Native images, (H, W) uint8 each. Validation images decide nothing; there may be none.
-    seen
-        Patients and images, written into the file.
-    report
-        Called after every step with the steps done, and the generator as it is.
-
-    Returns
-    -------
-    DataFrame
-        One row an epoch: stage, step, pixel, gradient, feature_matching, adversarial,
-        discriminator (mean losses of the epoch), psnr, psnr_bicubic (of the validation images).
-
-    Raises
-    ------
-    BadConfig
-        The settings or the accelerator cannot be used, or the fit diverges.
+    The history has a row an epoch: stage, step, pixel, gradient, feature_matching, adversarial,
+    discriminator (mean losses of the epoch), psnr, psnr_bicubic (of the validation images).
     """
     check_fit(settings)
     with seeded(seed):  # first the generator: the order decides the initial weights
