@@ -29,7 +29,8 @@ HISTORY = "history.csv"
 
 def check_fit(settings: EnhanceSettings) -> None:
     """Raise BadConfig unless a generator of these settings can be built and fitted."""
-    RRDBGenerator(**asdict(settings.generator))
+    with torch.device("meta"):  # no memory, and nothing is drawn
+        RRDBGenerator(**asdict(settings.generator))
     if settings.max_steps_pixel < 1:
         raise BadConfig(
             f"expected numbers of steps, images and threads of at least 1 (adversarial steps: "
