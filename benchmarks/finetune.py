@@ -85,7 +85,7 @@ def main(root: str, image_size: int = 128, epochs: int = 12) -> None:
         name=NETWORK, weights="offline", image_size=int(image_size), head=head
     )
     training = training_set(cohort.lesions, cohort.y_true)
-    crops = cohort_crops(cohort.lesions, size=backbone.image_size, margin_px=10, aspect="squash")
+    crops = cohort_crops(cohort.lesions, backbone)
     print(
         f"{len(crops)} lesions of {Path(root).name}, {cohort.y_true.sum()} positive, "
         f"{NETWORK} at {image_size} px, {epochs} epochs, {N_FOLDS} folds"

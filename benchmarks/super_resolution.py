@@ -25,11 +25,10 @@ import numpy as np
 
 from her2 import stats
 from her2.cohort import load_lesion, read_cohort
-from her2.core.seeds import generator
+from her2.core.seeds import generator, integer_seed
 from her2.core.settings import EnhanceSettings, StudySettings
 from her2.core.types import Cohort
-from her2.pipeline.enhance import fitting_plan, frames, seen_of
-from her2.pipeline.enhancement_figures import around, restored
+from her2.pipeline.enhance import around, frames, restored, seen_of
 from lightning_modules.super_resolution.enlarging import bicubic_enlarger, generator_enlarger
 from lightning_modules.super_resolution.generator_files import load_generator
 from lightning_modules.super_resolution.generator_fitting import WEIGHTS, fit_generator
@@ -53,15 +52,13 @@ def fit(cohort: Cohort, chosen: EnhanceSettings, train: list[int]) -> object:
     start, before = perf_counter(), cpu_minutes()
     with tempfile.TemporaryDirectory() as name:
         seen = seen_of(cohort.name, lesions)
-        fit_generator(frames(lesions), [], fitting_plan(chosen, 0), seen, folder=Path(name))
+        seed = integer_seed(0, "super-resolution")
+        fit_generator(frames(lesions), [], chosen, seen, seed=seed, folder=Path(name))
         source = load_generator(Path(name) / WEIGHTS)
     minutes = (perf_counter() - start) / 60
     print(f"fit on {len(lesions)} patients: {source.n_steps} steps, {minutes:.1f} minutes, "
           f"{cpu_minutes() - before:.1f} of the CPU")  # fmt: skip
-    return generator_enlarger(
-        source.network, reach=source.network.reach, key=source.sha256,
-        tile_size=chosen.tile_size,
-    )  # fmt: skip
+    return generator_enlarger(source.network, key=source.sha256, tile_size=chosen.tile_size)
 
 
 def measured(cohort: Cohort, test: list[int], enlargers: dict) -> dict:

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -44,7 +44,7 @@ from her2.pipeline.cost import peak_memory_mb
 from her2.stats.discrimination import auc
 from lightning_modules.backbones import Backbone, Normalisation, build_backbone, network_input
 from lightning_modules.fine_tuning.augmentation import AUGMENTATIONS
-from lightning_modules.fine_tuning.classifier import ClassifierSettings, LesionClassifier
+from lightning_modules.fine_tuning.classifier import LesionClassifier
 from lightning_modules.fine_tuning.cross_fitting import FineTuned, out_of_fold_training
 from lightning_modules.fine_tuning.data import LesionDataModule, Shuffling
 from lightning_modules.fine_tuning.jobs import TrainingTask
@@ -74,7 +74,7 @@ class OneWeight(nn.Module):
 
 
 def trivial() -> Backbone:
-    normalisation = Normalisation((0.5,) * 3, (0.5,) * 3, (3, SIDE, SIDE), "bilinear")
+    normalisation = Normalisation((0.5,) * 3, (0.5,) * 3, SIDE)
     return Backbone(OneWeight(), normalisation, None)  # type: ignore[arg-type]
 
 
@@ -192,9 +192,11 @@ def own_epochs(epochs: int = EPOCHS) -> list[tuple[float, float]]:
     rows = torch.from_numpy(crops)[:, None], torch.from_numpy(y_true).float()
     shuffling = Shuffling(0, AUGMENTATIONS["default"])
     data = LesionDataModule(rows, [], batch_size=BATCH, shuffling=shuffling)
-    chosen = ClassifierSettings(image_size=SIDE, learning_rate=3e-4, ema=0.99)
-    module = LesionClassifier(trivial(), chosen).train()
-    settings = TrainerSettings(max_epochs=epochs, accelerator="cpu", n_threads=1)
+    settings = TrainerSettings(
+        max_epochs=epochs, accelerator="cpu", n_threads=1, learning_rate=3e-4, ema=0.99,
+        layer_decay=1.0,
+    )  # fmt: skip
+    module = LesionClassifier(trivial(), settings).train()
     with fine_tuning_trainer(settings, Ticking(clock), watches=False) as trainer:
         trainer.fit(module, datamodule=data)
     return clock.seconds()
@@ -361,10 +363,11 @@ def _plain_logits(
     network: nn.Module, normalisation: Normalisation, crops: np.ndarray
 ) -> Iterator[np.ndarray]:
     device = next(network.parameters()).device
+    expected = replace(normalisation, image_size=crops.shape[-1])
     with torch.inference_mode():
         for start in range(0, len(crops), BATCH):
             part = torch.from_numpy(crops[start : start + BATCH])[:, None].to(device)
-            images = (network_input(part, normalisation, crops.shape[-1])).float()
+            images = network_input(part, expected).float()
             yield network(images)[:, 0].cpu().numpy()
 
 

@@ -22,24 +22,21 @@ from lightning_modules.weights import WeightSource, read_state, resolve_weights,
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Images that a network was trained on.
+    """Images that a network expects.
 
     Attributes
     ----------
     mean, std
         By channel, of grey levels 0 to 1.
-    input_size
-        (channels, height, width).
-    interpolation
-        How timm resized the images.
+    image_size
+        Their side.
     by_crop
         Whether every crop gets mean 0 and standard deviation 1 of its own instead.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    input_size: tuple[int, int, int]
-    interpolation: str
+    image_size: int
     by_crop: bool = False
 
 
@@ -70,31 +67,18 @@ def build_backbone(
     drop_rate: float = 0.0,
     seed: int = 0,
 ) -> Backbone:
-    """Build a network and load its weights strictly.
+    """Build a network with a new head of `num_classes` (0: none), and load its weights strictly.
+
+    A network of a fixed size is built for `image_size`: pretrained position embeddings are
+    interpolated. With another `in_chans` than the weights', timm adapts the stem. Raises BadConfig
+    or MissingWeights if there is no such network, or it cannot be had with these weights.
 
     Parameters
     ----------
-    settings
-        `name` is one of timm (``crossformer_*`` among them); ``resnet50``, ``resnet101``,
-        ``vgg19`` and ``densenet121`` mean the weights of the paper's years (``.tv_in1k``).
-        A network of a fixed size is built for `image_size`: pretrained position embeddings are
-        interpolated. With another `in_chans` than the weights', timm adapts the stem.
     weights
         In place of those of the settings, see `resolve_weights`.
-    num_classes
-        Width of the new, randomly initialised head; 0 for none.
-    drop_rate
-        Dropout before the head.
     seed
         Of everything that is initialised at random; the global generator is left as it was.
-
-    Raises
-    ------
-    BadConfig
-        If timm has no such network, it cannot see images of that size, or the weights do not
-        fit it.
-    MissingWeights
-        If the weights cannot be found.
     """
     name, size = settings.name, settings.image_size
     check_name(name)
@@ -109,8 +93,10 @@ def build_backbone(
             network = _with_state(name, read_state(source), source, kwargs)
             network.reset_classifier(num_classes)
     network.to(memory_format=torch.channels_last)
-    by_crop = settings.normalisation == "zscore"
-    expected = replace(_normalisation(network, settings.in_chans), by_crop=by_crop)
+    expected = replace(
+        _normalisation(network, settings.in_chans), image_size=size,
+        by_crop=settings.normalisation == "zscore",
+    )  # fmt: skip
     return Backbone(network.eval(), expected, source)
 
 
@@ -138,7 +124,7 @@ def check_image_size(name: str, image_size: int) -> None:
             network = timm.create_model(timm_name(name), **_for_size(name, image_size)).eval()
             network(torch.zeros(1, 3, image_size, image_size))
     except (AssertionError, RuntimeError, ValueError, ZeroDivisionError) as error:
-        usual = _blueprint(name).normalisation.input_size[-1]
+        usual = _blueprint(name)[2].image_size
         raise BadConfig(
             f"backbone.image_size must be one that {name} can see, found {image_size}; set "
             f"backbone.image_size={usual}"
@@ -197,13 +183,8 @@ def _head_widths(name: str, state: Mapping[str, Tensor]) -> tuple[int, ...]:
 
 def _normalisation(network: Any, in_chans: int) -> Normalisation:
     config = resolve_model_data_config(network)
-    _, height, width = config["input_size"]
-    return Normalisation(
-        mean=_by_channel(config["mean"], in_chans),
-        std=_by_channel(config["std"], in_chans),
-        input_size=(in_chans, int(height), int(width)),
-        interpolation=str(config["interpolation"]),
-    )
+    mean, std = (_by_channel(config[name], in_chans) for name in ("mean", "std"))
+    return Normalisation(mean, std, int(config["input_size"][-1]))
 
 
 def _by_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
@@ -213,21 +194,14 @@ def _by_channel(values: Sequence[float], channels: int) -> tuple[float, ...]:
     return (sum(map(float, values)) / len(values),) * channels
 
 
-@dataclass(frozen=True)
-class _Blueprint:
-    width: int
-    n_parameters: int
-    normalisation: Normalisation
-
-
 @lru_cache(maxsize=16)
-def _blueprint(name: str) -> _Blueprint:
-    """Sizes of a network, built without memory for its parameters."""
+def _blueprint(name: str) -> tuple[int, int, Normalisation]:
+    """Width, parameters and usual images of a network, built without memory for its parameters."""
     check_name(name)
     with torch.device("meta"):
         network = timm.create_model(timm_name(name), num_classes=0)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return _Blueprint(int(network.head_hidden_size), n_parameters, _normalisation(network, 3))
+    return int(network.head_hidden_size), n_parameters, _normalisation(network, 3)
 
 
 def embedding_width(name: str) -> int:
@@ -236,70 +210,45 @@ def embedding_width(name: str) -> int:
     >>> embedding_width("resnet50"), embedding_width("vgg19"), embedding_width("crossformer_small")
     (2048, 4096, 768)
     """
-    return _blueprint(name).width
+    return _blueprint(name)[0]
 
 
-def describe_backbone(
-    name: str,
-    weights: str,
-    *,
-    in_chans: int = 3,
-    normalisation: str = "backbone",
-    seed: int = 0,
-) -> dict[str, Any]:
+def describe_backbone(settings: BackboneSettings, *, seed: int = 0) -> dict[str, Any]:
     """Return what determines a backbone's output, as JSON, for cache keys and reports.
 
-    Builds no network. `n_parameters` leaves out the head and counts three channels; `seed` is
-    None unless the weights are random.
-
-    Raises
-    ------
-    BadConfig, MissingWeights
-        As `build_backbone` does.
+    Builds no network, and raises what `build_backbone` does. `n_parameters` leaves out the head
+    and counts three channels; `seed` is None unless the weights are random.
     """
-    blueprint = _blueprint(name)
-    source = resolve_weights(name, weights)
+    name = settings.name
+    width, n_parameters, usual = _blueprint(name)
+    source = resolve_weights(name, settings.weights)
     return {
         "name": name,
         "timm_name": timm_name(name),
         "weights": source.kind,
         "weights_sha256": source.sha256,
         "seed": seed if source.kind == "none" else None,
-        "width": blueprint.width,
-        "n_parameters": blueprint.n_parameters,
-        "mean": list(blueprint.normalisation.mean),
-        "std": list(blueprint.normalisation.std),
-        "in_chans": in_chans,
-        "normalisation": normalisation,
+        "width": width,
+        "n_parameters": n_parameters,
+        "mean": list(usual.mean),
+        "std": list(usual.std),
+        "in_chans": settings.in_chans,
+        "normalisation": settings.normalisation,
         "timm": timm.__version__,
         "torch": str(torch.__version__),
         "note": source.note,
     }
 
 
-def network_input(crops: Tensor, normalisation: Normalisation, image_size: int) -> Tensor:
-    """Grey crops as the network wants them.
+def network_input(crops: Tensor, normalisation: Normalisation) -> Tensor:
+    """Grey crops (N, 1, H, W) of 0 to 255 as the network wants them: in every channel.
 
-    Parameters
-    ----------
-    crops
-        (N, 1, H, W), uint8 or float of the same range 0 to 255.
-    normalisation
-        Mean and std of the network, per channel, or of each crop.
-    image_size
-        Side of the result; crops of another size are resized (bilinear, antialiased).
-
-    Returns
-    -------
-    Tensor
-        (N, channels, image_size, image_size) float32, channels last in memory (convolutions are
-        faster so): the grey image in every channel.
+    (N, channels, image_size, image_size) float32, channels last in memory (convolutions are
+    faster so); crops of another size are resized (bilinear, antialiased).
     """
-    images = crops.float()
-    if images.shape[-2:] != (image_size, image_size):
-        images = functional.interpolate(
-            images, size=(image_size, image_size), mode="bilinear", antialias=True
-        )
+    images, size = crops.float(), (normalisation.image_size, normalisation.image_size)
+    if images.shape[-2:] != size:
+        images = functional.interpolate(images, size=size, mode="bilinear", antialias=True)
     if normalisation.by_crop:  # of grey levels: their scale does not matter
         images = zscored(images).expand(-1, len(normalisation.mean), -1, -1)
         return images.contiguous(memory_format=torch.channels_last)

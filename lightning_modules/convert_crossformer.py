@@ -23,10 +23,11 @@ from typing import Any
 
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from her2.core.errors import BadConfig, Her2Error, MissingInput
+from her2.core.store import write_atomic
 from lightning_modules.networks.crossformer import VARIANTS, checkpoint_filter_fn
 from lightning_modules.weights import UNREADABLE
 
@@ -67,15 +68,7 @@ def _restricted_load(stream: Any, **named: Any) -> Any:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Weights of an official checkpoint by name.
-
-    Raises
-    ------
-    MissingInput
-        If there is no such file.
-    BadConfig
-        If the file is no checkpoint with weights under ``model``.
-    """
+    """Weights of an official checkpoint, those under ``model``, by name."""
     if not path.is_file():
         raise MissingInput(f"expected an official CrossFormer checkpoint, found no file {path}")
     restricted = SimpleNamespace(
@@ -100,30 +93,16 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def convert(source: Path, target: Path) -> str:
-    """Convert a checkpoint and return the name of its network.
-
-    Raises
-    ------
-    MissingInput, BadConfig
-        As `read_checkpoint`, or if the weights are those of no CrossFormer.
-    """
+    """Convert a checkpoint and return the name of its network."""
     state = checkpoint_filter_fn(read_checkpoint(source), torch.nn.Identity())
     state = {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
     name = variant_of(state)
-    partial = target.with_name(f".{target.name}.part")
-    save_file(state, partial, metadata={"network": name, "source": source.name})
-    partial.replace(target)
+    write_atomic(target, save(state, metadata={"network": name, "source": source.name}))
     return name
 
 
 def variant_of(state: Mapping[str, Tensor]) -> str:
-    """Name of the CrossFormer into which weights load strictly.
-
-    Raises
-    ------
-    BadConfig
-        If they fit none.
-    """
+    """Name of the CrossFormer into which weights load strictly."""
     head = state.get("head.weight")
     n_classes = 0 if head is None else len(head)
     for name in VARIANTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from PIL import Image
 
 from her2.cohort import decode_each, load_lesion
 from her2.core.errors import BadConfig, InputProblem
+from her2.core.settings import BackboneSettings
 from her2.core.types import Lesion, LesionImage
 
 ASPECTS = ("squash", "keep")
@@ -45,20 +47,7 @@ class Box:
 
 
 def lesion_box(mask: NDArray[np.bool_], *, margin_px: int | tuple[int, int]) -> Box:
-    """Bounding box of a mask (H, W) and a margin around it, clipped to the image.
-
-    Parameters
-    ----------
-    mask
-        (H, W).
-    margin_px
-        Margin of rows and columns, or one number for both.
-
-    Raises
-    ------
-    InputProblem
-        If the mask is empty (M06).
-    """
+    """Bounding box of a mask (H, W) and a margin of rows and columns, clipped to the image."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         raise InputProblem("M06", "the mask is empty", "outline the lesion")
@@ -73,13 +62,7 @@ def lesion_box(mask: NDArray[np.bool_], *, margin_px: int | tuple[int, int]) -> 
 
 
 def margin_in_pixels(image: LesionImage, margin_mm: float) -> tuple[int, int]:
-    """Rows and columns of a margin in millimetres, rounded.
-
-    Raises
-    ------
-    BadConfig
-        If the image's spacing is not known.
-    """
+    """Rows and columns of a margin in millimetres, rounded."""
     if not image.spacing_known:
         raise BadConfig(
             "backbone.margin_mm needs images whose spacing is known, found one without; give "
@@ -102,15 +85,14 @@ def square_side(box: Box, spacing_mm: tuple[float, float] = (1.0, 1.0)) -> tuple
 
 def widened(box: Box, side: tuple[int, int], shape: tuple[int, ...]) -> Box:
     """Box of `side` rows and columns around another, as far as an image of `shape` reaches."""
-    top, bottom = _widen(box.top, box.bottom, side[0], shape[0])
-    left, right = _widen(box.left, box.right, side[1], shape[1])
-    return Box(top, left, bottom, right)
-
-
-def _widen(start: int, stop: int, side: int, limit: int) -> tuple[int, int]:
-    start -= (side - (stop - start)) // 2
-    start = min(max(start, 0), max(limit - side, 0))
-    return start, min(start + side, limit)
+    starts = [
+        min(max(start - (wanted - length) // 2, 0), max(limit - wanted, 0))
+        for start, length, wanted, limit in zip(
+            (box.top, box.left), (box.height, box.width), side, shape, strict=True
+        )
+    ]
+    stops = [min(a + n, limit) for a, n, limit in zip(starts, side, shape, strict=True)]
+    return Box(*starts, *stops)
 
 
 @dataclass(frozen=True)
@@ -169,8 +151,6 @@ def crop_place(
 ) -> CropPlace:
     """Place of the crop that `lesion_crop` makes of an image, with the same errors.
 
-    Examples
-    --------
     >>> mask = np.zeros((50, 80), dtype=bool)
     >>> mask[20:30, 40:70] = True
     >>> place = crop_place(LesionImage(np.zeros((50, 80), dtype=np.uint8), mask))
@@ -244,21 +224,17 @@ def lesion_crop(
     return np.asarray(resized)
 
 
+def place_settings(backbone: BackboneSettings) -> dict[str, Any]:
+    """Arguments of `crop_place` and `lesion_crop` that a network's crops are made with."""
+    return {name: getattr(backbone, name) for name in ("margin_px", "margin_mm", "aspect")}
+
+
 def cohort_crops(
-    lesions: Sequence[Lesion],
-    *,
-    size: int,
-    margin_px: int,
-    aspect: str,
-    margin_mm: float | None = None,
-    n_threads: int = 1,
+    lesions: Sequence[Lesion], backbone: BackboneSettings, *, n_threads: int = 1
 ) -> NDArray[np.uint8]:
     """Return the crop of every lesion, (n_lesions, size, size) uint8; see `lesion_crop`."""
-
-    def crop(lesion: Lesion) -> NDArray[np.uint8]:
-        return lesion_crop(
-            load_lesion(lesion), margin_px=margin_px, margin_mm=margin_mm, size=size,
-            aspect=aspect,
-        )  # fmt: skip
-
-    return np.stack(decode_each(crop, lesions, n_threads=n_threads))
+    given = {"size": backbone.image_size, **place_settings(backbone)}
+    crops = decode_each(
+        lambda lesion: lesion_crop(load_lesion(lesion), **given), lesions, n_threads=n_threads
+    )
+    return np.stack(crops)

@@ -17,6 +17,7 @@ from her2.core.errors import BadConfig, MissingInput
 from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256, write_json
 from lightning_modules.backbones import Backbone, build_backbone
+from lightning_modules.crops import place_settings
 from lightning_modules.fine_tuning.fitting import Predictor
 from lightning_modules.fine_tuning.jobs import TrainingTask
 from lightning_modules.fine_tuning.temperature import probabilities
@@ -80,8 +81,7 @@ class FineTunedModel:
     @property
     def crop(self) -> dict[str, Any]:
         """Arguments of `lesion_crop` that crops must be made with."""
-        names = ("margin_px", "margin_mm", "aspect")
-        return {"size": self.backbone.image_size, **{n: getattr(self.backbone, n) for n in names}}
+        return {"size": self.backbone.image_size, **place_settings(self.backbone)}
 
     def network(self, kept: KeptNetwork) -> Backbone:
         """Return a network of the folder with its weights, in evaluation mode on the CPU."""
@@ -96,8 +96,8 @@ class FineTunedModel:
         for kept in (network for network in self.networks if network.is_final):
             built = self.network(kept)
             predictor = Predictor(
-                built.normalisation, self.backbone.image_size, self.batch_size, device,
-                in_bf16=self.in_bf16, mirrors=self.mirrors, n_threads=n_threads,
+                built.normalisation, self.batch_size, device, in_bf16=self.in_bf16,
+                mirrors=self.mirrors, n_threads=n_threads,
             )  # fmt: skip
             raw = predictor.logits(built.network.to(device), crops)
             logits.append(raw / self.temperature + kept.shift)
@@ -139,12 +139,8 @@ def keep_final(folder: Path) -> None:
 def load_fine_tuned(folder: Path) -> FineTunedModel:
     """Return the networks that a run has kept in its folder ``model``.
 
-    Raises
-    ------
-    MissingInput
-        If the folder holds none.
-    BadConfig
-        If it was written by another version, or weights are not those that were written.
+    Raises MissingInput if the folder holds none, and BadConfig if it was written by another
+    version, or weights are not those that were written.
     """
     path = folder / FILE
     if not path.is_file():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from her2.core.errors import BadConfig
 from her2.core.parallel import in_threads
 from her2.core.settings import BackboneSettings
-from her2.core.store import Store, code_version, content_key
+from her2.core.store import Store, content_key
 from her2.core.types import Lesion
 from her2.radiomics.feature_table import FeatureTable
 from lightning_modules.backbones import (
@@ -25,36 +24,22 @@ from lightning_modules.backbones import (
     network_input,
     penultimate,
 )
-from lightning_modules.torch_runtime import torch_threads
+from lightning_modules.torch_runtime import torch_threads, version_of
 
 CHUNK = 64  # lesions between two reports of progress
-_SOURCES = ("backbones.py", "frozen_features.py", "torch_runtime.py", "weights.py")
+_SOURCES = (
+    "backbones.py", "frozen_features.py", "torch_runtime.py", "weights.py", "networks/*.py",
+)  # fmt: skip
 
 
 def embed(
     crops: NDArray[np.uint8], backbone: BackboneSettings, *, seed: int = 0, n_threads: int = 1
 ) -> NDArray[np.float32]:
-    """Penultimate features of every crop, (N, `embedding_width(backbone.name)`) float32.
+    """Penultimate features of every crop (N, S, S), (N, `embedding_width`) float32.
 
     Images go through the network one at a time, each on one CPU thread. The bytes of a row then
     do not depend on the other crops of the call, so it can be cached by image. Larger batches do
-    not promise that, and on a CPU they are no faster.
-
-    Parameters
-    ----------
-    crops
-        (N, S, S) uint8.
-    backbone
-        Network and weights as in `build_backbone`; crops are resized to `image_size`.
-    seed
-        Of the weights, where they are random.
-    n_threads
-        Images that go through the network at the same time.
-
-    Raises
-    ------
-    BadConfig
-        If the crops are not (N, S, S) uint8, or the features are not finite.
+    not promise that, and on a CPU they are no faster. n_threads: images at the same time.
     """
     check_crops(crops)
     name = backbone.name
@@ -63,19 +48,16 @@ def embed(
         return features
     built = build_backbone(backbone, seed=seed)
     with torch_threads(1):
-        one = partial(_embed_one, built, backbone.image_size)
+        one = partial(_embed_one, built)
         features[:] = np.stack(list(in_threads(one, crops, n_threads=n_threads)))
     if not np.isfinite(features).all():
         raise BadConfig(f"features of {name} must be finite, found others; check its weights")
     return features
 
 
-def _embed_one(
-    backbone: Backbone, image_size: int, crop: NDArray[np.uint8]
-) -> NDArray[np.float32]:
+def _embed_one(backbone: Backbone, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     with torch.inference_mode():  # of this thread
-        images = torch.tensor(crop)[None, None]
-        images = network_input(images, backbone.normalisation, image_size)
+        images = network_input(torch.tensor(crop)[None, None], backbone.normalisation)
         row: NDArray[np.float32] = penultimate(backbone.network, images)[0].numpy()
         return row
 
@@ -99,24 +81,13 @@ def embed_cohort(
     n_threads: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> FeatureTable:
-    """Return the frozen features of every lesion, one row each, from the cache where known.
+    """Return the frozen features of n lesions and their crops (n, S, S), from the cache if known.
 
-    Parameters
-    ----------
-    lesions, crops
-        n lesions and their crops (n, S, S) uint8, S being `backbone.image_size`.
-    backbone, seed, n_threads
-        As in `embed`; the features do not depend on the number of threads.
-    store
-        The cache.
-    advance
-        Called with the number of lesions that are done.
+    advance: called with the number of lesions that are done.
     """
-    described = describe_backbone(
-        backbone.name, backbone.weights, in_chans=backbone.in_chans,
-        normalisation=backbone.normalisation, seed=seed,
-    )  # fmt: skip
-    keys = [content_key([crop, described, _code_version()]) for crop in crops]
+    described = describe_backbone(backbone, seed=seed)
+    version = version_of(_SOURCES, ("torch", "timm", "torchvision"))
+    keys = [content_key([crop, described, version]) for crop in crops]
     rows = [store.read(key) for key in keys]
     missing = [i for i, values in enumerate(rows) if values is None]
     n_done = len(rows) - len(missing)
@@ -131,10 +102,3 @@ def embed_cohort(
         advance(n_done)
     table = pd.DataFrame(rows, index=[lesion.key for lesion in lesions], dtype=np.float64)
     return FeatureTable(table, len(missing), len(rows) - len(missing))
-
-
-@lru_cache(maxsize=1)
-def _code_version() -> str:
-    here = Path(__file__).parent
-    sources = [*(here / name for name in _SOURCES), *sorted((here / "networks").glob("*.py"))]
-    return code_version(sources, ("torch", "timm", "torchvision"))

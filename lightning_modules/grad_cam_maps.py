@@ -14,7 +14,6 @@ import difflib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import timm
@@ -38,53 +37,27 @@ def grad_cam(
     map is the weighted sum of the channels. Its positive part is Grad-CAM, its negative part
     lowers the logit.
 
-    Parameters
-    ----------
-    network
-        A network of timm; it is left as it was, in evaluation or training.
-    images
-        (N, channels, H, W), as the network wants them.
-    layer
-        Name of a module of the network, which must run once; `cam_layer` finds one.
-    logit
-        Maps images to logits (N,) through the network; by default the first column of its output.
+    Maps (N, h, w) and logits (N,) of images (N, channels, H, W) are float32 and detached; the
+    network is left as it was, in evaluation or training. Raises BadConfig unless the layer runs
+    once, gives a map, and feeds the logit.
 
-    Returns
-    -------
-    tuple[Tensor, Tensor]
-        Maps (N, h, w) and logits (N,), both float32 and detached.
-
-    Raises
-    ------
-    BadConfig
-        If there is no such layer, it does not run once, gives no map, or the logit does not
-        depend on it.
+    layer: name of a module of the network; `cam_layer` finds one. logit: maps images to logits
+    (N,) through the network; by default the first column of its output.
     """
-    caught = _caught(network, images, layer, logit or (lambda given: network(given)[:, 0]))
-    channels = _as_channels(network, caught.activation, layer, images)
-    weight = _as_channels(network, caught.gradient, layer, images).mean(dim=(2, 3), keepdim=True)
-    return (weight * channels).sum(dim=1).float(), caught.logits.float()
+    run = logit or (lambda given: network(given)[:, 0])
+    activation, gradient, logits = _caught(network, images, layer, run)
+    channels = _as_channels(network, activation, layer, images)
+    weight = _as_channels(network, gradient, layer, images).mean(dim=(2, 3), keepdim=True)
+    return (weight * channels).sum(dim=1).float(), logits.float()
 
 
 def cam_layer(network: nn.Module, images: Tensor) -> str:
     """Name of the last layer whose values still belong to places of the image.
 
-    Parameters
-    ----------
-    network
-        One of timm.
-    images
-        A batch that the network takes; needed for networks that are not listed here.
-
-    Raises
-    ------
-    BadConfig
-        If the network has no layer with places.
+    images: a batch that the network takes; needed for networks that are not listed here.
     """
     known = _LAYERS.get(type(network).__name__)
-    if known is not None:
-        return known(network)
-    return _last_map(network, images)
+    return _last_map(network, images) if known is None else known(network)
 
 
 def check_cam_layer(name: str, layer: str) -> None:
@@ -95,16 +68,10 @@ def check_cam_layer(name: str, layer: str) -> None:
     _module(network, layer)
 
 
-@dataclass(frozen=True)
-class _Caught:
-    """Values of a layer, the gradient of the logits there, and the logits."""
-
-    activation: Tensor
-    gradient: Tensor
-    logits: Tensor
-
-
-def _caught(network: nn.Module, images: Tensor, layer: str, run: Logit) -> _Caught:
+def _caught(
+    network: nn.Module, images: Tensor, layer: str, run: Logit
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return values of a layer, the gradient of the logits there, and the logits."""
     module = _module(network, layer)
     with evaluating(network), torch.inference_mode(False), torch.no_grad():
         given = images.clone() if images.is_inference() else images
@@ -116,7 +83,7 @@ def _caught(network: nn.Module, images: Tensor, layer: str, run: Logit) -> _Caug
             (gradient,) = torch.autograd.grad(logits.sum(), activation, allow_unused=True)
     if gradient is None:
         raise BadConfig(f"backbone.cam_layer must feed the logit, found {layer!r}, which does not")
-    return _Caught(activation.detach(), gradient, logits.detach())
+    return activation.detach(), gradient, logits.detach()
 
 
 def _module(network: nn.Module, layer: str) -> nn.Module:
@@ -264,7 +231,7 @@ def _last_map(network: Any, images: Tensor) -> str:
         return penultimate(network, given).flatten(1).square().sum(dim=1)
 
     for layer in _maps(network, images[:1]):
-        gradient = _caught(network, images[:1], layer, run).gradient
+        gradient = _caught(network, images[:1], layer, run)[1]
         if _as_channels(network, gradient, layer, images[:1]).any():
             return layer
     raise BadConfig(

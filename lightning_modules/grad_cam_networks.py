@@ -13,10 +13,11 @@ from scipy.special import expit
 from torch import Tensor
 
 from her2.cohort import load_lesion
+from her2.core.settings import BackboneSettings
 from her2.core.types import Lesion
 from her2.explain.linear_head import LinearHead
-from lightning_modules.backbones import Normalisation, network_input, penultimate
-from lightning_modules.crops import CropPlace, crop_place, lesion_crop
+from lightning_modules.backbones import Backbone, Normalisation, network_input, penultimate
+from lightning_modules.crops import CropPlace, crop_place, lesion_crop, place_settings
 from lightning_modules.grad_cam_maps import cam_layer, evaluating, grad_cam
 from lightning_modules.torch_runtime import child_seed, torch_threads
 
@@ -31,7 +32,7 @@ class LogitNetwork:
     ----------
     network
         One of timm with one output; with any number if `head` takes its features.
-    normalisation, image_size
+    normalisation
         Images that the network expects.
     layer
         Name of the layer whose map is explained.
@@ -41,17 +42,8 @@ class LogitNetwork:
 
     network: Any
     normalisation: Normalisation
-    image_size: int
     layer: str
     head: LinearHead | None = None
-
-    def with_head(self, head: LinearHead) -> LogitNetwork:
-        """Return the same network under another head."""
-        return replace(self, head=head)
-
-    def copied(self) -> LogitNetwork:
-        """Return a copy for another thread, with hooks on layers of its own."""
-        return replace(self, network=copy.deepcopy(self.network))
 
     def signed_map(self, crop: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
         """Signed Grad-CAM map (h, w) of a crop (S, S), and the logit."""
@@ -92,7 +84,7 @@ class LogitNetwork:
     def _images(self, crops: NDArray[Any]) -> Tensor:
         device = next(self.network.parameters()).device
         given = torch.tensor(crops, device=device)[:, None]
-        return network_input(given, self.normalisation, self.image_size)
+        return network_input(given, self.normalisation)
 
     def _logits(self, images: Tensor) -> Tensor:
         logits: Tensor
@@ -106,25 +98,15 @@ class LogitNetwork:
 
 
 def logit_network(
-    network: Any,
-    normalisation: Normalisation,
-    *,
-    image_size: int,
-    layer: str | None = None,
-    head: LinearHead | None = None,
+    built: Backbone, *, layer: str | None = None, head: LinearHead | None = None
 ) -> LogitNetwork:
-    """Return a network that can be explained, at its last map unless a layer is named.
-
-    Raises
-    ------
-    BadConfig
-        As `lightning_modules.grad_cam_maps.cam_layer`.
-    """
+    """Return a network that can be explained, at its last map unless a layer is named."""
+    network, expected = built.network, built.normalisation
     if layer is None:
-        blank = torch.zeros((1, 1, image_size, image_size), dtype=torch.uint8)
-        images = network_input(blank, normalisation, image_size)
+        blank = torch.zeros((1, 1, expected.image_size, expected.image_size), dtype=torch.uint8)
+        images = network_input(blank, expected)
         layer = cam_layer(network, images.to(next(network.parameters()).device))
-    return LogitNetwork(network, normalisation, image_size, layer, head)
+    return LogitNetwork(network, expected, layer, head)
 
 
 @dataclass(frozen=True)
@@ -147,12 +129,13 @@ class View:
     proportion: float
 
 
-def lesion_view(
-    lesion: Lesion, *, size: int, margin_px: int, margin_mm: float | None, aspect: str
-) -> View:
-    """Return the crop of a lesion as `lesion_crop` makes it, with its mask and its place."""
-    image = load_lesion(lesion)
-    place = crop_place(image, margin_px=margin_px, margin_mm=margin_mm, aspect=aspect)
+def lesion_view(lesion: Lesion, backbone: BackboneSettings, *, size: int) -> View:
+    """Return the crop of a lesion for a network, with its mask and its place, `size` pixels wide.
+
+    The size may be another one than the network's.
+    """
+    image, given = load_lesion(lesion), place_settings(backbone)
+    place = crop_place(image, **given)
     height, width = (n * mm for n, mm in zip(place.side, image.spacing_mm, strict=True))
-    crop = lesion_crop(image, margin_px=margin_px, margin_mm=margin_mm, size=size, aspect=aspect)
+    crop = lesion_crop(image, size=size, **given)
     return View(crop, place.crop_mask(image.mask, size), place, height / width)

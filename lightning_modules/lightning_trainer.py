@@ -6,7 +6,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +37,9 @@ def quiet_trainer(
 ) -> Iterator[pl.Trainer]:
     """Return a context with a trainer that prints nothing.
 
-    Parameters
-    ----------
-    accelerator
-        Of Lightning.
-    group
-        Group of settings that names the accelerator, for the message.
-    n_threads
-        Of torch on a CPU; the last bits depend on it.
-    **options
-        Further arguments of `pl.Trainer`.
-
-    Raises
-    ------
-    BadConfig
-        If the machine has no such accelerator.
+    Raises BadConfig if the machine has no such accelerator. group: of the settings that name it,
+    for the message. n_threads: of torch on a CPU; the last bits depend on it. options: further
+    arguments of `pl.Trainer`.
     """
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [logger.level for logger in loggers]
@@ -82,22 +70,13 @@ def _trainer(accelerator: str, group: str, **options: Any) -> pl.Trainer:
         ) from error
 
 
-@contextmanager
 def fine_tuning_trainer(
     settings: TrainerSettings, end: EpochEnd, *, watches: bool, is_shared: bool = False
-) -> Iterator[pl.Trainer]:
+) -> AbstractContextManager[pl.Trainer]:
     """Return a context with a deterministic trainer for `LesionClassifier`.
 
-    Parameters
-    ----------
-    settings
-        Epochs, accelerator, precision, devices and threads.
-    end
-        Called after every epoch.
-    watches
-        Whether a fit evaluates further rows after every epoch.
-    is_shared
-        Whether this process is one of several that train the network together.
+    end: called after every epoch. watches: whether a fit evaluates further rows then. is_shared:
+    whether this process is one of several that train the network together.
     """
     parallel: dict[str, Any] = {"devices": 1}
     if is_shared:
@@ -107,19 +86,12 @@ def fine_tuning_trainer(
             "strategy": DDPStrategy(process_group_backend=backend),
             "plugins": [LightningEnvironment()],
         }
-    with quiet_trainer(
-        settings.accelerator,
-        group="trainer",
-        n_threads=settings.n_threads,
-        max_epochs=settings.max_epochs,
-        precision=resolved_precision(settings),
-        callbacks=[end],
-        deterministic=True,
-        limit_val_batches=1.0 if watches else 0,
-        use_distributed_sampler=False,
-        **parallel,
-    ) as trainer:
-        yield trainer
+    return quiet_trainer(
+        settings.accelerator, group="trainer", n_threads=settings.n_threads,
+        max_epochs=settings.max_epochs, precision=resolved_precision(settings), callbacks=[end],
+        deterministic=True, limit_val_batches=1.0 if watches else 0,
+        use_distributed_sampler=False, **parallel,
+    )  # fmt: skip
 
 
 def uses_gpu(settings: TrainerSettings) -> bool:
@@ -151,12 +123,7 @@ def partial_of(path: Path) -> Path:
 class EpochEnd(Checkpoint):  # Lightning calls these after the module itself
     """Reports each epoch, and writes the state of the fit to a file, whole or not at all.
 
-    Parameters
-    ----------
-    path
-        The file; an older one is replaced. The last epoch writes none.
-    report
-        Called with the module by the first of the processes.
+    An older file is replaced; the last epoch writes none. Only the first of the processes reports.
     """
 
     def __init__(self, path: Path, report: Callable[[pl.LightningModule], None]) -> None:

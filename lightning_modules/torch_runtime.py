@@ -1,4 +1,4 @@
-"""State that torch and Lightning keep for the whole process: threads, seeds, memory, Ctrl-C."""
+"""What torch and Lightning keep for the whole process (threads, seeds, memory), and versions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
+
+from her2.core.store import code_version
 
 MIB = 1024**2
 
@@ -72,6 +76,13 @@ def interruptible() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
             raise KeyboardInterrupt from leaving
         raise
+
+
+@lru_cache
+def version_of(sources: tuple[str, ...], packages: tuple[str, ...]) -> str:
+    """Return a hash of files of `lightning_modules`, named by patterns, and of packages."""
+    here = Path(__file__).parent
+    return code_version((f for name in sources for f in sorted(here.glob(name))), packages)
 
 
 def gpu_peak_mb() -> float | None:

@@ -38,6 +38,7 @@ UNREADABLE = (
     ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, SafetensorError,
     TypeError, ValueError, pickle.UnpicklingError,
 )  # fmt: skip
+CONVERTER = "convert an official checkpoint with python -m lightning_modules.convert_crossformer, "
 WAYS_OUT = (
     "give a file with backbone.weights=FILE, take random weights with backbone.weights=none, "
     "or use the ImageNet weights that are installed with backbone=efficientnet_lite0"
@@ -74,21 +75,10 @@ def timm_name(name: str) -> str:
 
 
 def resolve_weights(name: str, weights: str) -> WeightSource:
-    """Find the weights that `weights` names for a backbone, downloading them only if they must be.
+    """Find the weights of a backbone, downloading them only if they must be.
 
-    Parameters
-    ----------
-    name
-        Backbone, as timm or the paper calls it.
-    weights
-        ``"offline"``, ``"imagenet"``, ``"none"``, or the path of a .safetensors or .pth file.
-
-    Raises
-    ------
-    BadConfig
-        If ``"offline"`` is asked of a backbone whose weights are not installed.
-    MissingWeights
-        If the file does not exist, or the weights are neither cached nor within reach.
+    weights: ``"offline"``, ``"imagenet"``, ``"none"``, or the path of a .safetensors or .pth file.
+    Raises BadConfig or MissingWeights if they are not installed, not there, or out of reach.
     """
     if weights == "none":
         return WeightSource(
@@ -122,8 +112,9 @@ def _hub_file(name: str) -> Path:
     config = get_pretrained_cfg(timm_name(name))
     repository = config.hf_hub_id if config else None
     if not repository:
+        converter = CONVERTER if name.startswith("crossformer") else ""
         raise MissingWeights(
-            f"no ImageNet weights of {name} are published for timm; {_converter(name)}{WAYS_OUT}"
+            f"no ImageNet weights of {name} are published for timm; {converter}{WAYS_OUT}"
         )
     cached = huggingface_hub.try_to_load_from_cache(repository, HUB_FILE)
     try:
@@ -136,12 +127,6 @@ def _hub_file(name: str) -> Path:
         ) from error
     _check_bytes(name, path)
     return path
-
-
-def _converter(name: str) -> str:
-    if not name.startswith("crossformer"):
-        return ""
-    return "convert an official checkpoint with python -m lightning_modules.convert_crossformer, "
 
 
 def _download(repository: str) -> Path:
@@ -181,12 +166,9 @@ def _sha256_at(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def read_state(source: WeightSource) -> dict[str, Tensor]:
-    """Parameters of a weight file by name, as timm calls them.
+    """Parameters of a weight file by name, as timm calls them; pickled objects are never loaded.
 
-    Raises
-    ------
-    BadConfig
-        If the file is not a plain state dict of finite numbers: pickled objects are never loaded.
+    Raises BadConfig if the file is not a plain state dict of finite numbers.
     """
     if source.path is None:
         raise ValueError("random weights have no file to read")
@@ -208,17 +190,13 @@ def read_state(source: WeightSource) -> dict[str, Tensor]:
 
 def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        return _tensors(load_file(path))
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    for wrapper in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    return _tensors(content)
-
-
-def _tensors(content: object) -> dict[str, Tensor]:
-    """Check a mapping of names to tensors; with an empty one timm would ask the hub."""
-    if not isinstance(content, Mapping) or not content:
+        content: object = load_file(path)
+    else:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        for wrapper in ("state_dict", "model"):
+            if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+                content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:  # with none timm would ask the hub
         raise pickle.UnpicklingError("not a mapping of names to tensors")
     if not all(map(torch.is_tensor, content.values())):
         raise pickle.UnpicklingError("not tensors only")

@@ -82,8 +82,7 @@ def cost_entry(run: OpenRun, *, has_network: bool) -> dict[str, float | int | No
     if has_network:
         from lightning_modules.backbones import describe_backbone
 
-        backbone = run.settings.backbone
-        parameters = int(describe_backbone(backbone.name, backbone.weights)["n_parameters"])
+        parameters = int(describe_backbone(run.settings.backbone)["n_parameters"])
     seconds = round(spent.pop("train_seconds") + run.watch.seconds.get("fit", 0.0), 2)
     rounded = {name: round(value, 1) for name, value in spent.items()}
     return {"parameters": parameters, "seconds": seconds, **rounded}

@@ -69,24 +69,12 @@ def frozen_features(run: OpenRun) -> pd.DataFrame | None:
 
     lesions = run.cohort.lesions
     with run.watch.step("deep_features"):
-        crops = cohort_crops(
-            lesions,
-            size=backbone.image_size,
-            margin_px=backbone.margin_px,
-            margin_mm=backbone.margin_mm,
-            aspect=backbone.aspect,
-            n_threads=run.n_workers,
-        )
+        crops = cohort_crops(lesions, backbone, n_threads=run.n_workers)
         with progress("deep features", len(lesions), "lesions") as advance:
             table = embed_cohort(
-                lesions,
-                crops,
-                backbone,
-                store=Store(cache_folder(settings.cache) / "deep"),
-                seed=integer_seed(run.seed, "backbone"),
-                n_threads=run.n_workers,
-                advance=advance,
-            )
+                lesions, crops, backbone, store=Store(cache_folder(settings.cache) / "deep"),
+                seed=integer_seed(run.seed, "backbone"), n_threads=run.n_workers, advance=advance,
+            )  # fmt: skip
         report_cache("deep features", table)
     return table.values
 

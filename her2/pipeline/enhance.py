@@ -7,48 +7,56 @@ training patients of the split and shared by the folds; held-out patients are re
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from her2 import plots
 from her2.cohort import load_lesion
 from her2.cohort.enhanced_images import is_whole, write_enhanced
 from her2.core.errors import BadCohort
+from her2.core.parallel import in_threads
 from her2.core.progress import progress
 from her2.core.seeds import generator, integer_seed
 from her2.core.settings import EnhanceSettings, StudySettings
-from her2.core.store import code_version, content_key
+from her2.core.store import content_key, write_atomic
 from her2.core.types import Cohort, Lesion
-from her2.pipeline.enhancement_figures import FitPreviews, Preview
 from her2.pipeline.load_cohort import cache_folder, n_workers
 from her2.pipeline.run import OpenRun, live_run
+from her2.plots.export import png_bytes
 
 if TYPE_CHECKING:
+    from lightning_modules.networks.rrdb import RRDBGenerator
     from lightning_modules.super_resolution.enlarging import Enlarger
     from lightning_modules.super_resolution.generator_files import GeneratorFile, Seen
-    from lightning_modules.super_resolution.generator_plan import FittingPlan
 
 logger = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.1  # of the training patients: evaluated during the fit, not fitted on
 MOST_VALIDATION = 8  # images
 MODEL = "super_resolution.safetensors"
+FACTOR = 4
+MARGIN = 4  # the cut is the lesion's box, wider by a quarter on each side
+MOST_PREVIEWS = 12  # of a fit
+N_PREVIEW_LESIONS = 3
+PREVIEW_DPI = 150
+_NO_EFFECT = ("method", "weights", "tile_size", "n_evidence", "compare")  # on a fit
 _SOURCES = (
     "networks/rrdb.py", "super_resolution/enlarging.py", "super_resolution/rescaling.py",
 )  # fmt: skip
 _FIT_SOURCES = (
     "networks/rrdb.py", "networks/unet_discriminator.py", "lightning_trainer.py",
-    "torch_runtime.py", "super_resolution/degradation.py",
-    "super_resolution/generator_fitting.py", "super_resolution/generator_plan.py",
-    "super_resolution/patches.py", "super_resolution/rescaling.py", "super_resolution/srgan.py",
+    "torch_runtime.py", "super_resolution/generator_fitting.py", "super_resolution/patches.py",
+    "super_resolution/rescaling.py", "super_resolution/srgan.py",
 )  # fmt: skip
+Preview: TypeAlias = dict[str, NDArray[np.generic]]
+Enlarge = Callable[[NDArray[np.generic]], NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -86,34 +94,23 @@ class Enhancement:
 
 
 def check_enhance(settings: EnhanceSettings) -> None:
-    """Refuse settings that cannot be run, before the cohort is read.
-
-    Raises
-    ------
-    BadConfig, MissingWeights
-        With what is wrong.
-    """
+    """Raise BadConfig or MissingWeights where settings cannot be run, before a cohort is read."""
     if settings.method != "srgan":
         return
     from lightning_modules.super_resolution.generator_files import load_generator
+    from lightning_modules.super_resolution.generator_fitting import check_fit
 
     if settings.weights is not None:
         load_generator(Path(settings.weights).expanduser())
     else:
-        fitting_plan(settings, 0)
+        check_fit(settings)
 
 
 def enhanced_run(run: OpenRun) -> tuple[OpenRun, Enhancement]:
     """Return the run with enhanced images, and how they were made.
 
-    A fit shows its previews in the run that is then open in MLflow.
-
-    Raises
-    ------
-    BadCohort
-        There are no images to enhance.
-    LeakageError
-        The generator has seen, or would see, a held-out patient.
+    A fit shows its previews in the run that is then open in MLflow. Raises LeakageError if the
+    generator has seen, or would see, a held-out patient.
     """
     method = run.settings.enhance.method
     if method == "none":
@@ -123,108 +120,74 @@ def enhanced_run(run: OpenRun) -> tuple[OpenRun, Enhancement]:
             f"expected an image and a mask of every lesion for enhance.method {method}, "
             "found a cohort without, or features that were brought; use enhance=none"
         )
-    native = run.cohort.lesions
     with run.watch.step("enhance"):
-        made = _made_for(run)
-        lesions = enhanced_lesions(native, _enlarger_of(made), run.settings)
-    made = replace(made, native=native)
+        made = replace(_made_for(run), native=run.cohort.lesions)
+        lesions = _enhanced_lesions(run.cohort.lesions, made, run.settings)
     return replace(run, cohort=replace(run.cohort, lesions=lesions)), made
 
 
 def enhanced_cohort(cohort: Cohort, settings: StudySettings) -> Cohort:
     """Return a cohort that has no split with enhanced images: bicubic, or by `enhance.weights`.
 
-    Raises
-    ------
-    LeakageError
-        The generator of `enhance.weights` has seen a patient of the cohort.
+    Raises LeakageError if the generator of `enhance.weights` has seen a patient of the cohort.
     """
     enhance = settings.enhance
     if enhance.method == "none":
         return cohort
-    made = Enhancement("bicubic", enlarger=_bicubic())
     if enhance.weights is not None:
         source = _from_file(enhance, cohort.name, cohort.lesions, "cohort's")
         made = _of_generator(source, enhance, pd.DataFrame(), "")
-    lesions = enhanced_lesions(cohort.lesions, _enlarger_of(made), settings)
-    return replace(cohort, lesions=lesions)
+    else:
+        made = _bicubic()
+    return replace(cohort, lesions=_enhanced_lesions(cohort.lesions, made, settings))
 
 
-def enhanced_lesions(
-    lesions: Sequence[Lesion], enlarger: Enlarger, settings: StudySettings
+def _enhanced_lesions(
+    lesions: Sequence[Lesion], enhancement: Enhancement, settings: StudySettings
 ) -> tuple[Lesion, ...]:
     """Return lesions with their enhanced images, which are made where the cache lacks them."""
+    enlarger = enhancement.enlarger
+    assert enlarger is not None
     workers = 1 if enlarger.device != "cpu" else n_workers(settings.compute)
-    root = enhanced_folder(settings.cache)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        with progress("enhancing", len(lesions), "images") as advance:
-            made = []
-            for lesion in pool.map(lambda x: enhanced_lesion(x, enlarger, root), lesions):
-                made.append(lesion)
-                advance(len(made))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    enlarge = partial(enhanced_lesion, enlarger=enlarger, cache=settings.cache)
+    made = []
+    with progress("enhancing", len(lesions), "images") as advance:
+        for lesion in in_threads(enlarge, lesions, n_threads=workers):
+            made.append(lesion)
+            advance(len(made))
     logger.info("enhanced: %d images by %s", len(made), enlarger.method)
     return tuple(made)
 
 
-def enhanced_lesion(lesion: Lesion, enlarger: Enlarger, root: Path) -> Lesion:
+def enhanced_lesion(lesion: Lesion, enlarger: Enlarger, cache: str | None) -> Lesion:
     """Return a lesion with its enhanced image in the cache."""
-    pixels = load_lesion(replace(lesion, enhanced=None)).pixels
+    pixels = _native(lesion)
     key = content_key([pixels, enlarger.key, enlarger.method, enlarger.tile_size, enlarger.device,
                        enlarging_version()])  # fmt: skip
-    path = root / key[:2] / key
+    return with_image(lesion, cache, key, lambda: enlarger(pixels))
+
+
+def with_image(
+    lesion: Lesion, cache: str | None, key: str, make: Callable[[], NDArray[np.generic]]
+) -> Lesion:
+    """Return a lesion with the enhanced image of a key, made where the cache lacks it."""
+    path = cache_folder(cache) / "enhanced" / key[:2] / key
     if not is_whole(path):
-        write_enhanced(path, enlarger(pixels))
+        write_enhanced(path, make())
     return replace(lesion, enhanced=path)
 
 
-def enhanced_folder(cache: str | None) -> Path:
-    """Return where enhanced images are kept."""
-    return cache_folder(cache) / "enhanced"
-
-
-@lru_cache(maxsize=1)
 def enlarging_version() -> str:
     """Return a hash of the code and the package that enlarged pixels depend on."""
-    return code_version(_modules(_SOURCES), ("torch",))
+    from lightning_modules.torch_runtime import version_of
+
+    return version_of(_SOURCES, ("torch",))
 
 
-def fitting_plan(settings: EnhanceSettings, seed: int) -> FittingPlan:
-    """Return the plan of a fit that the settings describe.
-
-    Raises
-    ------
-    BadConfig
-        A number is out of range.
-    """
-    from lightning_modules.super_resolution.generator_plan import (
-        Architecture,
-        FittingPlan,
-        Schedule,
-    )
-
-    architecture = Architecture(**asdict(settings.generator))
-    architecture.build()  # refuses sizes that are none
-    return FittingPlan(
-        architecture,
-        Schedule(
-            settings.max_steps_pixel, settings.max_steps_adversarial,
-            learning_rate=settings.learning_rate, ema=settings.ema, **asdict(settings.loss),
-        ),
-        discriminator_channels=settings.discriminator_channels,
-        patch_size=settings.patch_size, batch_size=settings.batch_size,
-        steps_per_epoch=settings.steps_per_epoch, seed=integer_seed(seed, "super-resolution"),
-        n_threads=settings.n_threads, accelerator=settings.accelerator,
-    )  # fmt: skip
-
-
-def seen_of(cohort: str, lesions: Iterable[Lesion]) -> Seen:
+def seen_of(cohort: str, lesions: Sequence[Lesion]) -> Seen:
     """Return the hashes of some lesions' patients and images."""
     from lightning_modules.super_resolution.generator_files import Seen, patient_hash
 
-    lesions = tuple(lesions)
     patients = {patient_hash(cohort, x.patient_id) for x in lesions}
     images = {content_key([_native(x)]) for x in lesions}
     return Seen(tuple(sorted(patients)), tuple(sorted(images)))
@@ -233,25 +196,40 @@ def seen_of(cohort: str, lesions: Iterable[Lesion]) -> Seen:
 def _made_for(run: OpenRun) -> Enhancement:
     settings = run.settings.enhance
     if settings.method == "bicubic":
-        note = "Images were enlarged 4 x bicubically, which is fitted on nobody."
-        return Enhancement(
-            "bicubic", enlarger=_bicubic(), summary={"method": "bicubic"}, notes=(note,)
-        )
+        return _bicubic()
     from lightning_modules.super_resolution.generator_files import save_generator
 
     held_out = set(run.held_out)
     judged = [x for x in run.cohort.lesions if x.key in held_out]
+    history = pd.DataFrame()
     if settings.weights is not None:
         source = _from_file(settings, run.cohort.name, judged, "held-out")
-        made = _of_generator(source, settings, pd.DataFrame(), _file_note(source))
+        note = (
+            f"Images were enlarged 4 x by a generator from a file (SHA-256 {source.sha256[:12]}) "
+            f"that declares {len(source.seen.patients)} patients as its training data, none of "
+            "them held-out."
+        )
     else:
         source, history = _fitted(run, judged)
-        made = _of_generator(source, settings, history, _fit_note(source))
+        note = (
+            f"Images were enlarged 4 x by a generator that was fitted on the native images of the "
+            f"{len(source.seen.patients)} training patients for {source.n_steps} steps, without "
+            "any outcome; the folds of the training patients share it, held-out patients were not "
+            "seen."
+        )
     save_generator(
-        run.folder.file("model") / MODEL, source.network, source.architecture, source.seen,
-        n_steps=source.n_steps,
-    )  # fmt: skip
-    return made
+        run.folder.file("model") / MODEL, source.network, source.seen, n_steps=source.n_steps
+    )
+    return _of_generator(source, settings, history, note)
+
+
+def _bicubic() -> Enhancement:
+    from lightning_modules.super_resolution.enlarging import bicubic_enlarger
+
+    note = "Images were enlarged 4 x bicubically, which is fitted on nobody."
+    return Enhancement(
+        "bicubic", enlarger=bicubic_enlarger(), summary={"method": "bicubic"}, notes=(note,)
+    )
 
 
 def _from_file(
@@ -261,29 +239,28 @@ def _from_file(
     from lightning_modules.super_resolution.generator_files import load_generator, refuse_seen
 
     source = load_generator(Path(str(settings.weights)).expanduser())
-    found = seen_of(cohort, judged)
-    refuse_seen(source.seen, patients=found.patients, images=found.images, whose=whose)
+    refuse_seen(source.seen, seen_of(cohort, judged), whose)
     return source
 
 
 def _of_generator(
     source: GeneratorFile, settings: EnhanceSettings, history: pd.DataFrame, note: str
 ) -> Enhancement:
+    import torch
+
     from lightning_modules.super_resolution.enlarging import generator_enlarger
 
-    network = source.network
+    has_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
     enlarger = generator_enlarger(
-        network, reach=network.reach, key=source.sha256, tile_size=settings.tile_size,
-        device=_device(settings.accelerator),
+        source.network, key=source.sha256, tile_size=settings.tile_size,
+        device="cuda" if has_gpu else "cpu",
     )  # fmt: skip
     summary = {
-        "method": "srgan",
-        "weights_sha256": source.sha256,
-        "n_patients": len(source.seen.patients),
-        "n_images": len(source.seen.images),
+        "method": "srgan", "weights_sha256": source.sha256,
+        "n_patients": len(source.seen.patients), "n_images": len(source.seen.images),
         "n_steps": source.n_steps,
-        "n_parameters": sum(p.numel() for p in network.parameters()),
-    }
+        "n_parameters": sum(p.numel() for p in source.network.parameters()),
+    }  # fmt: skip
     return Enhancement("srgan", (), enlarger, history, summary, (note,))
 
 
@@ -296,32 +273,41 @@ def _fitted(run: OpenRun, judged: Sequence[Lesion]) -> tuple[GeneratorFile, pd.D
         read_history,
     )
 
-    trained = set(run.training.keys)
+    settings, trained = run.settings.enhance, set(run.training.keys)
     lesions = [x for x in run.cohort.lesions if x.key in trained]
-    seen, found = seen_of(run.cohort.name, lesions), seen_of(run.cohort.name, judged)
-    refuse_seen(seen, patients=found.patients, images=found.images, whose="held-out")
-    plan = fitting_plan(run.settings.enhance, run.seed)
-    folder = _fit_folder(run.settings.cache, plan, seen)
+    seen = seen_of(run.cohort.name, lesions)
+    refuse_seen(seen, seen_of(run.cohort.name, judged), "held-out")
+    seed = integer_seed(run.seed, "super-resolution")
+    folder = _fit_folder(run, seen, seed)
     if (folder / WEIGHTS).is_file():
         logger.info("super-resolution: the generator of these patients is in the cache")
         return load_generator(folder / WEIGHTS), read_history(folder)
     fitted_on, looked_at = _validation_apart(lesions, run.seed)
-    live = live_run(run)
-    with progress("super-resolution", plan.schedule.n_steps, "steps") as advance:
+    live, n_epochs = live_run(run), -(-settings.n_steps // settings.steps_per_epoch)
+    steps_between = settings.steps_per_epoch * -(-n_epochs // MOST_PREVIEWS)
+    with progress("super-resolution", settings.n_steps, "steps") as advance:
+
+        def report(step: int, network: RRDBGenerator) -> None:
+            advance(step)
+            if step % steps_between == 0 or step == settings.n_steps:
+                path = draw_preview(run, looked_at or fitted_on, step, network)
+                if live is not None:
+                    live.show(path)
+
         history = fit_generator(
-            frames(fitted_on), frames(looked_at), plan, seen, folder=folder, advance=advance,
-            on_epoch=FitPreviews(
-                run.folder.file("figures"), looked_at or fitted_on, plan,
-                show=None if live is None else live.show,
-            ),
+            frames(fitted_on), frames(looked_at), settings, seen, seed=seed, folder=folder,
+            report=report,
         )  # fmt: skip
     return load_generator(folder / WEIGHTS), history
 
 
-def _fit_folder(cache: str | None, plan: FittingPlan, seen: Seen) -> Path:
-    version = code_version(_modules(_FIT_SOURCES), ("torch", "pytorch-lightning"))
-    key = content_key([asdict(plan), list(seen.patients), list(seen.images), version])
-    folder = cache_folder(cache) / "generators" / key[:24]
+def _fit_folder(run: OpenRun, seen: Seen, seed: int) -> Path:
+    from lightning_modules.torch_runtime import version_of
+
+    plan = {k: v for k, v in asdict(run.settings.enhance).items() if k not in _NO_EFFECT}
+    version = version_of(_FIT_SOURCES, ("torch", "pytorch-lightning"))
+    key = content_key([plan, seed, list(seen.patients), list(seen.images), version])
+    folder = cache_folder(run.settings.cache) / "generators" / key[:24]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -348,41 +334,65 @@ def _native(lesion: Lesion) -> NDArray[np.generic]:
     return load_lesion(replace(lesion, enhanced=None)).pixels
 
 
-def _file_note(source: GeneratorFile) -> str:
-    return (
-        f"Images were enlarged 4 x by a generator from a file (SHA-256 {source.sha256[:12]}) that "
-        f"declares {len(source.seen.patients)} patients as its training data, none of them "
-        "held-out."
-    )
+def draw_preview(
+    run: OpenRun, lesions: Sequence[Lesion], step: int, network: RRDBGenerator
+) -> Path:
+    """Draw the first lesions as a generator enlarges them, and return the file."""
+    from lightning_modules.super_resolution.enlarging import generator_enlarger
+
+    device = str(next(network.parameters()).device)
+    enlarger = generator_enlarger(network, key=str(step), tile_size=256, device=device)
+    drawn = [lesion_preview(lesion, enlarger) for lesion in lesions[:N_PREVIEW_LESIONS]]
+    path = run.folder.file("figures") / f"super_resolution_preview_{step:06d}.png"
+    write_atomic(path, png_bytes(plots.super_resolution_figure(drawn), dpi=PREVIEW_DPI))
+    return path
 
 
-def _fit_note(source: GeneratorFile) -> str:
-    return (
-        f"Images were enlarged 4 x by a generator that was fitted on the native images of the "
-        f"{len(source.seen.patients)} training patients for {source.n_steps} steps, without any "
-        "outcome; the folds of the training patients share it, held-out patients were not seen."
-    )
+def lesion_preview(lesion: Lesion, enlarge: Enlarge) -> Preview:
+    """Return cuts around a lesion by title: its quarter, bicubic, enlarged, and as it is.
 
-
-def _bicubic() -> Enlarger:
+    The cut leaves out the banner of an image, which often names a patient.
+    """
     from lightning_modules.super_resolution.enlarging import bicubic_enlarger
 
-    return bicubic_enlarger()
+    image = load_lesion(replace(lesion, enhanced=None))
+    cut = around(image.mask)
+    blocks = quarter(image.pixels).repeat(FACTOR, axis=0).repeat(FACTOR, axis=1)
+    return {
+        "Native / 4": blocks[cut],
+        "Bicubic": restored(image.pixels, bicubic_enlarger())[cut],
+        "Super-resolution": restored(image.pixels, enlarge)[cut],
+        "Native": image.pixels[cut],
+    }
 
 
-def _device(accelerator: str) -> str:
-    import torch
+def around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the lesion's bounding box, wider by a quarter on each side."""
+    box = []
+    for axis in (1, 0):
+        inside = np.flatnonzero(mask.any(axis=axis))
+        first, last = int(inside[0]), int(inside[-1])
+        margin = (last - first + 1) // MARGIN
+        box.append(slice(max(first - margin, 0), last + margin + 1))
+    return box[0], box[1]
 
-    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+def restored(pixels: NDArray[np.generic], enlarge: Enlarge) -> NDArray[np.generic]:
+    """Return an image made of its own quarter, of the same shape."""
+    height, width = pixels.shape
+    return enlarge(quarter(pixels))[:height, :width]
 
 
-def _enlarger_of(made: Enhancement) -> Enlarger:
-    assert made.enlarger is not None
-    return made.enlarger
+def quarter(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return an image of a quarter of the sides: means of 4 x 4 pixels, in the image's type."""
+    means = block_means(pixels)
+    whole = np.issubdtype(pixels.dtype, np.integer)
+    return (np.rint(means) if whole else means).astype(pixels.dtype)
 
 
-def _modules(names: Sequence[str]) -> list[Path]:
-    import lightning_modules
-
-    folder = Path(lightning_modules.__file__).parent
-    return [folder / name for name in names]
+def block_means(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the means of 4 x 4 pixels; missing rows and columns are those at the edge."""
+    padded = np.pad(pixels, [(0, -length % FACTOR) for length in pixels.shape], mode="edge")
+    rows, columns = (length // FACTOR for length in padded.shape)
+    blocks = padded.reshape(rows, FACTOR, columns, FACTOR).astype(np.float64)
+    return np.asarray(blocks.mean(axis=(1, 3)))

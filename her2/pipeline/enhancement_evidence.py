@@ -7,19 +7,19 @@ An image counts once, however many lesions it shows, and intervals are of patien
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from her2 import stats
+from her2 import plots, stats
 from her2.cohort import load_lesion
-from her2.cohort.enhanced_images import is_whole, write_enhanced
 from her2.core.errors import NotEstimable
 from her2.core.progress import progress, work_progress
 from her2.core.seeds import generator
@@ -28,16 +28,15 @@ from her2.core.store import Store, content_key
 from her2.core.types import ARMS, Lesion
 from her2.models.nested_cv import Signature, TrainingSet
 from her2.pipeline.enhance import (
+    N_PREVIEW_LESIONS,
     Enhancement,
-    enhanced_folder,
+    Enlarge,
+    block_means,
     enhanced_lesion,
     enlarging_version,
-)
-from her2.pipeline.enhancement_figures import (
-    N_PREVIEW_LESIONS,
-    block_means,
     lesion_preview,
     restored,
+    with_image,
 )
 from her2.pipeline.load_cohort import cache_folder, engine
 from her2.pipeline.radiomic_features import GOOD_ICC, recipe
@@ -59,22 +58,14 @@ NOT_COMPARED = (
 )
 Row = dict[str, Any]
 OfPatient = tuple[str, float]  # a patient, and a number of one of his or her images
-Enlarge = Callable[[NDArray[np.generic]], NDArray[np.generic]]
 
 
 def with_evidence(run: OpenRun, made: Enhancement, *, reads_features: bool) -> Enhancement:
     """Return an enhancement with its table of evidence and previews of held-out lesions.
 
-    Parameters
-    ----------
-    run
-        Whose held-out lesions are measured.
-    made
-        How its images were enhanced.
-    reads_features
-        Whether radiomic features are compared as well.
+    reads_features: whether radiomic features are compared as well.
     """
-    settings = run.settings.enhance
+    settings, cache = run.settings.enhance, run.settings.cache
     if made.method == "none":
         return made
     if not settings.compare:
@@ -83,7 +74,7 @@ def with_evidence(run: OpenRun, made: Enhancement, *, reads_features: bool) -> E
         return made
     chosen = _judged(run, made)
     with run.watch.step("enhance_evidence"):
-        rows = list(_quality_rows(chosen, made, run.settings.cache))
+        rows = list(_quality_rows(chosen, made, cache))
         if reads_features:
             rows += _feature_rows(chosen, made, run.settings)
         previews = tuple(
@@ -101,19 +92,28 @@ def is_compared(run: OpenRun) -> bool:
     return settings.compare and settings.method != "none" and run.has_images
 
 
-def comparison_rows(
+def enhancement_figures(made: Enhancement) -> dict[str, Figure]:
+    """Return the figures of an enhancement by name: previews, and how the fit went."""
+    drawn: dict[str, Figure] = {}
+    if made.previews:
+        drawn["super_resolution"] = plots.super_resolution_figure(made.previews)
+    if not made.history.empty:
+        drawn["super_resolution_history"] = plots.super_resolution_history_figure(made.history)
+    return drawn
+
+
+def _comparison_rows(
     y_true: NDArray[np.int64],
     native: Mapping[str, Signature],
     enhanced: Mapping[str, Signature],
     method: str,
     notes: list[str],
-    *,
-    patients: Sequence[str] | None = None,
+    patients: Sequence[str] | None,
 ) -> list[Row]:
     """Return the AUC of every arm with and without enhancement, and the paired difference.
 
     Out of fold, averaged over the repeats of the cross-validation. The clinical arm sees no image
-    and is left out. patients: of the lesions, where a patient is judged by the mean of theirs.
+    and is left out.
     """
     rows: list[Row] = []
     y_true = _judged_means(y_true[np.newaxis], patients)[0].astype(np.int64)
@@ -145,16 +145,14 @@ def compared(
 ) -> Enhancement:
     """Return an enhancement whose evidence has the AUC of every arm with and without it.
 
-    patients: of the training lesions, where patients are judged.
+    patients: of the training lesions, where a patient is judged by the mean of theirs.
     """
     if made.method == "none":
         return made
     notes: list[str] = []
     rows: list[Row] = []
     if training.keys == native_training.keys:
-        rows = comparison_rows(
-            training.y_true, native, enhanced, made.method, notes, patients=patients
-        )
+        rows = _comparison_rows(training.y_true, native, enhanced, made.method, notes, patients)
     else:
         notes.append(
             "The AUC with and without enhancement is not estimable: not the same lesions could be "
@@ -197,10 +195,12 @@ def _quality_rows(
 ) -> Iterator[Row]:
     """Yield PSNR and SSIM of every method, the gains over bicubic, and the consistency."""
     enlargers = _enlargers(made)
-    images = one_of_each_image(lesions)
+    first: dict[str, Lesion] = {}  # of every image: the same if its pixels are
+    for lesion in lesions:
+        first.setdefault(content_key([load_lesion(lesion).pixels]), lesion)
     found: dict[tuple[str, str], list[OfPatient]] = {}
-    with progress("evidence", len(images), "images") as advance:
-        for i, lesion in enumerate(images, start=1):
+    with progress("evidence", len(first), "images") as advance:
+        for i, lesion in enumerate(first.values(), start=1):
             for key, value in _qualities(lesion, enlargers, made, cache):
                 found.setdefault(key, []).append((lesion.patient_id, value))
             advance(i)
@@ -213,14 +213,6 @@ def _quality_rows(
             yield _mean_row(f"{measure}_gain", made.method, gains)
 
 
-def one_of_each_image(lesions: Sequence[Lesion]) -> list[Lesion]:
-    """Return the first lesion of every image; images are the same if their pixels are."""
-    first: dict[str, Lesion] = {}
-    for lesion in lesions:
-        first.setdefault(content_key([load_lesion(lesion).pixels]), lesion)
-    return list(first.values())
-
-
 def _qualities(
     lesion: Lesion, enlargers: Mapping[str, Enlarge], made: Enhancement, cache: str | None
 ) -> Iterator[tuple[tuple[str, str], float]]:
@@ -231,24 +223,15 @@ def _qualities(
         yield ("psnr", method), _psnr(native, again, span)
         if min(native.shape) > 2 * SSIM_RADIUS:
             yield ("ssim", method), stats.ssim(native, again, data_range=span)
-        large = _enlarged(lesion, native, enlarge, made, method, cache)
+        if method == made.method and made.enlarger is not None:  # in the cache
+            large = load_lesion(enhanced_lesion(lesion, made.enlarger, cache)).grey
+        else:
+            large = enlarge(native)
         yield ("consistency_psnr", method), _psnr(native, block_means(large), span)
 
 
-def _enlarged(
-    lesion: Lesion, native: NDArray[np.generic], enlarge: Enlarge, made: Enhancement, method: str,
-    cache: str | None,
-) -> NDArray[np.generic]:  # fmt: skip
-    """Return the enlarged native image; the run's own is in the cache."""
-    if method != made.method or made.enlarger is None:
-        return enlarge(native)
-    return load_lesion(enhanced_lesion(lesion, made.enlarger, enhanced_folder(cache))).grey
-
-
 def _feature_rows(
-    lesions: Sequence[Lesion],
-    made: Enhancement,
-    settings: StudySettings,
+    lesions: Sequence[Lesion], made: Enhancement, settings: StudySettings
 ) -> list[Row]:
     """Return the share of features that super-resolution gives back, by method and family."""
 
@@ -278,10 +261,7 @@ def _restored_lesion(
     pixels = load_lesion(lesion).pixels
     source = made.enlarger.key if made.enlarger and method == made.method else method
     key = content_key([pixels, "restored", method, source, enlarging_version()])
-    path = enhanced_folder(cache) / key[:2] / key
-    if not is_whole(path):
-        write_enhanced(path, restored(pixels, enlarge))
-    return replace(lesion, enhanced=path)
+    return with_image(lesion, cache, key, lambda: restored(pixels, enlarge))
 
 
 def _share_rows(

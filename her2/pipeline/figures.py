@@ -15,7 +15,7 @@ from her2.cohort import CATALOGUE, load_lesion
 from her2.core.results import judged_roles
 from her2.core.types import ARM_TITLES
 from her2.evaluation import role_rows
-from her2.pipeline.enhancement_figures import around
+from her2.pipeline.enhance import around
 from her2.pipeline.fit_arms import FittedRun
 from her2.pipeline.grad_cam import ARM, Explanation, view_of
 from her2.pipeline.radiomic_features import adjusted_vendors, vendors

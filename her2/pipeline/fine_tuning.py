@@ -28,32 +28,21 @@ def fine_tune(run: OpenRun, *, wants_features: bool = False, keeps: bool = True)
     """Return predictions of networks of the run's folds, and of one of all training lesions.
 
     Stopped and run again, it goes on from the last epoch; what is finished is not trained again.
-
-    Parameters
-    ----------
-    run
-        Its training lesions are learned from.
-    wants_features
-        Whether the networks' features of all lesions are returned as well.
-    keeps
-        Leave networks in the run, not their outputs alone: where Grad-CAM follows those of all
-        folds, until `settle_networks`.
+    keeps: leave networks in the run, not their outputs alone: where Grad-CAM follows those of all
+    folds, until `settle_networks`.
     """
     from lightning_modules.crops import cohort_crops
     from lightning_modules.fine_tuning.cross_fitting import out_of_fold_training
     from lightning_modules.fine_tuning.jobs import TrainingTask
 
-    settings, backbone, trainer = run.settings, run.settings.backbone, run.settings.trainer
+    lesions, settings, live = run.cohort.lesions, run.settings, live_run(run)
     explains = settings.evaluation.grad_cam and keeps
-    crops = cohort_crops(
-        run.cohort.lesions,
-        size=backbone.image_size,
-        margin_px=backbone.margin_px,
-        margin_mm=backbone.margin_mm,
-        aspect=backbone.aspect,
+    crops = cohort_crops(lesions, settings.backbone)
+    position = {lesion.key: i for i, lesion in enumerate(lesions)}
+    train, test = (
+        np.array([position[key] for key in keys], dtype=np.int64)
+        for keys in (run.training.keys, run.held_out)
     )
-    position = {lesion.key: i for i, lesion in enumerate(run.cohort.lesions)}
-    live = live_run(run)
     with (
         run.watch.step("train"),
         system_metrics(live, enabled=settings.tracking.system_metrics),
@@ -65,23 +54,14 @@ def fine_tune(run: OpenRun, *, wants_features: bool = False, keeps: bool = True)
             logger.info(line)
 
         task = TrainingTask(
-            crops,
-            run.cohort.y_true,
-            groups=split_groups(run.cohort.lesions),
-            backbone=backbone,
-            trainer=replace(trainer, keep="all") if explains else trainer,
-            seed=integer_seed(run.seed, "train"),
-            folder=run.folder.file(WORK),
+            crops, run.cohort.y_true, split_groups(lesions), settings.backbone,
+            replace(settings.trainer, keep="all") if explains else settings.trainer,
+            seed=integer_seed(run.seed, "train"), folder=run.folder.file(WORK),
             model_dir=run.folder.file("model") if keeps else None,
             record=None if live is None else live.record,
-        )
+        )  # fmt: skip
         return out_of_fold_training(
-            task,
-            run.training.fold,
-            np.array([position[key] for key in run.training.keys], dtype=np.int64),
-            np.array([position[key] for key in run.held_out], dtype=np.int64),
-            wants_features=wants_features,
-            log=say,
+            task, run.training.fold, train, test, wants_features=wants_features, log=say
         )
 
 
@@ -97,7 +77,7 @@ def check_weights(backbone: BackboneSettings) -> None:
     """Raise MissingWeights or BadConfig now, unless the network and its weights can be had."""
     from lightning_modules.backbones import check_image_size, describe_backbone
 
-    describe_backbone(backbone.name, backbone.weights)
+    describe_backbone(backbone)
     check_image_size(backbone.name, backbone.image_size)
 
 
@@ -106,7 +86,6 @@ def tuned_signature(run: OpenRun, tuned: FineTuned) -> Signature:
     from lightning_modules.backbones import embedding_width
 
     name = run.settings.backbone.name
-
     return Signature(
         arm="deep_learning",
         model=f"{name}, fine-tuned",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -84,14 +85,20 @@ def explain_frozen(run: OpenRun, fitted: FittedArm) -> Explanation:
     lesions by the final head.
     """
     from lightning_modules.backbones import build_backbone
+    from lightning_modules.grad_cam_networks import logit_network
 
     try:
         heads = _heads(run.training, fitted)
     except NotEstimable as reason:
         return Explanation(notes=(f"{ARM} has no Grad-CAM: {reason}.",))
-    seed = integer_seed(run.seed, "backbone")
-    network = _logit_network(run, build_backbone(run.settings.backbone, seed=seed))
-    return _explanation(run, heads, lambda fold: network.copied().with_head(heads[fold]))
+    settings = run.settings.backbone
+    built = build_backbone(settings, seed=integer_seed(run.seed, "backbone"))
+    network = logit_network(built, layer=settings.cam_layer)
+
+    def under(fold: int) -> LogitNetwork:  # a copy: hooks on layers of its own
+        return replace(network, network=deepcopy(network.network), head=heads[fold])
+
+    return _explanation(run, heads, under)
 
 
 def explain_tuned(
@@ -103,28 +110,19 @@ def explain_tuned(
     the networks give the features only.
     """
     from lightning_modules.fine_tuned import load_fine_tuned
+    from lightning_modules.grad_cam_networks import logit_network
 
     model = load_fine_tuned(run.folder.file("model"))
     first = {kept.fold: kept for kept in model.networks if kept.number == 0}
     heads = {} if fitted is None else _heads(run.training, fitted)
 
     def network_of(fold: int) -> LogitNetwork:
-        network = _logit_network(run, model.network(first[fold]))
-        return network.with_head(heads[fold]) if heads else network
+        built, layer = model.network(first[fold]), run.settings.backbone.cam_layer
+        return logit_network(built, layer=layer, head=heads[fold] if heads else None)
 
     reported = dict(zip(run.training.keys, signature.repeats[0].tolist(), strict=True))
     reported |= dict(signature.held_out)
     return _explanation(run, first, network_of, reported=reported, notes=_doubts(model))
-
-
-def _logit_network(run: OpenRun, built: Backbone) -> LogitNetwork:
-    from lightning_modules.grad_cam_networks import logit_network
-
-    backbone = run.settings.backbone
-    return logit_network(
-        built.network, built.normalisation, image_size=backbone.image_size,
-        layer=backbone.cam_layer,
-    )  # fmt: skip
 
 
 def _doubts(model: FineTunedModel) -> list[str]:
@@ -207,12 +205,8 @@ def view_of(run: OpenRun, key: str, size: int) -> View:
     """Return the part of a lesion's image that the network sees, `size` pixels wide and high."""
     from lightning_modules.grad_cam_networks import lesion_view
 
-    backbone = run.settings.backbone
     lesion = next(lesion for lesion in run.cohort.lesions if lesion.key == key)
-    return lesion_view(
-        lesion, size=size, margin_px=backbone.margin_px, margin_mm=backbone.margin_mm,
-        aspect=backbone.aspect,
-    )  # fmt: skip
+    return lesion_view(lesion, run.settings.backbone, size=size)
 
 
 def _heads(training: TrainingSet, fitted: FittedArm) -> dict[int, LinearHead]:

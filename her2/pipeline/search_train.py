@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from her2.core.errors import BadCohort
 from her2.core.seeds import integer_seed
-from her2.core.settings import BackboneSettings, StudySettings
+from her2.core.settings import StudySettings
 from her2.pipeline.enhance import check_enhance, enhanced_run
 from her2.pipeline.fine_tuning import check_weights
 from her2.pipeline.load_cohort import NEEDS_IMAGES
@@ -43,10 +43,12 @@ def search_train(settings: StudySettings, run_dir: Path, request: Request) -> An
     if request.is_rehearsal:
         check_weights(backbone)
         return Answer("ready", facts=facts)
+    from lightning_modules.crops import cohort_crops
+
     crops = _REMEMBERED.get(
         ["crops", *of_images, backbone.image_size, backbone.margin_px, backbone.margin_mm,
          backbone.aspect],
-        lambda: _crops(run, backbone),
+        lambda: cohort_crops(run.cohort.lesions, backbone),
     )  # fmt: skip
     folds = _judged_folds(run, crops, settings, run_dir / WORK)
     return cross_validate(folds, run.training, request)
@@ -57,15 +59,6 @@ def _open(settings: StudySettings, run_dir: Path) -> OpenRun:
     if not run.has_images:
         raise BadCohort(NEEDS_IMAGES)
     return enhanced_run(run)[0]
-
-
-def _crops(run: OpenRun, backbone: BackboneSettings) -> NDArray[np.uint8]:
-    from lightning_modules.crops import cohort_crops
-
-    return cohort_crops(
-        run.cohort.lesions, size=backbone.image_size, margin_px=backbone.margin_px,
-        margin_mm=backbone.margin_mm, aspect=backbone.aspect,
-    )  # fmt: skip
 
 
 def _judged_folds(

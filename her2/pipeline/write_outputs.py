@@ -24,7 +24,7 @@ from her2.core.store import file_sha256, write_atomic
 from her2.core.types import ARM_TITLES
 from her2.pipeline import final_model
 from her2.pipeline.cost import cost_entry
-from her2.pipeline.enhancement_figures import enhancement_figures
+from her2.pipeline.enhancement_evidence import enhancement_figures
 from her2.pipeline.evaluate import judge, results_document, subgroup_table
 from her2.pipeline.figures import all_comparisons, figures
 from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
@@ -100,7 +100,7 @@ def network_entry(backbone: BackboneSettings) -> dict[str, str | None]:
     """
     from lightning_modules.backbones import describe_backbone
 
-    described = describe_backbone(backbone.name, backbone.weights)
+    described = describe_backbone(backbone)
     return {key: described[key] for key in ("name", "timm_name", "weights", "weights_sha256")}
 
 

@@ -160,7 +160,7 @@ def _write_page(
     path: Path, found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]
 ) -> None:
     """Write a page that opens offline: sentences, figures, all trials."""
-    shown = pictures(figures)[FURTHER]
+    shown = pictures(figures, ())[FURTHER]
     sections = [Section("figures", "Figures", blocks=(Gallery(tuple(shown)),))] if shown else []
     filled = [name for name in trials if trials[name].replace("", None).notna().any()]
     tables = {"Trials": trials[filled]}

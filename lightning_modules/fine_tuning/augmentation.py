@@ -60,15 +60,7 @@ MIDDLE_GREY = 127.5
 
 
 class Changes(NamedTuple):
-    """Changes of n crops.
-
-    Attributes
-    ----------
-    affine
-        (n, 2, 3), from the new place to the old.
-    contrast, gain
-        (n,).
-    """
+    """Changes of n crops: (n, 2, 3) from the new place to the old, and (n,) each."""
 
     affine: Tensor
     contrast: Tensor
@@ -80,7 +72,7 @@ class Changes(NamedTuple):
 
     def rows(self, part: slice) -> Changes:
         """Return the changes of some of the crops."""
-        return Changes(self.affine[part], self.contrast[part], self.gain[part])
+        return Changes(*(of_all[part] for of_all in self))
 
 
 def draw_changes(n: int, augmentation: Augmentation, generator: torch.Generator) -> Changes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,72 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from her2.core.settings import TrainerSettings
 from lightning_modules.backbones import Backbone, network_input
 from lightning_modules.fine_tuning.data import Batch
+from lightning_modules.fine_tuning.jobs import LOSSES
 from lightning_modules.torch_runtime import child_seed, warmup_cosine
 
 SMALL_BATCH = 16  # up to here a batch's own statistics are worse than the pretrained ones
 OWN_STATE = "her2"  # key of what a checkpoint holds beyond Lightning's own
-
-
-@dataclass(frozen=True)
-class EpochLoss:
-    """Mean losses of an epoch, None where there are no such rows.
-
-    Attributes
-    ----------
-    epoch
-        From 1.
-    train
-        Of the rows that the network learns from.
-    judged
-        Of the fold that it is judged on.
-    inner
-        Of the inner fold that may stop it.
-    """
-
-    epoch: int
-    train: float
-    judged: float | None
-    inner: float | None = None
-
-
-@dataclass(frozen=True)
-class ClassifierSettings:
-    """How one network is fitted; fields that are not listed are as in `TrainerSettings`.
-
-    Attributes
-    ----------
-    positive_weight
-        Of a positive lesion in the loss (a negative one has 1), also if labels are smoothed.
-    first_logit
-        Intercept of the head before the first step.
-    freezes_batch_norm
-        Whether the statistics of batch norm stay as they are.
-    watches
-        Names of the further rows whose loss is recorded, in order: ``judged`` and ``inner``.
-    patience
-        Epochs without a better inner loss; 0 for no limit.
-    compiles
-        Whether torch compiles the network.
-    seed
-        Of dropout.
-    """
-
-    image_size: int
-    learning_rate: float
-    positive_weight: float = 1.0
-    first_logit: float = 0.0
-    weight_decay: float = 0.05
-    layer_decay: float = 1.0
-    warmup: float = 0.1
-    label_smoothing: float = 0.0
-    ema: float = 0.0
-    freezes_batch_norm: bool = False
-    watches: tuple[str, ...] = ()
-    patience: int = 0
-    compiles: bool = False
-    seed: int = 0
 
 
 class LesionClassifier(pl.LightningModule):
@@ -94,27 +36,48 @@ class LesionClassifier(pl.LightningModule):
         Network with a head of width 1.
     settings
         How it is fitted.
+    positive_weight
+        Of a positive lesion in the loss (a negative one has 1), also if labels are smoothed.
+    first_logit
+        Intercept of the head before the first step.
+    freezes_batch_norm
+        Whether the statistics of batch norm stay as they are.
+    watches
+        Those of `LOSSES` that are of further rows, in their order.
+    seed
+        Of dropout.
     """
 
-    def __init__(self, backbone: Backbone, settings: ClassifierSettings) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        settings: TrainerSettings,
+        *,
+        positive_weight: float = 1.0,
+        first_logit: float = 0.0,
+        freezes_batch_norm: bool = False,
+        watches: tuple[str, ...] = (),
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.network = backbone.network
-        _start_at(self.network, settings.first_logit)
+        _start_at(self.network, first_logit)
         self.normalisation = backbone.normalisation
         self.settings = settings
+        self.freezes_batch_norm = freezes_batch_norm
+        self.watches = watches
+        self.seed = seed
         self.averaged: nn.Module | None = None
         if settings.ema:
             self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.losses: list[EpochLoss] = []
+        self.losses: list[dict[str, float]] = []  # of every epoch, by the names of `LOSSES`
         self.best: dict[str, Tensor] | None = None  # weights at the lowest inner loss
         self.positive_weight: Tensor
-        self.register_buffer(
-            "positive_weight", torch.tensor(settings.positive_weight), persistent=False
-        )
+        self.register_buffer("positive_weight", torch.tensor(positive_weight), persistent=False)
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         # in a tuple, so that it is no second module whose weights are saved as well
-        self._run = (torch.compile(self.network) if settings.compiles else self.network,)
+        self._run = (torch.compile(self.network) if settings.compile else self.network,)
         self._pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
 
     @property
@@ -127,8 +90,7 @@ class LesionClassifier(pl.LightningModule):
         return self._logits(self._run[0] if self.training else self.judge, crops)
 
     def _logits(self, network: Any, crops: Tensor) -> Tensor:
-        images = network_input(crops, self.normalisation, self.settings.image_size)
-        logits: Tensor = network(images)[:, 0]
+        logits: Tensor = network(network_input(crops, self.normalisation))[:, 0]
         return logits
 
     def on_train_start(self) -> None:
@@ -138,9 +100,9 @@ class LesionClassifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Draw from the epoch's own stream, and hold batch norm where it is frozen."""
-        torch.manual_seed(child_seed(self.settings.seed, self.current_epoch, self.global_rank))
+        torch.manual_seed(child_seed(self.seed, self.current_epoch, self.global_rank))
         self._sums, self._counts = {}, {}
-        if self.settings.freezes_batch_norm:
+        if self.freezes_batch_norm:
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                     module.eval()
@@ -156,7 +118,7 @@ class LesionClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a batch; devices that share it add up to its mean."""
         losses = self._losses(batch, smoothing=self.settings.label_smoothing)
-        self._add("train", losses)
+        self._add("train_loss", losses)
         loss: Tensor = losses.sum() * (batch.share * self.trainer.world_size)
         return loss
 
@@ -169,7 +131,7 @@ class LesionClassifier(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Add to the loss of watched rows; those of the judged fold decide nothing."""
-        self._add(self.settings.watches[dataloader_idx], self._losses(batch))
+        self._add(self.watches[dataloader_idx], self._losses(batch))
 
     def _add(self, name: str, losses: Tensor) -> None:
         total = losses.detach().sum()
@@ -178,12 +140,10 @@ class LesionClassifier(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Keep the epoch's losses, and the best weights where an inner fold may stop the fit."""
-        means = {name: self._mean(name) for name in ("train", *self.settings.watches)}
-        loss = EpochLoss(
-            self.current_epoch + 1, means["train"], means.get("judged"), means.get("inner")
-        )
-        self.losses.append(loss)
-        if loss.inner is not None:
+        means = {name: self._mean(name) for name in ("train_loss", *self.watches)}
+        epoch = {"epoch": self.current_epoch + 1}
+        self.losses.append(dict.fromkeys(LOSSES, math.nan) | epoch | means)
+        if "inner_loss" in self.watches:
             self._stop_or_keep()
 
     def _mean(self, name: str) -> float:
@@ -194,7 +154,7 @@ class LesionClassifier(pl.LightningModule):
         return float(total / count)
 
     def _stop_or_keep(self) -> None:
-        inner = [loss.inner for loss in self.losses if loss.inner is not None]
+        inner = [losses["inner_loss"] for losses in self.losses]
         best = inner.index(min(inner))
         if best == len(inner) - 1:
             self.best = {k: v.detach().clone() for k, v in self.judge.state_dict().items()}
@@ -210,14 +170,11 @@ class LesionClassifier(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add losses and best weights."""
-        losses = [asdict(loss) for loss in self.losses]
-        checkpoint[OWN_STATE] = {"losses": losses, "best": self.best}
+        checkpoint[OWN_STATE] = {"losses": self.losses, "best": self.best}
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Take losses and best weights back."""
-        kept = checkpoint[OWN_STATE]
-        self.losses = [EpochLoss(**loss) for loss in kept["losses"]]
-        self.best = kept["best"]
+        self.losses, self.best = (checkpoint[OWN_STATE][name] for name in ("losses", "best"))
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with layer decay, and a warm-up and cosine that advance every step."""
@@ -237,10 +194,8 @@ class LesionClassifier(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, n_warmup, n_steps)
         )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        by_step = {"scheduler": schedule, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": by_step}
 
 
 def _start_at(network: Any, logit: float) -> None:

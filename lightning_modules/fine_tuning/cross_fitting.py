@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from her2.core.errors import BadConfig, LeakageError
-from her2.core.settings import TrainerSettings
 from lightning_modules.backbones import check_name
 from lightning_modules.fine_tuned import KeptNetwork, write_model
 from lightning_modules.fine_tuning.device_processes import Log, train_networks
@@ -28,12 +28,12 @@ from lightning_modules.fine_tuning.jobs import (
     JobFiles,
     JobOutput,
     TrainingTask,
-    plan_job,
+    plan_jobs,
     read_output,
 )
 from lightning_modules.fine_tuning.temperature import (
     fit_temperature,
-    prevalence_shift,
+    learned_log_odds,
     probabilities,
 )
 from lightning_modules.frozen_features import check_crops
@@ -83,18 +83,8 @@ def out_of_fold_training(
 ) -> FineTuned:
     """Fine-tune networks for every fold, and for the test rows.
 
-    Parameters
-    ----------
-    task
-        Crops, outcomes and settings.
-    folds
-        (n_train,) fold of every training row, from 0, in the order of `train_index`.
-    train_index, test_index
-        Rows of `task.crops` to train on, and to predict (may be empty).
-    wants_features
-        Also return penultimate features.
-    log
-        Called with one line a network.
+    folds: (n_train,) of every training row, from 0. train_index, test_index: rows of `task.crops`
+    to train on, and to predict (may be empty). log: called with one line a network.
 
     Raises
     ------
@@ -131,32 +121,13 @@ def fold_predictions(task: TrainingTask, folds: IntArray) -> Iterator[tuple[IntA
     A network is trained when its fold is requested, so the caller may stop early. What was
     trained before is read from `task.folder`.
 
-    Parameters
-    ----------
-    task
-        Crops and outcomes of training patients alone.
-    folds
-        (N,) fold of every row, from 0.
-
-    Yields
-    ------
-    rows, probability
-        (n_fold,) numbers of rows, and their probabilities at the prevalence of all rows; logits
-        of `trainer.n_seeds` networks are averaged, without a temperature, which changes no rank.
-
-    Raises
-    ------
-    BadConfig
-        Training diverges.
-    NotEstimable
-        The rows that a network trains on have one outcome only.
+    `task` is of training patients alone, `folds` (N,) are from 0. Probabilities are at the
+    prevalence of all rows; logits of `trainer.n_seeds` networks are averaged, without a
+    temperature, which changes no rank. Raises as `out_of_fold_training`.
     """
     for fold in range(int(folds.max()) + 1):
         judged, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        jobs = [
-            plan_job(task, learned, judged, fold=fold, number=number, predicted=judged)
-            for number in range(task.trainer.n_seeds)
-        ]
+        jobs = plan_jobs(task, learned, judged, fold=fold, predicted=judged)
         logits = np.mean([output.logits for _, output in _train(jobs, task)], axis=0)
         yield judged, probabilities(logits, 1.0, _shift(task, jobs[0], task.outcomes))
 
@@ -178,10 +149,11 @@ def _train(jobs: Sequence[Job], task: TrainingTask, log: Log | None = None) -> T
 
 def _shift(task: TrainingTask, job: Job, y_true: IntArray) -> float:
     """Log odds that move a network's predictions to the prevalence of other rows."""
-    return prevalence_shift(
-        np.asarray(task.y_true)[job.learned].astype(np.int64), y_true,
-        balanced=task.trainer.balance != "none", smoothing=task.trainer.label_smoothing,
-    )  # fmt: skip
+    learned = np.asarray(task.y_true)[job.learned].astype(np.int64)
+    before = learned_log_odds(
+        learned, balanced=task.trainer.balance != "none", smoothing=task.trainer.label_smoothing
+    )
+    return learned_log_odds(y_true, balanced=False) - before
 
 
 @dataclass(frozen=True)
@@ -206,32 +178,21 @@ class _CrossFit:
 
     def jobs(self) -> list[Job]:
         """Return the networks of every fold, and of all training rows, in order."""
-        everybody = np.concatenate([self.train_index, self.test_index])
+        train, everybody = self.train_index, np.concatenate([self.train_index, self.test_index])
+        plan = partial(plan_jobs, self.task, wants_features=self.wants_features)
         keeps = self.averages_folds or self.task.trainer.keep == "all"
         jobs = []
         for fold in self.fold_names:
             is_judged = self.folds == fold
-            judged = self.train_index[is_judged]
-            predicted = everybody if self.averages_folds else judged
+            predicted = everybody if self.averages_folds else train[is_judged]
             if self.wants_features:
-                predicted = self.train_index
-            wanted = {"predicted": predicted, "is_kept": keeps}
-            jobs += self._networks(fold, self.train_index[~is_judged], judged, wanted)
-        if not self.averages_folds:
-            wanted = {"predicted": everybody, "is_kept": True}
-            jobs += self._networks(REFIT, self.train_index, self.train_index[:0], wanted)
-        return jobs
-
-    def _networks(
-        self, fold: int, learned: IntArray, judged: IntArray, wanted: dict[str, Any]
-    ) -> list[Job]:
-        return [
-            plan_job(
-                self.task, learned, judged, fold=fold, number=number,
-                wants_features=self.wants_features, **wanted,
+                predicted = train
+            jobs += plan(
+                train[~is_judged], train[is_judged], fold=fold, predicted=predicted, is_kept=keeps
             )
-            for number in range(self.task.trainer.n_seeds)
-        ]  # fmt: skip
+        if not self.averages_folds:
+            jobs += plan(train, train[:0], fold=REFIT, predicted=everybody, is_kept=True)
+        return jobs
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
@@ -250,17 +211,14 @@ class _CrossFit:
                 f"{self.train_index.size} training rows, found {self.folds.size} rows in "
                 f"{n_folds} folds; draw them again"
             )
-        if self.wants_features:
-            _check_features(self.task.trainer)
-
-
-def _check_features(trainer: TrainerSettings) -> None:
-    if trainer.refit != "all" or trainer.n_seeds != 1:
-        raise BadConfig(
-            "backbone.mode=finetune_features needs one network a fold and one of all training "
-            "rows, because features of different networks are not aligned; found trainer.refit="
-            f"{trainer.refit} and trainer.n_seeds={trainer.n_seeds}; use all and 1"
-        )
+        trainer = self.task.trainer
+        if self.wants_features and (trainer.refit != "all" or trainer.n_seeds != 1):
+            raise BadConfig(
+                "backbone.mode=finetune_features needs one network a fold and one of all training "
+                "rows, because features of different networks are not aligned; found "
+                f"trainer.refit={trainer.refit} and trainer.n_seeds={trainer.n_seeds}; use all "
+                "and 1"
+            )
 
 
 class _Signatures:

@@ -12,11 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightning_modules.fine_tuning.augmentation import (
-    Augmentation,
-    apply_changes,
-    draw_changes,
-)
+from lightning_modules.fine_tuning.augmentation import Augmentation, apply_changes, draw_changes
 from lightning_modules.torch_runtime import child_seed
 
 
@@ -36,22 +32,6 @@ class Batch(NamedTuple):
     crops: Tensor
     y_true: Tensor
     share: float
-
-
-@dataclass(frozen=True)
-class Rank:
-    """Which of several processes that share every batch this one is.
-
-    Attributes
-    ----------
-    number
-        Of this process, from 0.
-    of
-        How many processes there are.
-    """
-
-    number: int = 0
-    of: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,7 @@ class Batches:
     epoch
         Number of the epoch that is drawn next.
     rank
-        The part of each batch that this process takes.
+        Number of this process, from 0, and of the processes that share every batch.
     """
 
     crops: Tensor
@@ -98,7 +78,7 @@ class Batches:
     batch_size: int
     shuffling: Shuffling | None = None
     epoch: Callable[[], int] = lambda: 0
-    rank: Rank = Rank()  # frozen
+    rank: tuple[int, int] = (0, 1)
 
     def __len__(self) -> int:
         """Count the batches."""
@@ -116,8 +96,9 @@ class Batches:
 
     def _parts(self) -> Iterator[tuple[slice, float]]:
         """Yield this process's part of each batch, and a row's share of that batch."""
+        number, n_processes = self.rank
         for rows in torch.arange(len(self.crops)).tensor_split(len(self)):
-            own = rows.tensor_split(self.rank.of)[self.rank.number]
+            own = rows.tensor_split(n_processes)[number]
             start = int(own[0]) if len(own) else 0
             yield slice(start, start + len(own)), 1.0 / len(rows)
 
@@ -155,18 +136,9 @@ def _repeated(rows: Tensor, size: int, generator: torch.Generator) -> Tensor:
 
 
 class LesionDataModule(pl.LightningDataModule):
-    """Crops to train on and crops to judge by, resident on the device.
+    """Crops (N, 1, S, S) uint8 and outcomes (N,) float32, resident on the device.
 
-    Parameters
-    ----------
-    train
-        Crops (N, 1, S, S) uint8 and outcomes (N,) float32.
-    watched
-        Further rows of that kind whose loss is recorded after every epoch, without augmentation.
-    batch_size
-        Most lesions in a batch, all devices together.
-    shuffling
-        Order and changes of the training rows.
+    Those of `watched` have their loss recorded after every epoch, without augmentation.
     """
 
     def __init__(
@@ -186,11 +158,10 @@ class LesionDataModule(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Move all rows to the device, once."""
         device = self.trainer.strategy.root_device
-        first, *others = [
+        self.train_rows, *self.watched_rows = [
             (crops.to(device), y_true.to(device))
             for crops, y_true in (self.train_rows, *self.watched_rows)
         ]
-        self.train_rows, self.watched_rows = first, others
 
     def train_dataloader(self) -> Batches:
         """Batches of the current epoch."""
@@ -209,8 +180,8 @@ class LesionDataModule(pl.LightningDataModule):
             for rows in self.watched_rows
         ]
 
-    def _rank(self) -> Rank:
-        return Rank(int(self.trainer.global_rank), int(self.trainer.world_size))
+    def _rank(self) -> tuple[int, int]:
+        return int(self.trainer.global_rank), int(self.trainer.world_size)
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int

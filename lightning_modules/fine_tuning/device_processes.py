@@ -30,21 +30,8 @@ Log = Callable[[str], None]
 def train_networks(jobs: Sequence[Job], task: TrainingTask, *, log: Log | None = None) -> None:
     """Train networks one after the other, each on as many devices as the settings name.
 
-    Parameters
-    ----------
-    jobs, task
-        What is trained.
-    log
-        Called with one line a network.
-
-    Raises
-    ------
-    BadConfig
-        If the machine has fewer devices.
-    WorkerLost
-        If a process ended before its networks were trained.
-    Her2Error
-        What a process raised on purpose.
+    log: called with one line a network. Raises BadConfig if the machine has fewer devices,
+    WorkerLost if a process ended before its networks were trained, and what one raised on purpose.
     """
     if not jobs:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, distributed, nn
 
 from her2.core.errors import BadConfig
 from her2.core.settings import TrainerSettings
+from her2.core.store import write_atomic
 from lightning_modules.backbones import Normalisation, build_backbone, network_input, penultimate
 from lightning_modules.fine_tuning.augmentation import AUGMENTATIONS
-from lightning_modules.fine_tuning.classifier import (
-    SMALL_BATCH,
-    ClassifierSettings,
-    LesionClassifier,
-)
+from lightning_modules.fine_tuning.classifier import SMALL_BATCH, LesionClassifier
 from lightning_modules.fine_tuning.data import LesionDataModule, Shuffling, as_rows
 from lightning_modules.fine_tuning.jobs import (
+    LOSSES,
     REFIT,
     Job,
     JobFiles,
@@ -58,30 +56,17 @@ def is_finished(files: JobFiles) -> bool:
         return bool((content.metadata() or {}).get("key") == files.key)
 
 
-def train_network(
-    job: Job,
-    task: TrainingTask,
-    *,
-    is_shared: bool = False,
-    advance: Advance = lambda epoch: None,
-) -> None:
+def train_network(job: Job, task: TrainingTask, *, is_shared: bool, advance: Advance) -> None:
     """Train a network and write its output; from its checkpoint, if there is one.
 
-    Parameters
-    ----------
-    job, task
-        What is trained.
-    is_shared
-        Whether this process is one of several that train the network together; the first of them
-        writes.
-    advance
-        Called with the number of epochs that are done.
+    is_shared: whether this process is one of several that train the network together; the first
+    of them writes. advance: called with the number of epochs that are done.
     """
     files = JobFiles.of(job, task)
     task.folder.mkdir(parents=True, exist_ok=True)
     gc.freeze()  # what is there before costs the collection below nothing
     try:
-        module = fit_network(job, task, files.checkpoint, is_shared=is_shared, advance=advance)
+        module = _fitted(job, task, files.checkpoint, is_shared=is_shared, advance=advance)
         if is_shared:
             check_agreement(module.network, module.trainer.strategy.root_device)
         if module.global_rank == 0:
@@ -95,25 +80,21 @@ def _write(module: LesionClassifier, job: Job, task: TrainingTask, files: JobFil
     network = module.finish()
     output = _output(network, module, job, task)
     if files.weights is not None:
-        save_network(files.weights, network, key=files.key)
+        state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+        write_atomic(files.weights, save(state, metadata={"key": files.key}))
     write_output(files.output, output)
     for left in (files.checkpoint, partial_of(files.checkpoint)):
         left.unlink(missing_ok=True)
 
 
-def fit_network(
-    job: Job,
-    task: TrainingTask,
-    checkpoint: Path,
-    *,
-    is_shared: bool = False,
-    advance: Advance = lambda epoch: None,
+def _fitted(
+    job: Job, task: TrainingTask, checkpoint: Path, *, is_shared: bool, advance: Advance
 ) -> LesionClassifier:
     """Return the classifier after its last epoch."""
     seed = child_seed(task.seed, job.fold - REFIT, job.number)
     settings = task.trainer
     train = as_rows(task.crops, task.y_true, job.learned)
-    watched = {"judged": job.judged, "inner": job.inner}
+    watched = {"val_loss": job.judged, "inner_loss": job.inner}
     watched = {name: rows for name, rows in watched.items() if len(rows)}
     data = LesionDataModule(
         train,
@@ -123,9 +104,7 @@ def fit_network(
             seed, AUGMENTATIONS[settings.augmentation], balanced=settings.balance == "sampler"
         ),
     )
-    backbone = build_backbone(task.backbone, num_classes=1, drop_rate=settings.dropout, seed=seed)
-    chosen = _classifier_settings(task, train[1], tuple(watched), seed)
-    module: LesionClassifier = LesionClassifier(backbone, chosen).train()
+    module = _classifier(task, train[1], tuple(watched), seed)
     _check_batches(module, len(job.learned), settings)
     end = EpochEnd(checkpoint, lambda fitted: _report_epoch(fitted, job, task, advance))
     fit = fine_tuning_trainer(settings, end, watches=bool(watched), is_shared=is_shared)
@@ -138,12 +117,7 @@ def fit_network(
 def check_agreement(network: nn.Module, device: torch.device) -> None:
     """Raise RuntimeError unless all processes ended with the same weights, to the last bit.
 
-    Parameters
-    ----------
-    network
-        This process's; Lightning has taken it off the device.
-    device
-        Over which the processes communicate.
+    Lightning has taken the network off the device over which the processes communicate.
     """
     sums = [parameter.detach().double().sum() for parameter in network.parameters()]
     own = torch.stack(sums).to(device)
@@ -157,43 +131,36 @@ def check_agreement(network: nn.Module, device: torch.device) -> None:
 def _report_epoch(
     module: LesionClassifier, job: Job, task: TrainingTask, advance: Advance
 ) -> None:
-    loss = module.losses[-1]
-    advance(loss.epoch)
+    losses, epoch = module.losses[-1], len(module.losses)
+    advance(epoch)
     if task.record is not None:
-        named = {"train_loss": loss.train, "val_loss": loss.judged, "inner_loss": loss.inner}
-        prefix = f"training/{job.stem}"
-        found = {f"{prefix}/{k}": float(v) for k, v in named.items() if v is not None}
-        task.record(found, loss.epoch)
+        told = ("train_loss", *module.watches)
+        task.record({f"training/{job.stem}/{name}": losses[name] for name in told}, epoch)
 
 
-def _classifier_settings(
+def _classifier(
     task: TrainingTask, y_true: Tensor, watches: tuple[str, ...], seed: int
-) -> ClassifierSettings:
+) -> LesionClassifier:
     settings = task.trainer
     is_pretrained = task.backbone.weights != "none"
     n_positive = float((y_true == 1).sum())
     weighs = settings.balance == "weights"
-    return ClassifierSettings(
-        image_size=task.backbone.image_size,
-        learning_rate=settings.learning_rate,
+    module = LesionClassifier(
+        build_backbone(task.backbone, num_classes=1, drop_rate=settings.dropout, seed=seed),
+        settings if is_pretrained else replace(settings, layer_decay=1.0),
         positive_weight=(len(y_true) - n_positive) / n_positive if weighs else 1.0,
         first_logit=learned_log_odds(
             y_true.numpy(),
             balanced=settings.balance != "none",
             smoothing=settings.label_smoothing,
         ),
-        weight_decay=settings.weight_decay,
-        layer_decay=settings.layer_decay if is_pretrained else 1.0,
-        warmup=settings.warmup,
-        label_smoothing=settings.label_smoothing,
-        ema=settings.ema,
         freezes_batch_norm=is_pretrained
         and settings.batch_size / _n_sharing(settings) <= SMALL_BATCH,
         watches=watches,
-        patience=settings.patience,
-        compiles=settings.compile,
         seed=seed,
     )
+    module.train()
+    return module
 
 
 def _check_batches(module: LesionClassifier, n_rows: int, settings: TrainerSettings) -> None:
@@ -201,7 +168,7 @@ def _check_batches(module: LesionClassifier, n_rows: int, settings: TrainerSetti
     n_batches = -(-n_rows // settings.batch_size)
     smallest = n_rows // n_batches // _n_sharing(settings)
     has_batch_norm = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in module.modules())
-    if smallest < 2 and has_batch_norm and not module.settings.freezes_batch_norm:
+    if smallest < 2 and has_batch_norm and not module.freezes_batch_norm:
         raise BadConfig(
             f"trainer.batch_size must give every device two rows or more, because the network "
             f"has batch norm and random weights; found {settings.batch_size} for {n_rows} rows; "
@@ -217,34 +184,19 @@ def _n_sharing(settings: TrainerSettings) -> int:
 def _output(
     network: nn.Module, module: LesionClassifier, job: Job, task: TrainingTask
 ) -> JobOutput:
-    device = module.trainer.strategy.root_device
+    device, settings = module.trainer.strategy.root_device, task.trainer
     predictor = Predictor(
-        module.normalisation,
-        image_size=task.backbone.image_size,
-        batch_size=task.trainer.batch_size,
-        device=device,
-        in_bf16=resolved_precision(task.trainer) == "bf16-mixed",
-        mirrors=task.trainer.test_time_augmentation,
-        n_threads=task.trainer.n_threads,
-    )
+        module.normalisation, settings.batch_size, device,
+        in_bf16=resolved_precision(settings) == "bf16-mixed",
+        mirrors=settings.test_time_augmentation, n_threads=settings.n_threads,
+    )  # fmt: skip
     crops = task.crops[job.predicted]
     features = np.zeros((0, 0), dtype=np.float32)
     network.to(device)
     if job.wants_features:
         features = predictor.features(network, crops)
-    rows = [(loss.epoch, loss.train, loss.judged, loss.inner) for loss in module.losses]
-    losses = [[np.nan if v is None else v for v in row] for row in rows]
+    losses = [[row[name] for name in LOSSES] for row in module.losses]
     return JobOutput(predictor.logits(network, crops), features, np.array(losses, np.float64))
-
-
-def save_network(path: Path, network: nn.Module, *, key: str) -> None:
-    """Write a network's weights as safetensors, whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in
-             network.state_dict().items()}  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_of(path)
-    save_file(state, partial, metadata={"key": key})
-    partial.replace(path)
 
 
 @dataclass(frozen=True)
@@ -253,7 +205,7 @@ class Predictor:
 
     Attributes
     ----------
-    normalisation, image_size
+    normalisation
         Images that the network expects.
     batch_size
         Crops in a batch.
@@ -268,7 +220,6 @@ class Predictor:
     """
 
     normalisation: Normalisation
-    image_size: int
     batch_size: int
     device: torch.device
     in_bf16: bool = False
@@ -299,8 +250,9 @@ class Predictor:
     def _batches(self, crops: NDArray[np.uint8]) -> Iterator[Tensor]:
         for start in range(0, len(crops), self.batch_size):
             part = np.ascontiguousarray(crops[start : start + self.batch_size])
-            images = torch.from_numpy(part).to(self.device)[:, None]
-            yield network_input(images, self.normalisation, self.image_size)
+            yield network_input(
+                torch.from_numpy(part).to(self.device)[:, None], self.normalisation
+            )
 
     def _logits(self, network: nn.Module, images: Tensor) -> Tensor:
         with self._precision():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from her2.core.errors import NotEstimable
 from her2.core.settings import BackboneSettings, TrainerSettings
-from her2.core.store import code_version, content_key, write_atomic
+from her2.core.store import content_key, write_atomic
 from her2.models.splits import grouped_folds
 from lightning_modules.backbones import describe_backbone
+from lightning_modules.torch_runtime import version_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,8 +25,11 @@ IntArray = NDArray[np.int64]
 REFIT = -1  # the fold number of the network that is fitted to all training rows
 LOSSES = ("epoch", "train_loss", "val_loss", "inner_loss")
 _NO_EFFECT = ("keep",)  # settings of the trainer that change no number
-_SOURCES = ("backbones.py", "lightning_trainer.py", "torch_runtime.py", "weights.py")
-_FOLDERS = ("fine_tuning", "networks")  # whose modules are sources as well
+_SOURCES = (
+    "backbones.py", "lightning_trainer.py", "torch_runtime.py", "weights.py", "fine_tuning/*.py",
+    "networks/*.py",
+)  # fmt: skip
+_PACKAGES = ("torch", "timm", "torchvision", "pytorch-lightning")
 
 Record = Callable[[Mapping[str, float], int], None]
 
@@ -75,24 +79,11 @@ class TrainingTask:
     def described(self) -> list[Any]:
         """What determines every network beside its rows, as JSON."""
         backbone = self.backbone
-        network = {
-            name: getattr(backbone, name)
-            for name in ("name", "image_size", "in_chans", "normalisation")
-        }
+        names = ("name", "image_size", "in_chans", "normalisation")
+        network = {name: getattr(backbone, name) for name in names}
         trainer = {k: v for k, v in asdict(self.trainer).items() if k not in _NO_EFFECT}
-        weights = describe_backbone(
-            backbone.name, backbone.weights, in_chans=backbone.in_chans,
-            normalisation=backbone.normalisation, seed=self.seed,
-        )  # fmt: skip
-        return [network, trainer, weights, self.seed, _code_version()]
-
-
-@lru_cache(maxsize=1)
-def _code_version() -> str:
-    here = Path(__file__).parents[1]
-    sources = [here / name for name in _SOURCES]
-    sources += [path for folder in _FOLDERS for path in sorted((here / folder).glob("*.py"))]
-    return code_version(sources, ("torch", "timm", "torchvision", "pytorch-lightning"))
+        weights = describe_backbone(backbone, seed=self.seed)
+        return [network, trainer, weights, self.seed, version_of(_SOURCES, _PACKAGES)]
 
 
 @dataclass(frozen=True)
@@ -151,30 +142,12 @@ class Job:
         return content_key([*task.described, *own, *rows, task.crops[self.predicted]])
 
 
-def plan_job(
-    task: TrainingTask,
-    training: IntArray,
-    judged: IntArray,
-    *,
-    fold: int,
-    number: int,
-    **wanted: Any,
-) -> Job:
-    """Return the job of a fold; an inner fold that may stop its network is set aside.
+def plan_jobs(
+    task: TrainingTask, training: IntArray, judged: IntArray, *, fold: int, **wanted: Any
+) -> list[Job]:
+    """Return a fold's `n_seeds` jobs; an inner fold that may stop its networks is set aside.
 
-    Parameters
-    ----------
-    training, judged
-        Rows outside and inside the fold.
-    **wanted
-        Further fields of the `Job`.
-
-    Raises
-    ------
-    NotEstimable
-        If the rows that the network would learn from have one outcome only.
-    BadCohort
-        If an outcome has fewer patients than inner folds.
+    training, judged: rows outside and inside the fold. wanted: further fields of the `Job`.
     """
     inner = np.zeros(len(training), dtype=bool)
     y_true = np.asarray(task.y_true)[training].astype(np.int64)
@@ -190,7 +163,8 @@ def plan_job(
             f"a network needs both outcomes to train on, found {n_positive} positives among "
             f"{n_rows} rows; use fewer folds"
         )
-    return Job(fold, number, training[~inner], judged, training[inner], **wanted)
+    rows = (training[~inner], judged, training[inner])
+    return [Job(fold, number, *rows, **wanted) for number in range(task.trainer.n_seeds)]
 
 
 @dataclass(frozen=True)

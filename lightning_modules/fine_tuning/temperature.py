@@ -1,4 +1,4 @@
-"""Temperature scaling, and the shift of probabilities to another prevalence."""
+"""Temperature scaling, and the log odds that shift probabilities to another prevalence."""
 
 from __future__ import annotations
 
@@ -15,28 +15,14 @@ RANGE = (0.05, 20.0)  # of temperatures; beyond it all probabilities are 0 or 1,
 
 
 def fit_temperature(logits: FloatArray, shift: FloatArray, y_true: NDArray[np.integer]) -> float:
-    """Temperature T at which the log loss of sigmoid(logits / T + shift) is lowest.
+    """Temperature T in `RANGE` at which the log loss of sigmoid(logits / T + shift) is lowest.
 
-    Parameters
-    ----------
-    logits
-        (n,) of rows that the network has not learned from.
-    shift
-        (n,) log odds that are added afterwards (`prevalence_shift`).
-    y_true
-        (n,) outcomes 0 or 1.
-
-    Returns
-    -------
-    float
-        Within `RANGE`; above 1 where the logits are overconfident.
+    All (n,), of rows that the network has not learned from; above 1 where it is overconfident.
 
     References
     ----------
     Guo et al. (2017), ICML, arXiv:1706.04599, section 4.2.
 
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> z = rng.normal(size=4000)
     >>> y = (rng.random(4000) < expit(z)).astype(int)
@@ -56,22 +42,13 @@ def fit_temperature(logits: FloatArray, shift: FloatArray, y_true: NDArray[np.in
 def learned_log_odds(
     learned: NDArray[np.integer], *, balanced: bool, smoothing: float = 0.0
 ) -> float:
-    """Constant logit at which the loss of some rows is lowest.
+    """Constant logit at which the loss of some rows with outcomes 0 or 1, (n,), is lowest.
 
     A network begins there, so that the shift of its predictions to another prevalence is right
     however little it learns. Otherwise they would depend on the outcomes of the judged fold.
+    balanced: whether both outcomes count alike in the loss. smoothing: share of a label that goes
+    to both outcomes alike.
 
-    Parameters
-    ----------
-    learned
-        (n,) outcomes 0 or 1 of the rows that it learns from.
-    balanced
-        Whether both outcomes count alike in the loss.
-    smoothing
-        Share of a label that goes to both outcomes alike.
-
-    Examples
-    --------
     >>> learned_log_odds(np.array([0, 0, 0, 1]), balanced=False) == -math.log(3)
     True
     >>> learned_log_odds(np.array([0, 0, 0, 1]), balanced=True)
@@ -80,31 +57,6 @@ def learned_log_odds(
     share = 0.5 if balanced else float(learned.mean())
     smoothed = share * (1 - smoothing) + smoothing / 2
     return math.log(smoothed / (1 - smoothed))
-
-
-def prevalence_shift(
-    learned: NDArray[np.integer],
-    others: NDArray[np.integer],
-    *,
-    balanced: bool,
-    smoothing: float = 0.0,
-) -> float:
-    """Log odds that move a network's predictions to the prevalence of other rows.
-
-    Parameters
-    ----------
-    learned, balanced, smoothing
-        As in `learned_log_odds`.
-    others
-        (n,) outcomes 0 or 1 of the other rows.
-
-    >>> prevalence_shift(np.array([0, 1, 1]), np.array([0, 0, 0, 1]), balanced=True) == (
-    ...     -math.log(3)
-    ... )
-    True
-    """
-    before = learned_log_odds(learned, balanced=balanced, smoothing=smoothing)
-    return learned_log_odds(others, balanced=False) - before
 
 
 def probabilities(logits: FloatArray, temperature: float, shift: float | FloatArray) -> FloatArray:

@@ -31,15 +31,7 @@ WITH_PREVIOUS_GROUP = (99999,)  # as timm's own networks have it in `group_match
 
 
 class StageSizes(NamedTuple):
-    """Sizes of a CrossFormer.
-
-    Attributes
-    ----------
-    embed_dim
-        Width of the first stage; doubled by each of the following ones.
-    depths, num_heads
-        Blocks and attention heads of each stage.
-    """
+    """Width of the first stage (doubled by each later one); blocks and heads of every stage."""
 
     embed_dim: int
     depths: tuple[int, ...]
@@ -63,15 +55,7 @@ VARIANTS: dict[str, dict[str, Any]] = {  # of 27.8, 30.7, 52.0 and 92.0 M parame
 
 
 class CrossScaleEmbedding(nn.Module):
-    """Tokens of an image from four kernel sizes side by side.
-
-    Parameters
-    ----------
-    in_chans
-        Channels of the image.
-    dim
-        Width of a token: 1/2, 1/4, 1/8 and 1/8 of it from kernels 4, 8, 16 and 32.
-    """
+    """Tokens: 1/2, 1/4, 1/8 and 1/8 of their width from kernels 4, 8, 16 and 32 side by side."""
 
     def __init__(self, in_chans: int, dim: int) -> None:
         super().__init__()
@@ -133,23 +117,9 @@ class CrossFormerStage(nn.Module):
 class CrossFormer(nn.Module):
     """CrossFormer with timm's interface; images (B, in_chans, H, W) give logits (B, num_classes).
 
-    Parameters
-    ----------
-    sizes
-        Width, blocks and heads of the stages.
-    num_classes
-        Width of the head; 0 for none (the result is then the pooled features).
-    in_chans
-        Channels of the images.
-    global_pool
-        ``"avg"``, or ``""`` to keep the grid of tokens.
-    drop_rate, drop_path_rate
-        Dropout before the head; stochastic depth, rising linearly over the blocks.
-
-    Raises
-    ------
-    BadArgument
-        If `global_pool` is another one.
+    num_classes: width of the head; 0 for none (the result is then the pooled features).
+    global_pool: ``"avg"``, or ``""`` to keep the grid of tokens. drop_path_rate: stochastic depth,
+    rising linearly over the blocks.
     """
 
     def __init__(
@@ -256,24 +226,14 @@ def checkpoint_filter_fn(state: Mapping[str, Any], model: nn.Module) -> dict[str
     return {k: v for k, v in state.items() if not k.endswith(BUFFERS_OF_CHECKPOINTS)}
 
 
-def _cfg() -> dict[str, Any]:
-    return {
-        "url": "",
-        "num_classes": 1000,
-        "input_size": (3, 224, 224),
-        "pool_size": (7, 7),
-        "crop_pct": 0.9,
-        "interpolation": "bicubic",
-        "fixed_input_size": False,
-        "mean": IMAGENET_DEFAULT_MEAN,
-        "std": IMAGENET_DEFAULT_STD,
-        "first_conv": tuple(f"patch_embed.projs.{i}" for i in range(4)),
-        "classifier": "head",
-        "license": "mit",
-    }
-
-
-default_cfgs = generate_default_cfgs({variant: _cfg() for variant in VARIANTS})
+CONFIG = {
+    "url": "", "num_classes": 1000, "input_size": (3, 224, 224), "pool_size": (7, 7),
+    "crop_pct": 0.9, "interpolation": "bicubic", "fixed_input_size": False,
+    "mean": IMAGENET_DEFAULT_MEAN, "std": IMAGENET_DEFAULT_STD,
+    "first_conv": tuple(f"patch_embed.projs.{i}" for i in range(4)),
+    "classifier": "head", "license": "mit",
+}  # fmt: skip
+default_cfgs = generate_default_cfgs({variant: dict(CONFIG) for variant in VARIANTS})
 
 
 def _register(variant: str) -> None:

@@ -68,15 +68,7 @@ class Grouping:
 
 
 class DynamicPositionBias(nn.Module):
-    """Position bias of every pair of tokens in a group, from their offset by an MLP.
-
-    Parameters
-    ----------
-    dim
-        Width of the MLP.
-    heads
-        Attention heads: one bias each.
-    """
+    """Position bias of every pair of tokens in a group, a head each, by an MLP of their offset."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -119,10 +111,7 @@ def pair_index(size: int) -> Tensor:
 class GroupAttention(nn.Module):
     """Multi-head self-attention inside groups of tokens, with a dynamic position bias.
 
-    Parameters
-    ----------
-    dim, heads
-        Width (a multiple of 16 and of `heads`) and number of attention heads.
+    The width `dim` is a multiple of 16 and of the number of heads.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -149,16 +138,8 @@ class GroupAttention(nn.Module):
 class CrossFormerBlock(nn.Module):
     """Pre-norm transformer block with attention over neighbours or over distant tokens.
 
-    Parameters
-    ----------
-    dim, heads
-        Width (a multiple of 16 and of `heads`) and number of attention heads.
-    group_size
-        Tokens along one side of a group.
-    interval
-        1 for short-distance attention, the stage's interval for long-distance attention.
-    drop_path
-        Probability of skipping a branch in training.
+    interval: 1 for short-distance attention, the stage's for long-distance attention. drop_path:
+    probability of skipping a branch in training.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from her2.core.errors import BadConfig
-from lightning_modules.super_resolution.rescaling import FACTOR, back_projected, enlarged_bicubic
+from lightning_modules.super_resolution.rescaling import back_projected, enlarged_bicubic
 
 SLOPE = 0.2
 RESIDUAL = 0.2  # share of a block's output that is added to its input
@@ -65,30 +65,16 @@ class RRDBGenerator(nn.Module):
     projected, if that is on). It normalises nothing over a batch or an image, so a tile is
     enlarged as the whole image is, `reach` pixels away from the tile's edge.
 
-    Parameters
-    ----------
-    n_blocks
-        Residual-in-residual blocks; 6 have 4.5 million parameters, 23 are ESRGAN's.
-    n_channels
-        Width, an even number; each dense convolution adds half of it.
-    back_projection
-        Whether the result, shrunk, is exactly the image that went in.
+    n_blocks: residual-in-residual; 6 have 4.5 million parameters, 23 are ESRGAN's. n_channels: an
+    even number; each dense convolution adds half of it. back_projection: whether the result,
+    shrunk, is exactly the image that went in. Raises BadConfig if a size is out of range.
 
-    Raises
-    ------
-    BadConfig
-        If a size is out of range.
-
-    Examples
-    --------
     >>> network = RRDBGenerator(n_blocks=1, n_channels=4)
     >>> network(torch.zeros(2, 1, 5, 6)).shape
     torch.Size([2, 1, 20, 24])
     """
 
-    def __init__(
-        self, n_blocks: int = 6, n_channels: int = 64, *, back_projection: bool = True
-    ) -> None:
+    def __init__(self, n_blocks: int, n_channels: int, *, back_projection: bool = True) -> None:
         super().__init__()
         if n_blocks < 1 or n_channels < 2 or n_channels % 2:
             raise BadConfig(
@@ -97,6 +83,9 @@ class RRDBGenerator(nn.Module):
             )
         self.n_blocks = n_blocks
         self.back_projection = back_projection
+        self.architecture = {
+            "n_blocks": n_blocks, "n_channels": n_channels, "back_projection": back_projection,
+        }  # fmt: skip
         self.first = nn.Conv2d(1, n_channels, 3, padding=1)
         growth = n_channels // 2
         self.body = nn.Sequential(*(ResidualInResidual(n_channels, growth)
@@ -124,7 +113,7 @@ class RRDBGenerator(nn.Module):
         larger = functional.pixel_shuffle(self.twice(features), 2)
         larger = functional.leaky_relu(self.refine(functional.leaky_relu(larger, SLOPE)), SLOPE)
         added = functional.pixel_shuffle(self.last(larger), 2)
-        large: Tensor = enlarged_bicubic(small, FACTOR) + added
+        large: Tensor = enlarged_bicubic(small) + added
         return back_projected(large, small) if self.back_projection else large
 
 

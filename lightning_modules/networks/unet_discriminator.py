@@ -21,15 +21,7 @@ N_LEVELS = 3  # the sides of an image must be multiples of 2 ** N_LEVELS
 
 
 class DiscriminatorOutput(NamedTuple):
-    """Output of the discriminator.
-
-    Attributes
-    ----------
-    logits
-        (B, 1, H, W), above 0 where a pixel looks real.
-    features
-        Of every layer.
-    """
+    """Logits (B, 1, H, W), above 0 where a pixel looks real, and the features of every layer."""
 
     logits: Tensor
     features: tuple[Tensor, ...]
@@ -38,19 +30,14 @@ class DiscriminatorOutput(NamedTuple):
 class UNetDiscriminator(nn.Module):
     """U-Net of three levels; every layer but the first and the last is spectrally normalised.
 
-    Parameters
-    ----------
-    n_channels
-        Width at full size; doubled at every level.
+    n_channels: width at full size; doubled at every level.
 
-    Examples
-    --------
     >>> import torch
     >>> UNetDiscriminator(4)(torch.zeros(1, 1, 16, 24)).logits.shape
     torch.Size([1, 1, 16, 24])
     """
 
-    def __init__(self, n_channels: int = 64) -> None:
+    def __init__(self, n_channels: int) -> None:
         super().__init__()
         widths = [n_channels * 2**level for level in range(N_LEVELS + 1)]
         self.first = nn.Conv2d(1, n_channels, 3, padding=1)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from her2.core.errors import BadConfig
+from lightning_modules.networks.rrdb import RRDBGenerator
 from lightning_modules.super_resolution.rescaling import FACTOR, enlarged_bicubic
 from lightning_modules.torch_runtime import torch_threads
 
@@ -67,39 +68,22 @@ def bicubic_enlarger() -> Enlarger:
 
 
 def generator_enlarger(
-    network: nn.Module, *, reach: int, key: str, tile_size: int, device: str = "cpu"
+    network: RRDBGenerator, *, key: str, tile_size: int, device: str = "cpu"
 ) -> Enlarger:
     """Return enlargement by a fitted generator; `key` is the hash of its weights."""
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
-    return Enlarger("srgan", key, placed, reach, tile_size, device)
+    return Enlarger("srgan", key, placed, network.reach, tile_size, device)
 
 
 def enlarged_by_tiles(
     network: Network, small: Tensor, *, reach: int, tile_size: int = TILE_SIZE
 ) -> Tensor:
-    """Return the enlarged image, made tile by tile with as much around each as it depends on.
+    """Return an image (1, 1, H, W) enlarged by tiles, with as much around each as it depends on.
 
     At the image's own edge a tile ends where the image ends, so the result is that of the whole
-    image everywhere, up to the last bits of a float.
+    image everywhere, up to the last bits of a float. Memory grows with the square of tile size and
+    reach together.
 
-    Parameters
-    ----------
-    network
-        Maps (1, 1, h, w) to (1, 1, 4 h, 4 w), the same way everywhere.
-    small
-        (1, 1, H, W).
-    reach
-        Pixels of `small` around a tile that its result depends on.
-    tile_size
-        Side of a tile without its surroundings; memory grows with the square of both together.
-
-    Raises
-    ------
-    BadConfig
-        A tile of less than 8 pixels.
-
-    Examples
-    --------
     >>> small = torch.rand(1, 1, 20, 30)
     >>> tiled = enlarged_by_tiles(enlarged_bicubic, small, reach=3, tile_size=8)
     >>> torch.allclose(tiled, enlarged_bicubic(small), atol=1e-5)

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from her2.core.errors import BadConfig, LeakageError, MissingWeights
 from her2.core.store import file_sha256, write_atomic
 from lightning_modules.networks.rrdb import RRDBGenerator
-from lightning_modules.super_resolution.generator_plan import Architecture
 
 FORMAT = "her2 super-resolution 1"
 _DECLARATION = "her2"
@@ -49,19 +48,17 @@ class GeneratorFile:
 
     Attributes
     ----------
-    path, sha256
-        The file and its hash.
-    network, architecture
-        The generator and its sizes.
+    network
+        The generator.
     seen
         Whose images it has learned from.
     n_steps
         Length of its fit.
+    sha256
+        Of the file.
     """
 
-    path: Path
     network: RRDBGenerator
-    architecture: Architecture
     seen: Seen
     n_steps: int
     sha256: str
@@ -70,21 +67,17 @@ class GeneratorFile:
 def patient_hash(cohort: str, patient_id: str) -> str:
     """Return a hash that identifies a patient of a cohort.
 
-    Examples
-    --------
     >>> patient_hash("A", "1") == patient_hash("B", "1")
     False
     """
     return hashlib.sha256(json.dumps([cohort, patient_id]).encode()).hexdigest()
 
 
-def save_generator(
-    path: Path, network: nn.Module, architecture: Architecture, seen: Seen, *, n_steps: int
-) -> None:
+def save_generator(path: Path, network: RRDBGenerator, seen: Seen, *, n_steps: int) -> None:
     """Write a generator with its declaration; the file is whole or absent."""
     declaration = {
         "format": FORMAT,
-        "architecture": asdict(architecture),
+        "architecture": network.architecture,
         "training": {"patients": sorted(seen.patients), "images": sorted(seen.images)},
         "n_steps": n_steps,
     }
@@ -93,15 +86,7 @@ def save_generator(
 
 
 def load_generator(path: Path) -> GeneratorFile:
-    """Read a generator and its declaration, from the header or from ``<name>.json`` beside it.
-
-    Raises
-    ------
-    MissingWeights
-        The file does not exist.
-    BadConfig
-        It is no generator, or declares no training data.
-    """
+    """Read a generator and its declaration, from the header or from ``<name>.json`` beside it."""
     if not path.is_file():
         raise MissingWeights(
             f"expected enhance.weights to be an existing safetensors file, found {path}; correct "
@@ -109,10 +94,9 @@ def load_generator(path: Path) -> GeneratorFile:
         )
     try:
         declared = _declaration(path)
-        architecture = Architecture(**declared["architecture"])
         training = declared["training"]
         seen = Seen(tuple(training["patients"]), tuple(training["images"]))
-        network = _built(architecture, load(path.read_bytes()))
+        network = _built(declared["architecture"], load(path.read_bytes()))
         n_steps = int(declared["n_steps"])
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise BadConfig(
@@ -120,26 +104,16 @@ def load_generator(path: Path) -> GeneratorFile:
             f"{path.name} without ({type(error).__name__}); take a file that her2 wrote "
             "(model/super_resolution.safetensors of a run), or fit one by leaving it out"
         ) from error
-    return GeneratorFile(path, network.eval(), architecture, seen, n_steps, file_sha256(path))
+    return GeneratorFile(network.eval(), seen, n_steps, file_sha256(path))
 
 
-def refuse_seen(seen: Seen, *, patients: Iterable[str], images: Iterable[str], whose: str) -> None:
-    """Refuse a generator that was fitted on any of these patients or images.
+def refuse_seen(seen: Seen, judged: Seen, whose: str) -> None:
+    """Raise LeakageError if a generator was fitted on any patient or image that it is to enlarge.
 
-    Parameters
-    ----------
-    patients, images
-        Hashes as in `Seen`.
-    whose
-        What the patients are, for the message: ``held-out``.
-
-    Raises
-    ------
-    LeakageError
-        If there are any.
+    whose: what the patients are, for the message: ``held-out``.
     """
-    n_patients = len(set(patients) & set(seen.patients))
-    n_images = len(set(images) & set(seen.images))
+    n_patients = len(set(judged.patients) & set(seen.patients))
+    n_images = len(set(judged.images) & set(seen.images))
     if n_patients or n_images:
         raise LeakageError(
             f"expected a generator that was fitted on none of the {whose} patients, found "
@@ -162,8 +136,8 @@ def _declaration(path: Path) -> Mapping[str, Any]:
     return declared
 
 
-def _built(architecture: Architecture, state: dict[str, Tensor]) -> RRDBGenerator:
-    network = architecture.build()
+def _built(architecture: Mapping[str, Any], state: dict[str, Tensor]) -> RRDBGenerator:
+    network = RRDBGenerator(**architecture)
     fitting = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if {name: tensor.shape for name, tensor in state.items()} != fitting:
         raise KeyError("weights of another architecture")

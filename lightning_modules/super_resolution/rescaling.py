@@ -16,8 +16,6 @@ _LEAST = 1e-6  # below, a block is black (or white) and can only be filled
 def shrunk(images: Tensor, factor: int = FACTOR) -> Tensor:
     """Mean over blocks: (B, C, H, W) to (B, C, H / factor, W / factor).
 
-    Examples
-    --------
     >>> import torch
     >>> shrunk(torch.arange(16.0).reshape(1, 1, 4, 4)).item()
     7.5
@@ -25,28 +23,26 @@ def shrunk(images: Tensor, factor: int = FACTOR) -> Tensor:
     return functional.avg_pool2d(images, factor)
 
 
-def shrunk_bicubic(images: Tensor, factor: int = FACTOR) -> Tensor:
-    """Bicubic with antialiasing, as Pillow shrinks: (B, C, H, W) to (B, C, H / f, W / f)."""
-    size = [length // factor for length in images.shape[-2:]]
+def shrunk_bicubic(images: Tensor) -> Tensor:
+    """Bicubic with antialiasing, as Pillow shrinks: (B, C, H, W) to (B, C, H / 4, W / 4)."""
+    size = [length // FACTOR for length in images.shape[-2:]]
     return functional.interpolate(images, size, mode="bicubic", antialias=True)
 
 
-def enlarged_bicubic(images: Tensor, factor: int = FACTOR) -> Tensor:
-    """Bicubic, as Pillow enlarges: (B, C, H, W) to (B, C, f H, f W).
+def enlarged_bicubic(images: Tensor) -> Tensor:
+    """Bicubic, as Pillow enlarges: (B, C, H, W) to (B, C, 4 H, 4 W).
 
-    Examples
-    --------
     >>> import torch
     >>> enlarged_bicubic(torch.ones(1, 1, 2, 3)).shape
     torch.Size([1, 1, 8, 12])
     """
-    size = [factor * length for length in images.shape[-2:]]
+    size = [FACTOR * length for length in images.shape[-2:]]
     return functional.interpolate(images, size, mode="bicubic", antialias=True)
 
 
-def repeated(images: Tensor, factor: int = FACTOR) -> Tensor:
-    """Every pixel as a block: (B, C, H, W) to (B, C, f H, f W)."""
-    return functional.interpolate(images, scale_factor=float(factor), mode="nearest")
+def repeated(images: Tensor) -> Tensor:
+    """Every pixel as a block: (B, C, H, W) to (B, C, 4 H, 4 W)."""
+    return functional.interpolate(images, scale_factor=float(FACTOR), mode="nearest")
 
 
 def back_projected(large: Tensor, small: Tensor, *, n_iterations: int = 2) -> Tensor:
@@ -56,20 +52,11 @@ def back_projected(large: Tensor, small: Tensor, *, n_iterations: int = 2) -> Te
     what little is left is then taken out block by block, towards black or white, so that no grey
     level leaves [0, 1] and the result is exact.
 
-    Parameters
-    ----------
-    large
-        (B, 1, 4 H, 4 W), about [0, 1].
-    small
-        (B, 1, H, W), in [0, 1].
-
     References
     ----------
     Irani M, Peleg S. Improving resolution by image registration. CVGIP 1991;53:231.
     doi:10.1016/1049-9652(91)90045-L
 
-    Examples
-    --------
     >>> import torch
     >>> small = torch.tensor([[[[0.0, 1.0], [0.3, 0.6]]]])
     >>> exact = back_projected(torch.full((1, 1, 8, 8), 0.5), small)

@@ -7,34 +7,31 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from her2.core.settings import EnhanceSettings
+from lightning_modules.networks.rrdb import RRDBGenerator
 from lightning_modules.networks.unet_discriminator import DiscriminatorOutput, UNetDiscriminator
-from lightning_modules.super_resolution.generator_plan import Schedule
 from lightning_modules.super_resolution.patches import Pair
 from lightning_modules.super_resolution.rescaling import enlarged_bicubic, shrunk
+from lightning_modules.torch_runtime import warmup_cosine
 
+WARMUP = 0.05  # share of a stage in which the learning rate rises
+ADVERSARIAL_SHARE = 0.25  # of the learning rate, in the adversarial stage
 GRADIENT_SCALES = (1, 2, 4)
 BETAS = (0.9, 0.99)
 MAX_NORM = 1.0
 
 
 class SuperResolution(pl.LightningModule):
-    """Generator, the mean of its weights over the steps (which is used), and discriminator.
-
-    Parameters
-    ----------
-    generator
-        Maps (B, 1, H, W) to (B, 1, 4 H, 4 W), grey levels in [0, 1].
-    discriminator
-        Sides of the large patches must be multiples of 8.
-    schedule
-        Stages, rates and weights of the losses.
-    """
+    """Generator, the mean of its weights over the steps (which is used), and discriminator."""
 
     def __init__(
-        self, generator: nn.Module, discriminator: UNetDiscriminator, schedule: Schedule
+        self,
+        generator: RRDBGenerator,
+        discriminator: UNetDiscriminator,
+        settings: EnhanceSettings,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -42,7 +39,7 @@ class SuperResolution(pl.LightningModule):
         self.generator = generator.to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
         self.mean_generator = deepcopy(generator).requires_grad_(False)
-        self.schedule = schedule
+        self.settings = settings
         self.n_done = 0
         self.history: list[dict[str, Any]] = []
         self._losses: dict[str, list[Tensor]] = {}
@@ -55,50 +52,47 @@ class SuperResolution(pl.LightningModule):
 
     def training_step(self, batch: Pair, batch_idx: int) -> None:
         """Take one step of each network that learns in this stage."""
-        step = self.n_done
         for optimizer in self.optimizers():
             for group in optimizer.param_groups:
-                group["lr"] = self.schedule.rate(step)
-        learn = self._by_discriminator if self.schedule.is_adversarial(step) else self._by_pixels
+                group["lr"] = learning_rate(self.settings, self.n_done)
+        learn = self._by_discriminator if self._is_adversarial(self.n_done) else self._by_pixels
         for name, loss in learn(batch).items():
             self._losses.setdefault(name, []).append(loss.detach())
         self._average()
         self.n_done += 1
 
+    def _is_adversarial(self, step: int) -> bool:
+        return step >= self.settings.max_steps_pixel
+
     def _by_pixels(self, batch: Pair) -> dict[str, Tensor]:
-        found = self._pixel_losses(self.generator(batch.small), batch.large)
-        self._descend(0, found["pixel"] + self.schedule.gradient * found["gradient"])
-        return found
+        made = self.generator(batch.small)
+        pixel, gradient = functional.l1_loss(made, batch.large), gradient_loss(made, batch.large)
+        self._descend(0, pixel + self.settings.loss.gradient * gradient)
+        return {"pixel": pixel, "gradient": gradient}
 
     def _by_discriminator(self, batch: Pair) -> dict[str, Tensor]:
-        made = self.generator(batch.small)
-        found = self._pixel_losses(made, batch.large)
+        made, weights = self.generator(batch.small), self.settings.loss
+        pixel, gradient = functional.l1_loss(made, batch.large), gradient_loss(made, batch.large)
         self.discriminator.requires_grad_(False)
         with torch.no_grad():
             real = self.discriminator(batch.large)
         judged = self.discriminator(made)
-        found["feature_matching"] = feature_distance(judged, real)
-        found["adversarial"] = functional.softplus(-judged.logits).mean()
-        weights = self.schedule
+        matching = feature_distance(judged, real)
+        adversarial = functional.softplus(-judged.logits).mean()
         self._descend(
             0,
-            found["pixel"]
-            + weights.gradient * found["gradient"]
-            + weights.feature_matching * found["feature_matching"]
-            + weights.adversarial * found["adversarial"],
+            pixel
+            + weights.gradient * gradient
+            + weights.feature_matching * matching
+            + weights.adversarial * adversarial,
         )
         self.discriminator.requires_grad_(True)
-        found["discriminator"] = self._discriminator_loss(batch.large, made.detach())
-        self._descend(1, found["discriminator"])
-        return found
-
-    def _pixel_losses(self, made: Tensor, large: Tensor) -> dict[str, Tensor]:
-        return {"pixel": functional.l1_loss(made, large), "gradient": gradient_loss(made, large)}
-
-    def _discriminator_loss(self, real: Tensor, made: Tensor) -> Tensor:
-        loss_real = functional.softplus(-self.discriminator(real).logits).mean()
-        loss_made = functional.softplus(self.discriminator(made).logits).mean()
-        return 0.5 * (loss_real + loss_made)
+        loss_real = functional.softplus(-self.discriminator(batch.large).logits).mean()
+        loss_made = functional.softplus(self.discriminator(made.detach()).logits).mean()
+        discriminator = 0.5 * (loss_real + loss_made)
+        self._descend(1, discriminator)
+        return {"pixel": pixel, "gradient": gradient, "feature_matching": matching,
+                "adversarial": adversarial, "discriminator": discriminator}  # fmt: skip
 
     def _descend(self, number: int, loss: Tensor) -> None:
         optimizer = self.optimizers()[number]
@@ -110,7 +104,7 @@ class SuperResolution(pl.LightningModule):
     @torch.no_grad()
     def _average(self) -> None:
         """Move the mean of the weights, faster in early steps, so that the start is forgotten."""
-        decay = min(self.schedule.ema, (1 + self.n_done) / (10 + self.n_done))
+        decay = min(self.settings.ema, (1 + self.n_done) / (10 + self.n_done))
         pairs = zip(self.mean_generator.parameters(), self.generator.parameters(), strict=True)
         for mean, current in pairs:
             mean.lerp_(current, 1 - decay)
@@ -124,8 +118,7 @@ class SuperResolution(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Append the epoch's mean losses and validation measures to the history."""
-        is_adversarial = self.schedule.is_adversarial(self.n_done - 1)
-        stage = "adversarial" if is_adversarial else "pixel"
+        stage = "adversarial" if self._is_adversarial(self.n_done - 1) else "pixel"
         row: dict[str, Any] = {"stage": stage, "step": self.n_done}
         row |= {name: float(torch.stack(each).mean()) for name, each in self._losses.items()}
         for name in self._validated[0] if self._validated else ():
@@ -143,18 +136,23 @@ class SuperResolution(pl.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for each network; its rate is set step by step."""
-        rate = self.schedule.learning_rate
         return [
-            torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS)
+            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate, betas=BETAS)
             for network in (self.generator, self.discriminator)
         ]
+
+
+def learning_rate(settings: EnhanceSettings, step: int) -> float:
+    """Rate of a step, numbered from 0: a cosine in each stage, lower in the second."""
+    n, scale = settings.max_steps_pixel, 1.0
+    if step >= n:
+        step, n, scale = step - n, settings.max_steps_adversarial, ADVERSARIAL_SHARE
+    return settings.learning_rate * scale * warmup_cosine(step, max(round(WARMUP * n), 1), n)
 
 
 def gradient_loss(made: Tensor, large: Tensor) -> Tensor:
     """Mean absolute difference of the steps between neighbouring pixels, at several sizes.
 
-    Examples
-    --------
     >>> image = torch.rand(1, 1, 8, 8)
     >>> bool(gradient_loss(image + 0.1, image) < 1e-6)  # brightness has no gradient
     True

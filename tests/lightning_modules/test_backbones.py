@@ -1,5 +1,7 @@
 """Backbones: strict loading, new heads, and what the network is given to see."""
 
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -88,20 +90,21 @@ def test_unknown_networks_are_named_with_near_ones() -> None:
 
 
 def test_description_is_that_of_the_network() -> None:
-    found = describe_backbone("test_resnet", "none", seed=4)
+    found = describe_backbone(backbone("test_resnet"), seed=4)
     network = timm.create_model("test_resnet", num_classes=0)
     assert found["n_parameters"] == sum(p.numel() for p in network.parameters())
     assert found["width"] == network.head_hidden_size == embedding_width("test_resnet")
     assert found["seed"] == 4
-    assert describe_backbone(LITE0, "offline", seed=4)["seed"] is None
+    assert describe_backbone(backbone(LITE0, "offline"), seed=4)["seed"] is None
 
 
 def test_description_names_the_bytes_of_the_weights(tmp_path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"one")
-    first = describe_backbone("test_resnet", str(path))
+    settings = backbone("test_resnet", str(path))
+    first = describe_backbone(settings)
     path.write_bytes(b"other")
-    assert first["weights_sha256"] != describe_backbone("test_resnet", str(path))["weights_sha256"]
+    assert first["weights_sha256"] != describe_backbone(settings)["weights_sha256"]
 
 
 def test_widths_are_those_of_the_penultimate_layer() -> None:
@@ -110,12 +113,12 @@ def test_widths_are_those_of_the_penultimate_layer() -> None:
 
 
 def test_network_input_is_normalised_in_every_channel() -> None:
-    seen = Normalisation((0.5, 0.4, 0.0), (0.5, 0.2, 1.0), (3, 4, 4), "bilinear")
+    seen = Normalisation((0.5, 0.4, 0.0), (0.5, 0.2, 1.0), image_size=4)
     crops = torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)
-    images = network_input(crops, seen, 4)
+    images = network_input(crops, seen)
     assert images.shape == (2, 3, 4, 4)
     torch.testing.assert_close(images[0, :, 0, 0], torch.tensor([1.0, 3.0, 1.0]))
-    assert network_input(crops, seen, 8).shape == (2, 3, 8, 8)
+    assert network_input(crops, replace(seen, image_size=8)).shape == (2, 3, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +161,8 @@ def random_crops() -> torch.Tensor:
 
 @pytest.mark.parametrize("in_chans", [1, 3])
 def test_grey_levels_are_given_by_mean_and_std_of_the_network(in_chans) -> None:
-    built = build_backbone(backbone("test_resnet", in_chans=in_chans))
-    images = network_input(random_crops(), built.normalisation, 32)
+    built = build_backbone(backbone("test_resnet", in_chans=in_chans, image_size=32))
+    images = network_input(random_crops(), built.normalisation)
     assert images.shape == (3, in_chans, 32, 32)
     for channel in range(in_chans):
         mean = built.normalisation.mean[channel]
@@ -171,8 +174,9 @@ def test_grey_levels_are_given_by_mean_and_std_of_the_network(in_chans) -> None:
 
 @pytest.mark.parametrize("in_chans", [1, 3])
 def test_each_crop_may_have_its_own_mean_and_std(in_chans) -> None:
-    built = build_backbone(backbone("test_resnet", in_chans=in_chans, normalisation="zscore"))
-    images = network_input(random_crops(), built.normalisation, 32)
+    settings = {"in_chans": in_chans, "normalisation": "zscore", "image_size": 32}
+    built = build_backbone(backbone("test_resnet", **settings))
+    images = network_input(random_crops(), built.normalisation)
     assert images.shape == (3, in_chans, 32, 32)
     std, mean = torch.std_mean(images, dim=(2, 3), correction=0)
     torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-5, rtol=0)

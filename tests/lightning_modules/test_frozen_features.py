@@ -42,8 +42,8 @@ def test_images_at_the_same_time_change_no_byte(crops, features) -> None:
 
 
 def test_features_are_the_pooled_penultimate_layer(crops, features) -> None:
-    built = build_backbone(backbone(LITE0, "offline"), num_classes=7)
-    images = network_input(torch.from_numpy(crops)[:, None], built.normalisation, 64)
+    built = build_backbone(SETTINGS, num_classes=7)
+    images = network_input(torch.from_numpy(crops)[:, None], built.normalisation)
     with torch.inference_mode():
         tokens = built.network.forward_features(images)
         expected = built.network.forward_head(tokens, pre_logits=True)

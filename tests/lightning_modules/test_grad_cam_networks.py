@@ -1,5 +1,8 @@
 """Frozen networks under a linear head: the pipeline's own log odds, explained."""
 
+from copy import deepcopy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,9 +40,9 @@ def pipeline(crops):
 
 @pytest.fixture(scope="module")
 def network(pipeline):
-    built = build_backbone(backbone(LITE0, "offline"))
+    built = build_backbone(backbone(LITE0, "offline", image_size=SIZE))
     head = linear_head(pipeline[1], pipeline[0].shape[1])
-    return logit_network(built.network, built.normalisation, image_size=SIZE, head=head)
+    return logit_network(built, head=head)
 
 
 def test_the_logit_is_the_pipelines(network, pipeline, crops) -> None:
@@ -58,7 +61,7 @@ def test_the_map_adds_up_to_the_logit_less_the_intercept(network, crops) -> None
 
 
 def test_another_head_is_another_map_of_the_same_network(network, crops) -> None:
-    other = network.with_head(LinearHead(-network.head.weight, 0.0))
+    other = replace(network, head=LinearHead(-network.head.weight, 0.0))
     first, second = network.signed_map(crops[0])[0], other.signed_map(crops[0])[0]
     np.testing.assert_allclose(first, -second, rtol=1e-4)
     assert other.network is network.network
@@ -81,8 +84,8 @@ def test_shuffled_weights_reach_as_deep_as_asked(network, crops, share) -> None:
 
 
 def test_the_head_of_a_fine_tuned_network_is_shuffled_too(crops) -> None:
-    built = build_backbone(backbone("test_resnet"), num_classes=1)
-    network = logit_network(built.network, built.normalisation, image_size=SIZE)
+    built = build_backbone(backbone("test_resnet", image_size=SIZE), num_classes=1)
+    network = logit_network(built)
     assert network.layer == "layer4"
     shuffled = network.randomised(0.0, 0)
     before, after = (n.network.get_classifier().weight for n in (network, shuffled))
@@ -108,8 +111,8 @@ def test_maps_have_the_same_bytes_in_any_company_and_on_any_number_of_threads(
 
 def test_a_network_that_was_left_in_training_is_judged_as_any_other(crops) -> None:
     """Lightning hands it back so; batch norm must neither use nor learn from these lesions."""
-    built = build_backbone(backbone("test_resnet"), num_classes=1)
-    network = logit_network(built.network, built.normalisation, image_size=SIZE)
+    built = build_backbone(backbone("test_resnet", image_size=SIZE), num_classes=1)
+    network = logit_network(built)
     expected = network.probabilities(crops), network.signed_map(crops[0])
     state = {name: value.clone() for name, value in built.network.state_dict().items()}
     built.network.train()
@@ -120,7 +123,7 @@ def test_a_network_that_was_left_in_training_is_judged_as_any_other(crops) -> No
 
 
 def test_copies_in_threads_draw_the_same_maps(network, crops) -> None:
-    copies = [network.copied() for _ in range(4)]
+    copies = [replace(network, network=deepcopy(network.network)) for _ in range(4)]
 
     def maps(position: int) -> bytes:
         shuffled = copies[position].randomised(0.5, seed=1)

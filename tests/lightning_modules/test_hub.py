@@ -106,7 +106,7 @@ def test_one_channel_is_made_of_the_three_of_the_served_weights(serving) -> None
 
 def test_a_description_names_the_bytes_that_were_served(serving) -> None:
     with serving() as hub:
-        assert describe_backbone(NAME, "imagenet")["weights_sha256"] == hub.sha256
+        assert describe_backbone(backbone(NAME, "imagenet"))["weights_sha256"] == hub.sha256
 
 
 def test_the_second_time_no_server_is_asked_and_none_is_needed(serving) -> None:

@@ -25,7 +25,7 @@ from her2.core.settings import (
     TrackingSettings,
 )
 from her2.models.nested_cv import Signature, TrainingSet
-from her2.pipeline.enhance import Enhancement, enhanced_run, seen_of
+from her2.pipeline.enhance import Enhancement, enhanced_run, quarter, restored, seen_of
 from her2.pipeline.enhancement_evidence import (
     NOT_COMPARED,
     _doubts,
@@ -33,7 +33,6 @@ from her2.pipeline.enhancement_evidence import (
     _share_rows,
     compared,
 )
-from her2.pipeline.enhancement_figures import quarter, restored
 from her2.pipeline.run import open_run
 from her2.stats import icc, repeated_delong_test
 from her2.tracking import open_run_id
@@ -231,14 +230,14 @@ def test_an_image_that_a_training_and_a_held_out_patient_share_is_refused(fitted
 def test_an_interrupted_fit_goes_on(fitted, image_cohort, tmp_path):
     _, _, made, _ = fitted
 
-    def interrupt(previewer, step, network):
+    def interrupt(run, lesions, step, network):
         if step == 4:
             raise KeyboardInterrupt
 
     run, cache = opened(image_cohort, tmp_path / "run"), tmp_path / "cache"
     heard = signal.getsignal(signal.SIGINT)
     with (
-        mock.patch("her2.pipeline.enhance.FitPreviews.__call__", interrupt),
+        mock.patch("her2.pipeline.enhance.draw_preview", interrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         enhance(run, cache)
@@ -483,6 +482,7 @@ def test_a_generator_that_does_no_better_than_bicubic_is_said():
 
 def test_a_quarter_is_made_of_means_and_has_whole_grey_levels():
     pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    assert quarter(np.full((5, 8), 7, np.uint8)).tolist() == [[7, 7], [7, 7]]
     small = quarter(pixels)
     assert small.dtype == np.uint8 and small.shape == (2, 2)
     assert small[0, 0] == np.rint(pixels[:4, :4].mean())

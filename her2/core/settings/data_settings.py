@@ -175,6 +175,11 @@ class EnhanceSettings:
             )
         return self
 
+    @property
+    def n_steps(self) -> int:
+        """Steps of both stages."""
+        return self.max_steps_pixel + self.max_steps_adversarial
+
 
 @settings("radiomics")
 class RadiomicsSettings:

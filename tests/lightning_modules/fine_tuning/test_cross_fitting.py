@@ -7,8 +7,9 @@ from backbone_settings import backbone
 from small_training import FIELDS, FOLDS, N_TRAIN, TEST, TRAIN, cohort, tuned
 
 from her2.core.errors import BadConfig, LeakageError, NotEstimable
+from her2.core.settings import TrainerSettings
 from lightning_modules.backbones import build_backbone
-from lightning_modules.fine_tuning.classifier import ClassifierSettings, LesionClassifier
+from lightning_modules.fine_tuning.classifier import LesionClassifier
 from lightning_modules.fine_tuning.cross_fitting import REFIT
 
 
@@ -101,9 +102,10 @@ def test_notes_say_that_weights_were_random(result) -> None:
 
 def test_pretrained_batch_norm_keeps_its_statistics() -> None:
     crops = cohort()[0]
-    built = build_backbone(backbone("tf_efficientnet_lite0", "offline"), num_classes=1)
-    settings = ClassifierSettings(image_size=32, learning_rate=1e-3, freezes_batch_norm=True)
-    module = LesionClassifier(built, settings).train()
+    built = build_backbone(
+        backbone("tf_efficientnet_lite0", "offline", image_size=32), num_classes=1
+    )
+    module = LesionClassifier(built, TrainerSettings(ema=0.0), freezes_batch_norm=True).train()
     before = built.network.bn1.running_mean.clone()
     module.on_train_epoch_start()
     module(torch.from_numpy(crops[:4])[:, None])

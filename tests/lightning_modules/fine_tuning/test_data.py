@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_modules.fine_tuning.augmentation import Augmentation
-from lightning_modules.fine_tuning.data import Batches, LesionDataModule, Rank, Shuffling
+from lightning_modules.fine_tuning.data import Batches, LesionDataModule, Shuffling
 
 
 def crops(n: int, size: int = 8) -> torch.Tensor:
@@ -69,7 +69,7 @@ def test_processes_share_every_batch_without_overlap() -> None:
     rows = (crops(21), torch.arange(21.0))
     whole = list(Batches(*rows, batch_size=8, shuffling=Shuffling(5)))
     parts = [
-        list(Batches(*rows, batch_size=8, shuffling=Shuffling(5), rank=Rank(number, 2)))
+        list(Batches(*rows, batch_size=8, shuffling=Shuffling(5), rank=(number, 2)))
         for number in (0, 1)
     ]
     for batch, first, second in zip(whole, *parts, strict=True):

@@ -1,5 +1,7 @@
 """Settings of the trainer do what they say, and none of them lets a judged row in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,17 +12,14 @@ from her2.core.errors import BadCohort, BadConfig, MissingInput
 from her2.core.settings import TrainerSettings
 from lightning_modules.backbones import build_backbone
 from lightning_modules.fine_tuned import FILE, load_fine_tuned
-from lightning_modules.fine_tuning.classifier import (
-    ClassifierSettings,
-    LesionClassifier,
-    floating_pairs,
-)
+from lightning_modules.fine_tuning.classifier import LesionClassifier, floating_pairs
 from lightning_modules.fine_tuning.cross_fitting import REFIT
 from lightning_modules.fine_tuning.data import Batch
 from lightning_modules.fine_tuning.fitting import Predictor
 from lightning_modules.fine_tuning.temperature import learned_log_odds
 
 QUICK = {"max_epochs": 1}
+PLAIN = TrainerSettings(learning_rate=1.0, ema=0.0, layer_decay=1.0)
 CHANGES = [
     {"ema": 0.9},
     {"balance": "sampler"},
@@ -162,9 +161,8 @@ def test_how_many_are_positive_in_a_judged_fold_does_not_show_in_its_answers(bal
 @pytest.mark.parametrize("weight", [1.0, 4.0])
 def test_the_loss_is_lowest_at_the_odds_that_are_taken_back(weight, smoothing) -> None:
     y_true = torch.tensor([1.0] * 2 + [0.0] * 8)
-    built = build_backbone(backbone("test_resnet"), num_classes=1)
-    settings = ClassifierSettings(image_size=32, learning_rate=1.0, positive_weight=weight)
-    module = LesionClassifier(built, settings)
+    built = build_backbone(backbone("test_resnet", image_size=32), num_classes=1)
+    module = LesionClassifier(built, PLAIN, positive_weight=weight)
 
     def loss(logit: float) -> float:
         module._run = (lambda images: torch.full((len(images), 1), logit),)
@@ -179,16 +177,13 @@ def test_the_loss_is_lowest_at_the_odds_that_are_taken_back(weight, smoothing) -
 @pytest.mark.parametrize("name", ["test_resnet", "deit_tiny_distilled_patch16_224"])
 def test_a_network_begins_at_the_odds_of_its_rows(name) -> None:
     built = build_backbone(backbone(name, image_size=32), num_classes=1)
-    module = LesionClassifier(
-        built, ClassifierSettings(image_size=32, learning_rate=1.0, first_logit=-2.0)
-    )
+    module = LesionClassifier(built, PLAIN, first_logit=-2.0)
     assert float(module.eval()(torch.zeros(1, 1, 32, 32)).detach()) == pytest.approx(-2, abs=0.5)
 
 
 def test_what_timm_spares_of_weight_decay_is_spared() -> None:
     built = build_backbone(backbone("vit_tiny_patch16_224", image_size=32), num_classes=1)
-    settings = ClassifierSettings(image_size=32, learning_rate=1.0, weight_decay=0.1)
-    module = LesionClassifier(built, settings)
+    module = LesionClassifier(built, replace(PLAIN, weight_decay=0.1))
     module.trainer = type("Steps", (), {"estimated_stepping_batches": 10})()
     groups = module.configure_optimizers()["optimizer"].param_groups
     spared = {id(p) for group in groups if group["weight_decay"] == 0 for p in group["params"]}
@@ -219,9 +214,9 @@ def test_too_many_inner_folds_name_their_own_setting() -> None:
 
 
 def test_mirror_images_are_averaged() -> None:
-    built = build_backbone(backbone("test_resnet"), num_classes=1)
+    built = build_backbone(backbone("test_resnet", image_size=32), num_classes=1)
     crops = cohort()[0][:5]
-    arguments = (built.normalisation, 32, 4, torch.device("cpu"))
+    arguments = (built.normalisation, 4, torch.device("cpu"))
     both = Predictor(*arguments, mirrors=True).logits(built.network, crops)
     single = Predictor(*arguments)
     halves = [single.logits(built.network, c) for c in (crops, crops[..., ::-1])]
@@ -229,10 +224,8 @@ def test_mirror_images_are_averaged() -> None:
 
 
 def test_the_averaged_network_follows_the_trained_one() -> None:
-    built = build_backbone(backbone("test_resnet"), num_classes=1)
-    module = LesionClassifier(
-        built, ClassifierSettings(image_size=32, learning_rate=1e-3, ema=0.5)
-    )
+    built = build_backbone(backbone("test_resnet", image_size=32), num_classes=1)
+    module = LesionClassifier(built, replace(PLAIN, ema=0.5))
     averaged, network = floating_pairs(module.averaged, module.network)
     before = [tensor.clone() for tensor in averaged]
     for tensor in network:
@@ -253,11 +246,10 @@ class _Trainer:
 
 
 def test_layer_decay_is_of_the_layers_before_the_head() -> None:
-    built = build_backbone(backbone("tf_efficientnet_lite0", "offline"), num_classes=1)
-    settings = ClassifierSettings(
-        image_size=32, learning_rate=1.0, layer_decay=0.5, weight_decay=0.1
+    built = build_backbone(
+        backbone("tf_efficientnet_lite0", "offline", image_size=32), num_classes=1
     )
-    module = LesionClassifier(built, settings)
+    module = LesionClassifier(built, replace(PLAIN, layer_decay=0.5, weight_decay=0.1))
     module.trainer = type("Steps", (), {"estimated_stepping_batches": 10})()
     groups = module.configure_optimizers()["optimizer"].param_groups
     rates = sorted({group["initial_lr"] for group in groups})

@@ -1,32 +1,26 @@
 """What a coarser scanner does to an image, and the patches that a generator learns from."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
-from her2.core.errors import BadArgument, BadConfig
-from lightning_modules.super_resolution.degradation import (
+from her2.core.errors import BadArgument
+from her2.core.settings import EnhanceSettings
+from lightning_modules.super_resolution import patches
+from lightning_modules.super_resolution.patches import (
     Degradation,
+    PatchBatches,
+    PatchDataModule,
     blur,
     correlated_noise,
     degrade,
-    native_quarter,
     quantised,
-)
-from lightning_modules.super_resolution.generator_plan import Architecture, FittingPlan, Schedule
-from lightning_modules.super_resolution.patches import (
-    PatchBatches,
-    PatchDataModule,
     validation_pair,
 )
 from lightning_modules.super_resolution.rescaling import shrunk
 
 STILL = Degradation(axial=(0, 0), speckle=(0, 0), gain=(1, 1), bicubic=0)
-PLAN = FittingPlan(
-    Architecture(1, 4), Schedule(1, 0), patch_size=8, batch_size=16, degradation=STILL
-)
+SETTINGS = EnhanceSettings(max_steps_pixel=1, max_steps_adversarial=0, patch_size=8, batch_size=16)
 
 
 def draw(seed=0):
@@ -37,7 +31,6 @@ def test_without_any_change_an_image_is_shrunk_and_quantised():
     large = torch.rand(3, 1, 16, 24, generator=draw())
     small, same = degrade(large, STILL, draw())
     torch.testing.assert_close(small, quantised(shrunk(large)))
-    torch.testing.assert_close(small, native_quarter(large))
     torch.testing.assert_close(same, large)
 
 
@@ -80,19 +73,17 @@ def test_gain_changes_both_images_alike():
     assert target.amax(dim=(1, 2, 3)).std() > 0.05
 
 
-@pytest.mark.parametrize("wrong", [{"lateral_ratio": (0.5, 1.0)}, {"axial": (2.0, 1.0)},
-                                   {"speckle": (-0.1, 0.1)}])  # fmt: skip
-def test_ranges_that_are_none_are_refused(wrong):
-    with pytest.raises(BadConfig, match="wider laterally"):
-        Degradation(**wrong)
+def batches(frames, steps=range(2)):
+    return list(PatchBatches(frames, SETTINGS, 0, steps))
 
 
-def batches(frames, **changes):
-    steps = changes.pop("steps", range(2))
-    return list(PatchBatches(frames, replace(PLAN, **changes), steps))
+@pytest.fixture
+def still(monkeypatch):
+    """Small patches are shrunk and nothing else."""
+    monkeypatch.setattr(patches, "DEGRADATION", STILL)
 
 
-def test_patches_are_mirrored_left_to_right_and_never_upside_down():
+def test_patches_are_mirrored_left_to_right_and_never_upside_down(still):
     rows, columns = np.indices((60, 80))
     frame = (2 * rows + columns).astype(np.uint8)
     large = torch.cat([pair.large for pair in batches([frame])])[:, 0]
@@ -104,15 +95,14 @@ def test_patches_are_mirrored_left_to_right_and_never_upside_down():
 
 def test_a_step_has_the_same_patches_whenever_it_is_made():
     frames = [np.random.default_rng(i).integers(0, 256, (50, 64)).astype(np.uint8) for i in (0, 1)]
-    varied = Degradation()
-    whole = batches(frames, degradation=varied, steps=range(4))
-    resumed = batches(frames, degradation=varied, steps=range(2, 4))
+    whole = batches(frames, steps=range(4))
+    resumed = batches(frames, steps=range(2, 4))
     for one, other in zip(whole[2:], resumed, strict=True):
         assert torch.equal(one.small, other.small) and torch.equal(one.large, other.large)
     assert not torch.equal(whole[0].large, whole[1].large)
 
 
-def test_a_frame_that_is_too_small_is_mirrored_at_its_edges():
+def test_a_frame_that_is_too_small_is_mirrored_at_its_edges(still):
     pair = batches([np.full((10, 50), 51, np.uint8)])[0]
     assert pair.large.shape == (16, 1, 32, 32)
     assert float(pair.large.min()) == float(pair.large.max()) == pytest.approx(0.2)
@@ -126,4 +116,4 @@ def test_a_validation_frame_is_the_middle_in_whole_blocks():
 
 def test_no_images_to_fit_on():
     with pytest.raises(BadArgument, match="found none"):
-        PatchDataModule([], [], PLAN)
+        PatchDataModule([], [], SETTINGS, 0)

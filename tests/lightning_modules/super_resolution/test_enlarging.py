@@ -43,7 +43,7 @@ def test_a_reach_that_is_too_short_leaves_seams(network):
 
 
 def test_a_frame_keeps_type_and_mean(network):
-    enlarger = generator_enlarger(network, reach=network.reach, key="k", tile_size=32)
+    enlarger = generator_enlarger(network, key="k", tile_size=32)
     frame = np.random.default_rng(0).integers(0, 256, (21, 30)).astype(np.uint8)
     large = enlarger(frame)
     assert large.dtype == np.uint8 and large.shape == (84, 120)

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from her2.core.errors import BadConfig
+from her2.core.settings import EnhanceSettings, GeneratorSettings
 from lightning_modules.networks.rrdb import RRDBGenerator
 from lightning_modules.networks.unet_discriminator import UNetDiscriminator
-from lightning_modules.super_resolution.degradation import Degradation, native_quarter
+from lightning_modules.super_resolution import patches
 from lightning_modules.super_resolution.generator_files import Seen, load_generator
 from lightning_modules.super_resolution.generator_fitting import (
     CHECKPOINT,
@@ -18,14 +19,18 @@ from lightning_modules.super_resolution.generator_fitting import (
     fit_generator,
     read_history,
 )
-from lightning_modules.super_resolution.generator_plan import Architecture, FittingPlan, Schedule
-from lightning_modules.super_resolution.patches import Pair
-from lightning_modules.super_resolution.rescaling import enlarged_bicubic
-from lightning_modules.super_resolution.srgan import SuperResolution, feature_distance
+from lightning_modules.super_resolution.patches import Degradation, Pair, quantised
+from lightning_modules.super_resolution.rescaling import enlarged_bicubic, shrunk
+from lightning_modules.super_resolution.srgan import (
+    SuperResolution,
+    feature_distance,
+    learning_rate,
+)
 
 SEEN = Seen(("patient",), ("image",))
-TINY = FittingPlan(
-    Architecture(1, 4), Schedule(4, 3), discriminator_channels=4, patch_size=8, batch_size=2,
+TINY = EnhanceSettings(
+    generator=GeneratorSettings(n_blocks=1, n_channels=4), max_steps_pixel=4,
+    max_steps_adversarial=3, discriminator_channels=4, patch_size=8, batch_size=2,
     steps_per_epoch=2, accelerator="cpu",
 )  # fmt: skip
 
@@ -44,21 +49,26 @@ class Stopped(Exception):
     """Stands for whatever ends a process."""
 
 
-def test_a_fit_beats_bicubic_on_images_that_it_has_not_seen(tmp_path):
-    plan = replace(
-        TINY, schedule=Schedule(60, 0, learning_rate=1e-2, ema=0.9),
-        architecture=Architecture(1, 8), batch_size=4, steps_per_epoch=30,
-        degradation=Degradation(axial=(0, 0), speckle=(0, 0), bicubic=0),
+def fit(folder, settings=TINY, train=FRAMES[:1], validation=(), seed=0, **given):
+    return fit_generator(train, validation, settings, SEEN, seed=seed, folder=folder, **given)
+
+
+def test_a_fit_beats_bicubic_on_images_that_it_has_not_seen(tmp_path, monkeypatch):
+    mild = Degradation(axial=(0, 0), speckle=(0, 0), bicubic=0)
+    monkeypatch.setattr(patches, "DEGRADATION", mild)
+    settings = replace(
+        TINY, max_steps_pixel=60, max_steps_adversarial=0, learning_rate=1e-2, ema=0.9,
+        generator=GeneratorSettings(n_blocks=1, n_channels=8), batch_size=4, steps_per_epoch=30,
     )  # fmt: skip
     train = [striped(i) for i in range(8)]
-    history = fit_generator(train, [striped(8)], plan, SEEN, folder=tmp_path)
+    history = fit(tmp_path, settings, train, [striped(8)])
     assert list(history["step"]) == [30, 60]
     assert history["pixel"].is_monotonic_decreasing
     assert history["psnr"].is_monotonic_increasing
     assert history["psnr"].iloc[-1] > history["psnr_bicubic"].iloc[-1] + 4
     network = load_generator(tmp_path / WEIGHTS).network
     large = torch.from_numpy(striped(99))[None, None].float() / 255
-    small = native_quarter(large)
+    small = quantised(shrunk(large))
     with torch.no_grad():
         errors = [float(((made - large) ** 2).mean())
                   for made in (network(small), enlarged_bicubic(small))]  # fmt: skip
@@ -69,23 +79,19 @@ def test_a_stopped_fit_goes_on_and_ends_with_the_same_bytes(tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     for folder in (whole, stopped):
         folder.mkdir()
-    told, looks = [], []
-    history = fit_generator(
-        FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=whole, advance=told.append,
-        on_epoch=lambda step, network: looks.append(step),
-    )  # fmt: skip
+    told, images = [], {"train": FRAMES[:3], "validation": FRAMES[3:]}
+    history = fit(whole, **images, report=lambda step, network: told.append(step))
     assert told == list(range(1, 8))
-    assert looks == [2, 4, 6, 7]
 
     def stop_at(step, network):
         if step == 6:
             raise Stopped
 
     with pytest.raises(Stopped):
-        fit_generator(FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=stopped, on_epoch=stop_at)
+        fit(stopped, **images, report=stop_at)
     assert (stopped / CHECKPOINT).is_file() and not (stopped / WEIGHTS).exists()
     assert len(read_history(stopped)) == 2
-    again = fit_generator(FRAMES[:3], FRAMES[3:], TINY, SEEN, folder=stopped)
+    again = fit(stopped, **images)
     assert again.equals(history)
     assert (stopped / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
     assert sorted(path.name for path in stopped.iterdir()) == ["generator.safetensors",
@@ -93,12 +99,12 @@ def test_a_stopped_fit_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
 
 def test_stages_have_their_own_losses_and_another_seed_gives_other_weights(tmp_path):
-    history = fit_generator(FRAMES[:2], [], TINY, SEEN, folder=tmp_path / "a")
+    history = fit(tmp_path / "a", train=FRAMES[:2])
     assert list(history["stage"]) == ["pixel", "pixel", "adversarial", "adversarial"]
     assert history.loc[history["stage"].eq("pixel"), "discriminator"].isna().all()
     assert history.loc[history["stage"].eq("adversarial"), "adversarial"].notna().all()
     assert "psnr" not in history
-    fit_generator(FRAMES[:2], [], replace(TINY, seed=1), SEEN, folder=tmp_path / "b")
+    fit(tmp_path / "b", train=FRAMES[:2], seed=1)
     contents = [(tmp_path / name / WEIGHTS).read_bytes() for name in "ab"]
     assert contents[0] != contents[1]
 
@@ -107,19 +113,19 @@ def test_a_fit_leaves_torchs_global_state_alone(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    fit_generator(FRAMES[:1], [], TINY, SEEN, folder=tmp_path)
+    fit(tmp_path)
     assert torch.equal(torch.rand(1), expected)
     assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_the_schedule_is_a_cosine_in_each_stage():
-    schedule = Schedule(100, 50, learning_rate=1.0)
-    assert schedule.n_steps == 150
-    assert schedule.rate(4) == pytest.approx(1.0)
-    assert schedule.rate(4) > schedule.rate(60) > schedule.rate(99)
-    assert schedule.rate(99) < 0.01
-    assert schedule.rate(103) <= 0.25 and schedule.is_adversarial(100)
-    assert not schedule.is_adversarial(99)
+    settings = EnhanceSettings(max_steps_pixel=100, max_steps_adversarial=50, learning_rate=1.0)
+    assert settings.n_steps == 150
+    rate = [learning_rate(settings, step) for step in range(150)]
+    assert rate[4] == pytest.approx(1.0)
+    assert rate[4] > rate[60] > rate[99]
+    assert rate[99] < 0.01
+    assert 0.01 < rate[103] <= 0.25
 
 
 def test_the_judge_learns_in_the_second_stage_only_and_its_features_count(tmp_path):
@@ -129,7 +135,7 @@ def test_the_judge_learns_in_the_second_stage_only_and_its_features_count(tmp_pa
         real, other = judge(images), judge(1 - images)
     assert float(feature_distance(real, real)) == 0
     assert float(feature_distance(other, real)) > 0
-    module = SuperResolution(RRDBGenerator(1, 4), judge, Schedule(1, 0))
+    module = SuperResolution(RRDBGenerator(1, 4), judge, TINY)
     assert torch.equal(module(images), module.mean_generator(images))
     assert not any(p.requires_grad for p in module.mean_generator.parameters())
     assert Pair(images, images).small is images
@@ -138,25 +144,25 @@ def test_the_judge_learns_in_the_second_stage_only_and_its_features_count(tmp_pa
 @pytest.mark.parametrize(
     ("change", "fragment"),
     [
-        ({"schedule": Schedule(0, 1)}, "max_steps_pixel=0"),
-        ({"schedule": Schedule(1, -1)}, "max_steps_adversarial=-1"),
-        ({"batch_size": 0}, "batch_size=0"),
+        ({"max_steps_pixel": 0}, "max_steps_pixel=0"),
+        ({"max_steps_adversarial": -1}, "max_steps_adversarial"),
+        ({"batch_size": 0}, "batch_size"),
         ({"patch_size": 9}, "patch_size"),
         ({"patch_size": 4}, "patch_size"),
     ],
 )
-def test_plans_that_cannot_be_run_are_refused(change, fragment):
+def test_plans_that_cannot_be_run_are_refused(tmp_path, change, fragment):
     with pytest.raises(BadConfig, match=fragment):
-        replace(TINY, **change)
+        fit(tmp_path, replace(TINY, **change))
 
 
 def test_an_accelerator_that_is_not_there(tmp_path):
     with pytest.raises(BadConfig, match=r"enhance\.accelerator"):
-        fit_generator(FRAMES[:1], [], replace(TINY, accelerator="nonsense"), SEEN, folder=tmp_path)
+        fit(tmp_path, replace(TINY, accelerator="nonsense"))
 
 
 def test_a_fit_that_diverges_is_refused(tmp_path):
-    wild = replace(TINY, schedule=Schedule(6, 0, learning_rate=float("inf")))
+    wild = replace(TINY, max_steps_pixel=6, max_steps_adversarial=0, learning_rate=float("inf"))
     with pytest.raises(BadConfig, match="not finite"):
-        fit_generator(FRAMES[:1], [], wild, SEEN, folder=tmp_path)
+        fit(tmp_path, wild)
     assert not Path(tmp_path / WEIGHTS).exists()
