@@ -9,13 +9,6 @@ from her2.radiomics.region import Length, peritumoural_ring
 from her2.radiomics.robustness import feature_robustness
 
 __all__ = [
-    "FeatureTable",
-    "Length",
-    "Perturbation",
-    "Recipe",
-    "extract_features",
-    "extract_table",
-    "feature_robustness",
-    "peritumoural_ring",
-    "read_parameter_file",
-]
+    "FeatureTable", "Length", "Perturbation", "Recipe", "extract_features", "extract_table",
+    "feature_robustness", "peritumoural_ring", "read_parameter_file",
+]  # fmt: skip

@@ -25,15 +25,8 @@ def read_parameter_file(path: str | Path) -> Preset:
     """Return the preset that a parameter file describes, for slices.
 
     A file that says what a preset of this package says is that preset. Otherwise pyradiomics
-    itself measures, and the names of the features are those it gives for a phantom.
-
-    Raises
-    ------
-    MissingInput
-        There is no such file.
-    BadConfig
-        The file is not in pyradiomics' schema, needs what a slice does not have, or has a
-        filter that this environment lacks a package for.
+    itself measures, and the names of the features are those it gives for a phantom. `BadConfig`
+    refuses a file of another schema, and what a slice or this environment does not have.
 
     References
     ----------
@@ -89,10 +82,7 @@ def _names_on_phantom(preset: Preset) -> tuple[str, ...]:
     speckle = np.random.default_rng(0).rayleigh(50.0, disc.shape)
     try:
         found = pyradiomics_features(
-            speckle[np.newaxis],
-            disc[np.newaxis],
-            spacing_mm=(1.0, 1.0, 1.0),
-            parameters=preset.parameters,
+            speckle[np.newaxis], disc[np.newaxis], (1.0, 1.0, 1.0), preset.parameters
         )
     except InputProblem as error:
         raise BadConfig(

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,21 +20,12 @@ from radiomics import getFeatureClasses, setVerbosity
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from her2.core.errors import BadConfig, InputProblem
-from her2.radiomics.parameters import Preset
+from her2.radiomics.parameters import FAMILIES, Preset
 from her2.radiomics.roi import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
-class Need:
-    """What a filter imports.
-
-    Attributes
-    ----------
-    module, attribute
-        As in ``from module import attribute``.
-    package, versions
-        That have it.
-    """
+class _Need(NamedTuple):
+    """What a filter imports, as in ``from module import attribute``, and what has it."""
 
     module: str
     attribute: str
@@ -46,69 +36,38 @@ class Need:
 # of pyradiomics; the plane engine has local patterns of its own
 NEEDS = {
     "LBP3D": (
-        Need("scipy.special", "sph_harm", "scipy", "below 1.17"),
-        Need("trimesh.creation", "icosphere", "trimesh", "4.5 or later"),
+        _Need("scipy.special", "sph_harm", "scipy", "below 1.17"),
+        _Need("trimesh.creation", "icosphere", "trimesh", "4.5 or later"),
     ),
-    "LBP2D": (Need("skimage.feature", "local_binary_pattern", "scikit-image", "0.22 or later"),),
+    "LBP2D": (_Need("skimage.feature", "local_binary_pattern", "scikit-image", "0.22 or later"),),
 }
 
 
 def pyradiomics_features(
-    image: FloatArray,
-    mask: BoolArray,
-    *,
-    spacing_mm: tuple[float, ...],
-    parameters: dict[str, Any],
+    image: FloatArray, mask: BoolArray, spacing_mm: tuple[float, ...], parameters: dict[str, Any]
 ) -> dict[str, float]:
-    """Return the features that pyradiomics computes with a set of parameters.
-
-    Parameters
-    ----------
-    image, mask
-        (z, y, x); a slice has one z.
-    spacing_mm
-        (z, y, x) millimetres per voxel.
-    parameters
-        In pyradiomics' schema.
-
-    Raises
-    ------
-    InputProblem
-        pyradiomics cannot measure this lesion.
-    """
+    """Return the features that pyradiomics computes; axes (z, y, x), one z for a slice."""
     label = parameters.get("setting", {}).get("label", 1)
-    volumes = [
-        _as_volume(image, spacing_mm), _as_volume(mask.astype(np.uint32) * label, spacing_mm)
-    ]  # fmt: skip
-    extractor = _extractor(json.dumps(parameters))
+    labels = mask.astype(np.uint32) * label
+    volumes = [_as_volume(x, spacing_mm) for x in (image, labels)]
     try:
-        measured = extractor.execute(*volumes)
+        measured = _extractor(json.dumps(parameters)).execute(*volumes)
     except (ValueError, RuntimeError) as error:
         raise _as_problem(error) from error
     return {k: float(v) for k, v in measured.items() if not k.startswith("diagnostics_")}
 
 
 def features_of_values(
-    values: NDArray[np.floating],
-    inside: BoolArray,
-    *,
-    spacing_mm: tuple[float, float],
-    families: dict[str, tuple[str, ...]],
+    values: NDArray[np.floating], inside: BoolArray, spacing_mm: tuple[float, float],
     bin_width: float,
-) -> dict[str, float]:
-    """Return ``<family>_<feature>`` of the values (n_pixels,) at the true elements of (h, w).
-
-    Raises
-    ------
-    InputProblem
-        pyradiomics cannot measure them, most often because they are not finite.
-    """
+) -> dict[str, float]:  # fmt: skip
+    """Return ``<family>_<feature>`` of the values (n_pixels,) at the true elements of (h, w)."""
     filtered = np.zeros((1, *inside.shape), dtype=values.dtype)
     filtered[0, inside] = values
     spacing = (1.0, *spacing_mm)
     volumes = [_as_volume(filtered, spacing), _as_volume(inside[np.newaxis], spacing)]
     features: dict[str, float] = {}
-    for family, names in families.items():
+    for family, names in FAMILIES.items():
         try:
             kernel = getFeatureClasses()[family](*volumes, label=1, binWidth=bin_width)
             kernel.enabledFeatures = dict.fromkeys(names, True)
@@ -143,13 +102,7 @@ def _extractor(parameters: str) -> RadiomicsFeatureExtractor:
 
 
 def check_packages(preset: Preset) -> None:
-    """Refuse a preset with a filter that this environment lacks a package for.
-
-    Raises
-    ------
-    BadConfig
-        The sentence names the package, the versions that do, and the version that was found.
-    """
+    """Refuse a preset with a filter that this environment lacks a package for."""
     for image_type in preset.parameters.get("imageType", {}):
         if image_type == "LBP2D" and preset.engine == "plane":
             continue
@@ -157,19 +110,16 @@ def check_packages(preset: Preset) -> None:
             _check(need, f"image type {image_type} of radiomics.preset {preset.name}")
 
 
-def _check(need: Need, purpose: str) -> None:
+def _check(need: _Need, purpose: str) -> None:
     try:
         getattr(import_module(need.module), need.attribute)
     except (ImportError, AttributeError) as error:
+        try:
+            installed = f"{need.package} {version(need.package)}"
+            found = f"{installed}, which lacks {need.module}.{need.attribute}"
+        except PackageNotFoundError:
+            found = "none"
         raise BadConfig(
-            f"expected {need.package} {need.versions} for {purpose}, found "
-            f"{_installed_version(need)}; install it, or choose a set of features without it"
+            f"expected {need.package} {need.versions} for {purpose}, found {found}; install it, "
+            "or choose a set of features without it"
         ) from error
-
-
-def _installed_version(need: Need) -> str:
-    try:
-        installed = version(need.package)
-        return f"{need.package} {installed}, which lacks {need.module}.{need.attribute}"
-    except PackageNotFoundError:
-        return "none"
