@@ -50,7 +50,7 @@ _MOST_CUT_OFF = 0.25  # of a ring, without a warning
 _PACKAGES = ("pyradiomics-bhklab", "SimpleITK", "PyWavelets", "scipy", "numpy", "trimesh")
 # a change of these changes no value under a key
 _NOT_IN_VALUES = (
-    "__init__.py", "parameter_file.py", "perturbation.py", "recipe.py", "region.py",
+    "__init__.py", "perturbation.py", "recipe.py", "region.py",
     "robustness.py", "feature_table.py",
 )  # fmt: skip
 
