@@ -204,7 +204,7 @@ def _named(run: OpenRun, found: Sequence[NearDuplicate]) -> str:
 
 def _say(run: OpenRun, table: pd.DataFrame) -> int:
     """Print a line for each check and the path of the page; return the exit status."""
-    words = {None: "skipped", True: "passed", False: "FAILED"}
+    words: dict[object, str] = {None: "skipped", True: "passed", False: "FAILED"}
     lines = [
         f"{words[row.passed]:<8} {row.check}: {row.found} (expected {row.expected})"
         for row in table.itertuples()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -82,7 +83,7 @@ def _reporting(title: str, *columns: ProgressColumn) -> Iterator[Callable[..., N
     ) if sys.stderr.isatty() else None  # fmt: skip
     task = bar.add_task(title, total=None, parts="", rate="") if bar else None
 
-    def report(done: int, total: int, said: str, **shown: str) -> None:
+    def report(done: int, total: int, said: str, **shown: Any) -> None:
         nonlocal last
         now = time.monotonic()
         if bar is not None and task is not None:
