@@ -60,35 +60,12 @@ _PLACES = {
 _HOMES = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = [
-    "BackboneSettings",
-    "BadCohort",
-    "BadConfig",
-    "ClassifierSettings",
-    "Cohort",
-    "CohortSettings",
-    "Comparison",
-    "ComputeSettings",
-    "EnhanceSettings",
-    "EvaluationSettings",
-    "FusionSettings",
-    "Her2Error",
-    "LeakageError",
-    "MissingInput",
-    "RadiomicsSettings",
-    "Results",
-    "Run",
-    "SelectionSettings",
-    "SplitSettings",
-    "StudySettings",
-    "TrackingSettings",
-    "TrainerSettings",
-    "__version__",
-    "compare_runs",
-    "extract_features",
-    "load_run",
-    "read_cohort",
-    "run_study",
-]
+    "BackboneSettings", "BadCohort", "BadConfig", "ClassifierSettings", "Cohort", "CohortSettings",
+    "Comparison", "ComputeSettings", "EnhanceSettings", "EvaluationSettings", "FusionSettings",
+    "Her2Error", "LeakageError", "MissingInput", "RadiomicsSettings", "Results", "Run",
+    "SelectionSettings", "SplitSettings", "StudySettings", "TrackingSettings", "TrainerSettings",
+    "__version__", "compare_runs", "extract_features", "load_run", "read_cohort", "run_study",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,6 @@ sentence on stderr; 130 interrupted.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import re
 import signal
@@ -23,7 +22,8 @@ from her2.core.version import __version__
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-logger = logging.getLogger(__name__)
+    from her2.core.launcher import JobStatuses
+
 
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
 _NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
@@ -36,7 +36,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     ending: list[int] = []
     atexit.register(_end_at_once, ending)  # the first that is registered is the last to run
-    signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped job ends as Ctrl-C does
+    # so that a stopped job ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = run(sys.argv[1:])
         sys.stdout.flush()
@@ -53,10 +54,6 @@ def _end_at_once(ending: Sequence[int]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ending[0])
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -110,56 +107,52 @@ def _run_guarded(command: str, words: Sequence[str]) -> int:
 def _compose_and_run(command: str, words: Sequence[str]) -> int:
     """Let Hydra compose the command's config and run its function once, or once a job."""
     from her2.cli import multirun
-    from her2.cli.arguments import hydra_arguments, with_names
     from her2.core.launcher import JobStatuses
     from her2.core.places import config_folder
-    from her2.core.settings.composition import (
-        composed_settings,
-        one_sentence,
-        register_defaults,
-    )
+    from her2.core.settings.composition import composed_settings, one_sentence, register_defaults
     from her2.core.settings.overrides import read_typed
 
-    words = with_names(command, words)
+    words = multirun.with_names(command, words)
     typed = read_typed(command, words)
     if typed.problems or not typed.is_multirun:
         composed_settings(command, words)  # refuses before a folder is made
     import hydra
 
-    statuses = JobStatuses()
-    composed = False
-
-    def task(config: DictConfig) -> Any:
-        nonlocal composed
-        composed = True
-        if not statuses.is_here:
-            _claim_gpu(config)
-        if TRIAL in config:
-            return _run_trial(command, config)
-        status = _run_job(command, config)
-        statuses.add(status)
-        return status
-
     register_defaults()
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    arguments = hydra_arguments(typed)
+    arguments = multirun.hydra_arguments(typed)
     plan = multirun.planned(command, typed)
     if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
         # one, whenever the jobs begin; before flags, behind which Hydra takes no setting
         arguments.insert(1, f"run_dir={plan.folder}")
     sys.argv = [f"her2 {command}", *arguments]
-    decorate = hydra.main(
-        version_base="1.3", config_path=str(config_folder()), config_name=command
-    )
+    statuses = JobStatuses()
+
+    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
+    def task(config: DictConfig) -> Any:
+        return _run_task(command, config, statuses)
+
     try:
         with multirun.compared(command, plan):
-            decorate(task)()
+            task()
     except ValueError as error:  # some refusals of Hydra are no HydraException
-        if composed:
+        if statuses.have_begun:
             raise
         raise BadConfig(one_sentence(error)) from error
     return statuses.largest()
+
+
+def _run_task(command: str, config: DictConfig, statuses: JobStatuses) -> Any:
+    """Return what Hydra is to have of a job: its status, or what a trial of a search has found."""
+    statuses.have_begun = True
+    if not statuses.is_here:
+        _claim_gpu(config)
+    if TRIAL in config:
+        return _run_trial(command, config)
+    status = _run_job(command, config)
+    statuses.add(status)
+    return status
 
 
 def _run_job(command: str, config: DictConfig) -> int:
@@ -227,16 +220,12 @@ def _function(name: str, package: str = "commands") -> Callable[..., Any]:
 
 
 def _reasons(error: Her2Error | OSError) -> list[str]:
-    """Return the sentences of an error."""
-    return list(getattr(error, "problems", ())) or [_reason(error)]
-
-
-def _reason(error: Her2Error | OSError) -> str:
-    """Return the sentence of an error; OSError: a full disk, a folder that cannot be written."""
+    """Return the sentences of an error; OSError: a full disk, a folder that cannot be written."""
     if isinstance(error, Her2Error):
-        return str(error)
+        return list(getattr(error, "problems", ())) or [str(error)]
     place = f" {error.filename}" if error.filename else ""
-    return f"expected files that can be read and written, found{place}: {error.strerror or error}"
+    why = error.strerror or error
+    return [f"expected files that can be read and written, found{place}: {why}"]
 
 
 def _say(text: str) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -56,7 +56,7 @@ def help_text(command: str) -> str:
     ]
     unread = []
     for section, keys in _sections(command):
-        if _is_read(command, section):
+        if section in (*COMMANDS[command].reads, "", "run_dir"):
             lines += ["", *(line for key in keys for line in _help_lines(key, command))]
         else:
             unread.append(section)
@@ -67,14 +67,9 @@ def help_text(command: str) -> str:
 
 
 def _help_lines(key: Key, command: str) -> Iterator[str]:
-    value = "null" if key.name == "run_dir" else shown(_default(key, command))
-    yield f"  {key.name}={value}"
+    yield f"  {key.name}={_default(key, command)}"
     text = f"{key.description} ({key.range_text})"
     yield from textwrap.wrap(text, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
-
-
-def _is_read(command: str, section: str) -> bool:
-    return section in (*COMMANDS[command].reads, "", "run_dir")
 
 
 def _sections(command: str) -> Iterator[tuple[str, list[Key]]]:
@@ -87,17 +82,15 @@ def _sections(command: str) -> Iterator[tuple[str, list[Key]]]:
         yield section, list(found)
 
 
-_composed: dict[str, Mapping[str, Any]] = {}
+_composed = cache(composed_settings)
 
 
-def _default(key: Key, command: str) -> Any:
+def _default(key: Key, command: str) -> str:
     """Return the value that a command has without any override."""
-    if command not in _composed:
-        _composed[command] = asdict(composed_settings(command, []))
-    value: Any = _composed[command]
+    value: Any = _composed(command, ())
     for part in key.name.split("."):
-        value = value[part]
-    return value
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    return "null" if key.name == "run_dir" else shown(value)
 
 
 def settings_page() -> str:
@@ -114,7 +107,7 @@ def settings_page() -> str:
         lines += ["", f"## {section or 'General'}", ""]
         if section in groups:
             lines += [f"Options: {', '.join(f'`{section}={x}`' for x in groups[section])}.", ""]
-        lines += [*_rows(keys, "study")]
+        lines += _rows(keys, "study")
     presets = ", ".join(f"`{PRESETS}={name}`" for name in groups[PRESETS])
     lines += ["", "## Presets of a study", "", f"{presets}: see the files of `conf/study/`."]
     for command in ("check-paper", "compare", "ui", "sync"):
@@ -128,7 +121,7 @@ def _rows(keys: list[Key], command: str) -> Iterator[str]:
     yield "| setting | default | takes | meaning |"
     yield "| --- | --- | --- | --- |"
     for key in keys:
-        value = "null" if key.name == "run_dir" else shown(_default(key, command))
+        value = _default(key, command)
         cells = (f"`{key.name}`", f"`{value}`", key.range_text, key.description)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 

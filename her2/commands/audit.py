@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,29 +64,11 @@ def audit(settings: StudySettings, run_dir: Path) -> int:
     run = open_run("audit", settings.untracked(), run_dir)
     run, arms = study_arms(run)
     with run.watch.step("controls"):
-        checks = protocol_checks(
-            partial(study_signatures, settings), study_material(run, arms), settings=settings,
-            n_workers=run.n_workers,
-        )  # fmt: skip
-    table = as_table([*design_rows(run, arms), *checks.rows])
-    _write(run, table, checks.areas)
+        study, protocol = study_material(run, arms), partial(study_signatures, settings)
+        rows, areas = protocol_checks(protocol, study, settings, n_workers=run.n_workers)
+    table = as_table([*design_rows(run, arms), *rows])
+    _write(run, table, areas)
     return _say(run, table)
-
-
-@dataclass(frozen=True)
-class Checks:
-    """Checks of a protocol under all controls.
-
-    Attributes
-    ----------
-    rows
-        Of the audit.
-    areas
-        The mean AUC of every arm under every control (`mean_areas`).
-    """
-
-    rows: list[Row]
-    areas: pd.DataFrame
 
 
 def study_material(run: OpenRun, arms: Sequence[Arm]) -> Control:
@@ -99,9 +81,9 @@ def study_material(run: OpenRun, arms: Sequence[Arm]) -> Control:
 
 
 def protocol_checks(
-    protocol: Protocol, study: Control, *, settings: StudySettings, n_workers: int = 1
-) -> Checks:
-    """Return the results of the protocol on every control, as rows of the audit.
+    protocol: Protocol, study: Control, settings: StudySettings, n_workers: int = 1
+) -> tuple[list[Row], pd.DataFrame]:
+    """Return rows of the audit, and the mean AUC of every arm under every control (`mean_areas`).
 
     Two controls leak on purpose, so that their checks must flag them: one selects features before
     the split, the other fuses in-sample signatures of the members of the combined arm.
@@ -124,7 +106,7 @@ def protocol_checks(
         control_row(areas["control"], areas["control_leaks"], n_features),
         *([stacking_row(done["noise"], areas["noise"], fused)] if len(fused) > 1 else []),
     ]
-    return Checks(rows, pd.concat(areas.values(), ignore_index=True))
+    return rows, pd.concat(areas.values(), ignore_index=True)
 
 
 _ONCE: dict[str, Change] = {
@@ -199,16 +181,13 @@ def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
         "arms": areas.to_dict("records"),
         "timing": dict(run.watch.seconds),
     })  # fmt: skip
+    passed = int(table["passed"].eq(True).sum())
+    said = f"{passed} of {int(table['passed'].notna().sum())} checks of the protocol passed."
     write_page(
         run.folder.file("audit.html"), title=f"Audit of the protocol: {run.cohort.name}",
-        simulated=run.cohort.simulated, sentences=[_sentence(table)], alarms=audit_notes(table),
+        simulated=run.cohort.simulated, sentences=[said], alarms=audit_notes(table),
         tables=tables,
     )  # fmt: skip
-
-
-def _sentence(table: pd.DataFrame) -> str:
-    passed = int(table["passed"].eq(True).sum())
-    return f"{passed} of {int(table['passed'].notna().sum())} checks of the protocol passed."
 
 
 def _named(run: OpenRun, found: Sequence[NearDuplicate]) -> str:
@@ -227,16 +206,11 @@ def _named(run: OpenRun, found: Sequence[NearDuplicate]) -> str:
 
 def _say(run: OpenRun, table: pd.DataFrame) -> int:
     """Print a line for each check and the path of the page; return the exit status."""
+    words: dict[object, str] = {None: "skipped", True: "passed", False: "FAILED"}
     lines = [
-        f"{_word(row.passed):<8} {row.check}: {row.found} (expected {row.expected})"
+        f"{words[row.passed]:<8} {row.check}: {row.found} (expected {row.expected})"
         for row in table.itertuples()
     ]
     lines.append(f"audit: {run.folder.file('audit.html')}")
     sys.stdout.write("\n".join(lines) + "\n")
     return warn(run.warning, *audit_notes(table))
-
-
-def _word(passed: object) -> str:
-    if passed is None:
-        return "skipped"
-    return "passed" if passed else "FAILED"

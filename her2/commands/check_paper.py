@@ -11,42 +11,16 @@ from her2.paper_checks import check, read_numbers
 
 
 def check_paper(settings: CheckPaperSettings, run_dir: Path) -> int:
-    """Check the numbers of a file and return the exit status; nothing is written to `run_dir`.
+    """Print and count the contradictions between a paper's numbers; 1 if there are any.
 
-    Raises
-    ------
-    BadConfig
-        No file is named, or it cannot be understood.
+    The file of the claims is as docs/check_paper.md describes it; nothing is written.
     """
     if settings.numbers is None:
         raise BadConfig(
             "expected a file of printed numbers, found none; name it: "
             "her2 check-paper NUMBERS.yaml"
         )
-    return check_numbers(settings.numbers)
-
-
-def check_numbers(numbers: Path | str) -> int:
-    """Print every contradiction between the numbers that a paper prints, and count them.
-
-    Parameters
-    ----------
-    numbers
-        YAML file of the claims, as docs/check_paper.md describes it.
-
-    Returns
-    -------
-    int
-        Exit status: 0 if the numbers can all be right, 1 if not.
-
-    Raises
-    ------
-    MissingInput
-        If there is no such file.
-    BadConfig
-        If the file cannot be understood.
-    """
-    study = read_numbers(numbers)
+    study = read_numbers(settings.numbers)
     found = check(study)
     for contradiction in found:
         sys.stdout.write(f"{contradiction}\n")

@@ -14,7 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from her2.core.errors import BadArgument, MissingInput
 from her2.core.results import FILE, Results, read_results
-from her2.core.settings import CohortSettings, StudySettings
+from her2.core.settings import (
+    CohortSettings,
+    CompareSettings,
+    StudySettings,
+    TrackingSettings,
+)
 from her2.core.types import Cohort
 
 
@@ -258,7 +263,6 @@ def compare_runs(
         The runs do not share data, split and lesions.
     """
     from her2.commands.compare import compare
-    from her2.core.settings import CompareSettings, TrackingSettings
 
     folders = [str(run.folder if isinstance(run, Run) else run) for run in runs]
     folder = _run_dir(None if run_dir is None else str(run_dir), "compare")

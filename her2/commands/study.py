@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from her2.core.errors import BadCohort
 from her2.core.settings import StudySettings
 from her2.models.nested_cv import Arm
@@ -46,15 +44,7 @@ def study(settings: StudySettings, run_dir: Path) -> int:
 
 
 def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedRun:
-    """Return the features and the fitted arms of a run's images as they are now.
-
-    Parameters
-    ----------
-    run
-        The run.
-    keeps
-        Leave fine-tuned networks in its folder.
-    """
+    """Return features and fitted arms of a run's images as they are now; `keeps` its networks."""
     # first the short step, so that missing weights are refused before the long one
     frozen = frozen_features(run)
     run, radiomic = radiomic_inputs(run)
@@ -95,7 +85,8 @@ def _arms(run: OpenRun, radiomic: RadiomicInputs | None, deep: DeepInputs) -> li
     if radiomic is not None:
         arms.append(arm_definitions.radiomics_arm(radiomic, settings))
     if deep.features is not None and settings.backbone.mode != "finetune":
-        arms.append(_deep_arm(run, deep.features, deep))
+        of_run = deep.features.loc[[lesion.key for lesion in run.cohort.lesions]]
+        arms.append(arm_definitions.deep_learning_arm(of_run, settings.backbone, deep.by_fold))
     if deep.features is not None and radiomic is not None:
         arms.append(
             arm_definitions.dlr_arm(deep.features, radiomic, settings, by_fold=deep.by_fold)
@@ -106,12 +97,6 @@ def _arms(run: OpenRun, radiomic: RadiomicInputs | None, deep: DeepInputs) -> li
             "the columns image and mask to the table, or name cohort.clinical=[...]"
         )
     return arms
-
-
-def _deep_arm(run: OpenRun, features: pd.DataFrame, deep: DeepInputs) -> Arm:
-    left = [lesion.key for lesion in run.cohort.lesions]
-    backbone = run.settings.backbone
-    return arm_definitions.deep_learning_arm(features.loc[left], backbone, deep.by_fold)
 
 
 def _explained(found: FittedRun) -> Explanation | None:

@@ -26,6 +26,7 @@ class JobStatuses:
     """
 
     def __init__(self) -> None:
+        self.have_begun = False
         self.parent = os.getpid()
         self.folder = places.project_store() / f".jobs-{uuid.uuid4().hex[:12]}"
         self.here: list[int] = []
@@ -56,12 +57,7 @@ def claim_gpu(n_gpus: int, folder: Path) -> int | None:
 
     Workers of the same folder share it out by locks, which the system gives back when a worker
     ends; with more workers than devices, they share devices. Must be called before CUDA is used.
-
-    Returns
-    -------
-    int or None
-        Number of the device among the visible ones; None where none is to be given (`n_gpus` 0),
-        or it was given before.
+    Returns the device's number among the visible ones; None for no devices, or a second call.
     """
     if n_gpus < 0:
         raise BadConfig(f"expected compute.gpus of at least 0, found {n_gpus}")

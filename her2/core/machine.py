@@ -16,13 +16,7 @@ _LINUX_STATUS = Path("/proc/self/status")
 
 
 def check_system() -> None:
-    """Refuse Windows, on which the package is not tested.
-
-    Raises
-    ------
-    BadConfig
-        This is Windows.
-    """
+    """Refuse Windows, on which the package is not tested."""
     if sys.platform == "win32":
         raise BadConfig(
             "expected Linux or macOS, found Windows; run her2 in WSL, the Windows Subsystem for "

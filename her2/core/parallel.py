@@ -51,11 +51,6 @@ def run_jobs(jobs: Iterable[Job], *, n_workers: int, at_once: bool = False) -> I
 
     `at_once` takes all jobs from their iterator before the first result is asked for, because
     making them is work that workers need not wait for.
-
-    Raises
-    ------
-    WorkerLost
-        A worker process was killed, most often because memory ran out.
     """
     if n_workers > 1:
         jobs = (delayed(_call_and_watch_parent)(*job) for job in jobs)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -46,22 +47,9 @@ class Work:
 @contextmanager
 def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes how many of `total` are done."""
-    if sys.stderr.isatty():
-        with _bar(MofNCompleteColumn()) as bar:
-            task = bar.add_task(title, total=total)
-            yield lambda done: bar.update(task, completed=done)
-        return
-    start = last = time.monotonic()
-
-    def report(done: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done < total and now - last >= _SECONDS_BETWEEN_LINES:
-            last = now
-            left = (now - start) / done * (total - done)
-            logger.info("%s: %d of %d %s, about %.0f s left", title, done, total, unit, left)
-
-    yield report
+    with _reporting(title, MofNCompleteColumn()) as report:
+        report(0, total, "")
+        yield lambda done: report(done, total, f"{done} of {total} {unit}")
 
 
 @contextmanager
@@ -70,27 +58,40 @@ def work_progress(title: str, parts: str, unit: str) -> Iterator[Callable[[Work]
 
     `parts` and `unit` name the parts and their size, for example ``lesions`` and ``pixels``.
     """
-    start = last = time.monotonic()
+    start = time.monotonic()
     columns = [TextColumn("{task.fields[parts]}"), TextColumn("{task.fields[rate]}")]
-    bar = _bar(*columns) if sys.stderr.isatty() else None
+    with _reporting(title, *columns) as report:
+
+        def report_work(work: Work) -> None:
+            rate = f"{_short(work.done / max(time.monotonic() - start, 1e-9))} {unit}/s"
+            share = f"{100 * work.done / max(work.total, 1):.0f} % of the {unit}"
+            said = f"{work.parts_done} of {work.parts} {parts} ({share}), {rate}"
+            counted = f"{work.parts_done}/{work.parts} {parts}"
+            report(work.done, work.total, said, parts=counted, rate=rate)
+
+        yield report_work
+
+
+@contextmanager
+def _reporting(title: str, *columns: ProgressColumn) -> Iterator[Callable[..., None]]:
+    """Yield a function of what is done, the total, a line's words, and fields of the columns."""
+    start = last = time.monotonic()
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), *columns, *times,
+        console=Console(stderr=True),
+    ) if sys.stderr.isatty() else None  # fmt: skip
     task = bar.add_task(title, total=None, parts="", rate="") if bar else None
 
-    def report(work: Work) -> None:
+    def report(done: int, total: int, said: str, **shown: Any) -> None:
         nonlocal last
         now = time.monotonic()
-        rate = work.done / max(now - start, 1e-9)
         if bar is not None and task is not None:
-            bar.update(
-                task, total=work.total, completed=work.done, rate=f"{_short(rate)} {unit}/s",
-                parts=f"{work.parts_done}/{work.parts} {parts}",
-            )  # fmt: skip
-        elif 0 < work.done < work.total and now - last >= _SECONDS_BETWEEN_LINES:
+            bar.update(task, total=total, completed=done, **shown)
+        elif 0 < done < total and now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            logger.info(
-                "%s: %d of %d %s (%.0f %% of the %s), %s %s/s, about %.0f s left",
-                title, work.parts_done, work.parts, parts, 100 * work.done / work.total, unit,
-                _short(rate), unit, (work.total - work.done) / rate,
-            )  # fmt: skip
+            left = (now - start) / done * (total - done)
+            logger.info("%s: %s, about %.0f s left", title, said, left)
 
     with bar or nullcontext():
         yield report
@@ -103,11 +104,3 @@ def _short(number: float) -> str:
     ('950', '22k')
     """
     return f"{number:.0f}" if number < 1000 else f"{number / 1000:.0f}k"
-
-
-def _bar(*columns: ProgressColumn) -> Progress:
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), *columns, *times,
-        console=Console(stderr=True),
-    )  # fmt: skip

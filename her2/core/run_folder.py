@@ -43,20 +43,20 @@ class RunFolder:
     def open(cls, path: Path, config: dict[str, Any]) -> RunFolder:
         """Record config.yaml and environment.json; go on where the same recipe was stopped.
 
-        A folder in which another recipe was refused before it began is taken over.
-
-        Raises
-        ------
-        BadConfig
-            The folder holds a run of other settings.
+        A folder of other settings is refused, but taken over where that run had not begun.
         """
         folder = cls(path)
         path.mkdir(parents=True, exist_ok=True)
         recorded = folder.file("config.yaml")
         if recorded.is_file():
             changed = _changed(yaml.safe_load(recorded.read_text()) or {}, config)
-            if changed and folder._has_begun():
-                raise _other_settings_error(changed, path)
+            if changed and any(file.name not in _WRITTEN_FIRST for file in path.iterdir()):
+                shown = ", ".join(changed[:3])
+                more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+                raise BadConfig(
+                    f"expected the settings of the run in {path}, found others ({shown}{more}); "
+                    "choose another run_dir, or give the settings of that run"
+                )
             if changed:
                 folder.file("split.json").unlink(missing_ok=True)  # drawn by the other recipe
             logger.info("run: going on in %s", path)
@@ -64,9 +64,6 @@ class RunFolder:
         write_atomic(recorded, text.encode())
         write_json(folder.file("environment.json"), environment())
         return folder
-
-    def _has_begun(self) -> bool:
-        return any(path.name not in _WRITTEN_FIRST for path in self.path.iterdir())
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the run."""
@@ -123,15 +120,6 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     old, new = (_flat(_without_secrets(config)) for config in (before, now))
     names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
     return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names]
-
-
-def _other_settings_error(changed: list[str], path: Path) -> BadConfig:
-    shown = ", ".join(changed[:3])
-    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-    return BadConfig(
-        f"expected the settings of the run in {path}, found others ({shown}{more}); "
-        "choose another run_dir, or give the settings of that run"
-    )
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -33,7 +33,6 @@ from her2.pipeline.evaluate import write_parquet
 from her2.pipeline.run import OpenRun
 
 if TYPE_CHECKING:
-    from lightning_modules.backbones import Backbone
     from lightning_modules.fine_tuned import FineTunedModel
     from lightning_modules.grad_cam_networks import LogitNetwork, View
 

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from her2.core.errors import BadArgument, InputProblem
 from her2.radiomics.first_order import first_order_features
-from her2.radiomics.grey_levels import digitise
 from her2.radiomics.image_types import Values, plane_filters, volume_filters
-from her2.radiomics.parameters import FAMILIES, Preset, find_preset
+from her2.radiomics.parameters import Preset, find_preset
 from her2.radiomics.pyradiomics_engine import (
     check_packages,
     features_of_values,
     pyradiomics_features,
 )
-from her2.radiomics.roi import BoolArray, FloatArray, SliceLesion
+from her2.radiomics.roi import BoolArray, FloatArray, SliceLesion, digitise
 from her2.radiomics.shape import plane_shape_features, shape_features
 from her2.radiomics.textures import texture_features
 
@@ -99,24 +98,16 @@ def _measured(
         depth_mm = (1.0,) * (3 - len(spacing_mm))
         shape = (-1, *image.shape[-2:])  # a slice becomes a volume one slice thick
         return pyradiomics_features(
-            image.reshape(shape),
-            mask.reshape(shape),
-            spacing_mm=(*depth_mm, *spacing_mm),
-            parameters=preset.parameters,
+            image.reshape(shape), mask.reshape(shape), (*depth_mm, *spacing_mm), preset.parameters
         )
     _check_extent(mask)
     lesion = SliceLesion(image, mask, (spacing_mm[0], spacing_mm[1]))
     if preset.engine == "plane":
         shape2d = plane_shape_features(lesion.inside, lesion.spacing_mm)
-        return _prefixed("original_shape2D", shape2d) | _of_image_types(lesion, preset)
-    measures = shape_features(mask, spacing_mm=lesion.spacing_mm)
-    return _prefixed("original_shape", measures) | _of_image_types(lesion, preset)
-
-
-def _of_image_types(lesion: SliceLesion, preset: Preset) -> Features:
-    """Return all features but shape."""
-    filters = plane_filters if preset.engine == "plane" else volume_filters
-    features: Features = {}
+        features, filters = _prefixed("original_shape2D", shape2d), plane_filters
+    else:
+        measures = shape_features(lesion.inside, spacing_mm=lesion.spacing_mm)
+        features, filters = _prefixed("original_shape", measures), volume_filters
     seen: dict[bytes, Features] = {}
     for image_type, values in filters(lesion):
         measured = _of_values(lesion, values, preset.bin_width(image_type), seen)
@@ -133,10 +124,7 @@ def _of_values(
     their texture: `seen` holds it by grey-level image.
     """
     if not np.isfinite(values).all():
-        return features_of_values(
-            values, lesion.inside, spacing_mm=lesion.spacing_mm, families=FAMILIES,
-            bin_width=bin_width,
-        )  # fmt: skip
+        return features_of_values(values, lesion.inside, lesion.spacing_mm, bin_width)
     grey = digitise(values, lesion.inside, bin_width)
     key = grey.image.tobytes()
     if key not in seen:
@@ -191,11 +179,11 @@ def _check_extent(region: BoolArray) -> None:
 def _check_names(values: Features, preset: Preset, shape: tuple[int, ...]) -> None:
     """Refuse an answer that lacks features: packages are there, so the image is too small."""
     missing = [name for name in preset.feature_names if name not in values]
-    if not missing:
-        return
-    raise InputProblem(
-        "M15",
-        f"expected {len(preset.feature_names)} features of {preset.name}, found {len(values)}: "
-        f"{missing[0]!r} and others cannot be measured in an image of {shape} pixels",
-        "give the whole image, not a crop of the lesion",
-    )
+    if missing:
+        raise InputProblem(
+            "M15",
+            f"expected {len(preset.feature_names)} features of {preset.name}, found "
+            f"{len(values)}: {missing[0]!r} and others cannot be measured in an image of {shape} "
+            "pixels",
+            "give the whole image, not a crop of the lesion",
+        )

@@ -24,30 +24,33 @@ from her2.cohort import decode_each
 from her2.cohort.enhanced_images import in_blocks
 from her2.cohort.masks import MINIMUM_PIXELS
 from her2.cohort.problems import CATALOGUE, Note
-from her2.compute import Engine, Finished, InProcess, Lost
+from her2.compute import Engine, InProcess, Lost
 from her2.core.errors import BadCohort, Her2Error, InputProblem
 from her2.core.progress import Work
 from her2.core.store import Store, code_version, content_key
 from her2.core.types import Lesion, LesionImage, Problem
 from her2.radiomics import extraction
 from her2.radiomics.parameters import SHAPE_FAMILIES, Preset, image_type_and_family
-from her2.radiomics.recipe import MOST_CUT_OFF, Recipe, UnknownSpacing
+from her2.radiomics.recipe import Recipe, UnknownSpacing
+from her2.radiomics.region import share_cut_off
 
 Values = dict[str, float]
 Parts = dict[str, NDArray[np.bool_]]
 
-_CODES = {"killed": "R01", "hung": "R02"}
-_WHAT = {
-    "R01": ("its worker process died twice", "look at the image's size, or bring more memory"),
-    "R02": (
-        "it did not end within compute.timeout_s, twice",
+_LOST = {
+    "killed": Note(
+        "R01", "its worker process died twice", "look at the image's size, or bring more memory"
+    ),
+    "hung": Note(
+        "R02", "it did not end within compute.timeout_s, twice",
         "raise compute.timeout_s, or look at the image's size",
     ),
-}
+}  # fmt: skip
+_MOST_CUT_OFF = 0.25  # of a ring, without a warning
 _PACKAGES = ("pyradiomics-bhklab", "SimpleITK", "PyWavelets", "scipy", "numpy", "trimesh")
 # a change of these changes no value under a key
 _NOT_IN_VALUES = (
-    "__init__.py", "parameter_file.py", "perturbation.py", "recipe.py", "region.py",
+    "__init__.py", "perturbation.py", "recipe.py", "region.py",
     "robustness.py", "feature_table.py",
 )  # fmt: skip
 
@@ -93,37 +96,18 @@ def extract_table(
 ) -> FeatureTable:
     """Return the radiomic features of the lesions, from the cache where their content is known.
 
-    Parameters
-    ----------
-    lesions
-        Lesions with an image and a mask.
-    recipe
-        What to measure; None takes `Recipe()`. A lesion without a mask of the recipe's reader, or
-        whose mask a perturbation leaves nothing of, has no row.
-    store
-        Cache of shards; its keys hold pixels, mask, spacing, preset and code version.
-    engine
-        What runs the extraction; None takes this process. The result does not depend on it.
-    n_threads
-        That look for cached features in this process.
-    advance
-        Called with how many lesions and pixels are done; cached ones do not count.
-
-    Raises
-    ------
-    BadConfig
-        Unknown preset, region or width.
-    BadCohort
-        A ring in millimetres and lesions without a pixel size; or not one lesion was measured.
-    WorkerLost
-        The first worker processes all died.
+    A lesion without a mask of the recipe's reader, or whose mask a perturbation leaves nothing of,
+    has no row. The result does not depend on the engine, by default this process. `n_threads` look
+    for cached features; `advance` is called with how many lesions and pixels are done, cached ones
+    left out.
     """
     recipe = recipe or Recipe()
     names = recipe.feature_names
     prepare = partial(_prepare, recipe=recipe, store=store)
     seen = decode_each(prepare, lesions, n_threads=n_threads)
     _refuse_unknown_spacing(recipe, seen)
-    todo = _largest_first(seen)
+    todo = [i for i, s in enumerate(seen) if s.n_pixels and s.values is None]
+    todo.sort(key=lambda i: (-seen[i].n_pixels, i))  # the largest first
     found = {i: s.values for i, s in enumerate(seen) if s.values is not None}
     notes = {i: list(s.notes) for i, s in enumerate(seen)}
     calls = [(_absolute(lesions[i]), recipe, Store(store.root.absolute())) for i in todo]
@@ -141,7 +125,12 @@ def extract_table(
         dtype=np.float64,
     )
     n_extracted = len(found) - sum(s.values is not None for s in seen)
-    return FeatureTable(values, n_extracted, len(found) - n_extracted, _problems(lesions, notes))
+    problems = tuple(
+        note.problem(lesions[i].patient_id, lesions[i].lesion_id)
+        for i, of_lesion in sorted(notes.items())
+        for note in of_lesion
+    )
+    return FeatureTable(values, n_extracted, len(found) - n_extracted, problems)
 
 
 def _prepare(lesion: Lesion, recipe: Recipe, store: Store) -> _Prepared:
@@ -168,8 +157,9 @@ def _region_notes(recipe: Recipe, image: LesionImage, parts: Parts) -> tuple[Not
     if smallest < MINIMUM_PIXELS:
         what = f"the ring has {smallest} pixels, expected at least {MINIMUM_PIXELS}"
         return (Note("R04", what, "take a wider ring, or an image with more around the lesion"),)
-    share = recipe.ring_cut_off(image)
-    if share > MOST_CUT_OFF:
+    width, spacing = recipe.ring.on(image)
+    share = share_cut_off(image.mask, spacing_mm=spacing, width_mm=width)
+    if share > _MOST_CUT_OFF:
         what = f"{share:.0%} of the ring lies beyond the image"
         return (Note("R05", what, "take a narrower ring, or an image with more around"),)
     return ()
@@ -198,11 +188,6 @@ def _refuse_nothing(
         )
 
 
-def _largest_first(seen: Sequence[_Prepared]) -> list[int]:
-    todo = [i for i, s in enumerate(seen) if s.n_pixels and s.values is None]
-    return sorted(todo, key=lambda i: (-seen[i].n_pixels, i))
-
-
 def _measured(
     calls: Sequence[tuple[Lesion, Recipe, Store]],
     todo: Sequence[int],
@@ -216,27 +201,9 @@ def _measured(
     with closing(engine.run(measure, calls)) as outcomes:
         for outcome in outcomes:
             i = todo[outcome.position]
-            yield i, _value_or_note(outcome)
+            yield i, _LOST[outcome.reason] if isinstance(outcome, Lost) else outcome.value
             work = replace(work, parts_done=work.parts_done + 1, done=work.done + seen[i].n_pixels)
             advance(work)
-
-
-def _value_or_note(outcome: Finished | Lost) -> Values | Note:
-    if isinstance(outcome, Lost):
-        code = _CODES[outcome.reason]
-        return Note(code, *_WHAT[code])
-    if isinstance(outcome.value, Unmeasured):
-        return Note("R03", f"pyradiomics found: {outcome.value.reason}", "look at its mask")
-    values: Values = outcome.value
-    return values
-
-
-def _problems(lesions: Sequence[Lesion], notes: dict[int, list[Note]]) -> tuple[Problem, ...]:
-    return tuple(
-        note.problem(lesions[i].patient_id, lesions[i].lesion_id)
-        for i, of_lesion in sorted(notes.items())
-        for note in of_lesion
-    )
 
 
 def _absolute(lesion: Lesion) -> Lesion:
@@ -250,37 +217,22 @@ def _absolute(lesion: Lesion) -> Lesion:
     )
 
 
-@dataclass(frozen=True)
-class Unmeasured:
-    """Why a lesion has no features: a result of `measure`, not an error.
-
-    Attributes
-    ----------
-    reason
-        What pyradiomics found, or that the mask is gone.
-    """
-
-    reason: str
+def _unmeasured(reason: str) -> Note:
+    return Note("R03", f"pyradiomics found: {reason}", "look at its mask")
 
 
-def measure(lesion: Lesion, recipe: Recipe, store: Store) -> Values | Unmeasured:
-    """Return the features of one lesion and keep its shards; safe to repeat, anywhere.
-
-    Raises
-    ------
-    InputProblem
-        A file went bad after the cohort was verified.
-    """
+def measure(lesion: Lesion, recipe: Recipe, store: Store) -> Values | Note:
+    """Return the features of one lesion and keep its shards, or why it has none; repeatable."""
     image = recipe.image(lesion)
     if image is None:
-        return Unmeasured("its mask is gone")
+        return _unmeasured("its mask is gone")
     shards: dict[str, Values] = {}
     for prefix, mask in recipe.parts(image).items():
         key = shard_key(image, mask, recipe.chosen_preset)
         shard = store.read(key)
         if shard is None:
             measured = _extracted(image, mask, recipe.chosen_preset)
-            if isinstance(measured, Unmeasured):
+            if isinstance(measured, Note):
                 return measured
             store.write(key, measured)
             shard = measured
@@ -319,27 +271,23 @@ def _joined(shards: dict[str, Values]) -> Values:
     return {f"{prefix}{name}": x for prefix, shard in shards.items() for name, x in shard.items()}
 
 
-def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> Values | Unmeasured:
+def _extracted(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> Values | Note:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # one thread a worker
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a flat region makes pyradiomics divide 0 by 0
         try:
-            series = _of_stored(image, mask, preset)
+            series = extraction.extract_features(
+                image.pixels, mask, spacing_mm=image.spacing_mm, preset=preset
+            )
             if image.enhanced is not None:
                 series = _of_enhanced(image, mask, preset).where(~_is_shape(series), series)
         except InputProblem as problem:  # of this lesion: it costs no other one
-            return Unmeasured(problem.what)
+            return _unmeasured(problem.what)
         except Her2Error:
             raise
         except (ValueError, RuntimeError) as error:
-            return Unmeasured(str(error))
+            return _unmeasured(str(error))
     return {str(name): float(value) for name, value in series.items()}
-
-
-def _of_stored(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> pd.Series:
-    return extraction.extract_features(
-        image.pixels, mask, spacing_mm=image.spacing_mm, preset=preset
-    )
 
 
 def _of_enhanced(image: LesionImage, mask: NDArray[np.bool_], preset: Preset) -> pd.Series:

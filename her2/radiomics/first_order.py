@@ -13,16 +13,9 @@ _EPS = np.spacing(1)
 def first_order_features(
     values: NDArray[np.floating], counts: NDArray[np.int64], pixel_mm2: float
 ) -> dict[str, float]:
-    """Return the first-order features, names as pyradiomics'.
+    """Return the first-order features, names as pyradiomics', of a slice that is 1 mm thick.
 
-    Parameters
-    ----------
-    values
-        (n_pixels,) finite grey values.
-    counts
-        (n_levels,) pixels of each grey level that occurs.
-    pixel_mm2
-        Area of a pixel; the slice is 1 mm thick.
+    From finite grey `values` (n_pixels,), and `counts` (n_levels,) of each level that occurs.
 
     References
     ----------
@@ -55,7 +48,7 @@ def first_order_features(
 
 def _percentiles(ordered: FloatArray) -> dict[str, float]:
     """Return what depends on ranks, from ascending values."""
-    p10, p25, p50, p75, p90 = (_percentile(ordered, q) for q in (10, 25, 50, 75, 90))
+    p10, p25, p50, p75, p90 = np.percentile(ordered, (10, 25, 50, 75, 90)).tolist()
     robust = ordered[np.searchsorted(ordered, p10) : np.searchsorted(ordered, p90, side="right")]
     return {
         "10Percentile": p10,
@@ -64,16 +57,6 @@ def _percentiles(ordered: FloatArray) -> dict[str, float]:
         "InterquartileRange": p75 - p25,
         "RobustMeanAbsoluteDeviation": _mean_absolute_deviation(robust),
     }
-
-
-def _percentile(ordered: FloatArray, q: float) -> float:
-    """Return NumPy's percentile, with its roundings, without its checks and its sorting."""
-    position = (len(ordered) - 1) * (q / 100)
-    below = int(position)
-    t = position - below
-    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
-    step = high - low
-    return low + step * t if t < 0.5 else high - step * (1 - t)
 
 
 def _mean_absolute_deviation(x: FloatArray) -> float:

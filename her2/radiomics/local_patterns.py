@@ -39,27 +39,11 @@ _SPREAD = 0.05  # standard deviation of the kurtosis below which it may be noise
 
 @dataclass(frozen=True)
 class _Sphere:
-    """Points of the unit sphere.
+    """Points of the unit sphere; bit b of a pattern is point b in the slice, bit 8 the others."""
 
-    Attributes
-    ----------
-    in_slice
-        (42,) bool.
-    offsets
-        (8, 2), (y, x) of those in the slice.
-    levels
-        (512, 2), m1 and m2 of every pattern: bit b of an index is point b in the slice, bit 8 the
-        points outside.
-    """
-
-    in_slice: BoolArray
-    offsets: FloatArray
-    levels: FloatArray
-
-    @property
-    def n_points(self) -> int:
-        """Points of the sphere."""
-        return len(self.in_slice)
+    in_slice: BoolArray  # (42,)
+    offsets: FloatArray  # (8, 2), (y, x) of those in the slice
+    levels: FloatArray  # (512, 2), m1 and m2 of every pattern
 
 
 def local_patterns(lesion: SliceLesion) -> Iterator[tuple[str, FloatArray]]:
@@ -69,7 +53,7 @@ def local_patterns(lesion: SliceLesion) -> Iterator[tuple[str, FloatArray]]:
     levels = sphere.levels[_patterns(samples, lesion.values)]
     yield "lbp-3D-m1", levels[:, 0].copy()
     yield "lbp-3D-m2", levels[:, 1].copy()
-    kurtosis = _kurtosis(samples, sphere.n_points)
+    kurtosis = _kurtosis(samples, len(sphere.in_slice))
     yield "lbp-3D-k", kurtosis if _is_clear(kurtosis) else _exact_kurtosis(lesion, spline)
 
 
@@ -126,11 +110,10 @@ def _exact_samples(
 ) -> FloatArray:
     """Return samples (n_wanted,) by the function and the coordinates that pyradiomics uses."""
     pixel, point = np.nonzero(wanted)
-    rows, columns = (
-        indices[pixel] + extent.start
-        for indices, extent in zip(np.nonzero(lesion.inside), lesion.box, strict=True)
+    rows, columns = lesion.places
+    points = np.stack(
+        [0.0 * pixel, rows[pixel] + offsets[point, 0], columns[pixel] + offsets[point, 1]]
     )
-    points = np.stack([0.0 * pixel, rows + offsets[point, 0], columns + offsets[point, 1]])
     exact: FloatArray = ndimage.map_coordinates(
         spline[np.newaxis], points, order=_ORDER, prefilter=False
     )
@@ -219,7 +202,7 @@ def _exact_kurtosis(lesion: SliceLesion, spline: FloatArray) -> FloatArray:
         chosen = slice(start, min(start + _AT_ONCE, n_pixels))
         wanted = np.zeros((n_pixels, n_offsets), dtype=bool)
         wanted[chosen] = True
-        samples = np.zeros((chosen.stop - chosen.start, sphere.n_points))
+        samples = np.zeros((chosen.stop - chosen.start, len(sphere.in_slice)))
         exact = _exact_samples(lesion, spline, sphere.offsets, wanted)
         samples[:, sphere.in_slice] = exact.reshape(-1, n_offsets)
         kurtosis[chosen] = stats.kurtosis(samples, axis=1)
@@ -250,11 +233,7 @@ def uniform_patterns(lesion: SliceLesion) -> FloatArray:
 
 def _bilinear(lesion: SliceLesion, row_offset: float, column_offset: float) -> FloatArray:
     """Return the image at an offset from every pixel of the lesion, (n_pixels,)."""
-    rows, columns = (
-        indices + extent.start
-        for indices, extent in zip(np.nonzero(lesion.inside), lesion.box, strict=True)
-    )
-    r, c = rows + row_offset, columns + column_offset
+    r, c = lesion.places[0] + row_offset, lesion.places[1] + column_offset
     framed = np.pad(lesion.image[lesion.around(2)[0]], 2)
     row_0, column_0 = (extent.start - 2 for extent in lesion.around(2)[0])
 

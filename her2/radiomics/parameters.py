@@ -19,41 +19,49 @@ SHAPE = (
     "Maximum2DDiameterRow", "Maximum2DDiameterSlice", "Maximum3DDiameter", "MeshVolume",
     "MinorAxisLength", "Sphericity", "SurfaceArea", "SurfaceVolumeRatio", "VoxelVolume",
 )  # fmt: skip
-FIRST_ORDER = (
-    "10Percentile", "90Percentile", "Energy", "Entropy", "InterquartileRange", "Kurtosis",
-    "Maximum", "MeanAbsoluteDeviation", "Mean", "Median", "Minimum", "Range",
-    "RobustMeanAbsoluteDeviation", "RootMeanSquared", "Skewness", "TotalEnergy", "Uniformity",
-    "Variance",
+# the 16 statistics of sizes in their order; None where a family has no such feature
+RUNS = (
+    "ShortRunEmphasis", "LongRunEmphasis", "LowGrayLevelRunEmphasis", "HighGrayLevelRunEmphasis",
+    "ShortRunLowGrayLevelEmphasis", "LongRunLowGrayLevelEmphasis",
+    "ShortRunHighGrayLevelEmphasis", "LongRunHighGrayLevelEmphasis",
+    "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "RunLengthNonUniformity",
+    "RunLengthNonUniformityNormalized", "GrayLevelVariance", "RunVariance", "RunEntropy",
+    "RunPercentage",
 )  # fmt: skip
-GLCM = (
-    "Autocorrelation", "JointAverage", "ClusterProminence", "ClusterShade", "ClusterTendency",
-    "Contrast", "Correlation", "DifferenceAverage", "DifferenceEntropy", "DifferenceVariance",
-    "JointEnergy", "JointEntropy", "Imc1", "Imc2", "Idm", "Idmn", "Id", "Idn",
-    "InverseVariance", "MaximumProbability", "SumEntropy", "SumSquares",
+ZONES = (
+    "SmallAreaEmphasis", "LargeAreaEmphasis", "LowGrayLevelZoneEmphasis",
+    "HighGrayLevelZoneEmphasis", "SmallAreaLowGrayLevelEmphasis", "LargeAreaLowGrayLevelEmphasis",
+    "SmallAreaHighGrayLevelEmphasis", "LargeAreaHighGrayLevelEmphasis",
+    "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "SizeZoneNonUniformity",
+    "SizeZoneNonUniformityNormalized", "GrayLevelVariance", "ZoneVariance", "ZoneEntropy",
+    "ZonePercentage",
 )  # fmt: skip
-GLRLM = (
-    "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "GrayLevelVariance",
-    "HighGrayLevelRunEmphasis", "LongRunEmphasis", "LongRunHighGrayLevelEmphasis",
-    "LongRunLowGrayLevelEmphasis", "LowGrayLevelRunEmphasis", "RunEntropy",
-    "RunLengthNonUniformity", "RunLengthNonUniformityNormalized", "RunPercentage",
-    "RunVariance", "ShortRunEmphasis", "ShortRunHighGrayLevelEmphasis",
-    "ShortRunLowGrayLevelEmphasis",
+DEPENDENCES = (
+    "SmallDependenceEmphasis", "LargeDependenceEmphasis", "LowGrayLevelEmphasis",
+    "HighGrayLevelEmphasis", "SmallDependenceLowGrayLevelEmphasis",
+    "LargeDependenceLowGrayLevelEmphasis", "SmallDependenceHighGrayLevelEmphasis",
+    "LargeDependenceHighGrayLevelEmphasis", "GrayLevelNonUniformity", None,
+    "DependenceNonUniformity", "DependenceNonUniformityNormalized", "GrayLevelVariance",
+    "DependenceVariance", "DependenceEntropy", None,
 )  # fmt: skip
-GLSZM = (
-    "GrayLevelNonUniformity", "GrayLevelNonUniformityNormalized", "GrayLevelVariance",
-    "HighGrayLevelZoneEmphasis", "LargeAreaEmphasis", "LargeAreaHighGrayLevelEmphasis",
-    "LargeAreaLowGrayLevelEmphasis", "LowGrayLevelZoneEmphasis", "SizeZoneNonUniformity",
-    "SizeZoneNonUniformityNormalized", "SmallAreaEmphasis", "SmallAreaHighGrayLevelEmphasis",
-    "SmallAreaLowGrayLevelEmphasis", "ZoneEntropy", "ZonePercentage", "ZoneVariance",
-)  # fmt: skip
-GLDM = (
-    "DependenceEntropy", "DependenceNonUniformity", "DependenceNonUniformityNormalized",
-    "DependenceVariance", "GrayLevelNonUniformity", "GrayLevelVariance",
-    "HighGrayLevelEmphasis", "LargeDependenceEmphasis", "LargeDependenceHighGrayLevelEmphasis",
-    "LargeDependenceLowGrayLevelEmphasis", "LowGrayLevelEmphasis", "SmallDependenceEmphasis",
-    "SmallDependenceHighGrayLevelEmphasis", "SmallDependenceLowGrayLevelEmphasis",
-)  # fmt: skip
-NGTDM = ("Busyness", "Coarseness", "Complexity", "Contrast", "Strength")
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "firstorder": (
+        "10Percentile", "90Percentile", "Energy", "Entropy", "InterquartileRange", "Kurtosis",
+        "Maximum", "MeanAbsoluteDeviation", "Mean", "Median", "Minimum", "Range",
+        "RobustMeanAbsoluteDeviation", "RootMeanSquared", "Skewness", "TotalEnergy", "Uniformity",
+        "Variance",
+    ),
+    "glcm": (
+        "Autocorrelation", "JointAverage", "ClusterProminence", "ClusterShade", "ClusterTendency",
+        "Contrast", "Correlation", "DifferenceAverage", "DifferenceEntropy", "DifferenceVariance",
+        "JointEnergy", "JointEntropy", "Imc1", "Imc2", "Idm", "Idmn", "Id", "Idn",
+        "InverseVariance", "MaximumProbability", "SumEntropy", "SumSquares",
+    ),
+    "glrlm": tuple(sorted(RUNS)),
+    "glszm": tuple(sorted(ZONES)),
+    "gldm": tuple(sorted(name for name in DEPENDENCES if name)),
+    "ngtdm": ("Busyness", "Coarseness", "Complexity", "Contrast", "Strength"),
+}  # fmt: skip
 
 IMAGE_TYPES = (
     "original", "wavelet-LLH", "wavelet-LHL", "wavelet-LHH", "wavelet-HLL", "wavelet-HLH",
@@ -71,14 +79,6 @@ PLANE_IMAGE_TYPES = (
     "original", "wavelet-LH", "wavelet-HL", "wavelet-HH", "wavelet-LL", *LOG_TYPES,
     "square", "squareroot", "logarithm", "exponential", "gradient", "lbp-2D",
 )  # fmt: skip
-FAMILIES = {
-    "firstorder": FIRST_ORDER,
-    "glcm": GLCM,
-    "glrlm": GLRLM,
-    "glszm": GLSZM,
-    "gldm": GLDM,
-    "ngtdm": NGTDM,
-}
 SHAPE_FAMILIES = ("shape", "shape2D")
 _ALL_FAMILIES = (*SHAPE_FAMILIES, *FAMILIES)
 DEEP = "deep"
@@ -125,24 +125,12 @@ class Preset:
 
 def paper_1561() -> Preset:
     """Return the paper's set on one slice: 14 shape + 17 image types x 91 = 1,561 features."""
-    filters: dict[str, dict[str, Any]] = {
-        name: {} for name in ("Original", "Wavelet", *_POINT_FILTERS, "LBP3D")
-    }
-    names = _names("shape", SHAPE, IMAGE_TYPES)
-    return Preset("paper_1561", _parameters("shape", filters), names, "volume")
+    return _preset("paper_1561", IMAGE_TYPES, "volume")
 
 
 def volume_1834() -> Preset:
     """Return the paper's set with LoG, for stacks: 14 shape + 20 image types x 91 = 1,834."""
-    filters: dict[str, dict[str, Any]] = {
-        "Original": {},
-        "Wavelet": {},
-        "LoG": {"sigma": list(LOG_SIGMAS_MM)},
-        **{name: {} for name in _POINT_FILTERS},
-        "LBP3D": {},
-    }
-    names = _names("shape", SHAPE, STACK_IMAGE_TYPES)
-    return Preset("volume_1834", _parameters("shape", filters), names, n_dimensions=3)
+    return _preset("volume_1834", STACK_IMAGE_TYPES, "pyradiomics", n_dimensions=3)
 
 
 def us2d() -> Preset:
@@ -152,35 +140,31 @@ def us2d() -> Preset:
     that is not there. ``parameters`` are for a two-dimensional image; pyradiomics' force2D on a
     volume one slice thick gives the same values, without LoG.
     """
-    filters: dict[str, dict[str, Any]] = {
-        "Original": {},
-        "Wavelet": {},
-        "LoG": {"sigma": list(LOG_SIGMAS_MM)},
-        **{name: {} for name in _POINT_FILTERS},
-        "LBP2D": {"binWidth": _PATTERN_BIN_WIDTH},
-    }
-    names = _names("shape2D", PLANE_SHAPE, PLANE_IMAGE_TYPES)
-    return Preset("us2d", _parameters("shape2D", filters), names, "plane")
+    return _preset("us2d", PLANE_IMAGE_TYPES, "plane")
 
 
-def _parameters(shape: str, filters: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return new parameters in pyradiomics' schema."""
-    feature_class: dict[str, list[str]] = {shape: []}
-    feature_class |= {family: list(names) for family, names in FAMILIES.items()}
-    return {
+def _preset(
+    name: str, image_types: tuple[str, ...], engine: Engine, n_dimensions: int = 2
+) -> Preset:
+    """Return a preset with new parameters in pyradiomics' schema."""
+    in_plane = engine == "plane"
+    filters: dict[str, dict[str, Any]] = {"Original": {}, "Wavelet": {}}
+    if LOG_TYPES[0] in image_types:
+        filters["LoG"] = {"sigma": list(LOG_SIGMAS_MM)}
+    filters |= {point_filter: {} for point_filter in _POINT_FILTERS}
+    filters |= {"LBP2D": {"binWidth": _PATTERN_BIN_WIDTH}} if in_plane else {"LBP3D": {}}
+    shape, members = ("shape2D", PLANE_SHAPE) if in_plane else ("shape", SHAPE)
+    feature_class = {shape: [], **{family: list(names) for family, names in FAMILIES.items()}}
+    parameters = {
         "imageType": filters,
         "featureClass": feature_class,
         "setting": {"binWidth": BIN_WIDTH, "label": 1},
     }
-
-
-def _names(shape: str, members: tuple[str, ...], image_types: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"original_{shape}_{name}" for name in members) + tuple(
-        f"{image_type}_{family}_{name}"
-        for image_type in image_types
-        for family, names in FAMILIES.items()
-        for name in names
-    )
+    names = [f"original_{shape}_{member}" for member in members]
+    names += [
+        f"{x}_{family}_{y}" for x in image_types for family in FAMILIES for y in FAMILIES[family]
+    ]
+    return Preset(name, parameters, tuple(names), engine, n_dimensions)
 
 
 PRESETS = {"paper_1561": paper_1561, "us2d": us2d, "volume_1834": volume_1834}

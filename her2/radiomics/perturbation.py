@@ -29,8 +29,7 @@ FloatArray = NDArray[np.float64]
 
 # 0.5 mm is about 15 % of the area of a lesion of 12 mm, the change of volume in the reference
 MASK_SIZE = Length(0.5)
-GAIN_SHARE = 0.04  # of the range of grey levels: 2.4 dB of 60 dB
-NOISE_SHARE = 0.05
+_SHARES = {"gain": 0.04, "noise": 0.05}  # of the range of grey levels: .04 is 2.4 dB of 60 dB
 MASK_KINDS = ("erosion", "dilation", "shift", "contour")
 IMAGE_KINDS = ("gain", "noise")
 KINDS = (*MASK_KINDS, *IMAGE_KINDS)
@@ -87,29 +86,11 @@ class Perturbation:
                     f"expected a perturbation of a positive size, found {value:g} for {self.kind}"
                 )
 
-    @property
-    def needs_spacing(self) -> bool:
-        """Whether its size is a length."""
-        return self.kind in MASK_KINDS
-
     def of(self, image: LesionImage, name: str) -> LesionImage:
-        """Return the changed lesion; its mask may be empty.
-
-        Parameters
-        ----------
-        image
-            The lesion as it is.
-        name
-            `Lesion.key`, which chooses the random numbers.
-
-        Raises
-        ------
-        BadArgument
-            A length in millimetres, and an image without a pixel size.
-        """
+        """Return the changed lesion; its mask may be empty. `Lesion.key` is its `name`."""
         rng = generator(self.seed, "perturbation", self.kind, self.number, name)
         if self.kind in IMAGE_KINDS:
-            changed = _IMAGE_CHANGES[self.kind](image.grey, self.share, rng)
+            changed = _brighten(image.grey, self.kind, self.share, rng)
             if image.enhanced is None:
                 return replace(image, pixels=changed)
             return replace(image, enhanced=changed)
@@ -159,59 +140,37 @@ def wave_contour(
     mask: BoolArray, size: float, spacing: tuple[float, float], rng: np.random.Generator
 ) -> BoolArray:
     """Return a mask whose edge has moved in and out by a smooth random field of sd `size`."""
-    depth = _signed_distance(mask, spacing)
-    sigma = [_CORRELATED_OVER * size / side for side in spacing]
-    field = ndimage.gaussian_filter(rng.standard_normal(mask.shape), sigma, mode="reflect")
-    return np.asarray(depth + size * field / field.std() > 0)
-
-
-def _signed_distance(mask: BoolArray, spacing: tuple[float, float]) -> FloatArray:
-    """Return the depth of each pixel in a mask, (H, W); negative outside."""
     inside = ndimage.distance_transform_edt(mask, sampling=spacing)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
     half_a_pixel = 0.5 * min(spacing)  # the edge runs between the centres
-    return np.asarray(np.where(mask, inside - half_a_pixel, half_a_pixel - outside))
+    depth = np.where(mask, inside - half_a_pixel, half_a_pixel - outside)  # negative outside
+    sigma = [_CORRELATED_OVER * size / side for side in spacing]
+    field = ndimage.gaussian_filter(rng.standard_normal(mask.shape), sigma, mode="reflect")
+    return np.asarray(depth + size * field / field.std() > 0)
 
 
 def _shift_at_random(
     mask: BoolArray, size: float, spacing: tuple[float, float], rng: np.random.Generator
 ) -> BoolArray:
     angle = rng.uniform(0, 2 * pi)
-    rows, columns = (round(size * f / s) for f, s in zip((sin(angle), cos(angle)), spacing,
-                                                           strict=True))  # fmt: skip
+    rows, columns = round(size * sin(angle) / spacing[0]), round(size * cos(angle) / spacing[1])
     if rows == columns == 0:  # less than half a pixel: the smallest move there is
         columns = 1
     return shift_mask(mask, rows, columns)
 
 
-def _change_gain(
-    pixels: NDArray[np.generic], share: float | None, rng: np.random.Generator
+def _brighten(
+    pixels: NDArray[np.generic], kind: str, share: float | None, rng: np.random.Generator
 ) -> NDArray[np.generic]:
-    """Return an image that is brighter or darker: gain adds to log-compressed grey levels."""
-    step = (share or GAIN_SHARE) * _range(pixels)
-    return _as_before(pixels.astype(np.float64) + step * rng.choice([-1.0, 1.0]), pixels)
+    """Return an image with another gain or with speckle, in its type and within its limits.
 
-
-def _add_noise(
-    pixels: NDArray[np.generic], share: float | None, rng: np.random.Generator
-) -> NDArray[np.generic]:
-    """Return an image with speckle: it multiplies the echo, so it adds to grey levels."""
-    sd = (share or NOISE_SHARE) * _range(pixels)
-    noise = sd * rng.standard_normal(pixels.shape)
-    return _as_before(pixels.astype(np.float64) + noise, pixels)
-
-
-def _range(pixels: NDArray[np.generic]) -> float:
-    """Return the range of grey levels: of 8-bit images the type's, else what the image uses."""
-    if pixels.dtype == np.uint8:
-        return 255.0
-    return float(np.max(pixels)) - float(np.min(pixels))
-
-
-def _as_before(values: FloatArray, pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return grey levels in the type and within the limits of the image."""
-    low, high = (0.0, 255.0) if pixels.dtype == np.uint8 else (pixels.min(), pixels.max())
-    clipped = np.clip(values, float(low), float(high))
+    Gain multiplies the echo, as speckle does, so both add to log-compressed grey levels. The
+    range of 8-bit images is the type's, else what the image uses.
+    """
+    low, high = (0, 255) if pixels.dtype == np.uint8 else (pixels.min(), pixels.max())
+    size = (share or _SHARES[kind]) * (float(high) - float(low))
+    change = rng.choice([-1.0, 1.0]) if kind == "gain" else rng.standard_normal(pixels.shape)
+    clipped = np.clip(pixels.astype(np.float64) + size * change, float(low), float(high))
     whole = np.issubdtype(pixels.dtype, np.integer)
     return (np.rint(clipped) if whole else clipped).astype(pixels.dtype)
 
@@ -221,8 +180,4 @@ _MASK_CHANGES: dict[str, Callable[..., BoolArray]] = {
     "dilation": lambda mask, size, spacing, rng: dilate(mask, size, spacing),
     "shift": _shift_at_random,
     "contour": wave_contour,
-}
-_IMAGE_CHANGES: dict[str, Callable[..., NDArray[np.generic]]] = {
-    "gain": _change_gain,
-    "noise": _add_noise,
 }

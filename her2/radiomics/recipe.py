@@ -13,16 +13,8 @@ from her2.cohort.masks import MINIMUM_PIXELS
 from her2.core.errors import BadArgument, BadConfig, InputProblem
 from her2.core.types import Lesion, LesionImage
 from her2.radiomics.parameters import RING_PREFIX, Preset, find_preset
-from her2.radiomics.perturbation import Perturbation
-from her2.radiomics.region import (
-    RING,
-    Length,
-    check_region,
-    peritumoural_ring,
-    share_cut_off,
-)
-
-MOST_CUT_OFF = 0.25  # of a ring, without a warning
+from her2.radiomics.perturbation import MASK_KINDS, Perturbation
+from her2.radiomics.region import RING, Length, check_region, peritumoural_ring
 
 
 class UnknownSpacing(BadArgument):
@@ -56,13 +48,7 @@ class Recipe:
 
     @property
     def chosen_preset(self) -> Preset:
-        """The feature set itself.
-
-        Raises
-        ------
-        BadConfig
-            It does not exist, or is one for stacks.
-        """
+        """The feature set itself; one that does not exist, or is for stacks, is refused."""
         chosen = find_preset(self.preset) if isinstance(self.preset, str) else self.preset
         if chosen.n_dimensions != 2:
             raise BadConfig(
@@ -78,13 +64,7 @@ class Recipe:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the columns, in order.
-
-        Raises
-        ------
-        BadConfig
-            The preset, the region or the width does not exist.
-        """
+        """Names of the columns, in order."""
         check_region(self.region, self.ring)
         names = self.chosen_preset.feature_names
         return tuple(f"{prefix}{name}" for prefix in self.prefixes for name in names)
@@ -92,27 +72,23 @@ class Recipe:
     @property
     def lengths(self) -> tuple[Length, ...]:
         """Lengths that need a pixel size."""
-        of_change = self.perturbation is not None and self.perturbation.needs_spacing
-        changes = (self.perturbation.size,) if self.perturbation and of_change else ()
+        change = self.perturbation
+        changes = (change.size,) if change is not None and change.kind in MASK_KINDS else ()
         return changes if self.region == "lesion" else (self.ring, *changes)
 
     def image(self, lesion: Lesion) -> LesionImage | None:
         """Return image and mask as the recipe measures them.
 
         None where the reader has no usable mask, or a perturbation leaves too little of it.
-
-        Raises
-        ------
-        InputProblem
-            The image, or the first reader's mask, went bad after the cohort was verified.
-        UnknownSpacing
-            A length in millimetres, and an image without a pixel size.
         """
         image = load_lesion(lesion)
         if not all(length.is_known_on(image) for length in self.lengths):
             raise UnknownSpacing("expected a known pixel spacing, found none; give the spacing")
         if self.reader == 2:
-            second = _reader2_mask(lesion, image)
+            try:
+                second = load_reader2_mask(lesion, (image.mask.shape[0], image.mask.shape[1]))
+            except InputProblem:  # a warning in quarantine.csv says why; it costs the agreement
+                second = None
             if second is None:
                 return None
             image = replace(image, mask=second)
@@ -123,22 +99,10 @@ class Recipe:
 
     def parts(self, image: LesionImage) -> dict[str, NDArray[np.bool_]]:
         """Return the mask of each part of the region by its prefix."""
-        return {p: self._ring(image) if p else image.mask for p in self.prefixes}
-
-    def ring_cut_off(self, image: LesionImage) -> float:
-        """Return the share of the ring beyond the image; 0 without a ring."""
-        if self.region == "lesion":
-            return 0.0
-        width, spacing = self.ring.on(image)
-        return share_cut_off(image.mask, spacing_mm=spacing, width_mm=width)
-
-    def _ring(self, image: LesionImage) -> NDArray[np.bool_]:
-        width, spacing = self.ring.on(image)
-        return peritumoural_ring(image.mask, spacing_mm=spacing, width_mm=width)
-
-
-def _reader2_mask(lesion: Lesion, image: LesionImage) -> NDArray[np.bool_] | None:
-    try:
-        return load_reader2_mask(lesion, (image.mask.shape[0], image.mask.shape[1]))
-    except InputProblem:  # a warning in quarantine.csv says why; it costs the agreement only
-        return None
+        masks = {}
+        for prefix in self.prefixes:
+            masks[prefix] = image.mask
+            if prefix == RING_PREFIX:
+                width, spacing = self.ring.on(image)
+                masks[prefix] = peritumoural_ring(image.mask, spacing_mm=spacing, width_mm=width)
+        return masks

@@ -54,13 +54,7 @@ class Length:
         return self.px is not None or image.spacing_known
 
     def on(self, image: LesionImage) -> tuple[float, Spacing]:
-        """Return the length and the (row, column) size of a pixel in its unit.
-
-        Raises
-        ------
-        BadArgument
-            The image's pixel size is not known, and the length is in millimetres.
-        """
+        """Return the length and the (row, column) size of a pixel in its unit."""
         if self.px is not None:
             return float(self.px), (1.0, 1.0)
         if not image.spacing_known:
@@ -75,25 +69,11 @@ RING = Length(RING_MM)
 
 
 def peritumoural_ring(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) -> BoolArray:
-    """Return the pixels outside a lesion and at most `width_mm` from it, (H, W) bool.
+    """Return the pixels outside a lesion (H, W) and at most `width_mm` from it, (H, W) bool.
 
     The distance is the exact Euclidean one between centres of pixels, to the nearest pixel of the
     lesion. Holes of the lesion are no surroundings. What is beyond the image is cut off: see
-    `share_cut_off`.
-
-    Parameters
-    ----------
-    mask
-        (H, W) bool, true inside the lesion.
-    spacing_mm
-        (row, column) millimetres per pixel, which may differ; with (1, 1) the width is in pixels.
-    width_mm
-        Width of the ring, at least the smaller side of a pixel.
-
-    Raises
-    ------
-    BadArgument
-        The mask is empty, a spacing is not positive, or the ring is narrower than a pixel.
+    `share_cut_off`. With a (row, column) spacing of (1, 1) the width is in pixels.
 
     References
     ----------
@@ -119,8 +99,6 @@ def peritumoural_ring(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) 
 def share_cut_off(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) -> float:
     """Return the share of a lesion's ring that is beyond the image, 0 to 1.
 
-    Parameters and errors are those of `peritumoural_ring`.
-
     Examples
     --------
     >>> corner = np.zeros((9, 9), bool)
@@ -134,13 +112,7 @@ def share_cut_off(mask: BoolArray, *, spacing_mm: Spacing, width_mm: float) -> f
 
 
 def check_region(region: str, ring: Length) -> None:
-    """Refuse a region or a ring that does not exist.
-
-    Raises
-    ------
-    BadConfig
-        With the ones that do.
-    """
+    """Refuse a region or a ring that does not exist."""
     if region not in REGIONS:
         raise BadConfig(
             f"expected radiomics.region to be one of {', '.join(REGIONS)}, found {region!r}"

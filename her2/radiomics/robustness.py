@@ -34,33 +34,9 @@ def feature_robustness(
     """Return the intraclass correlation of every feature between a lesion and its versions.
 
     The versions of a lesion take the place of raters: as it is, and after each perturbation.
-    Changes of the mask and of the image are separate rows. Outcomes are not used; to choose
-    features, give training lesions only.
-
-    Parameters
-    ----------
-    lesions
-        Lesions with an image and a mask, at least two.
-    perturbations
-        Changes, each different; all of a lesion's versions must exist, or it does not count (an
-        eroded mask may be too small).
-    store, recipe, engine, advance
-        As in `extract_table`; the recipe is that of the unchanged lesion.
-    form
-        As in `her2.stats.icc`; intervals are of 95 %.
-
-    Returns
-    -------
-    DataFrame
-        feature, changed (``mask`` or ``image``), value, low, high, note (why there is no value),
-        n_lesions, n_versions; as many rows as features for each kind of change.
-
-    Raises
-    ------
-    BadArgument
-        No perturbation, or the same one twice.
-    NotEstimable
-        Fewer than two lesions have all their versions.
+    Changes of the mask and of the image (``changed``) are separate rows of `COLUMNS`. Outcomes are
+    not used; to choose features, give training lesions only. All of a lesion's versions must
+    exist, or it does not count (an eroded mask may be too small). Intervals are of 95 %.
 
     References
     ----------
@@ -75,20 +51,14 @@ def feature_robustness(
 
     def features(perturbation: Perturbation | None) -> pd.DataFrame:
         changed = replace(recipe, perturbation=perturbation)
-        return extract_table(
-            lesions, changed, store=store, engine=engine, advance=advance
-        ).values  # fmt: skip
+        return extract_table(lesions, changed, store=store, engine=engine, advance=advance).values
 
     first = features(None)
-    groups = {"mask": [], "image": []}  # type: dict[str, list[pd.DataFrame]]
+    groups: dict[str, list[pd.DataFrame]] = {"mask": [first], "image": [first]}
     for perturbation in perturbations:
         changed = "mask" if perturbation.kind in MASK_KINDS else "image"
         groups[changed].append(features(perturbation))
-    tables = [
-        _agreement([first, *versions], changed, form)
-        for changed, versions in groups.items()
-        if versions
-    ]
+    tables = [_agreement(x, changed, form) for changed, x in groups.items() if len(x) > 1]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -27,24 +27,20 @@ _EXAMPLE_SIDE = 6
 _ROUNDING = 1e-10  # pyradiomics takes a negative eigenvalue above -1e-10 for zero
 
 
-def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[str, float]:
-    """Return the 14 features of a (H, W) mask as a slice of 1 mm, names as pyradiomics'.
+def shape_features(inside: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[str, float]:
+    """Return the 14 features of a slice of 1 mm, names as pyradiomics'.
 
-    Parameters
-    ----------
-    mask
-        (H, W) bool, pixels inside in two rows and two columns at least.
-    spacing_mm
-        (row, column) millimetres per pixel.
+    The mask is `inside` (h, w), cropped to its box of two rows and two columns at least.
 
     References
     ----------
     van Griethuysen JJM et al. Cancer Res 2017;77:e104. doi:10.1158/0008-5472.CAN-17-0339
     Zwanenburg A et al. Radiology 2020;295:328 (IBSI). doi:10.1148/radiol.2020191145
     """
-    padded = np.pad(_cropped(mask), 1)
-    surface, volume = _surface_and_volume(padded, spacing_mm)
-    in_slice, in_column, in_row, largest = _diameters(padded, spacing_mm)
+    padded = np.pad(inside, 1)
+    surface, volume = (_pattern_counts(padded) @ _pattern_weights(spacing_mm)).tolist()
+    extremes = _extremes(padded) | _extremes(padded.T).T
+    in_slice, in_column, in_row, largest = _compiled(extremes, spacing_mm)[2].tolist()
     least, minor, major = _axis_lengths(padded, spacing_mm).tolist()
     return {
         "Elongation": minor / major,
@@ -65,14 +61,7 @@ def shape_features(mask: BoolArray, *, spacing_mm: tuple[float, float]) -> dict[
 
 
 def plane_shape_features(inside: BoolArray, spacing_mm: tuple[float, float]) -> dict[str, float]:
-    """Return the nine features of pyradiomics' class shape2D, names as pyradiomics'.
-
-    Parameters
-    ----------
-    inside
-        (h, w) bool, the mask cropped to its box.
-    spacing_mm
-        (row, column) millimetres per pixel.
+    """Return the nine features of pyradiomics' class shape2D of a cropped mask (h, w).
 
     Examples
     --------
@@ -85,15 +74,10 @@ def plane_shape_features(inside: BoolArray, spacing_mm: tuple[float, float]) -> 
     return {str(name): float(value) for name, value in measured.items()}
 
 
-def _cropped(mask: BoolArray) -> BoolArray:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
 def _compiled(
     padded: BoolArray, spacing_mm: tuple[float, float]
 ) -> tuple[float, float, FloatArray]:
-    """Return surface, volume and the four diameters from pyradiomics' compiled function."""
+    """Return pyradiomics' surface, volume and largest distances in slice, column, row, and all."""
     volume = np.pad(padded[np.newaxis], ((1, 1), (0, 0), (0, 0)))
     surface, mesh_volume, diameters = cShape.calculate_coefficients(
         volume, np.array([1.0, *spacing_mm])
@@ -120,16 +104,6 @@ def _pattern_weights(spacing_mm: tuple[float, float]) -> FloatArray:
     weights = np.zeros((16, 2))
     weights[1:] = np.linalg.lstsq(counts[:, 1:], measured, rcond=None)[0]
     return weights
-
-
-def _surface_and_volume(padded: BoolArray, spacing_mm: tuple[float, float]) -> tuple[float, float]:
-    surface, volume = _pattern_counts(padded) @ _pattern_weights(spacing_mm)
-    return float(surface), float(volume)
-
-
-def _diameters(padded: BoolArray, spacing_mm: tuple[float, float]) -> FloatArray:
-    """Return the largest distances within slice, column, row, and of all, in mm, shape (4,)."""
-    return _compiled(_extremes(padded) | _extremes(padded.T).T, spacing_mm)[2]
 
 
 def _extremes(mask: BoolArray) -> BoolArray:

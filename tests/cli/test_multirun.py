@@ -7,13 +7,13 @@ import pytest
 from compared import several
 from hydra.errors import HydraException
 
-from her2.cli.arguments import named_runs
 from her2.cli.multirun import (
     UNFINISHED,
     Plan,
     compared,
     forget_refusal,
     jobs_of,
+    named_runs,
     note_refusal,
     planned,
 )

@@ -90,9 +90,9 @@ def with_shuffles(n):
 
 def failed(protocol, control, n_shuffles=3):
     """Return the checks that fail, as one text."""
-    found = protocol_checks(protocol, control, settings=with_shuffles(n_shuffles))
-    assert len(found.rows) == 10
-    return "\n".join(check for check, _, _, passed in found.rows if not passed)
+    rows, _ = protocol_checks(protocol, control, settings=with_shuffles(n_shuffles))
+    assert len(rows) == 10
+    return "\n".join(check for check, _, _, passed in rows if not passed)
 
 
 def scaled_by_all(control):
@@ -264,6 +264,6 @@ def test_a_trial_without_a_selection_still_has_its_control(control):
     plain = replace(
         control, arms=(control.arms[0], replace(control.arms[1], preparation=no_selection()))
     )
-    found = protocol_checks(honest, plain, settings=with_shuffles(2))
-    control = next(row for row in found.rows if row[0].startswith("Control that leaks: selection"))
+    rows, _ = protocol_checks(honest, plain, settings=with_shuffles(2))
+    control = next(row for row in rows if row[0].startswith("Control that leaks: selection"))
     assert "500 columns" in control[0] and control[3]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from her2.commands.check_paper import check_numbers
+from her2.commands.check_paper import check_paper
+from her2.core.settings import CheckPaperSettings
 from her2.paper_checks import Contradiction, PrintedStudy, Rule, check, read_numbers
 from her2.paper_checks.claims import Size
 from her2.paper_checks.proportions import feasible_positives
@@ -162,7 +163,7 @@ def test_repaired_paper_has_no_contradiction():
 
 
 def test_the_command_prints_a_line_a_contradiction(found, capsys):
-    assert check_numbers(NUMBERS) == 1
+    assert check_paper(CheckPaperSettings(numbers=str(NUMBERS)), NUMBERS.parent) == 1
     *lines, last = capsys.readouterr().out.splitlines()
     assert lines == [str(x) for x in found]
     assert last == "55 claims checked: 33 contradictions of 15 kinds"

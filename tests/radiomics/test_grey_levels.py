@@ -6,7 +6,7 @@ from radiomics import imageoperations
 
 from her2.core.errors import InputProblem
 from her2.core.seeds import generator
-from her2.radiomics.grey_levels import MAX_LEVELS, digitise
+from her2.radiomics.roi import MAX_LEVELS, digitise
 
 VALUES = {
     "whole levels": generator(0, "levels").integers(0, 256, 60).astype(float),

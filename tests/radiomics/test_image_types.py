@@ -11,11 +11,11 @@ from her2.radiomics.image_types import (
     plane_filters,
     point_filters,
     volume_filters,
+    wavelet_bands,
 )
 from her2.radiomics.local_patterns import local_patterns
 from her2.radiomics.parameters import IMAGE_TYPES, PLANE_IMAGE_TYPES
 from her2.radiomics.roi import SliceLesion
-from her2.radiomics.wavelet import wavelet_bands
 
 KINDS = list(images(0, (8, 8)))
 MASKS = ["ellipse", "noise", "whole image", "first corner", "last corner", "right angle"]
@@ -44,12 +44,12 @@ def test_wavelet_bands_are_equal_to_the_last_bit(mask, shape):
 
 
 def test_a_small_lesion_is_transformed_on_a_crop_not_on_the_image(monkeypatch):
-    from her2.radiomics import wavelet
+    from her2.radiomics import image_types
 
     seen = []
-    transform = wavelet.pywt.swtn
+    transform = image_types.pywt.swtn
     monkeypatch.setattr(
-        wavelet.pywt,
+        image_types.pywt,
         "swtn",
         lambda a, *rest, **named: seen.append(a.shape) or transform(a, *rest, **named),
     )

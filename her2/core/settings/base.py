@@ -253,20 +253,16 @@ class Key:
         return str in self.types or any(isinstance(x, str) for x in words)
 
     @property
-    def type_text(self) -> str:
-        """The type in words."""
-        if self.choices:
-            return ("list of " if self.element is not None else "") + " | ".join(self.choices)
-        plain = {int: "whole number", float: "number", bool: "true | false", str: "text"}
-        if self.element is not None:
-            return f"list of {plain.get(self.element, 'value')}s"
-        return " or ".join(plain.get(x, "settings") for x in self.types)
-
-    @property
     def range_text(self) -> str:
         """What is taken: type, limits, and whether null is a value."""
-        parts = [self.type_text, *([self.limits] if self.limits else [])]
-        return ", ".join(parts) + (" or null" if self.is_optional else "")
+        plain = {int: "whole number", float: "number", bool: "true | false", str: "text"}
+        text = " or ".join(plain.get(x, "settings") for x in self.types)
+        if self.choices:
+            text = ("list of " if self.element is not None else "") + " | ".join(self.choices)
+        elif self.element is not None:
+            text = f"list of {plain.get(self.element, 'value')}s"
+        limits = f", {self.limits}" if self.limits else ""
+        return text + limits + (" or null" if self.is_optional else "")
 
 
 def keys_of(cls: type, prefix: str = "") -> Iterator[Key]:
@@ -298,7 +294,9 @@ def _limits(info: FieldInfo) -> str:
 def defaults_of(cls: type) -> dict[str, Any]:
     """Return the defaults of a class as plain values, those of its sections by their classes."""
     plain: dict[str, Any] = {}
-    for name, info in cls.__pydantic_fields__.items():  # type: ignore[attr-defined]
-        section, default = info.annotation, info.get_default(call_default_factory=True)
+    infos: Mapping[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
+    for name, info in infos.items():
+        section = info.annotation
+        default = info.get_default(call_default_factory=True)
         plain[name] = defaults_of(section) if is_dataclass(section) else default
     return plain

@@ -283,7 +283,7 @@ def _hydra_word(given: Override, word: str) -> tuple[str, str]:
         hint = did_you_mean(value, known)
         return "", f"expected hydra/launcher among {', '.join(known)}, found {value}{hint}"
     node = _plugins().load("hydra/sweeper/optuna.yaml").node
-    known = [f"hydra.sweeper.{x}" for x in node if not str(x).startswith("_")]
+    known = [f"hydra.sweeper.{x}" for x in map(str, node) if not x.startswith("_")]
     if name.startswith("hydra.sweeper.") and name not in known:
         return "", unknown_key(name, known)
     return (word if _reads(value) else f"{given.sign}{name}={quoted(value)}"), ""
