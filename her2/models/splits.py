@@ -54,13 +54,6 @@ def make_split(lesions: Sequence[Lesion], *, test_size: float = 0.3, seed: int =
 
     The draw takes the same share of positive and of negative units for the test role; a unit is
     a patient with everything that must stay on its side.
-
-    Raises
-    ------
-    BadConfig
-        `test_size` is not between 0 and 1.
-    BadCohort
-        The table gives a role to some lesions only, or a role would hold one class only.
     """
     brought = [lesion for lesion in lesions if lesion.role is not None]
     if brought and len(brought) < len(lesions):
@@ -68,15 +61,14 @@ def make_split(lesions: Sequence[Lesion], *, test_size: float = 0.3, seed: int =
             f"expected a split for every row or for none, found it for {len(brought)} of "
             f"{len(lesions)} lesions; fill the column 'split' or remove it"
         )
-    roles: list[Role] = [lesion.role or "train" for lesion in lesions]
+    role_of: dict[str, Role] = {lesion.key: lesion.role or "train" for lesion in lesions}
     if not brought:
-        roles = _drawn_roles(lesions, test_size, seed)
-    by_role = {
-        role: tuple(sorted(x.key for x, r in zip(lesions, roles, strict=True) if r == role))
+        role_of = _drawn_roles(lesions, test_size, seed)
+    train, test, external = (
+        tuple(sorted(x.key for x in lesions if role_of[x.key] == role))
         for role in ("train", "test", "external")
-    }
-    split = Split(**by_role, origin="brought" if brought else "drawn", test_size=test_size,
-                  seed=seed)  # fmt: skip
+    )
+    split = Split(train, test, external, "brought" if brought else "drawn", test_size, seed)
     check_split(split, lesions)
     return split
 
@@ -145,11 +137,6 @@ def grouped_folds(
     """Return the fold of every row, shape (n,): groups stay whole, outcomes are dealt evenly.
 
     name: of the random numbers; setting: what the user changes for another `n_folds`.
-
-    Raises
-    ------
-    BadCohort
-        A class has fewer groups than there are folds.
     """
     identifiers = np.unique(groups)
     positive = np.array([y_true[groups == g].max() for g in identifiers])
@@ -166,7 +153,7 @@ def grouped_folds(
     return fold_of_group[np.searchsorted(identifiers, groups)]
 
 
-def _drawn_roles(lesions: Sequence[Lesion], test_size: float, seed: int) -> list[Role]:
+def _drawn_roles(lesions: Sequence[Lesion], test_size: float, seed: int) -> dict[str, Role]:
     if not 0 < test_size < 1:
         raise BadConfig(
             f"expected split.test_size between 0 and 1, found {test_size}; 0.3 keeps 70 % to train"
@@ -182,8 +169,7 @@ def _drawn_roles(lesions: Sequence[Lesion], test_size: float, seed: int) -> list
         drawn = generator(seed, "split", level).permutation(members)
         n_test = min(max(round(test_size * len(members)), 1), len(members) - 1)
         test_units.update(drawn[: max(n_test, 0)].tolist())
-    role_of = {
-        lesion.key: ("test" if unit in test_units else "train")
+    return {
+        lesion.key: "test" if unit in test_units else "train"
         for lesion, unit in zip(ordered, group_of.tolist(), strict=True)
     }
-    return [role_of[lesion.key] for lesion in lesions]  # type: ignore[misc]

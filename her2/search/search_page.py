@@ -160,9 +160,8 @@ def _write_page(
     path: Path, found: Mapping[str, Any], trials: pd.DataFrame, figures: Mapping[str, Figure]
 ) -> None:
     """Write a page that opens offline: sentences, figures, all trials."""
-    placed = pictures(figures)[FURTHER]
-    shown = [x.picture for x in placed]
-    sections = [Section("figures", "Figures", blocks=(Gallery(tuple(shown)),))] if shown else []
+    shown = tuple(placed.picture for placed in pictures(figures)[FURTHER])
+    sections = [Section("figures", "Figures", blocks=(Gallery(shown),))] if shown else []
     filled = [name for name in trials if trials[name].replace("", None).notna().any()]
     tables = {"Trials": trials[filled]}
     if found["failures"]:
@@ -172,13 +171,11 @@ def _write_page(
         table = tabulate(frame, plain_format(title))
         sections.append(Section(title.lower().replace(" ", "-"), title, (), (table,)))
     write_sections(
-        path,
-        title=f"Search {found['study']}",
-        simulated=found["data"].get("simulated") == "True",
-        sentences=sentences(found),
+        path, title=f"Search {found['study']}",
+        simulated=found["data"].get("simulated") == "True", sentences=sentences(found),
         alarms=[] if found["is_finished"] else ["The search stopped: too many trials failed."],
         sections=sections,
-    )
+    )  # fmt: skip
 
 
 def _area(interval: list[float] | None) -> str:
@@ -296,12 +293,9 @@ def _importance(study: optuna.Study, metric: str) -> Figure:
 def _front(study: optuna.Study, best: FrozenTrial, metrics: Sequence[str]) -> Figure:
     """Two metrics of every complete trial, and those that no other one beats in all metrics."""
     figure, axes = _drawn(
-        plot_pareto_front,
-        study,
-        "Front of the search",
-        target_names=metrics[:2],
+        plot_pareto_front, study, "Front of the search", target_names=metrics[:2],
         targets=lambda trial: trial.values[:2],
-    )
+    )  # fmt: skip
     x, y = best.values[:2]
     axes.scatter(x, y, s=90, facecolor="none", edgecolor=POSITIVE, linewidth=2,
                  label="Winner")  # fmt: skip
@@ -311,10 +305,7 @@ def _front(study: optuna.Study, best: FrozenTrial, metrics: Sequence[str]) -> Fi
 
 @styled
 def _parallel(ranked: pd.DataFrame, parameters: Mapping[str, Parameter], metric: str) -> Figure:
-    """One line a complete trial through its settings; the better, the brighter and the later.
-
-    ranked: complete trials, the best one last.
-    """
+    """One line a complete trial (ranked, the best last); the better, the brighter and the later."""
     figure = new_figure(PAGE_WIDTH, 3.8)
     axes = figure.subplots()
     places = pd.DataFrame({k: _positions(p, ranked[k]) for k, p in parameters.items()})
