@@ -118,8 +118,6 @@ class Search:
 def candidates(grids: Mapping[str, Any]) -> list[Candidate]:
     """Return every point of the grids in a stable order.
 
-    Examples
-    --------
     >>> [c.label for c in candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})]
     ['C=0.1', 'C=1.0']
     """
@@ -142,15 +140,7 @@ def candidates(grids: Mapping[str, Any]) -> list[Candidate]:
 
 
 def check_candidates(points: Sequence[Candidate], seed: int) -> None:
-    """Refuse a candidate that cannot be fitted at all, before hours of other work.
-
-    Every point is fitted to forty rows of made-up numbers.
-
-    Raises
-    ------
-    BadConfig
-        A parameter is unknown, or its value is none that the classifier takes.
-    """
+    """Refuse a candidate that cannot be fitted (to forty made-up rows), before hours of work."""
     X = np.random.default_rng(0).normal(size=(40, 3))
     y = np.arange(40) % 2
     for point in points:
@@ -184,13 +174,7 @@ def _parameter_names(classifier: str) -> frozenset[str]:
 
 
 def build(candidate: Candidate, seed: int) -> BaseEstimator:
-    """Return the unfitted classifier of a candidate: one thread, seeded.
-
-    Raises
-    ------
-    BadConfig
-        The classifier does not know one of the parameters.
-    """
+    """Return the unfitted classifier of a candidate: one thread, seeded."""
     model = _unfitted(candidate.classifier, seed)
     # set_params is not enough: XGBoost and LightGBM take any name without a word
     known = _parameter_names(candidate.classifier)
@@ -216,26 +200,15 @@ def grid_search(
 ) -> Search:
     """Return the candidate with the best mean score over inner folds, refitted on all rows.
 
-    Parameters
-    ----------
-    X, y, groups
-        Training rows only: features (n, p), outcomes (n,) in {0, 1}, and units (n,) that stay
-        on one side of every fold.
-    preparation
-        Unfitted transformers (selection); fitted once a fold and once at the end.
-    points
-        Candidates; the earlier, simpler one wins among equals.
-    plan
-        Folds, seed and scoring.
-    name
-        Names the random numbers, so that searches do not share folds by accident.
-
-    Raises
-    ------
-    BadConfig
-        The scoring is none of these.
+    X, y, groups: training rows only, features (n, p), outcomes (n,) in {0, 1}, and units (n,)
+    that stay on one side of every fold; points: the earlier, simpler one wins among equals; name:
+    of the random numbers, so that searches do not share folds by accident.
     """
-    check_scoring(plan.scoring)
+    if plan.scoring not in SCORINGS:
+        raise BadConfig(
+            f"expected evaluation.scoring to be one of {', '.join(SCORINGS)}, found "
+            f"{plan.scoring!r}"
+        )
     seed = plan.seed
     fold = inner_folds(y, groups, n_folds=plan.n_folds, seed=seed, name=name)
     probability = np.full((len(points), len(y)), np.nan)
@@ -284,14 +257,6 @@ def fit_prepared(
 ) -> BaseEstimator:
     """Return the candidate's classifier fitted on prepared features X (n, p) and y (n,)."""
     return _fit(build(candidate, seed), X, y)
-
-
-def check_scoring(scoring: str) -> None:
-    """Refuse a name that is none of `SCORINGS`."""
-    if scoring not in SCORINGS:
-        raise BadConfig(
-            f"expected evaluation.scoring to be one of {', '.join(SCORINGS)}, found {scoring!r}"
-        )
 
 
 def inner_folds(

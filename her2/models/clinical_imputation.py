@@ -35,19 +35,12 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
     most frequent, and a level that training has not seen counts as the most frequent one. The
     outcome is never looked at.
 
-    Parameters
-    ----------
-    imputation
-        "median": a gap in a number is filled by the training median, and a missing category is a
-        level of its own. "multiple": a gap is filled by what the other variables of that row lead
-        to expect, by chained linear regressions that were fitted to training rows. Their
-        coefficients are drawn `n_imputations` times, each from training rows whose gaps were
-        filled by predictive mean matching, and the expectations are averaged (0 to 1 for a
-        category's column): one table, as a prediction needs, not several.
-    n_imputations
-        Draws that are averaged.
-    seed
-        Of the draws.
+    Imputation "median": a gap in a number is filled by the training median, and a missing category
+    is a level of its own. "multiple": a gap is filled by what the other variables of that row lead
+    to expect, by chained linear regressions that were fitted to training rows. Their coefficients
+    are drawn `n_imputations` times, each from training rows whose gaps were filled by predictive
+    mean matching, and the expectations are averaged (0 to 1 for a category's column): one table,
+    as a prediction needs, not several.
 
     References
     ----------
@@ -63,13 +56,7 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
         self.seed = seed
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> ClinicalEncoder:
-        """Learn medians, levels and, for "multiple", regressions from (n, n_variables).
-
-        Raises
-        ------
-        BadCohort
-            There are categories only, and each of them has one level.
-        """
+        """Learn medians, levels and, for "multiple", regressions from (n, n_variables)."""
         self._check_parameters()
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
@@ -92,13 +79,10 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
         if self.imputation == "multiple":
             bounds = (self.lowest_, self.highest_)
             return expected_values(self._with_gaps(X), self.coefficients_, self.start_, bounds)
-        columns: list[FloatArray] = []
-        for name in self.feature_names_in_:
-            if name in self.medians_:
-                columns.append(X[name].fillna(self.medians_[name]).to_numpy(np.float64))
-                continue
-            columns.extend(self._indicators(X, name))
-        return np.column_stack(columns) if columns else np.empty((len(X), 0))
+        return np.column_stack([
+            np.where(np.isnan(column), self.medians_.get(name, np.nan), column)
+            for name in self.feature_names_in_ for column in self._columns(X, name)
+        ])  # fmt: skip
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the columns, for example ``age`` and ``er[positive]``."""
@@ -124,19 +108,18 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
         known = values if self.imputation == "median" else values.dropna()
         return _levels(known)[1:]
 
-    def _indicators(self, X: pd.DataFrame, name: str) -> list[FloatArray]:
+    def _columns(self, X: pd.DataFrame, name: str) -> list[FloatArray]:
+        if name in self.medians_:
+            return [X[name].to_numpy(np.float64)]
         text = _as_text(X[name])
         return [(text == level).astype(np.float64) for level in self.levels_[name]]
 
     def _with_gaps(self, X: pd.DataFrame) -> FloatArray:
         """Return the columns, NaN where the variable is missing."""
-        columns: list[FloatArray] = []
-        for name in self.feature_names_in_:
-            gaps = X[name].isna().to_numpy()
-            is_number = name in self.medians_
-            own = [X[name].to_numpy(np.float64)] if is_number else self._indicators(X, name)
-            columns.extend(np.where(gaps, np.nan, column) for column in own)
-        return np.column_stack(columns) if columns else np.empty((len(X), 0))
+        return np.column_stack([
+            np.where(X[name].isna().to_numpy(), np.nan, column)
+            for name in self.feature_names_in_ for column in self._columns(X, name)
+        ])  # fmt: skip
 
     def _fit_regressions(self, X: pd.DataFrame) -> None:
         values = self._with_gaps(X)
@@ -154,10 +137,7 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
 
     def _blocks(self) -> Blocks:
         """Columns of each variable that has one."""
-        widths = [
-            1 if name in self.medians_ else len(self.levels_[name])
-            for name in self.feature_names_in_
-        ]
+        widths = [len(self.levels_.get(name, ("a number",))) for name in self.feature_names_in_]
         parts = np.split(np.arange(sum(widths)), np.cumsum(widths)[:-1])
         return tuple(part for part in parts if part.size)
 

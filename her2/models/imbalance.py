@@ -29,22 +29,10 @@ N_NEIGHBOURS = 5  # as Chawla and colleagues
 class Balanced(ClassifierMixin, BaseEstimator):
     """A classifier that learns from balanced classes and answers at the prevalence it was given.
 
-    Parameters
-    ----------
-    classifier
-        Of two classes, with probabilities; it must take weights of rows for "weights".
-    method
-        "weights": rows of a class weigh n / (2 n_class), so that both classes weigh the same;
-        "smote": made-up rows between neighbours fill up the smaller class.
-    seed
-        Of the made-up rows.
-
-    Attributes
-    ----------
-    classifier_
-        Fitted to the balanced rows; its probabilities are those of a prevalence of one half.
-    prevalence_
-        Share of the second class among the rows that `fit` was given.
+    The method "weights" lets rows of a class weigh n / (2 n_class), so that both classes weigh the
+    same; "smote" fills up the smaller class by made-up rows between neighbours. `classifier_` is
+    fitted to balanced rows, so its probabilities are those of a prevalence of one half;
+    `prevalence_` is the share of the second class among the rows that `fit` was given.
 
     References
     ----------
@@ -60,13 +48,7 @@ class Balanced(ClassifierMixin, BaseEstimator):
         self.seed = seed
 
     def fit(self, X: FloatArray, y: NDArray[np.int64]) -> Balanced:
-        """Learn from X (n, p) and y (n,) with two classes.
-
-        Raises
-        ------
-        BadArgument
-            The method is neither "weights" nor "smote".
-        """
+        """Learn from X (n, p) and y (n,) with two classes."""
         if self.method not in METHODS[1:]:
             raise BadArgument(f"method must be weights or smote, found {self.method!r}")
         X, y = validate_data(self, X, y, dtype=np.float64)
@@ -107,22 +89,13 @@ class Balanced(ClassifierMixin, BaseEstimator):
 
 
 def smote(
-    X: FloatArray, y: NDArray[np.int64], *, seed: int, n_neighbours: int = N_NEIGHBOURS
+    X: FloatArray, y: NDArray[np.int64], *, seed: int
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Return rows and outcomes with the smaller class filled up by made-up rows, at the end.
 
     Each made-up row lies at a random place between a row of the smaller class and one of its
     nearest neighbours in that class; all of its rows take turns, in random order. A class of one
-    row has no neighbour: the row is repeated.
-
-    Parameters
-    ----------
-    X, y
-        Rows (n, p) on comparable scales, and outcomes (n,) in {0, 1}.
-    seed
-        Of the draws.
-    n_neighbours
-        Fewer where the class is smaller.
+    row has no neighbour: the row is repeated. X (n, p) has comparable scales, y (n,) is in {0, 1}.
 
     References
     ----------
@@ -144,7 +117,7 @@ def smote(
     rng = generator(seed, "smote")
     turns = np.concatenate([rng.permutation(len(own)) for _ in range(-(-n_new // len(own)))])
     base = turns[:n_new]
-    other = own[_drawn_neighbours(own, base, n_neighbours, rng)]
+    other = own[_drawn_neighbours(own, base, N_NEIGHBOURS, rng)]
     made = own[base] + rng.random((n_new, 1)) * (other - own[base])
     return np.vstack([X, made]), np.concatenate([y, np.full(n_new, smaller, dtype=y.dtype)])
 
@@ -168,13 +141,6 @@ def at_prevalence(probability: FloatArray, *, before: float, after: float) -> Fl
     Pooled over folds that alone pushes the AUC of an uninformative model below .5 (about .45 with
     60 patients). The correction moves all folds to one prevalence by the odds; ranks within a
     fold stay, and 0 and 1 stay.
-
-    Parameters
-    ----------
-    probability
-        (n,), 0 to 1.
-    before, after
-        Prevalence of the training rows, and the one to move to; both between 0 and 1.
 
     References
     ----------

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -122,16 +123,9 @@ def run_controls(
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> list[ControlResult]:
-    """Return the results of the plan, in its order.
+    """Return the results of the plan (protocol, change, number of the repetition), in its order.
 
-    Parameters
-    ----------
-    plan
-        Protocol, the change of the material, and the number of the repetition.
-    control
-        The study's own material.
-    n_workers
-        Processes; the result does not depend on it.
+    The result does not depend on `n_workers`.
     """
     calls = ((protocol, change, replace(control, number=n)) for protocol, change, n in plan)
     return run_in_order(_run_one, calls, n_workers=n_workers, advance=advance)
@@ -172,8 +166,9 @@ def planted(control: Control) -> Control:
     """
     y = control.training.y_true
     shift = PLANTED_ERRORS * float(np.sqrt(1 / y.sum() + 1 / (len(y) - y.sum())))
-    rows = dict(zip(control.training.keys, control.training.y_true.tolist(), strict=True))
-    rows |= dict(zip(control.held_out.keys, control.held_out.y_true.tolist(), strict=True))
+    outcomes: dict[str, int] = {}
+    for rows in (control.training, control.held_out):
+        outcomes |= dict(zip(rows.keys, rows.y_true.tolist(), strict=True))
 
     def values(arm: Arm) -> FloatArray:
         found = _standard_normal(control, arm)
@@ -181,7 +176,7 @@ def planted(control: Control) -> Control:
         share = round(PLANTED_SHARE * n_columns)
         n_planted = min(n_columns, max(FEWEST_PLANTED, min(MOST_PLANTED, share)))
         chosen = control.random("planted", arm.name).permutation(n_columns)[:n_planted]
-        outcome = np.array([rows[str(key)] for key in arm.features.index])
+        outcome = np.array([outcomes[str(key)] for key in arm.features.index])
         found[:, chosen] += shift * outcome[:, np.newaxis]
         return found
 
@@ -223,25 +218,21 @@ def selected_before_split(protocol: Protocol) -> Protocol:
     ----------
     Ambroise and McLachlan (2002), PNAS 99:6562, doi:10.1073/pnas.102102699.
     """
-    return _SelectedBeforeSplit(protocol)
+    return partial(_select_before_split, protocol)
 
 
-@dataclass(frozen=True)
-class _SelectedBeforeSplit:
-    protocol: Protocol
+def _select_before_split(protocol: Protocol, control: Control) -> Mapping[str, Signature]:
+    keys = [*control.training.keys, *control.held_out.keys]
+    y = np.concatenate([control.training.y_true, control.held_out.y_true])
+    groups = np.concatenate([control.training.groups, control.held_out.groups])
 
-    def __call__(self, control: Control) -> Mapping[str, Signature]:
-        keys = [*control.training.keys, *control.held_out.keys]
-        y = np.concatenate([control.training.y_true, control.held_out.y_true])
-        groups = np.concatenate([control.training.groups, control.held_out.groups])
+    def leaking(arm: Arm) -> Arm:
+        X = arm.rows(keys)
+        prepared = fit_chain(arm.preparation, X, y, groups).transform(X)
+        features = pd.DataFrame(np.asarray(prepared), index=keys)
+        return Arm(arm.name, features, no_selection(), arm.points)
 
-        def leaking(arm: Arm) -> Arm:
-            X = arm.rows(keys)
-            prepared = fit_chain(arm.preparation, X, y, groups).transform(X)
-            features = pd.DataFrame(np.asarray(prepared), index=keys)
-            return Arm(arm.name, features, no_selection(), arm.points)
-
-        return self.protocol(replace(control, arms=tuple(leaking(arm) for arm in control.arms)))
+    return protocol(replace(control, arms=tuple(leaking(arm) for arm in control.arms)))
 
 
 def stacked_in_sample(result: ControlResult, members: Sequence[str]) -> FloatArray:
@@ -293,18 +284,11 @@ def _separable() -> Iterator[None]:
 
 
 def _with_values(control: Control, values: Callable[[Arm], FloatArray]) -> Control:
-    return replace(
-        control,
-        arms=tuple(
-            replace(
-                arm,
-                features=pd.DataFrame(
-                    values(arm), index=arm.features.index, columns=arm.features.columns
-                ),
-            )
-            for arm in control.arms
-        ),
-    )
+    def changed(arm: Arm) -> Arm:
+        index, columns = arm.features.index, arm.features.columns
+        return replace(arm, features=pd.DataFrame(values(arm), index, columns))
+
+    return replace(control, arms=tuple(map(changed, control.arms)))
 
 
 def _standard_normal(control: Control, arm: Arm) -> FloatArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,13 +20,22 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from her2.core.parallel import run_jobs
-from her2.models.classifiers import TITLES, Candidate, Search, SearchPlan, grid_search
+from her2.models.classifiers import (
+    TITLES,
+    Candidate,
+    Search,
+    SearchPlan,
+    grid_search,
+    positive_probability,
+)
 from her2.models.fusion import signature_regression
 from her2.models.imbalance import at_prevalence
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Result = TypeVar("Result")
+# a grid search: its rows (n,), the name of its random numbers, the outer fold that it judges
+_Task = tuple[NDArray[np.bool_], str, int | None]
 
 _ROUNDING = 1e-7  # spread of probabilities that are all one; some classifiers count in float32
 
@@ -125,26 +135,18 @@ class TrainingSet:
 
     def from_fold(self, k: int, probability: FloatArray) -> FloatArray:
         """Return probabilities of a model trained without fold k, at the common prevalence."""
-        without = float(self.y_true[self.fold != k].mean())
-        return at_prevalence(probability, before=without, after=float(self.y_true.mean()))
+        without, common = self.y_true[self.fold != k].mean(), self.y_true.mean()
+        return at_prevalence(probability, before=float(without), after=float(common))
 
     def to_fold(self, k: int, probability: FloatArray) -> FloatArray:
         """Undo `from_fold`."""
-        without = float(self.y_true[self.fold != k].mean())
-        return at_prevalence(probability, before=float(self.y_true.mean()), after=without)
+        without, common = self.y_true[self.fold != k].mean(), self.y_true.mean()
+        return at_prevalence(probability, before=float(common), after=float(without))
 
 
 @dataclass(frozen=True)
-class FoldFits:
-    """One outer cross-validation.
-
-    Attributes
-    ----------
-    searches
-        One without the rows of each fold.
-    out_of_fold
-        Probabilities (n_train,), each by the search that has not seen the row.
-    """
+class _FoldFits:
+    """One outer cross-validation: a search without each fold, and what it says of its rows."""
 
     searches: tuple[Search, ...]
     out_of_fold: FloatArray
@@ -168,7 +170,7 @@ class FittedArm:
 
     name: str
     final: Search
-    repeats: tuple[FoldFits, ...]
+    repeats: tuple[_FoldFits, ...]
     in_sample: FloatArray
 
     @property
@@ -208,16 +210,6 @@ class CombinedArm:
     repeats: FloatArray
     in_sample: FloatArray
 
-    @property
-    def out_of_fold(self) -> FloatArray:
-        """Probabilities of the training rows in the first repeat, (n_train,)."""
-        return np.asarray(self.repeats[0])
-
-    @property
-    def model(self) -> str:
-        """Title of the model."""
-        return f"Logistic regression of {' + '.join(self.members)}"
-
 
 def fit_arms(
     arms: Sequence[Arm],
@@ -231,18 +223,9 @@ def fit_arms(
 ) -> dict[str, FittedArm]:
     """Return every arm fitted with repeated, nested, grouped cross-validation.
 
-    Parameters
-    ----------
-    arms
-        What to fit; only the rows of `training` are read.
-    training
-        Training rows and the outer folds of every repeat.
-    n_folds, scoring
-        Folds of the inner grid search, and by what it chooses (`classifiers.SCORINGS`).
-    n_workers
-        Processes; the result does not depend on it.
-    advance
-        Called with the number of finished searches (arms x `n_searches`).
+    Of the arms only the rows of `training` are read; `n_folds` and `scoring` are those of the
+    inner grid search. `advance` is called with the number of finished searches (arms x
+    `n_searches`).
     """
     tasks, plan = _tasks(training), SearchPlan(n_folds, seed, scoring)
     calls = ((arm.alone(training.keys), training, task, plan) for arm in arms for task in tasks)
@@ -259,16 +242,8 @@ def run_in_order(
 ) -> list[Result]:
     """Return what a function makes of the arguments of each call, in the order of the calls.
 
-    Parameters
-    ----------
-    function
-        Runs on one thread of a worker.
-    calls
-        Arguments, made when a worker is free.
-    n_workers
-        Processes; the result does not depend on it.
-    advance
-        Called with the number of finished calls.
+    It runs on one thread of a worker, and arguments are made when a worker is free; the result
+    does not depend on the number of processes. `advance` is called with that of finished calls.
     """
     jobs = (delayed(_numbered)(i, function, call) for i, call in enumerate(calls))
     found: dict[int, Result] = {}
@@ -298,21 +273,18 @@ def combine(
     In outer fold k the regression learns from signatures that the members' inner folds made
     without fold k, so neither a signature nor a weight has seen the patients of fold k.
     """
-    y = training.y_true
-    repeats = np.array(
-        [
-            _combine_folds([fitted[m].repeats[r] for m in members], training.repeat(r))
-            for r in range(training.n_repeats)
-        ]
-    )
-    signatures = np.column_stack([fitted[m].out_of_fold for m in members])
-    regression = signature_regression().fit(signatures, y)
-    seen = np.column_stack([fitted[m].in_sample for m in members])
-    in_sample = np.asarray(regression.predict_proba(seen)[:, 1])
-    return CombinedArm(tuple(members), regression, repeats, in_sample)
+    arms = [fitted[m] for m in members]
+    repeats = [
+        _combine_folds([arm.repeats[r] for arm in arms], training.repeat(r))
+        for r in range(training.n_repeats)
+    ]
+    signatures = np.column_stack([arm.out_of_fold for arm in arms])
+    regression = signature_regression().fit(signatures, training.y_true)
+    in_sample = positive_probability(regression, np.column_stack([arm.in_sample for arm in arms]))
+    return CombinedArm(tuple(members), regression, np.array(repeats), in_sample)
 
 
-def _combine_folds(members: Sequence[FoldFits], training: TrainingSet) -> FloatArray:
+def _combine_folds(members: Sequence[_FoldFits], training: TrainingSet) -> FloatArray:
     """Return out-of-fold probabilities (n_train,) of the combined arm in one repeat."""
     y = training.y_true
     out_of_fold = np.full(len(y), np.nan)
@@ -370,59 +342,46 @@ def arm_signature(fitted: FittedArm, arm: Arm, held_out: Sequence[str]) -> Signa
 def combined_signature(combined: CombinedArm, members: Mapping[str, Signature]) -> Signature:
     """Return the signature of the combined arm from its members' signatures."""
     keys = list(members[combined.members[0]].held_out)
-    columns = [[members[m].held_out[key] for key in keys] for m in combined.members]
-    probability = (
-        combined.regression.predict_proba(np.array(columns).T)[:, 1] if keys else np.empty(0)
-    )
+    columns = np.array([[members[m].held_out[key] for key in keys] for m in combined.members])
+    probability = positive_probability(combined.regression, columns.T) if keys else np.empty(0)
+    model = f"Logistic regression of {' + '.join(combined.members)}"
     return Signature(
-        "combined", combined.model, len(combined.members), combined.repeats,
-        combined.in_sample, dict(zip(keys, probability.tolist(), strict=True)),
+        "combined", model, len(combined.members), combined.repeats, combined.in_sample,
+        dict(zip(keys, probability.tolist(), strict=True)),
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A grid search: on rows (n,) bool, with the name of its random numbers.
-
-    fold: the outer fold that it judges, None for the final one.
-    """
-
-    rows: NDArray[np.bool_]
-    name: str
-    fold: int | None = None
 
 
 def _tasks(training: TrainingSet) -> list[_Task]:
     """Return the searches of one arm: the folds of every repeat in order, then the final one."""
-    tasks = []
+    tasks: list[_Task] = []
     for r in range(training.n_repeats):
         one = training.repeat(r)
         prefix = f"repeat {r} " if r else ""
-        tasks += [_Task(one.fold != k, f"{prefix}fold {k}", k) for k in range(one.n_folds)]
+        tasks += [(one.fold != k, f"{prefix}fold {k}", k) for k in range(one.n_folds)]
     everybody = np.ones(len(training.keys), dtype=bool)
-    return [*tasks, _Task(everybody, f"fold {training.n_folds}")]
+    return [*tasks, (everybody, f"fold {training.n_folds}", None)]
 
 
 def _search(arm: Arm, training: TrainingSet, task: _Task, plan: SearchPlan) -> Search:
-    arm = arm if task.fold is None else arm.judging(task.fold)
+    rows, name, fold = task
+    arm = arm if fold is None else arm.judging(fold)
     X, y, groups = arm.rows(training.keys), training.y_true, training.groups
     return grid_search(
-        X[task.rows], y[task.rows], groups[task.rows], preparation=arm.preparation,
-        points=arm.points, plan=plan, name=task.name,
+        X[rows], y[rows], groups[rows], preparation=arm.preparation, points=arm.points, plan=plan,
+        name=name,
     )  # fmt: skip
 
 
 def _assemble(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FittedArm:
     *by_fold, final = searches
-    repeats, start = [], 0
+    left, repeats = iter(by_fold), []
     for r in range(training.n_repeats):
         one = training.repeat(r)
-        repeats.append(_out_of_fold(arm, one, by_fold[start : start + one.n_folds]))
-        start += one.n_folds
+        repeats.append(_out_of_fold(arm, one, list(islice(left, one.n_folds))))
     return FittedArm(arm.name, final, tuple(repeats), final.predict(arm.rows(training.keys)))
 
 
-def _out_of_fold(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> FoldFits:
+def _out_of_fold(arm: Arm, training: TrainingSet, searches: Sequence[Search]) -> _FoldFits:
     probability = np.full(len(training.keys), np.nan)
     for k, search in enumerate(searches):
         judged = training.fold == k
@@ -430,4 +389,4 @@ def _out_of_fold(arm: Arm, training: TrainingSet, searches: Sequence[Search]) ->
         probability[judged] = training.from_fold(k, search.predict(X))
     if np.ptp(probability) < _ROUNDING:  # no model knows more than the prevalence
         probability[:] = probability[0]
-    return FoldFits(tuple(searches), probability)
+    return _FoldFits(tuple(searches), probability)

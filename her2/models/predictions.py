@@ -49,13 +49,11 @@ def repeats_table(
     """Return repeated_cv.parquet: out-of-fold rows of every repeat, with the column `repeat`."""
     by_key = {lesion.key: lesion for lesion in lesions}
     trained = [by_key[key] for key in training.keys]
-    frames = [
-        _rows(s, trained, s.repeats[r], "train", "out_of_fold", training.repeat(r).fold).assign(
-            repeat=r
-        )
-        for s in signatures
-        for r in range(len(s.repeats))
-    ]
+    frames = []
+    for s in signatures:
+        for r, y_prob in enumerate(s.repeats):
+            rows = _rows(s, trained, y_prob, "train", "out_of_fold", training.repeat(r).fold)
+            frames.append(rows.assign(repeat=r))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -25,6 +25,7 @@ from her2.models.classifiers import (
     grid_search,
     positive_probability,
 )
+from her2.models.clinical_imputation import numeric_columns
 from her2.models.nested_cv import Arm, FittedArm, TrainingSet, run_in_order
 from her2.selection import fit_chain
 from her2.stats import auc, optimism_corrected
@@ -48,18 +49,9 @@ def learning_curve(
 ) -> dict[tuple[str, float], FloatArray]:
     """Return out-of-fold probabilities (n_train,) of arms that learned from fewer patients.
 
-    In every outer fold of the first repeat, `share` of the other folds' patients (drawn within
-    the outcome) fit the preparation and the model that was chosen without the fold.
-
-    Parameters
-    ----------
-    shares
-        Of the training patients of a fold, each in (0, 1).
-
-    Returns
-    -------
-    dict
-        (arm, share) -> probabilities in the order of `TrainingSet.keys`.
+    In every outer fold of the first repeat, a share of the other folds' patients (drawn within
+    the outcome; in (0, 1)) fit the preparation and the model that was chosen without the fold.
+    They are found by (arm, share).
     """
     tasks = [(arm, share) for arm in arms for share in shares]
     calls = (
@@ -145,9 +137,8 @@ def optimism_of_pipelines(
     """
     calls = ((arm.alone(training.keys), training, n_resamples, plan) for arm in arms)
     found = run_in_order(_optimism, calls, n_workers=n_workers, advance=advance)
-    frames = [table.assign(arm=arm.name) for table, arm in zip(found, arms, strict=True)]
     columns = ["arm", "measure", "apparent", "optimism", "corrected", "n_resamples", "note"]
-    return pd.concat(frames, ignore_index=True)[columns]
+    return pd.concat(found, ignore_index=True)[columns]
 
 
 def unmoved_by_poison(
@@ -155,11 +146,11 @@ def unmoved_by_poison(
 ) -> bool:
     """Whether the final model stays the same to the last bit when held-out features are spoilt."""
     features = arm.features.copy()
-    numeric = [c for c in features if pd.api.types.is_numeric_dtype(features[c])]
+    numeric = numeric_columns(features)
     features.loc[list(held_out), numeric] = POISON
     spoilt = replace(arm, features=features)
     rows = np.ones(len(training.keys), dtype=bool)
-    model = _refit(spoilt, training, rows, fitted.final.best, training.y_true, seed)
+    model = _refit(spoilt, training, rows, fitted.final.best, seed)
     probability = positive_probability(model, spoilt.rows(training.keys))
     return bool(np.array_equal(probability, fitted.in_sample))
 
@@ -184,13 +175,10 @@ def selected_features(pipeline: Pipeline, n_features: int) -> BoolArray:
 
 
 def _refit(
-    arm: Arm, training: TrainingSet, rows: BoolArray, candidate: Candidate, y: IntArray, seed: int
+    arm: Arm, training: TrainingSet, rows: BoolArray, candidate: Candidate, seed: int
 ) -> Pipeline:
-    X = arm.rows(training.keys)[rows]
-    return fit_pipeline(
-        X, y[rows], training.groups[rows], preparation=arm.preparation, candidate=candidate,
-        seed=seed,
-    )  # fmt: skip
+    X, y, groups = arm.rows(training.keys)[rows], training.y_true[rows], training.groups[rows]
+    return fit_pipeline(X, y, groups, preparation=arm.preparation, candidate=candidate, seed=seed)
 
 
 def _out_of_fold(
@@ -198,18 +186,16 @@ def _out_of_fold(
     fitted: FittedArm,
     training: TrainingSet,
     learners: Callable[[int], BoolArray],
-    y: IntArray,
     seed: int,
 ) -> FloatArray:
     """Return out-of-fold probabilities of refits on the rows that `learners` names for a fold."""
-    probability = np.full(len(y), np.nan)
-    shuffled = replace(training, y_true=y)
+    probability = np.full(len(training.keys), np.nan)
     for k, search in enumerate(fitted.by_fold):
         own = arm.judging(k)
-        model = _refit(own, training, learners(k), search.best, y, seed)
+        model = _refit(own, training, learners(k), search.best, seed)
         judged = training.fold == k
         X = own.rows(training.keys)[judged]
-        probability[judged] = shuffled.from_fold(k, positive_probability(model, X))
+        probability[judged] = training.from_fold(k, positive_probability(model, X))
     return probability
 
 
@@ -217,14 +203,23 @@ def _learn_from_share(
     arm: Arm, fitted: FittedArm, training: TrainingSet, share: float, seed: int
 ) -> FloatArray:
     def learners(k: int) -> BoolArray:
+        """Return rows of a share of the patients, at least two of each outcome."""
         rng = generator(seed, "learning curve", arm.name, f"{share:g}", k)
-        return _draw(training, training.fold != k, share, rng)
+        rows = training.fold != k
+        drawn = [
+            rng.choice(units, min(len(units), max(2, round(share * len(units)))), replace=False)
+            for units in _units_by_outcome(training, rows)
+        ]
+        return rows & np.isin(training.groups, np.concatenate(drawn))
 
-    return _out_of_fold(arm, fitted, training, learners, training.y_true, seed)
+    return _out_of_fold(arm, fitted, training, learners, seed)
 
 
 def _select_in_resample(number: int, arm: Arm, training: TrainingSet, seed: int) -> BoolArray:
-    rows = _bootstrap_once(training, generator(seed, "stability", arm.name, number))
+    rng = generator(seed, "stability", arm.name, number)
+    by_outcome = _units_by_outcome(training, np.ones(len(training.keys), dtype=bool))
+    drawn = [rng.choice(units, size=len(units)) for units in by_outcome]
+    rows = np.isin(training.groups, np.concatenate(drawn))
     X = arm.rows(training.keys)[rows]
     chain = fit_chain(arm.preparation, X, training.y_true[rows], training.groups[rows])
     return selected_features(chain, X.shape[1])
@@ -234,8 +229,8 @@ def _shuffled_auc(
     number: int, arm: Arm, fitted: FittedArm, training: TrainingSet, seed: int
 ) -> float:
     y = shuffled_outcomes(training, generator(seed, "shuffle", number))
-    probability = _out_of_fold(arm, fitted, training, lambda k: training.fold != k, y, seed)
-    return auc(y, probability)
+    shuffled = replace(training, y_true=y)
+    return auc(y, _out_of_fold(arm, fitted, shuffled, lambda k: training.fold != k, seed))
 
 
 def _optimism(arm: Arm, training: TrainingSet, n_resamples: int, plan: SearchPlan) -> pd.DataFrame:
@@ -251,7 +246,7 @@ def _optimism(arm: Arm, training: TrainingSet, n_resamples: int, plan: SearchPla
     return optimism_corrected(
         fit, rows, training.y_true, groups=training.groups, n_resamples=n_resamples,
         seed=generator(plan.seed, "optimism", arm.name),
-    )  # fmt: skip
+    ).assign(arm=arm.name)  # fmt: skip
 
 
 def _as_input(arm: Arm, table: pd.DataFrame) -> Any:
@@ -263,22 +258,3 @@ def _units_by_outcome(training: TrainingSet, rows: BoolArray) -> list[IntArray]:
     found = np.unique(training.groups[rows])
     positive = np.array([training.y_true[training.groups == g].max() for g in found], dtype=bool)
     return [found[~positive], found[positive]]
-
-
-def _draw(
-    training: TrainingSet, rows: BoolArray, share: float, rng: np.random.Generator
-) -> BoolArray:
-    """Return rows of a share of the patients, at least two of each outcome."""
-    chosen = [
-        rng.choice(units, size=min(len(units), max(2, round(share * len(units)))), replace=False)
-        for units in _units_by_outcome(training, rows)
-    ]
-    return rows & np.isin(training.groups, np.concatenate(chosen))
-
-
-def _bootstrap_once(training: TrainingSet, rng: np.random.Generator) -> BoolArray:
-    everybody = np.ones(len(training.keys), dtype=bool)
-    drawn = [
-        rng.choice(units, size=len(units)) for units in _units_by_outcome(training, everybody)
-    ]
-    return np.isin(training.groups, np.concatenate(drawn))

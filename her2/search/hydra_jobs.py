@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from her2.core.errors import BadConfig, Her2Error
 from her2.core.run_folder import FREE_SETTINGS
 from her2.search.search_settings import SearchSettings
-from her2.search.space import Value, default_space, hydra_text, read_space, with_overrides
+from her2.search.space import Value, as_text, default_space, hydra_text, read_space, with_overrides
 from her2.search.trial_job import KEY, Result, Ticket
 
 logger = logging.getLogger(__name__)
@@ -43,10 +43,9 @@ class ComposedOnce:
     """Hydra's loader of configs, which composes what the jobs of a search share once.
 
     Hydra composes a job's config from all its files, which takes 0.1 to 0.3 s; a search has
-    hundreds of jobs that differ in values alone. Everything else is Hydra's.
-
-    values: keys, none of them a group, whose overrides are applied to a copy of what was
-    composed without them; the result is the same, because Hydra applies values last.
+    hundreds of jobs that differ in values alone. Overrides of `values` (keys, none of them a
+    group) are applied to a copy of what was composed without them; the result is the same,
+    because Hydra applies values last. Everything else is Hydra's.
     """
 
     def __init__(self, inner: Any, values: Sequence[str]) -> None:
@@ -88,13 +87,7 @@ def with_values(config: DictConfig, overrides: list[str]) -> DictConfig:
 
 
 class HydraJobs:
-    """Runs points of a space through Hydra.
-
-    Raises
-    ------
-    BadConfig, MissingInput
-        There is nothing to search, or a setting that the command does not have.
-    """
+    """Runs points of a space through Hydra; `base` is the config that all trials share."""
 
     def __init__(
         self,
@@ -118,8 +111,9 @@ class HydraJobs:
         loader: Any = ComposedOnce(context.config_loader, [*values, f"{KEY}.number"])
         self.loader = loader
         self.context = HydraContext(config_loader=loader, callbacks=context.callbacks)
-        # what all trials share
         self.base = self.loader.load_sweep_config(config, [*self.given, *self.space.fixed])
+        self.folder = Path(str(self.base.hydra.sweep.dir)).absolute()
+        self.command = str(self.base.get("command", "search"))
         self._check_keys()
         n_jobs = int(config.hydra.launcher.get("n_jobs") or 1)
         self.n_at_once = settings.n_jobs or (n_jobs if n_jobs > 0 else cpu_count())
@@ -136,21 +130,6 @@ class HydraJobs:
                     f"expected settings of the command in the space {self.space.title}, found "
                     f"{parameter.name}, which it does not have; see --help"
                 )
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the search."""
-        return Path(str(self.base.hydra.sweep.dir)).absolute()
-
-    @property
-    def command(self) -> str:
-        """The command whose settings are searched."""
-        return str(self.base.get("command", "search"))
-
-    @property
-    def seed(self) -> int:
-        """The command's seed."""
-        return int(self.base.get("seed", 0))
 
     @property
     def cohort(self) -> str:
@@ -206,8 +185,7 @@ class HydraJobs:
 
     def _settings_of(self, point: Mapping[str, Value]) -> list[str]:
         return [
-            f"{'' if name in self.groups else '++'}{name}="
-            f"{value if isinstance(value, str) else hydra_text(value)}"
+            f"{'' if name in self.groups else '++'}{name}={as_text(value)}"
             for name, value in point.items()
         ]
 

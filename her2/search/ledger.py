@@ -4,13 +4,10 @@ Everything that a killed process could leave half done is decided from what the 
 a trial is created together with the tag of its owner; a trial whose owner has died is marked
 failed with `again: true`; its point is run again by a new trial that names it in `again_of`.
 
-Optuna's own heartbeat (``RDBStorage(heartbeat_interval=...)`` with
-``RetryHeartbeatStaleTrialCallback``) cannot do this. Tried with `kill -9` after 3 of 12 trials:
-a journal has no heartbeat, and its interrupted trial stays under way for ever; in SQLite and
-PostgreSQL it is retried only after the grace period, so a search that is continued at once may
-end before; the point is lost if the process ends between marking it and enqueueing it; and trials
-of `create_new_trial` or `ask`, which a launcher needs, give no sign of life at all. One
-mechanism that works for the three storages is shorter than both.
+Optuna's own heartbeat (``RetryHeartbeatStaleTrialCallback``) cannot do this. Tried with
+`kill -9`: a journal has none; in databases a trial is retried only after the grace period, when a
+search that is continued at once may have ended; a point is lost between marking and enqueueing;
+and trials of `create_new_trial` or `ask`, which a launcher needs, give no sign of life at all.
 """
 
 from __future__ import annotations
@@ -49,9 +46,8 @@ def new_owner(host: str | None = None, pid: int | None = None) -> str:
 def is_dead(owner: str, attributes: Mapping[str, Any], lease_seconds: float) -> bool:
     """Whether a sweeper's trials are to be run by others.
 
-    At once, if it ran on this machine and has gone; else after a lease without a sign of life.
-
-    attributes: of the study, which hold the signs of life.
+    At once, if it ran on this machine and has gone; else after a lease without a sign of life,
+    which the attributes of the study hold.
     """
     host, pid, _ = owner.rsplit(":", 2)
     if host == socket.gethostname() and not _is_running(int(pid)):
@@ -69,15 +65,10 @@ def _is_running(pid: int) -> bool:
 
 
 class Ledger:
-    """The trials of a study as one of its sweepers sees and writes them.
+    """The trials of a study as one of its sweepers, with the tag `owner`, sees and writes them.
 
-    Attributes
-    ----------
-    owner
-        Tag of this sweeper.
-    seen
-        All trials by number as of the last `refresh`. Reading the storage costs milliseconds, so
-        what is only counted or compared reads from here.
+    `seen` has all trials by number as of the last `refresh`. Reading the storage costs
+    milliseconds, so what is only counted or compared reads from there.
     """
 
     def __init__(self, study: Study, storage: Storage, *, lease_seconds: float) -> None:
@@ -87,7 +78,6 @@ class Ledger:
         self.lease_seconds = lease_seconds
         self.owner = new_owner()
         self.seen: list[FrozenTrial] = []
-        self._ids: dict[int, int] = {}  # the storage's own names of trials, by number
 
     def refresh(self) -> list[FrozenTrial]:
         """Read what has changed in the storage, and return all trials."""
@@ -131,11 +121,10 @@ class Ledger:
 
         Trials without an owner are of another program, and left alone.
         """
-        owners = {str(t.user_attrs[OWNER]) for t in self._running() if OWNER in t.user_attrs}
-        if not owners - {self.owner}:
-            return 0
-        signs = self.study.user_attrs
-        dead = {x for x in owners - {self.owner} if is_dead(x, signs, self.lease_seconds)}
+        running = (t for t in self.seen if t.state == TrialState.RUNNING)
+        others = {t.user_attrs.get(OWNER) for t in running} - {None, self.owner}
+        signs = self.study.user_attrs if others else {}
+        dead = {x for x in others if is_dead(str(x), signs, self.lease_seconds)}
         return self._give_up(dead, "the process that ran it has ended")
 
     def give_up_mine(self, reason: str) -> int:
@@ -143,12 +132,10 @@ class Ledger:
         self.refresh()
         return self._give_up({self.owner}, reason)
 
-    def _running(self) -> list[FrozenTrial]:
-        return [t for t in self.seen if t.state == TrialState.RUNNING]
-
-    def _give_up(self, owners: set[str], reason: str) -> int:
+    def _give_up(self, owners: set[Any], reason: str) -> int:
         noted = {REASON: reason, AGAIN: True}
-        lost = [t.number for t in self._running() if t.user_attrs.get(OWNER) in owners]
+        running = [t for t in self.seen if t.state == TrialState.RUNNING]
+        lost = [t.number for t in running if t.user_attrs.get(OWNER) in owners]
         return sum(self.finish(number, TrialState.FAIL, noted=noted) for number in lost)
 
     def to_run_again(self) -> FrozenTrial | None:
@@ -163,40 +150,30 @@ class Ledger:
     def create(self, given: Mapping[str, Any] | None = None, again_of: int | None = None) -> int:
         """Create a trial of this sweeper, with its owner's tag from the start; return its number.
 
-        The trials are read again afterwards.
-
-        given: values that are not left to the sampler.
+        given: values that are not left to the sampler. The trials are read again afterwards.
         """
         attributes = {OWNER: self.owner} | ({} if again_of is None else {AGAIN_OF: again_of})
         fixed = {"fixed_params": dict(given)} if given else {}
         template = create_trial(
             state=TrialState.RUNNING, user_attrs=attributes, system_attrs=fixed
         )
-        trial_id = self.storage.create_new_trial(self.study_id, template)
+        self.storage.create_new_trial(self.study_id, template)
         newest_first = reversed(self.refresh())
-        number = next(t.number for t in newest_first if t.user_attrs.get(OWNER) == self.owner)
-        self._ids[number] = trial_id
-        return number
+        return next(t.number for t in newest_first if t.user_attrs.get(OWNER) == self.owner)
 
     def trial(self, number: int) -> Trial:
         """Return a trial of which values can be asked."""
         return Trial(self.study, self._id(number))
 
     def _id(self, number: int) -> int:
-        if number not in self._ids:
-            self._ids[number] = self.storage.get_trial_id_from_study_id_trial_number(
-                self.study_id, number
-            )
-        return self._ids[number]
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
     def is_surplus(self, number: int, n_trials: int, again_of: int | None = None) -> bool:
         """Whether other sweepers' trials before this one fill the study, or run the same point."""
         before = self.seen[:number]
         alive = sum(t.state in (*FINISHED, TrialState.RUNNING) for t in before)
-        repeated = again_of is not None and any(
-            t.user_attrs.get(AGAIN_OF) == again_of for t in before
-        )
-        return repeated or alive >= n_trials
+        repeated = {t.user_attrs.get(AGAIN_OF) for t in before} - {None}
+        return again_of in repeated or alive >= n_trials
 
     def finish(
         self,

@@ -18,14 +18,7 @@ from optuna.trial import TrialState
 
 from her2.core.errors import BadConfig, MissingInput, StoppedEarly
 from her2.search.hydra_jobs import HydraJobs, flat
-from her2.search.ledger import (
-    COPY_OF,
-    REASON,
-    WITHDRAWN,
-    Ledger,
-    point_of,
-    state_of,
-)
+from her2.search.ledger import COPY_OF, REASON, WITHDRAWN, Ledger, point_of, state_of
 from her2.search.search_results import TrackedSearch
 from her2.search.search_settings import SearchSettings, make_pruner, make_sampler
 from her2.search.space import Value
@@ -42,14 +35,7 @@ _SHOWN = 4  # differences in a message
 def search(jobs: HydraJobs, settings: SearchSettings) -> Study:
     """Run a search to its end, write its pages, judge the winner once, and return the study.
 
-    Raises
-    ------
-    BadConfig, MissingInput
-        Before any trial: settings, space, storage or data that cannot be used.
-    StoppedEarly
-        More trials failed than `max_failed_trials`.
-    KeyboardInterrupt
-        With a sentence that says how to go on.
+    Settings, space, storage or data that cannot be used are refused before any trial.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = storage_address(settings.storage)
@@ -159,7 +145,7 @@ class Work:
         self.jobs, self.settings, self.study = jobs, settings, study
         self.ticket, self.tracked, self.folder = ticket, tracked, tracked.folder
         self.ledger = Ledger(study, storage, lease_seconds=settings.lease_seconds)
-        self.seed = jobs.seed if settings.seed is None else settings.seed
+        self.seed = int(jobs.base.get("seed", 0)) if settings.seed is None else settings.seed
         self.points = jobs.space.points()
         self.failed: list[str] = []  # reasons in this call, the latest last
         self.n_finished = 0  # as far as this process knows

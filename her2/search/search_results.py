@@ -194,10 +194,7 @@ class TrackedSearch:
         )  # fmt: skip
 
     def close(self, found: Mapping[str, Any], note: str, files: Sequence[Path]) -> None:
-        """Write what the search came to.
-
-        found: search.json; note: Markdown.
-        """
+        """Write what the search came to (`found`: search.json; `note`: Markdown)."""
         if self.run is None:
             return
         from her2.tracking import RunContent, close_parent

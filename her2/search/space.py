@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -97,7 +97,7 @@ class Parameter:
 
     def is_active(self, point: Mapping[str, Value]) -> bool:
         """Whether it matters beside these values."""
-        texts = {k: v if isinstance(v, str) else hydra_text(v) for k, v in point.items()}
+        texts = {k: as_text(v) for k, v in point.items()}
         return all(texts.get(name) in allowed for name, allowed in self.when)
 
     def suggest(self, trial: Trial) -> Value:
@@ -167,17 +167,11 @@ class Space:
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Return the point that the trial's sampler proposes; only what matters is asked for."""
-        point: dict[str, Value] = {}
-        for parameter in self.parameters:
-            if parameter.is_active(point):
-                point[parameter.name] = parameter.suggest(trial)
-        return point
+        return self._active(lambda parameter: parameter.suggest(trial))
 
     def first(self) -> dict[str, Value]:
         """Return a point of the space."""
-        return self._active(
-            [p.choices[0] if p.choices else p.number(p.low) for p in self.parameters]
-        )
+        return self._active(lambda p: p.choices[0] if p.choices else p.number(p.low))
 
     def points(self) -> list[dict[str, Value]] | None:
         """Return all points, None if they are more than can be counted."""
@@ -185,15 +179,19 @@ class Space:
         known = [column for column in columns if column is not None]
         if len(known) < len(columns) or math.prod(map(len, known)) > MOST_POINTS:
             return None
-        seen = {tuple(point.items()): point for point in map(self._active, product(*known))}
+        seen: dict[Any, dict[str, Value]] = {}
+        for values in product(*known):
+            of_setting = dict(zip(self.parameters, values, strict=True))
+            point = self._active(of_setting.__getitem__)
+            seen.setdefault(tuple(point.items()), point)
         return list(seen.values())
 
-    def _active(self, values: Sequence[Value]) -> dict[str, Value]:
-        """Return the values (one a setting) that matter beside those before them."""
+    def _active(self, value_of: Callable[[Parameter], Value]) -> dict[str, Value]:
+        """Return the values of the settings that matter beside those before them."""
         point: dict[str, Value] = {}
-        for parameter, value in zip(self.parameters, values, strict=True):
+        for parameter in self.parameters:
             if parameter.is_active(point):
-                point[parameter.name] = value
+                point[parameter.name] = value_of(parameter)
         return point
 
     def document(self) -> dict[str, Any]:
@@ -220,13 +218,7 @@ def default_space(choices: Mapping[str, Any]) -> str | None:
 
 
 def read_space(named: str) -> Space:
-    """Return the space of a name in sweeps/spaces, or of a YAML file.
-
-    Raises
-    ------
-    MissingInput, BadConfig
-        There is no such file, or it holds no space.
-    """
+    """Return the space of a name in sweeps/spaces, or of a YAML file."""
     path = SPACES / f"{named}.yaml"
     if not path.is_file():
         path = Path(named).expanduser()
@@ -244,13 +236,7 @@ def read_space(named: str) -> Space:
 
 
 def parse_space(content: Any, title: str) -> Space:
-    """Return the space of a file's content.
-
-    Raises
-    ------
-    BadConfig
-        With what is wrong in it.
-    """
+    """Return the space of a file's content."""
     if not isinstance(content, Mapping) or set(content) - {"fixed", "parameters"}:
         found = ", ".join(map(str, content)) if isinstance(content, Mapping) else str(content)
         raise BadConfig(f"expected `parameters` and `fixed` in the space {title}, found {found}")
@@ -325,11 +311,6 @@ def override_parameter(override: Override) -> Parameter:
     ``choice(a,b)`` and ``a,b`` are choices, ``range(1,9,2)`` whole numbers without the end,
     ``interval(0,1)`` numbers; ``int(interval(2,31))`` whole ones, ``tag(log, interval(...))``
     searches the logarithm.
-
-    Raises
-    ------
-    BadConfig
-        It is no sweep that can be searched.
     """
     name = override.get_key_element().lstrip("+")
     if override.is_choice_sweep():
@@ -356,8 +337,6 @@ def override_parameter(override: Override) -> Parameter:
 def hydra_text(value: Any) -> str:
     """Return a value as the right side of an override.
 
-    Examples
-    --------
     >>> [hydra_text(x) for x in (None, True, 3, 1e-05, "sqrt", "a b", [1, "x"])]
     ['null', 'true', '3', '1e-05', 'sqrt', "'a b'", '[1,x]']
     """
@@ -376,6 +355,11 @@ def hydra_text(value: Any) -> str:
         return text
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def as_text(value: Value) -> str:
+    """Return a setting's value as an override has it; a choice is such a text already."""
+    return value if isinstance(value, str) else hydra_text(value)
 
 
 def short_setting_names(names: Sequence[str]) -> dict[str, str]:

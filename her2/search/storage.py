@@ -28,13 +28,7 @@ _HOPELESS = (
 
 
 def storage_address(named: str | None) -> str:
-    """Return where a study lies, never with a password: named, else mlruns/optuna.db.
-
-    Raises
-    ------
-    BadConfig
-        It is no address, or holds a password.
-    """
+    """Return where a study lies, never with a password: named, else mlruns/optuna.db."""
     if named is None:
         return f"sqlite:///{project_store() / 'optuna.db'}"
     if named.startswith(JOURNAL):
@@ -55,14 +49,9 @@ def storage_address(named: str | None) -> str:
 
 
 def open_storage(address: str, password_env: str | None = None) -> Storage:
-    """Return Optuna's storage of an address; a new one is made.
+    """Return Optuna's storage of an address; a new one is made, and no message has a password.
 
     password_env: name of the environment variable with the password of a server.
-
-    Raises
-    ------
-    BadConfig, MissingInput
-        It cannot be opened; the message has no password.
     """
     kind, _, name = address.partition(":")
     path = Path(name.removeprefix("///"))

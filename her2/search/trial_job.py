@@ -64,13 +64,7 @@ def run_trial(
 ) -> dict[str, Any]:
     """Return the answer of a trial; a rehearsal raises what it refuses.
 
-    `settings` makes the settings of the trial; `content` is the ticket, as a job's config holds
-    it.
-
-    Raises
-    ------
-    Her2Error, OSError
-        In a rehearsal: settings or data that no trial could use.
+    `settings` makes the settings of the trial; `content` is the ticket, as a job's config has it.
     """
     from hydra.core.hydra_config import HydraConfig
 

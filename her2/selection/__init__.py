@@ -15,12 +15,7 @@ from her2.selection.chains import (
     paper_chain,
     stability_chain,
 )
-from her2.selection.filters import (
-    CorrelationFilter,
-    SupervisedFilter,
-    TTestFilter,
-    UsableFeatures,
-)
+from her2.selection.filters import CorrelationFilter, SupervisedFilter, TTestFilter, UsableFeatures
 from her2.selection.harmonise import HarmoniseFeatures
 from her2.selection.icc_filters import ReaderAgreementFilter, RobustnessFilter
 from her2.selection.lasso import LassoCurves, LassoFilter, lasso_coefficients, lasso_curves

@@ -26,29 +26,12 @@ class BorutaFilter(SupervisedFilter):
     the sample: a feature that differs between these patients by chance can be confirmed.
 
     As in Boruta, but for the importance: the decrease of Gini impurity in extremely randomised
-    trees, which is quick, where Boruta permutes features in a random forest.
+    trees, which is quick, where Boruta permutes features in a random forest; and for `alpha`,
+    which is .01 there. When fewer than `min_features` are confirmed, those with most hits are
+    kept (of equals, the more important).
 
-    Parameters
-    ----------
-    n_rounds
-        Forests to grow, fewer when every feature is decided.
-    n_trees
-        Trees of a forest.
-    alpha
-        Level of the tests, as in `her2.selection.TTestFilter`; Boruta's own is .01.
-    min_features
-        Fewest features to keep: when fewer are confirmed, those with most hits are kept (of
-        equals, the more important); `fell_back_` tells.
-    seed
-        Of copies and forests.
-
-    Attributes
-    ----------
-    support_, hits_, importance_
-        Shape (p,): what is kept, in how many rounds the feature scored, and its mean importance
-        over the rounds in which it took part.
-    n_rounds_
-        Forests grown.
+    `hits_` and `importance_`, (p,), are the rounds in which each feature scored, and its mean
+    importance over those in which it took part; `n_rounds_` are the forests grown.
 
     References
     ----------
@@ -89,10 +72,7 @@ class BorutaFilter(SupervisedFilter):
             is_open &= ~(better | worse)
         self.importance_ = total / np.maximum(rounds, 1)
         self.support_ = confirmed
-        self.fell_back_ = int(confirmed.sum()) < self.min_features
-        if self.fell_back_:
-            best = np.lexsort((np.arange(p), -self.importance_, -self.hits_))
-            self.support_[best[: self.min_features]] = True
+        self._keep_at_least(np.lexsort((np.arange(p), -self.importance_, -self.hits_)))
         return self
 
     def _importances(self, X: FloatArray, y: NDArray[np.int64]) -> tuple[FloatArray, float]:

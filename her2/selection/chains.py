@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from her2.selection.boruta import BorutaFilter
-from her2.selection.filters import CorrelationFilter, TTestFilter, UsableFeatures
+from her2.selection.filters import CorrelationFilter, Filter, TTestFilter, UsableFeatures
 from her2.selection.lasso import LassoFilter
 from her2.selection.mrmr import MrmrFilter
 from her2.selection.stability import StabilityFilter
@@ -27,9 +27,7 @@ def paper_chain(
     seed: int = 0,
 ) -> Pipeline:
     """Return the paper's selection: z-score, t-test, correlation, LASSO (each in this order)."""
-    return make_pipeline(
-        UsableFeatures(),
-        StandardScaler(),
+    return no_selection(
         TTestFilter(alpha=alpha, equal_variance=equal_variance),
         CorrelationFilter(threshold=correlation),
         LassoFilter(n_folds=lasso_folds, seed=seed),
@@ -38,13 +36,12 @@ def paper_chain(
 
 def lasso_chain(*, lasso_folds: int = 10, seed: int = 0) -> Pipeline:
     """Return z-score and LASSO."""
-    lasso = LassoFilter(n_folds=lasso_folds, seed=seed)
-    return make_pipeline(UsableFeatures(), StandardScaler(), lasso)
+    return no_selection(LassoFilter(n_folds=lasso_folds, seed=seed))
 
 
 def mrmr_chain(*, n_features: int = 20) -> Pipeline:
     """Return z-score and the features of most relevance and least redundancy."""
-    return make_pipeline(UsableFeatures(), StandardScaler(), MrmrFilter(n_features))
+    return no_selection(MrmrFilter(n_features))
 
 
 def boruta_chain(
@@ -60,11 +57,8 @@ def boruta_chain(
     The correlation filter comes first because near copies of a feature share its importance,
     each of them then less than the best shuffled feature has.
     """
-    return make_pipeline(
-        UsableFeatures(),
-        StandardScaler(),
-        CorrelationFilter(threshold=correlation),
-        BorutaFilter(n_rounds, n_trees, alpha, seed=seed),
+    return no_selection(
+        CorrelationFilter(threshold=correlation), BorutaFilter(n_rounds, n_trees, alpha, seed=seed)
     )
 
 
@@ -80,17 +74,15 @@ def stability_chain(
 
     The correlation filter comes first because near copies of a feature would share its votes.
     """
-    return make_pipeline(
-        UsableFeatures(),
-        StandardScaler(),
+    return no_selection(
         CorrelationFilter(threshold=correlation),
         StabilityFilter(n_pairs, threshold, max_false, seed=seed),
     )
 
 
-def no_selection() -> Pipeline:
-    """Return z-scored features, all of them that are usable."""
-    return make_pipeline(UsableFeatures(), StandardScaler())
+def no_selection(*filters: Filter) -> Pipeline:
+    """Return z-scored features, all of them that are usable, as they come out of filters."""
+    return make_pipeline(UsableFeatures(), StandardScaler(), *filters)
 
 
 def fit_chain(
@@ -101,8 +93,6 @@ def fit_chain(
     groups: the patient of each row, (n,); steps whose `fit` takes groups get them, because they
     resample rows.
 
-    Examples
-    --------
     >>> X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) // 2 % 2
     >>> chain = fit_chain(lasso_chain(), X, y, np.arange(40) // 4 * 2 + y)
     >>> chain["lassofilter"].model_.mse_path_.shape  # 20 patients, 10 of each outcome

@@ -29,9 +29,26 @@ class Filter(SelectorMixin, BaseEstimator):
 class SupervisedFilter(Filter):
     """A filter that needs the outcome."""
 
+    min_features: int
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        return tags
+
+    def _keep_at_least(self, best: NDArray[np.intp]) -> None:
+        """Keep the first `min_features` of the best columns where fewer have passed."""
+        self.fell_back_ = int(self.support_.sum()) < self.min_features
+        if self.fell_back_:
+            self.support_[best[: self.min_features]] = True
+
+
+class TakesGaps(BaseEstimator):
+    """An estimator to which missing and infinite values are welcome."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
         return tags
 
 
@@ -55,13 +72,6 @@ def patients_of(
     Patients are numbered as they first appear, so rows that are all of different patients, or
     have no `groups`, are their own numbers. Outcomes are numbered in their order.
 
-    Raises
-    ------
-    BadArgument
-        There is not one group for each row.
-
-    Examples
-    --------
     >>> [found.tolist() for found in patients_of(np.array([0, 1, 1, 0]), [7, 3, 7, 5])]
     [[0, 1, 0, 2], [1, 1, 0]]
     """
@@ -80,20 +90,13 @@ def patients_of(
     return patient, outcome
 
 
-class UsableFeatures(Filter):
+class UsableFeatures(TakesGaps, Filter):
     """Drop columns that are constant or mostly missing in training; fill the rest by the median.
 
-    Infinite values count as missing. A column counts as constant when its range is at the level
-    of rounding noise (`relative_range` of its largest absolute value, or of 1): on one slice, four
-    of eight wavelet bands are nothing else.
-
-    Parameters
-    ----------
-    max_missing
-        Largest share of missing training values that a kept column may have.
-    relative_range
-        Smallest range of a kept column relative to its largest absolute value, or to 1 where that
-        is less: closer than this, two programs do not agree on a feature.
+    Infinite values count as missing, up to a share of `max_missing`. A column counts as constant
+    when its range is at the level of rounding noise (`relative_range` of its largest absolute
+    value, or of 1), below which two programs do not agree on a feature: on one slice, four of
+    eight wavelet bands are nothing else.
     """
 
     def __init__(self, max_missing: float = 0.2, relative_range: float = 1e-9) -> None:
@@ -101,13 +104,7 @@ class UsableFeatures(Filter):
         self.relative_range = relative_range
 
     def fit(self, X: FloatArray, y: Any = None) -> UsableFeatures:
-        """Learn which columns are usable and their medians.
-
-        Raises
-        ------
-        BadCohort
-            No column is usable.
-        """
+        """Learn which columns are usable and their medians; BadCohort where none is."""
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2)
         X = np.where(np.isfinite(X), X, np.nan)
         enough = np.isnan(X).mean(axis=0) <= self.max_missing
@@ -124,12 +121,6 @@ class UsableFeatures(Filter):
         """Return the usable columns with gaps filled by training medians."""
         kept = np.asarray(super().transform(X), dtype=np.float64)
         return np.where(np.isfinite(kept), kept, self.median_)
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that missing and infinite values are welcome."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
 
 
 def nothing_varies(n_columns: int) -> BadCohort:
@@ -150,18 +141,10 @@ def _medians(X: FloatArray) -> FloatArray:
 
 
 class TTestFilter(SupervisedFilter):
-    """Keep features whose means differ between the outcomes, p < `alpha`.
+    """Keep features whose means differ between the outcomes, p < `alpha` (two-sided).
 
-    At least `min_features` with the smallest p-values are kept.
-
-    Parameters
-    ----------
-    alpha
-        Level of the two-sided test.
-    equal_variance
-        Student's test (as in the paper) if true, else Welch's.
-    min_features
-        Fewest features to keep when nothing passes; `fell_back_` tells.
+    Student's test (as in the paper) if `equal_variance`, else Welch's. At least `min_features`
+    with the smallest p-values are kept; `fell_back_` tells whether fewer had passed.
     """
 
     def __init__(
@@ -181,9 +164,7 @@ class TTestFilter(SupervisedFilter):
             p = stats.ttest_ind(X[positive], X[~positive], equal_var=self.equal_variance).pvalue
         self.p_values_ = np.where(np.isfinite(p), p, 1.0)
         self.support_ = self.p_values_ < self.alpha
-        self.fell_back_ = int(self.support_.sum()) < self.min_features
-        if self.fell_back_:
-            self.support_[np.argsort(self.p_values_, kind="stable")[: self.min_features]] = True
+        self._keep_at_least(np.argsort(self.p_values_, kind="stable"))
         return self
 
 
@@ -191,12 +172,7 @@ class CorrelationFilter(Filter):
     """Delete features greedily until no two that are left have |r| above `threshold`.
 
     The feature with most such partners goes first; among equals, the one with the larger sum of
-    |r| over its partners, then the later one.
-
-    Parameters
-    ----------
-    threshold
-        Largest absolute Pearson correlation that two kept features may have.
+    Pearson's |r| over its partners, then the later one.
     """
 
     def __init__(self, threshold: float = 0.8) -> None:
@@ -205,7 +181,9 @@ class CorrelationFilter(Filter):
     def fit(self, X: FloatArray, y: Any = None) -> CorrelationFilter:
         """Learn which columns of X (n, p) to keep."""
         X = validate_data(self, X, dtype=np.float64)
-        r = _absolute_correlation(X)
+        unit = unit_columns(X)
+        r: FloatArray = np.abs(unit.T @ unit)
+        np.fill_diagonal(r, 0.0)
         partners = r > self.threshold
         count = partners.sum(axis=1)
         weight = np.where(partners, r, 0.0).sum(axis=1)
@@ -220,11 +198,3 @@ class CorrelationFilter(Filter):
             count[worst], weight[worst] = 0, -np.inf
         self.support_ = kept
         return self
-
-
-def _absolute_correlation(X: FloatArray) -> FloatArray:
-    """Return |Pearson r| of the columns, shape (p, p), zero on the diagonal."""
-    unit = unit_columns(X)
-    r: FloatArray = np.abs(unit.T @ unit)
-    np.fill_diagonal(r, 0.0)
-    return r

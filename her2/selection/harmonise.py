@@ -6,37 +6,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from her2.core.errors import NotEstimable
-from her2.selection.filters import FloatArray, UsableFeatures
+from her2.selection.filters import FloatArray, TakesGaps, UsableFeatures
 from her2.stats import CombatModel, fit_combat
 
 MIN_ROWS = 5
 
 
-class HarmoniseFeatures(TransformerMixin, BaseEstimator):
+class HarmoniseFeatures(TransformerMixin, TakesGaps):
     """Take the effect of each row's batch (the scanner's vendor) out of its features by ComBat.
 
     The first column is the batch, a whole number, NaN where it is not known; it does not leave
-    the transformer. A row whose batch is unknown, or had fewer than `min_rows` training rows, is
-    left as it is: there is nothing to adjust it by. Columns without information are left alone
-    too, because their rounding noise would spoil the priors that the features share. The outcome
-    takes no part.
-
-    Parameters
-    ----------
-    n_before
-        Columns between the batch and the features, which pass unchanged.
-    min_rows
-        Fewest training rows of a batch that is adjusted.
-
-    Attributes
-    ----------
-    model_
-        The fitted `her2.stats.CombatModel`; None where there is nothing to adjust, and then
-        `reason_` says why.
+    the transformer, and `n_before` columns behind it pass unchanged. A row whose batch is unknown,
+    or had fewer than `min_rows` training rows, is left as it is: there is nothing to adjust it by.
+    Columns without information are left alone too, because their rounding noise would spoil the
+    priors that the features share. The outcome takes no part. `model_` is None where there is
+    nothing to adjust; `reason_` says why.
 
     References
     ----------
@@ -83,8 +71,10 @@ class HarmoniseFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "usable_")
         X = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite=False)
         found = X[:, 1:].copy()
-        rows = self._adjusted_rows(X[:, 0])
-        if self.model_ is None or not rows.any():
+        if self.model_ is None:
+            return found
+        rows = np.isin(_names(X[:, 0]), self.model_.batches)
+        if not rows.any():
             return found
         columns = self.n_before + np.flatnonzero(self.usable_.support_)
         values = found[np.ix_(rows, columns)]
@@ -102,17 +92,6 @@ class HarmoniseFeatures(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names behind the first."""
         return np.asarray(input_features, dtype=object)[1:]
-
-    def _adjusted_rows(self, batch: FloatArray) -> NDArray[np.bool_]:
-        if self.model_ is None:
-            return np.zeros(len(batch), dtype=bool)
-        return np.isin(_names(batch), self.model_.batches)
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that missing and infinite values are welcome."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
 
 
 def _names(batch: FloatArray) -> NDArray[np.str_]:

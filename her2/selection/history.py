@@ -70,16 +70,9 @@ class SelectionHistory:
 def selection_history(
     chain: Pipeline, X: Any, y: NDArray[np.int64], names: Sequence[str]
 ) -> SelectionHistory:
-    """Return what each step of a fitted chain kept.
+    """Return what each step of a fitted chain (without the classifier) kept.
 
-    Parameters
-    ----------
-    chain
-        Fitted transformers, without the classifier.
-    X, y
-        The rows that it was fitted on: features (n, p) and outcomes (n,).
-    names
-        Of the p columns.
+    X, y: the rows that it was fitted on, features (n, p) and outcomes (n,); names: of the columns.
     """
     rows: list[tuple[str, int, int, str]] = []
     found: dict[str, Any] = {}
@@ -104,8 +97,7 @@ def _counts(
 ) -> tuple[int, int]:
     """Return features before and after a step.
 
-    Those of further readers and versions are no features of their own, nor is the batch that a
-    later step uses up (`n_batch`, 0 or 1).
+    Those of further readers are none of their own, nor is the batch (`n_batch`, 0 or 1).
     """
     if isinstance(step, HarmoniseFeatures):
         return len(after), len(after)

@@ -9,46 +9,23 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from her2.core.errors import BadArgument
-from her2.selection.filters import Filter, FloatArray
+from her2.selection.filters import Filter, FloatArray, TakesGaps
 from her2.stats import IccForm, icc_of_pairs
 
 
-class ReaderAgreementFilter(Filter):
+class ReaderAgreementFilter(TakesGaps, Filter):
     """Keep features on whose values two readers' masks agree, by their intraclass correlation.
 
-    The columns are the first reader's features, then the second reader's of the same lesions in
-    the same order, missing (NaN) where a lesion has no second mask. What is kept are columns of
-    the first reader; `transform` never reads the others, so a new lesion needs one mask only.
-    Columns in front of both (`n_before`) pass; blocks of the same features that another filter
-    needs (`n_passed`) may stand between the two, and keep the same features.
+    The columns are the first reader's features, then those of `n_versions` other readers of the
+    same lesions in the same order, missing (NaN) where a lesion has no second mask. What is kept
+    are columns of the first reader; `transform` never reads the others, so a new lesion needs one
+    mask only. Columns in front of all (`n_before`) pass; blocks of the same features that another
+    filter needs (`n_passed`) may stand behind the first reader's, and keep the same features.
 
-    Parameters
-    ----------
-    limit
-        Smallest intraclass correlation of a kept feature.
-    form
-        As in `her2.stats.icc`.
-    by
-        What must reach the limit: the ``low`` end of the 95 % interval, or the ``value``.
-    min_pairs
-        Fewest lesions that both readers measured; a feature with fewer is not kept. Where no
-        feature has so many (in a small part of the training patients), all are kept unjudged.
-    n_before
-        Columns in front of the first reader's that are not judged.
-    n_versions
-        Readers, or versions of the lesions, that are compared with the first.
-    n_passed
-        Blocks between the first reader's and the versions that are not judged here.
-
-    Attributes
-    ----------
-    support_, icc_, icc_low_, icc_high_
-        Shape (n_features,): what is kept, and the correlation with its limits (NaN where not
-        estimable).
-    is_judged_
-        False where no feature had enough lesions of both readers, and all were kept.
-    fell_back_
-        True where no feature reached the limit and the best one was kept.
+    The ``low`` end of the 95 % interval of the `form` of `her2.stats.icc`, or its ``value``, must
+    reach the limit. A feature with fewer than `min_pairs` lesions that both readers measured is
+    not kept; where no feature has so many (in a small part of the training patients), all are
+    kept, and `is_judged_` is False. Where none reaches the limit, the best one is kept.
 
     References
     ----------
@@ -78,11 +55,6 @@ class ReaderAgreementFilter(Filter):
         """Learn which of the first columns of X to keep.
 
         X: (n, n_before + n_features (1 + n_passed + n_versions)).
-
-        Raises
-        ------
-        BadArgument
-            The columns are not these blocks, or `by` is neither ``low`` nor ``value``.
         """
         X = validate_data(
             self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2,
@@ -124,12 +96,6 @@ class ReaderAgreementFilter(Filter):
         before = np.ones(self.n_before, dtype=bool)
         kept = np.tile(of_first, 1 + self.n_passed)
         return np.concatenate([before, kept, np.zeros(self.n_versions * len(of_first), bool)])
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that missing and infinite values are welcome."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
 
 
 class RobustnessFilter(ReaderAgreementFilter):

@@ -50,22 +50,12 @@ class LassoModel:
 class LassoFilter(SupervisedFilter):
     """Keep features with a weight in the LASSO whose penalty has the smallest CV error.
 
-    Least squares on the 0/1 outcome, as the paper's platform does; folds are stratified,
-    and rows of one patient stay in one fold.
-
-    Parameters
-    ----------
-    n_folds
-        Folds of the cross-validation (fewer when a class has fewer patients).
-    n_alphas
-        Length of the penalty path, from the largest penalty that keeps a feature down to
-        `path_ratio` of it (.01 is glmnet's ratio when features outnumber rows; below it the
-        solution is close to least squares, slow, and never the one with the smallest error).
-    min_features
-        Fewest features to keep: when the best penalty keeps fewer, those with the largest
-        absolute correlation with the outcome are kept; `fell_back_` tells.
-    seed
-        Seed of the folds.
+    Least squares on the 0/1 outcome, as the paper's platform does; folds are stratified (fewer
+    than `n_folds` when a class has fewer patients), and rows of one patient stay in one fold.
+    The `n_alphas` penalties go from the largest that keeps a feature down to `path_ratio` of it
+    (.01 is glmnet's ratio when features outnumber rows; below it the solution is close to least
+    squares, slow, and never the one with the smallest error). When the best penalty keeps fewer
+    than `min_features`, those with the largest absolute correlation with the outcome are kept.
     """
 
     def __init__(
@@ -101,11 +91,7 @@ class LassoFilter(SupervisedFilter):
         outcome = y.astype(np.float64)
         self.model_ = _cross_validated(X, outcome, split, self.n_alphas, self.path_ratio)
         self.support_ = self.model_.coef_ != 0
-        if self.support_.sum() < self.min_features:
-            self.fell_back_ = True
-            strength = np.abs(X.T @ (y - y.mean()))
-            order = np.argsort(-strength, kind="stable")
-            self.support_[order[: self.min_features]] = True
+        self._keep_at_least(np.argsort(-np.abs(X.T @ (y - y.mean())), kind="stable"))
         return self
 
 
@@ -134,24 +120,9 @@ def lasso_curves(
 ) -> LassoCurves:
     """Return the coefficient path of a fitted filter and its cross-validation error.
 
-    Parameters
-    ----------
-    X, y
-        Exactly what the filter was fitted on: (n, p) z-scored training rows, and (n,) in {0, 1}.
-    fitted
-        The filter.
-    names
-        Names of the p columns; None numbers them x0, x1, ...
+    X, y: exactly what the filter was fitted on, (n, p) z-scored training rows and (n,) in {0, 1};
+    names: of the p columns, None for x0, x1, ...
 
-    Raises
-    ------
-    NotEstimable
-        If the filter chose without a LASSO (one class of a single patient, or nothing to choose).
-    BadArgument
-        If X does not have the filter's columns, or there is not one name for each.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(40, 5)), np.arange(40) % 2
     >>> X[:, 2] += 2 * y
@@ -203,24 +174,13 @@ def _cross_validated(
     alphas = largest * np.geomspace(1.0, path_ratio, n_alphas)
     every = [*(train for train, _ in folds), np.arange(len(y))]
     *of_folds, of_all = exact_paths(X, y, every, alphas)
-    errors = np.column_stack(
-        [_fold_errors(X, y, path, *fold) for path, fold in zip(of_folds, folds, strict=True)]
-    )
+    errors = np.empty((n_alphas, len(folds)))
+    for k, (train, judged) in enumerate(folds):
+        intercepts = y[train].mean() - of_folds[k] @ X[train].mean(axis=0)
+        predicted = X[judged] @ of_folds[k].T + intercepts
+        errors[:, k] = ((predicted - y[judged, None]) ** 2).mean(axis=0)
     best = int(np.argmin(errors.mean(axis=1)))
     return LassoModel(alphas, errors, float(alphas[best]), of_all[best])
-
-
-def _fold_errors(
-    X: FloatArray,
-    y: FloatArray,
-    coefficients: FloatArray,
-    train: NDArray[np.intp],
-    judged: NDArray[np.intp],
-) -> FloatArray:
-    """Return the mean squared error (n_alphas,) of the judged rows."""
-    intercepts = y[train].mean() - coefficients @ X[train].mean(axis=0)
-    predicted = X[judged] @ coefficients.T + intercepts
-    return np.asarray(((predicted - y[judged, None]) ** 2).mean(axis=0))
 
 
 def exact_paths(
@@ -247,9 +207,7 @@ def exact_path(X: FloatArray, y: FloatArray, alphas: FloatArray) -> FloatArray:
 
     The path is piecewise linear in the penalty, and the steps give its corners exactly; that is
     faster than descent to a tolerance. Where columns are so nearly dependent that the steps end
-    early, coordinate descent answers.
-
-    alphas: (n_alphas,), descending.
+    early, coordinate descent answers. `alphas` descend.
 
     References
     ----------
@@ -258,11 +216,8 @@ def exact_path(X: FloatArray, y: FloatArray, alphas: FloatArray) -> FloatArray:
     centred, residual = X - X.mean(axis=0), y - y.mean()
     if not alphas[0] > 0.0:
         return np.zeros((len(alphas), X.shape[1]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # answered below
-        corners, weights = _corners(
-            centred, residual, alpha_min=alphas[-1], max_iter=20 * X.shape[1]
-        )
+    limits = {"alpha_min": alphas[-1], "max_iter": 20 * X.shape[1]}
+    corners, weights = _corners(centred, residual, limits)
     if corners[-1] > alphas[-1] * (1 + 1e-9) and corners[-1] > 1e-9 * alphas[0]:
         return lasso_coefficients(X, y, alphas)
     return _between_corners(corners, weights, alphas)
@@ -273,8 +228,6 @@ def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.i
 
     They are fewer than `n_features` where the path ends before, and none where y is constant.
 
-    Examples
-    --------
     >>> X = np.array([[-1.0, 1.0], [0.0, -2.0], [1.0, 1.0]])
     >>> first_on_path(X, np.array([1.0, 2.0, 4.0]), 2).tolist()
     [0, 1]
@@ -282,10 +235,9 @@ def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.i
     centred, residual = X - X.mean(axis=0), y - y.mean()
     if not residual.any():
         return np.empty(0, dtype=np.intp)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a copy of a feature stays out
-        # twice the steps, because some let a feature out again
-        weights = _corners(centred, residual, alpha_min=0.0, max_iter=2 * n_features)[1]
+    # twice the steps, because some let a feature out again; a copy of a feature stays out
+    limits = {"alpha_min": 0.0, "max_iter": 2 * n_features}
+    weights = _corners(centred, residual, limits)[1]
     has_weight = weights != 0
     entered = np.flatnonzero(has_weight.any(axis=1))
     order = np.argsort(has_weight[entered].argmax(axis=1), kind="stable")
@@ -293,16 +245,18 @@ def first_on_path(X: FloatArray, y: FloatArray, n_features: int) -> NDArray[np.i
 
 
 def _corners(
-    centred: FloatArray, residual: FloatArray, *, alpha_min: float, max_iter: int
+    centred: FloatArray, residual: FloatArray, limits: dict[str, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Return penalties and weights (p, n_corners) where the path changes its direction."""
-    limits = {"method": "lasso", "alpha_min": alpha_min, "max_iter": max_iter}
+    how = {"method": "lasso", **limits}
     is_first = _first_of_copies(centred)
     X, n = centred[:, is_first], len(centred)
-    if X.shape[1] > n:  # the Gram matrix would cost more than the path
-        corners, _, found = lars_path(X, residual, Gram=None, **limits)
-    else:
-        corners, _, found = lars_path_gram(X.T @ residual, X.T @ X, n_samples=n, **limits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # who calls looks how far it came
+        if X.shape[1] > n:  # the Gram matrix would cost more than the path
+            corners, _, found = lars_path(X, residual, Gram=None, **how)
+        else:
+            corners, _, found = lars_path_gram(X.T @ residual, X.T @ X, n_samples=n, **how)
     weights = np.zeros((centred.shape[1], found.shape[1]))
     weights[is_first] = found
     return corners, weights
@@ -346,16 +300,8 @@ def lasso_coefficients(
     """Return the LASSO's weights at each penalty, (n_alphas, p), with a free intercept.
 
     Minimises ``|y - a - X b|^2 / (2 n) + alpha |b|_1`` by coordinate descent, as R's glmnet with
-    ``standardize = FALSE``.
-
-    Parameters
-    ----------
-    X, y
-        Shapes (n, p) and (n,).
-    alphas
-        Penalties, (n_alphas,), in any order.
-    tol
-        Largest duality gap, relative to the sum of squares of y.
+    ``standardize = FALSE``. `alphas` are in any order; `tol` is the largest duality gap, relative
+    to the sum of squares of y.
 
     References
     ----------

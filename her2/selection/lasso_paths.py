@@ -30,18 +30,9 @@ def lasso_paths(
     to event. One whose features depend on one another too closely is given up; the conditions of
     optimality are checked at every penalty of the others.
 
-    Parameters
-    ----------
-    grams, products
-        G_k and c_k: (n_problems, p, p) and (n_problems, p).
-    penalties
-        (n_problems, n_penalties), descending, above 0.
-    allowed
-        (n_problems, p): features that may have a weight.
-
-    Returns
-    -------
-    (n_problems, n_penalties, p) weights, and (n_problems,) bool.
+    grams, products: G_k, (n_problems, p, p), and c_k, (n_problems, p); penalties: (n_problems,
+    n_penalties), descending, above 0; allowed: (n_problems, p), features that may have a weight;
+    weights: (n_problems, n_penalties, p).
 
     References
     ----------

@@ -16,19 +16,8 @@ class MrmrFilter(SupervisedFilter):
     Relevance is the F statistic of the outcome, redundancy the mean absolute Pearson correlation
     with the features that were chosen before (the scheme FCQ). A redundancy below what
     independent features show by chance counts as that much, so that no feature is chosen because
-    a correlation happens to be 0. Among equals the earlier column wins.
-
-    Parameters
-    ----------
-    n_features
-        How many to keep; all where there are no more.
-
-    Attributes
-    ----------
-    support_
-        Shape (p,): what is kept.
-    order_
-        The kept columns in the order in which they were chosen.
+    a correlation happens to be 0. Among equals the earlier column wins. `order_` has the kept
+    columns in the order in which they were chosen.
 
     References
     ----------
@@ -47,9 +36,11 @@ class MrmrFilter(SupervisedFilter):
         relevance = _f_statistic(correlation_with(unit, y), len(y))
         chosen = [int(np.argmax(relevance))]
         redundancy = np.zeros(X.shape[1])
+        # the mean |r| of independent normal features in n rows, about
+        by_chance = float(np.sqrt(2 / (np.pi * max(len(y) - 1, 1))))
         for _ in range(1, min(self.n_features, X.shape[1])):
             redundancy += np.abs(unit.T @ unit[:, chosen[-1]])
-            mean = np.maximum(redundancy / len(chosen), _by_chance(len(y)))
+            mean = np.maximum(redundancy / len(chosen), by_chance)
             score = relevance / mean
             score[chosen] = -np.inf
             chosen.append(int(np.argmax(score)))
@@ -62,8 +53,3 @@ def _f_statistic(r: FloatArray, n: int) -> FloatArray:
     """Return F of a two-class outcome from point-biserial correlations."""
     unexplained = np.maximum(1 - r**2, np.finfo(np.float64).eps)
     return np.asarray(max(n - 2, 1) * r**2 / unexplained)
-
-
-def _by_chance(n: int) -> float:
-    """Return the mean |r| of independent normal features in n rows, about."""
-    return float(np.sqrt(2 / (np.pi * max(n - 1, 1))))

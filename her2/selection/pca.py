@@ -18,15 +18,8 @@ FloatArray = NDArray[np.float64]
 class CompressDeepFeatures(TransformerMixin, BaseEstimator):
     """Replace the first `n_deep` columns by their leading principal components.
 
-    Deep features are z-scored first. Both are learned from training rows, and fewer components
-    are kept when there are fewer rows than asked for.
-
-    Parameters
-    ----------
-    n_deep
-        Number of leading columns that are deep features; the others pass unchanged.
-    n_components
-        Components to keep (the paper: 64).
+    Deep features are z-scored first; the other columns pass unchanged. Fewer than `n_components`
+    (the paper: 64) are kept when there are fewer rows.
     """
 
     def __init__(self, n_deep: int, n_components: int = 64) -> None:

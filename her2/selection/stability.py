@@ -27,28 +27,10 @@ class StabilityFilter(SupervisedFilter):
     The patients are split at random into two halves, within each outcome, `n_pairs` times; in each
     half the first q features of the exact path count. Whatever the features' distribution, the
     expected number of kept features that are selected less often than a random one would be is at
-    most q^2 / ((2 threshold - 1) p); q is the largest number that keeps it at `max_false`.
-
-    Parameters
-    ----------
-    n_pairs
-        Pairs of complementary halves.
-    threshold
-        Smallest share of the halves in which a kept feature is selected, above .5, up to 1.
-    max_false
-        Bound on the expected number of falsely kept features.
-    min_features
-        Fewest features to keep: when fewer reach the threshold, the most frequent are kept (of
-        equals, the one with the larger correlation with the outcome); `fell_back_` tells.
-    seed
-        Of the halves.
-
-    Attributes
-    ----------
-    support_, frequency_
-        Shape (p,): what is kept, and the share of halves that select it.
-    n_first_
-        q.
+    most q^2 / ((2 threshold - 1) p); q (`n_first_`) is the largest number that keeps it at
+    `max_false`. `threshold`, above .5 and up to 1, is the smallest share of the halves
+    (`frequency_`) that select a kept feature. When fewer than `min_features` reach it, the most
+    frequent are kept (of equals, those with the larger correlation with the outcome).
 
     References
     ----------
@@ -78,11 +60,6 @@ class StabilityFilter(SupervisedFilter):
         """Learn which columns of X (n, p), z-scored, to keep for y (n,) in {0, 1}.
 
         groups: the patient of each row, (n,); None where each row is a patient.
-
-        Raises
-        ------
-        BadArgument
-            The threshold is not above .5 and at most 1, or all rows are one patient's.
         """
         if not 0.5 < self.threshold <= 1:
             raise BadArgument(f"threshold must be above .5 and at most 1, found {self.threshold}")
@@ -96,11 +73,8 @@ class StabilityFilter(SupervisedFilter):
             counts[first_on_path(X[rows], outcome, self.n_first_)] += 1
         self.frequency_ = counts / (2 * self.n_pairs)
         self.support_ = self.frequency_ >= self.threshold
-        self.fell_back_ = int(self.support_.sum()) < self.min_features
-        if self.fell_back_:
-            strength = np.abs(correlation_with(unit_columns(X), y))
-            best = np.lexsort((np.arange(p), -strength, -self.frequency_))
-            self.support_[best[: self.min_features]] = True
+        strength = np.abs(correlation_with(unit_columns(X), y))
+        self._keep_at_least(np.lexsort((np.arange(p), -strength, -self.frequency_)))
         return self
 
     def _halves(

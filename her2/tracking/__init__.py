@@ -4,7 +4,7 @@
 `stored_runs` reads runs again, `unsent_runs` sends what the store lacks.
 """
 
-from her2.tracking.finished_run import TrackedStudy, track_study, upload_files
+from her2.tracking.finished_run import track_study, upload_files
 from her2.tracking.live_runs import (
     OPEN_RUN,
     LiveRun,
@@ -19,36 +19,12 @@ from her2.tracking.live_runs import (
 from her2.tracking.mlflow_store import client, quiet, shown, spared, tracking_uri
 from her2.tracking.run_description import NOT_SENT, NOT_WANTED, opening_tags, run_name
 from her2.tracking.stored_runs import FoundRun, fetch, find_runs, runs_page, ui_command
-from her2.tracking.unsent_runs import Synced, run_folders, sync_runs
+from her2.tracking.unsent_runs import run_folders, sync_runs
 
 __all__ = [
-    "NOT_SENT",
-    "NOT_WANTED",
-    "OPEN_RUN",
-    "FoundRun",
-    "LiveRun",
-    "RunContent",
-    "Synced",
-    "TrackedStudy",
-    "client",
-    "close_parent",
-    "fetch",
-    "find_runs",
-    "open_live_run",
-    "open_parent",
-    "open_run_id",
-    "opening_tags",
-    "quiet",
-    "record_child",
-    "run_folders",
-    "run_name",
-    "runs_page",
-    "shown",
-    "spared",
-    "sync_runs",
-    "system_metrics",
-    "track_study",
-    "tracking_uri",
-    "ui_command",
+    "NOT_SENT", "NOT_WANTED", "OPEN_RUN", "FoundRun", "LiveRun", "RunContent",
+    "client", "close_parent", "fetch", "find_runs", "open_live_run", "open_parent",
+    "open_run_id", "opening_tags", "quiet", "record_child", "run_folders", "run_name", "runs_page",
+    "shown", "spared", "sync_runs", "system_metrics", "track_study", "tracking_uri", "ui_command",
     "upload_files",
-]
+]  # fmt: skip

@@ -45,16 +45,8 @@ DIGITS = 12  # of the data's SHA-256, which the tag data_sha256 has in full
 
 
 @dataclass(frozen=True)
-class TrackedStudy:
-    """The run of MLflow that holds a study.
-
-    Attributes
-    ----------
-    tracking_uri
-        Address of the store, without a password.
-    experiment, run_id
-        As MLflow names them.
-    """
+class _TrackedStudy:
+    """The run of MLflow that holds a study; the address of its store has no password."""
 
     tracking_uri: str
     experiment: str
@@ -69,7 +61,7 @@ def track_study(
     *,
     uri: str | None,
     experiment: str,
-) -> TrackedStudy | None:
+) -> _TrackedStudy | None:
     """Return where MLflow keeps the study; None, with a warning, if the store cannot be used.
 
     The run that the folder has open already (`open_live_run`, or an attempt that was cut short)
@@ -80,27 +72,28 @@ def track_study(
         address,
         "MLflow does not answer ({reason}); the run folder is complete, her2 sync sends it later",
     ):
-        store = open_store(address, experiment)
+        experiment_id = open_store(address, experiment)
         content = describe_study(results, config, environment)
         name = run_name(config, str(results["cohort"]["name"]))
         tags = {**content.tags, KEY: results_key(results, config)}
         end_ms = int((run_dir / "results.json").stat().st_mtime * 1000)  # it may be long ago
         start_ms = end_ms - int(sum(results["timing"].values()) * 1000)
-        parent = enter_run(store, run_dir, name, tags, start_ms=start_ms)
+        parent = enter_run(address, experiment_id, run_dir, name, tags, start_ms=start_ms)
         _write_arms(parent, run_dir, results, config)
         _write_networks(parent, run_dir, config)
+        store = client(address)
         content = replace(content, tags={"status": "finished"})
-        content.write(store.client, parent.run_id, time_ms=parent.start_ms)
-        _log_cohort(store.client, parent.run_id, results["cohort"])
-        send_tables(store.client, parent.run_id, _tables(results))
+        content.write(store, parent.run_id, time_ms=parent.start_ms)
+        _log_cohort(store, parent.run_id, results["cohort"])
+        send_tables(store, parent.run_id, _tables(results))
         # a run that is FINISHED has all its nested runs
-        store.client.set_terminated(parent.run_id, "FINISHED", end_time=end_ms)
-        return TrackedStudy(shown(address), experiment, parent.run_id)
+        store.set_terminated(parent.run_id, "FINISHED", end_time=end_ms)
+        return _TrackedStudy(shown(address), experiment, parent.run_id)
     return None
 
 
 def upload_files(
-    tracked: TrackedStudy, run_dir: Path, *, uri: str | None, models: bool = True
+    tracked: _TrackedStudy, run_dir: Path, *, uri: str | None, models: bool = True
 ) -> bool:
     """Send figures, tables, report, records, predictions and (if asked for) models.
 
@@ -130,8 +123,6 @@ def anonymise(predictions: pd.DataFrame) -> pd.DataFrame:
     Two runs of the same cohort number the same cases alike, so that they can be compared where
     no identifier may go.
 
-    Examples
-    --------
     >>> rows = {"patient_id": ["b", "a"], "lesion_id": ["1", "1"], "y_prob": [0.2, 0.7]}
     >>> anonymise(pd.DataFrame(rows)).to_dict("list")
     {'case': [1, 0], 'y_prob': [0.2, 0.7]}
@@ -200,10 +191,8 @@ def _tables(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
 def _register_models(client: Any, run_id: str, run_dir: Path) -> None:
     """Register the model of every arm that the run's folder has one of."""
     study = client.get_run(run_id)
-    arms = client.search_runs(
-        [study.info.experiment_id],
-        f"tags.`{PARENT}` = '{run_id}' and tags.kind = 'arm'",
-    )
+    query = f"tags.`{PARENT}` = '{run_id}' and tags.kind = 'arm'"
+    arms = client.search_runs([study.info.experiment_id], query)
     tags = {name: study.data.tags[name] for name in MODEL_TAGS if name in study.data.tags}
     for run in arms:
         register_arm(client, run.data.tags["arm"], run, run_dir / "model", also=run_id, tags=tags)
@@ -230,8 +219,8 @@ def _network_curves(run_dir: Path) -> dict[tuple[int, int], dict[str, Sequence[f
         return {}
     table = pd.read_csv(path)
     losses = [name for name in table.columns if name.endswith("_loss")]
-    curves: dict[tuple[int, int], dict[str, Sequence[float]]] = {}
-    for _, rows in table.sort_values("epoch").groupby(["fold", "network"]):
-        which = (int(rows["fold"].iloc[0]), int(rows["network"].iloc[0]))
-        curves[which] = {n: rows[n].tolist() for n in losses if rows[n].notna().any()}
-    return curves
+    return {
+        (int(rows["fold"].iloc[0]), int(rows["network"].iloc[0])):
+            {name: rows[name].tolist() for name in losses if rows[name].notna().any()}
+        for _, rows in table.sort_values("epoch").groupby(["fold", "network"])
+    }  # fmt: skip

@@ -20,7 +20,7 @@ import pandas as pd
 
 from her2.core.errors import BadArgument
 from her2.core.store import write_json
-from her2.tracking.mlflow_store import OpenStore, client, open_store, quiet, spared, tracking_uri
+from her2.tracking.mlflow_store import client, open_store, quiet, spared, tracking_uri
 from her2.tracking.processes import process_tags
 
 OPEN_RUN = "mlflow_run.json"  # in a run folder: the run that is open in MLflow
@@ -110,10 +110,9 @@ def open_live_run(
 ) -> LiveRun | None:
     """Return the run of a study that begins or goes on; None, with a warning, without a store."""
     address = tracking_uri(uri)
-    with spared(
-        address, "MLflow does not answer ({reason}); the training loss is in the run folder"
-    ):
-        return enter_run(open_store(address, experiment), run_dir, name, tags or {})
+    sentence = "MLflow does not answer ({reason}); the training loss is in the run folder"
+    with spared(address, sentence):
+        return enter_run(address, open_store(address, experiment), run_dir, name, tags or {})
     return None
 
 
@@ -133,10 +132,9 @@ def open_parent(
     """
     address = tracking_uri(uri)
     with spared(address, "MLflow does not answer ({reason}); the results are in the run folder"):
-        store = open_store(address, experiment)
-        source = {"kind": kind, "mlflow.source.name": f"her2 {kind}"}
-        live = enter_run(store, folder, name, {**source, **tags})
-        RunContent(params=params).write(store.client, live.run_id, time_ms=live.start_ms)
+        own = {"kind": kind, "mlflow.source.name": f"her2 {kind}", **tags}
+        live = enter_run(address, open_store(address, experiment), folder, name, own)
+        RunContent(params=params).write(client(address), live.run_id, time_ms=live.start_ms)
         return live
     return None
 
@@ -148,7 +146,8 @@ def open_run_id(run_dir: Path) -> str | None:
 
 
 def enter_run(
-    store: OpenStore,
+    uri: str,
+    experiment_id: str,
     folder: Path,
     name: str,
     tags: Mapping[str, str],
@@ -161,20 +160,18 @@ def enter_run(
     """
     place = {RUN_DIR: str(folder.resolve()), "mlflow.source.type": "LOCAL"}
     own = {**place, **tags, **process_tags(), "status": "running"}
-    run = _known_run(store.client, open_run_id(folder))
+    store = client(uri)
+    run = _known_run(store, open_run_id(folder))
     if run is None:
-        run = store.client.create_run(store.experiment_id, start_ms, own, name)
+        run = store.create_run(experiment_id, start_ms, own, name)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / OPEN_RUN, {"run_id": run.info.run_id})
     else:
-        from mlflow.entities import RunTag
-
-        own["mlflow.runName"] = name
-        batch = [RunTag(key, value) for key, value in own.items()]
-        store.client.log_batch(run.info.run_id, tags=batch)
-        store.client.update_run(run.info.run_id, status="RUNNING")
+        named = RunContent(tags={**own, "mlflow.runName": name})
+        named.write(store, run.info.run_id, time_ms=run.info.start_time)
+        store.update_run(run.info.run_id, status="RUNNING")
     info = run.info
-    return LiveRun(store.uri, info.run_id, info.experiment_id, info.start_time)
+    return LiveRun(uri, info.run_id, info.experiment_id, info.start_time)
 
 
 def record_child(
@@ -184,13 +181,8 @@ def record_child(
 
     The same key again gives the same run: what an interrupted call left is completed, and a
     finished run stays as it is.
-
-    Raises
-    ------
-    BadArgument
-        The key has a quotation mark, which a search could not find again.
     """
-    if "'" in key:
+    if "'" in key:  # a search could not find it again
         raise BadArgument(f"expected a key without quotation marks, found {key}; leave them out")
     with spared(parent.uri, f"{name} was not sent ({{reason}})"):
         store = client(parent.uri)
@@ -201,8 +193,7 @@ def record_child(
             run = store.create_run(parent.experiment_id, run_name=name, tags=own)
         elif COMPLETE in run.data.tags and run.info.status != "RUNNING":
             return str(run.info.run_id)
-        ending = {COMPLETE: "yes", "status": status.lower()}
-        whole = replace(content, tags=ending)
+        whole = replace(content, tags={COMPLETE: "yes", "status": status.lower()})
         whole.write(store, run.info.run_id, time_ms=run.info.start_time)
         store.set_terminated(run.info.run_id, status)
         return str(run.info.run_id)

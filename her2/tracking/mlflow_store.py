@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
@@ -52,8 +51,7 @@ def tracking_uri(named: str | None) -> str:
 
     The project's store is ``mlruns/mlflow.db``, an SQLite file.
     """
-    address = named or os.environ.get("MLFLOW_TRACKING_URI")
-    if address:
+    if address := named or os.environ.get("MLFLOW_TRACKING_URI"):
         return address
     store = project_store()
     store.mkdir(parents=True, exist_ok=True)
@@ -63,8 +61,6 @@ def tracking_uri(named: str | None) -> str:
 def shown(uri: str) -> str:
     """Return an address without a password.
 
-    Examples
-    --------
     >>> shown("https://user:pass@word@server/path")
     'https://***@server/path'
     """
@@ -176,41 +172,17 @@ def quiet() -> Iterator[None]:
             log.setLevel(level)
 
 
-@dataclass(frozen=True)
-class OpenStore:
-    """A store that answers.
+def open_store(uri: str, experiment: str) -> str:
+    """Return the id of a store's experiment; runs that a dead process left open are ended.
 
-    Attributes
-    ----------
-    uri
-        Its address.
-    experiment_id
-        Of one of its experiments.
-    """
-
-    uri: str
-    experiment_id: str
-
-    @property
-    def client(self) -> Any:
-        """MLflow's client of the store."""
-        return client(self.uri)
-
-
-def open_store(uri: str, experiment: str) -> OpenStore:
-    """Return the store with its experiment; runs that a dead process left open are ended.
-
-    Raises
-    ------
-    MlflowException, SQLAlchemyError, OSError, ImportError
-        The store does not answer; see `spared`.
+    `store_errors` are raised where the store does not answer; see `spared`.
     """
     check_database(uri)
     file = database_file(uri)
     with exclusive_lock(file.with_name(f"{file.name}.lock")) if file else nullcontext():
-        store = OpenStore(uri, _find_or_make_experiment(client(uri), file, experiment))
-    mark_stale(store.client)
-    return store
+        experiment_id = _find_or_make_experiment(client(uri), file, experiment)
+    mark_stale(client(uri))
+    return experiment_id
 
 
 def _find_or_make_experiment(client: Any, file: Path | None, name: str) -> str:

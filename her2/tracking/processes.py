@@ -47,8 +47,8 @@ def is_alive(tags: dict[str, str]) -> bool:
     return known and not is_dead(tags) and tags[PROCESS] != process_tags()[PROCESS]
 
 
-def mark_stale(client: Any) -> int:
-    """End runs of this machine whose process is dead as KILLED, and return how many."""
+def mark_stale(client: Any) -> None:
+    """End runs of this machine whose process is dead as KILLED."""
     filter_string = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'"
     killed = 0
     for run in search_everywhere(client, filter_string):
@@ -58,7 +58,6 @@ def mark_stale(client: Any) -> int:
             killed += 1
     if killed:
         logger.info("tracking: %d runs of processes that are gone are marked KILLED", killed)
-    return killed
 
 
 def search_everywhere(client: Any, filter_string: str, *, deleted: bool = False) -> list[Any]:

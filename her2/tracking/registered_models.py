@@ -29,20 +29,8 @@ PACKAGES = {
 
 
 @dataclass(frozen=True)
-class Servable:
-    """What MLflow needs of a model.
-
-    Attributes
-    ----------
-    code
-        Python file that loads it.
-    files
-        Its files by name.
-    example
-        Of its input.
-    requirements
-        Packages with versions.
-    """
+class _Servable:
+    """What MLflow needs of a model; `code` is the Python file that loads its files (by name)."""
 
     code: Path
     files: dict[str, str]
@@ -53,32 +41,30 @@ class Servable:
 def model_name(arm: str) -> str:
     """Return the registered name of an arm's models.
 
-    Examples
-    --------
     >>> model_name("deep_learning")
     'her2-deep_learning'
     """
     return f"her2-{arm}"
 
 
-def servable(model_dir: Path, arm: str) -> Servable | None:
+def _servable(model_dir: Path, arm: str) -> _Servable | None:
     """Return an arm's model as the run's folder ``model`` has it; None if it has none."""
-    here = Path(__file__).parent
-    inputs = _arms(model_dir)
+    here, path = Path(__file__).parent, model_dir / INPUTS
+    inputs = json.loads(path.read_text())["arms"] if path.is_file() else {}
     if arm in inputs:
         parts = [arm, *inputs[arm].get("members", ())]
         files = {part: str(model_dir / f"{part}.skops") for part in parts}
-        files["inputs"] = str(model_dir / INPUTS)
-        return Servable(here / "served_arm.py", files, _row(inputs, arm), _requirements("arm"))
+        files["inputs"] = str(path)
+        return _Servable(here / "served_arm.py", files, _row(inputs, arm), _requirements("arm"))
     if arm == "deep_learning" and (model_dir / NETWORK).is_file():
         size = json.loads((model_dir / NETWORK).read_text())["backbone"]["image_size"]
         blank = np.zeros((1, size, size), dtype=np.uint8)
         code = here / "served_network.py"
-        return Servable(code, {"model": str(model_dir)}, blank, _requirements("network"))
+        return _Servable(code, {"model": str(model_dir)}, blank, _requirements("network"))
     return None
 
 
-def save_servable(model: Servable, arm: str, path: Path, description: Any) -> None:
+def _save_servable(model: _Servable, arm: str, path: Path, description: Any) -> None:
     """Write the model in MLflow's layout to `path`, with its signature and its example.
 
     MLflow's own way to add these two goes through thousands of columns one by one, more than a
@@ -134,19 +120,17 @@ def _write_example(example: Any, path: Path) -> dict[str, str]:
 
 def register_arm(
     client: Any, arm: str, run: Any, model_dir: Path, *, also: str, tags: Mapping[str, str]
-) -> str | None:
-    """Return the id of the model of an arm's run; None if the run's folder has none.
+) -> None:
+    """Register the model of an arm's run, once and where the run's folder has one.
 
     also: id of the study's run, which then shows the model too.
     """
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    if MODEL in run.data.tags:
-        return str(run.data.tags[MODEL])
-    model = servable(model_dir, arm)
-    if model is None:
-        return None
+    model = _servable(model_dir, arm)
+    if MODEL in run.data.tags or model is None:
+        return
     run_id = run.info.run_id
     made = client.create_logged_model(run.info.experiment_id, arm, run_id, dict(tags))
     named = Model(
@@ -154,14 +138,13 @@ def register_arm(
         model_id=made.model_id,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        save_servable(model, arm, Path(folder) / "model", named)
+        _save_servable(model, arm, Path(folder) / "model", named)
         client.log_model_artifacts(made.model_id, str(Path(folder) / "model"))
     client.finalize_logged_model(made.model_id, "READY")
     for shown_by in (run_id, also):
         client.log_outputs(shown_by, [LoggedModelOutput(made.model_id, step=0)])
     _add_version(client, arm, made, run_id, tags)
     client.set_tag(run_id, MODEL, made.model_id)
-    return str(made.model_id)
 
 
 def _add_version(client: Any, arm: str, made: Any, run_id: str, tags: Mapping[str, str]) -> None:
@@ -176,11 +159,6 @@ def _add_version(client: Any, arm: str, made: Any, run_id: str, tags: Mapping[st
         model_name(arm), made.artifact_location, run_id, dict(tags), model_id=made.model_id,
         await_creation_for=None,
     )  # fmt: skip
-
-
-def _arms(model_dir: Path) -> dict[str, Any]:
-    path = model_dir / INPUTS
-    return dict(json.loads(path.read_text())["arms"]) if path.is_file() else {}
 
 
 def _row(inputs: Mapping[str, Any], arm: str) -> pd.DataFrame:

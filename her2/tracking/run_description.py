@@ -26,7 +26,19 @@ def describe_study(
     results: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> RunContent:
     """Return the content of the run of a study, a training or a classification."""
-    tags = _study_tags(results, config, environment)
+    git, cohort = environment["git"], results["cohort"]
+    tags = {
+        **opening_tags(config),
+        "arm": headline_arm(results),
+        "status": "finished",
+        "data_sha256": cohort["data_sha256"],
+        "split_sha256": str(cohort.get("split_sha256")),
+        "lock_sha256": str(environment["lock_sha256"]),
+        "git_commit": str(git["commit"]),
+        "git_dirty": str(git["dirty"]),
+        "mlflow.source.git.commit": str(git["commit"]),
+        "mlflow.note.content": write_headline(results),
+    }
     return RunContent(_study_metrics(results), flatten_settings(config), tags)
 
 
@@ -43,8 +55,6 @@ def describe_arms(
 def run_name(config: Mapping[str, Any], cohort: str) -> str:
     """Return the name of a run: command, network, cohort, seed.
 
-    Examples
-    --------
     >>> run_name({"command": "study", "seed": 7}, "folder")
     'study folder seed 7'
     >>> run_name({"command": "train", "seed": 0, "backbone": {"name": "vgg19"}}, "folder")
@@ -70,8 +80,6 @@ def results_key(results: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return the settings as flat names and text; a file is named without its folder.
 
-    Examples
-    --------
     >>> flatten_settings({"seed": 1, "cohort": {"root": "/data", "table": "/data/a.csv"}})
     {'seed': '1', 'cohort.table': 'a.csv'}
     """
@@ -89,8 +97,6 @@ def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, s
 def headline_arm(results: Mapping[str, Any]) -> str:
     """Return the arm whose numbers stand for the whole run: the last one, which joins most.
 
-    Examples
-    --------
     >>> headline_arm({"arms": {"dlr": {}, "clinical": {}}})
     'dlr'
     """
@@ -117,24 +123,6 @@ def write_headline(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _study_tags(
-    results: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, Any]
-) -> dict[str, str]:
-    git, cohort = environment["git"], results["cohort"]
-    return {
-        **opening_tags(config),
-        "arm": headline_arm(results),
-        "status": "finished",
-        "data_sha256": cohort["data_sha256"],
-        "split_sha256": str(cohort.get("split_sha256")),
-        "lock_sha256": str(environment["lock_sha256"]),
-        "git_commit": str(git["commit"]),
-        "git_dirty": str(git["dirty"]),
-        "mlflow.source.git.commit": str(git["commit"]),
-        "mlflow.note.content": write_headline(results),
-    }
-
-
 def _common(config: Mapping[str, Any]) -> dict[str, str]:
     backbone = _backbone(config)
     return {"seed": str(config["seed"]), **({"backbone": backbone} if backbone else {})}
@@ -146,11 +134,10 @@ def _backbone(config: Mapping[str, Any]) -> str:
 
 def _study_metrics(results: Mapping[str, Any]) -> dict[str, float]:
     metrics = {
-        f"{arm}/{role}/{name}": value
+        f"{arm}/{name}": value
         for arm, content in results["arms"].items()
-        for role, p in _roles(content).items()
-        for name, value in _numbers(p).items()
-        if name in AREA
+        for name, value in _performance(content).items()
+        if name.partition("/")[2] in AREA
     }
     metrics |= _performance(results["arms"][headline_arm(results)])
     metrics |= {f"seconds/{step}": float(s) for step, s in results["timing"].items()}
@@ -163,17 +150,13 @@ def _study_metrics(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _performance(content: Mapping[str, Any]) -> dict[str, float]:
-    """Return all numbers of an arm, by role and name."""
+    """Return all numbers of an arm, by role (the primary estimate first) and name."""
+    by_role = {"repeated_cv": content["repeated_cv"], **content["roles"]}
     return {
         f"{role}/{name}": value
-        for role, p in _roles(content).items()
-        for name, value in _numbers(p).items()
+        for role, performance in by_role.items()
+        for name, value in _numbers(performance).items()
     }
-
-
-def _roles(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return an arm's performance by role, the primary estimate first."""
-    return {"repeated_cv": content["repeated_cv"], **content["roles"]}
 
 
 def _numbers(performance: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

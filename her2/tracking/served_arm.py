@@ -50,13 +50,7 @@ class ServedArm(PythonModel):
 
 
 def load_pipeline(path: Path) -> Any:
-    """Return a pipeline of a run's folder ``model``.
-
-    Raises
-    ------
-    BadConfig
-        The file names a type of a package that no pipeline of a study has.
-    """
+    """Return a pipeline of a run's folder ``model``; types that no study's has are refused."""
     named = skops.io.get_untrusted_types(file=path)
     if strange := [name for name in named if not name.startswith(TRUSTED)]:
         raise BadConfig(

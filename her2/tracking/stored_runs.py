@@ -25,7 +25,7 @@ from her2.tracking.mlflow_store import (
     spared,
     store_errors,
     tracking_uri,
-)
+)  # fmt: skip
 
 SHORTEST_PREFIX = 6
 LENGTH = 32
@@ -62,15 +62,7 @@ class FoundRun:
 
 
 def find_runs(ids: Sequence[str], *, uri: str | None) -> list[FoundRun]:
-    """Return the runs of some ids, in their order; an id may be a prefix that only one run has.
-
-    Raises
-    ------
-    BadArgument
-        No id, an id that no run or more than one run has, or fewer than 6 characters of it.
-    MissingInput
-        The store does not exist or does not answer.
-    """
+    """Return the runs of some ids, in their order; an id may be a prefix that only one run has."""
     if wrong := [given for given in ids if not _ID.fullmatch(given)]:
         raise BadArgument(
             f"expected run ids of {SHORTEST_PREFIX} to {LENGTH} digits 0-9 and a-f, found "
@@ -88,25 +80,18 @@ def find_runs(ids: Sequence[str], *, uri: str | None) -> list[FoundRun]:
 
 
 def fetch(run_id: str, artifact_path: str, folder: Path, *, uri: str | None) -> Path:
-    """Return a file of a run, downloaded from the store into `folder`.
-
-    Raises
-    ------
-    MissingInput
-        The run has no such file, or the store does not answer.
-    """
+    """Return a file of a run, downloaded from the store into `folder`."""
     address = tracking_uri(uri)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with quiet():
             check_database(address)
-            path = Path(client(address).download_artifacts(run_id, artifact_path, str(folder)))
+            return Path(client(address).download_artifacts(run_id, artifact_path, str(folder)))
     except store_errors() as error:
         raise MissingInput(
             f"expected {artifact_path} of run {run_id[:8]} in {shown(address)}, found "
             f"{reason(error, address)}; her2 sync sends what a run folder holds"
         ) from error
-    return path
 
 
 def _find_run(client: Any, given: str, address: str) -> FoundRun:
@@ -126,14 +111,6 @@ def _find_run(client: Any, given: str, address: str) -> FoundRun:
     )  # fmt: skip
 
 
-def _view_state() -> str:
-    """Return the view as MLflow's pages read it."""
-    names = list(COLUMNS)
-    order = ["attributes.`Run Name`", "attributes.`Created`", *names]
-    widths = {"attributes.`Run Name`": 260, "attributes.`Created`": 130, **COLUMNS}
-    return json.dumps({"selectedColumns": names, "columnOrder": order, "columnWidths": widths})
-
-
 def runs_page(uri: str | None, experiment: str) -> str:
     """Return the page of an experiment's runs, without the server's address, and its columns.
 
@@ -147,8 +124,11 @@ def runs_page(uri: str | None, experiment: str) -> str:
         check_database(address)
         found = client(address).get_experiment_by_name(experiment)
         if found is not None:
-            if found.tags.get(TAG) != _view_state():
-                client(address).set_experiment_tag(found.experiment_id, TAG, _view_state())
+            widths = {"attributes.`Run Name`": 260, "attributes.`Created`": 130, **COLUMNS}
+            view = json.dumps({"selectedColumns": list(COLUMNS), "columnOrder": list(widths),
+                               "columnWidths": widths})  # fmt: skip
+            if found.tags.get(TAG) != view:
+                client(address).set_experiment_tag(found.experiment_id, TAG, view)
             page = f"/#/experiments/{found.experiment_id}/runs"
             return f"{page}?viewStateShareKey={VIEW}&workflowType=machine_learning"
     return ""

@@ -24,19 +24,8 @@ Outcome = Literal["sent", "there", "busy", "not sent", "unreadable"]
 
 
 @dataclass(frozen=True)
-class Synced:
-    """A run folder after `sync_runs`.
-
-    Attributes
-    ----------
-    folder
-        Of the run.
-    outcome
-        ``sent`` now, ``there`` before, ``busy`` because a living process is writing it,
-        ``not sent``, or ``unreadable``.
-    run_id
-        Of MLflow, where it is known.
-    """
+class _Synced:
+    """A run folder after `sync_runs`; busy: a living process is writing it."""
 
     folder: Path
     outcome: Outcome
@@ -44,13 +33,7 @@ class Synced:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """Return the folders of finished runs below a folder (itself included), in a fixed order.
-
-    Raises
-    ------
-    MissingInput
-        There is no such folder.
-    """
+    """Return the folders of finished runs below a folder (itself included), in a fixed order."""
     if not folder.is_dir():
         raise MissingInput(
             f"expected a folder of runs, found no {folder}; her2 sync FOLDER names another"
@@ -59,15 +42,10 @@ def run_folders(folder: Path) -> list[Path]:
     return sorted(f for f in found if all((f / name).is_file() for name in RECORDS))
 
 
-def sync_runs(folder: Path, *, uri: str | None, experiment: str) -> Iterator[Synced]:
+def sync_runs(folder: Path, *, uri: str | None, experiment: str) -> Iterator[_Synced]:
     """Send every run folder below a folder that the store lacks.
 
     A run that was cut short half-way is completed. `experiment` is for runs that recorded none.
-
-    Raises
-    ------
-    MissingInput
-        There is no such folder, or the store does not answer.
     """
     address = tracking_uri(uri)
     folders = run_folders(folder)
@@ -77,7 +55,7 @@ def sync_runs(folder: Path, *, uri: str | None, experiment: str) -> Iterator[Syn
         try:
             results, config, environment = _records(run_dir)
         except (ValueError, yaml.YAMLError):
-            yield Synced(run_dir, "unreadable")
+            yield _Synced(run_dir, "unreadable")
             continue
         if config.get("command") in COMMANDS and results.get("schema") == 1:
             yield _sync_one(run_dir, results, config, environment, address, experiment)
@@ -90,27 +68,27 @@ def _sync_one(
     environment: Mapping[str, Any],
     address: str,
     experiment: str,
-) -> Synced:
+) -> _Synced:
     known = _known_run(address, run_dir, results, config)
     if known is not None:
         tags, run_id = known.data.tags, str(known.info.run_id)
         if tags.get(COMPLETE) or (KEY not in tags and known.info.status == "FINISHED"):
-            return Synced(run_dir, "there", run_id)
+            return _Synced(run_dir, "there", run_id)
         if is_alive(tags):
-            return Synced(run_dir, "busy", run_id)
+            return _Synced(run_dir, "busy", run_id)
         write_json(run_dir / OPEN_RUN, {"run_id": run_id})
     recorded = config.get("tracking") or {}
     named = str(recorded.get("experiment") or experiment)
     tracked = track_study(run_dir, results, config, environment, uri=address, experiment=named)
     if tracked is None:
-        return Synced(run_dir, "not sent")
+        return _Synced(run_dir, "not sent")
     where = {"tracking_uri": shown(address), "experiment": named, "run_id": tracked.run_id}
     notes = [note for note in results["notes"] if note not in (NOT_SENT, NOT_WANTED)]
     write_json(run_dir / "results.json", {**results, "notes": notes, "mlflow": where})
     arrived = upload_files(
         tracked, run_dir, uri=address, models=bool(recorded.get("models", True))
     )
-    return Synced(run_dir, "sent" if arrived else "not sent", tracked.run_id)
+    return _Synced(run_dir, "sent" if arrived else "not sent", tracked.run_id)
 
 
 def _known_run(

@@ -15,9 +15,9 @@ from her2.models.classifiers import Candidate, Search
 from her2.models.nested_cv import (
     Arm,
     FittedArm,
-    FoldFits,
     Signature,
     TrainingSet,
+    _FoldFits,
     _out_of_fold,
     arm_signature,
     combine,
@@ -64,7 +64,7 @@ def signatures(of: Study, **settings) -> dict[str, Signature]:
 def out_of_fold(of: Study, training: TrainingSet) -> dict[str, np.ndarray]:
     fitted = fit(of, training)
     found = {name: arm.out_of_fold for name, arm in fitted.items()}
-    return found | {"combined": combine(fitted, MEMBERS, training).out_of_fold}
+    return found | {"combined": combine(fitted, MEMBERS, training).repeats[0]}
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_in_sample_signatures_do_not_reach_the_combined_arm_s_weights(clean, fit
     perfect = clean.training.y_true.astype(float)
     flattered = {name: replace(arm, in_sample=perfect) for name, arm in fitted.items()}
     combined = combine(flattered, MEMBERS, clean.training)
-    assert combined.out_of_fold.tobytes() == honest.out_of_fold.tobytes()
+    assert combined.repeats[0].tobytes() == honest.repeats[0].tobytes()
     assert combined.regression[-1].coef_.tobytes() == honest.regression[-1].coef_.tobytes()
     assert combined.in_sample.tobytes() != honest.in_sample.tobytes()
 
@@ -225,7 +225,7 @@ def test_weights_of_a_fold_come_from_signatures_that_never_saw_the_fold(clean, f
         for name, arm in fitted.items()
     }
     combined = combine(changed, MEMBERS, training)
-    assert combined.out_of_fold[~others].tobytes() == honest.out_of_fold[~others].tobytes()
+    assert combined.repeats[0][~others].tobytes() == honest.repeats[0][~others].tobytes()
     assert combined.regression[-1].coef_.tobytes() != honest.regression[-1].coef_.tobytes()
 
 
@@ -241,8 +241,8 @@ def test_inner_signatures_make_the_weights_of_their_own_fold_only(clean, fitted,
 
     changed = combine({n: inverted(a) for n, a in fitted.items()}, MEMBERS, training)
     same = training.fold != k
-    assert changed.out_of_fold[same].tobytes() == honest.out_of_fold[same].tobytes()
-    assert (changed.out_of_fold[~same] != honest.out_of_fold[~same]).all()
+    assert changed.repeats[0][same].tobytes() == honest.repeats[0][same].tobytes()
+    assert (changed.repeats[0][~same] != honest.repeats[0][~same]).all()
 
 
 def made_up(name: str, training: TrainingSet, inner: np.ndarray, memorised: bool) -> FittedArm:
@@ -253,7 +253,7 @@ def made_up(name: str, training: TrainingSet, inner: np.ndarray, memorised: bool
         for k in range(training.n_folds)
     )
     seen = training.y_true.astype(float) if memorised else inner
-    return FittedArm(name, searches[0], (FoldFits(searches, inner),), seen)
+    return FittedArm(name, searches[0], (_FoldFits(searches, inner),), seen)
 
 
 def test_an_arm_that_memorises_its_patients_is_not_trusted():
@@ -271,7 +271,7 @@ def test_an_arm_that_memorises_its_patients_is_not_trusted():
     of_useful, of_noise = combined.regression[-1].coef_[0]
     assert of_useful > 1
     assert abs(of_noise) < of_useful / 3
-    assert stats.auc(y, combined.out_of_fold) == pytest.approx(stats.auc(y, useful), abs=0.02)
+    assert stats.auc(y, combined.repeats[0]) == pytest.approx(stats.auc(y, useful), abs=0.02)
 
 
 # ---- noise and signal
