@@ -55,21 +55,11 @@ class Model:
         rows = rows[rows["arm"].eq(self.arm)].rename(columns={"case": "patient_id"})
         return rows.assign(arm=self.name, lesion_id=0)
 
-    @property
-    def trained(self) -> str:
-        """What was trained, in the run's own words."""
-        return str(self.run.results["arms"][self.arm]["model"])
-
 
 def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Model]:
     """Return the models to compare: the arms asked for, or every arm of every run.
 
     A run of one arm gives its model its name; else it is ``run/arm``.
-
-    Raises
-    ------
-    BadConfig
-        An arm that no run has, a run without any of them, or more models than can be shown.
     """
     if unknown := sorted(set(arms) - {arm for run in runs for arm in run.arms}):
         found = ", ".join(dict.fromkeys(arm for run in runs for arm in run.arms))
@@ -101,7 +91,9 @@ def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
     if sum(len(run.arms) for run in runs) <= MOST_MODELS or not shared:
         return models_of(runs), ""
     last = shared[-1]
-    best = sorted(runs, key=lambda run: -(_out_of_fold_auc(run, last) or 0.0))[:MOST_MODELS]
+    roles = {run.name: run.results["arms"][last]["roles"] for run in runs}
+    auc = {name: (found.get("out_of_fold") or {}).get("auc") for name, found in roles.items()}
+    best = sorted(runs, key=lambda run: -(auc[run.name] or 0.0))[:MOST_MODELS]
     kept = [run for run in runs if run in best]
     n_left = len(runs) - len(kept)
     left = f", and {n_left} runs with a lower out-of-fold AUC are left out" if n_left else ""
@@ -110,12 +102,6 @@ def most_models(runs: Sequence[FinishedRun]) -> tuple[list[Model], str]:
         f"by its arm {last}{left}; her2 compare RUN RUN arms=[...] compares others."
     )
     return [Model(run.name, run, last) for run in kept], note
-
-
-def _out_of_fold_auc(run: FinishedRun, arm: str) -> float | None:
-    roles = run.results["arms"][arm]["roles"]
-    auc: float | None = (roles.get("out_of_fold") or {}).get("auc")
-    return auc
 
 
 @dataclass(frozen=True)
@@ -178,7 +164,9 @@ def compare_models(
     notes: Sequence[str] = (),
 ) -> ComparedModels:
     """Return the comparison of models of these runs, which judged the same lesions."""
-    predictions = joined(models)
+    predictions = pd.concat([model.rows for model in models], ignore_index=True)
+    # names as categories are quick
+    predictions = predictions.astype(dict.fromkeys(("arm", "role", "kind"), "category"))
     honest = predictions[predictions["kind"].ne("in_sample")]
     reasons: list[str] = []
     judged = pd.DataFrame(
@@ -204,9 +192,3 @@ def compare_models(
         missing=missing or {},
         notes=[*notes, *run_notes(runs), *reasons],
     )
-
-
-def joined(models: Sequence[Model]) -> pd.DataFrame:
-    """Return the predictions of models as one table; names are categories, which are quick."""
-    table = pd.concat([model.rows for model in models], ignore_index=True)
-    return table.astype(dict.fromkeys(("arm", "role", "kind"), "category"))

@@ -20,7 +20,7 @@ from her2.comparison.models import (
     compare_models,
     most_models,
 )
-from her2.comparison.runs import FinishedRun, check_comparable, read_run, with_names
+from her2.comparison.runs import check_comparable, read_run, with_names
 from her2.core.settings import TrackingSettings
 from her2.core.store import write_json
 from her2.plots.text import count, is_missing, number, p_statement, role_title, shortened
@@ -28,7 +28,7 @@ from her2.report import write_tables
 from her2.report.document import write_sections
 from her2.report.formats import interval_text
 from her2.report.sections import comparison_sections
-from her2.tracking import LiveRun, RunContent, client, close_parent, open_parent, shown, spared
+from her2.tracking import RunContent, client, close_parent, open_parent, shown, spared
 
 COSTS = ("parameters", "seconds", "peak_memory_mb", "peak_gpu_memory_mb")
 NAME = (26, 15)  # characters of a model's name beside two panels, and beside more
@@ -56,23 +56,10 @@ def compare_folders(
     missing: Mapping[str, str] | None = None,
     name: str = "",
 ) -> Path:
-    """Compare the finished jobs of a multirun and return the page's path.
+    """Compare the finished jobs of a multirun, at least two, and return the page's path.
 
-    Parameters
-    ----------
-    folders
-        Run folders, at least two.
-    run_dir
-        Where comparison.html, comparison.json, figures/ and tables/ go.
-    missing
-        Jobs that did not finish, by name, with the reason.
-    name
-        Of the comparison in MLflow, where the jobs are then nested below it.
-
-    Raises
-    ------
-    BadConfig
-        The jobs do not share data, split and lesions, or there are fewer than two.
+    `missing` has the jobs that did not finish, by name, with the reason. In MLflow the jobs are
+    nested below the comparison, which has the name `name` there.
     """
     names = [
         str(folder.relative_to(run_dir)) if folder.is_relative_to(run_dir) else ""
@@ -157,7 +144,7 @@ def comparison_document(
     """Return comparison.json, schema 1; it names no patient and no place."""
     models = [
         {"name": m.name, "run": m.run.name, "run_id": m.run.run_id, "arm": m.arm,
-         "model": m.trained}
+         "model": str(m.run.results["arms"][m.arm]["model"])}
         for m in made.models
     ]  # fmt: skip
     return {
@@ -359,7 +346,13 @@ def _track(
     document = comparison_document(made, comparison_tables(made))
     document["mlflow"] = {**place, "run_id": parent.run_id}
     write_json(folder / "comparison.json", document)
-    _tag_runs(parent, made.runs, nests=nests)
+    for run in made.runs:  # those of the same store
+        kept = run.results.get("mlflow") or {}
+        if run.run_id is None or kept.get("tracking_uri") != shown(parent.uri):
+            continue
+        with spared(parent.uri, f"{run.name} was not tied to its comparison ({{reason}})"):
+            for tag in (TAG, PARENT) if nests else (TAG,):
+                client(parent.uri).set_tag(run.run_id, tag, parent.run_id)
     tags = {"models": ", ".join(made.names), "best": made.names[0]}
     close_parent(
         parent, RunContent(_metrics(made), tags=tags), note=ranking(made),
@@ -379,16 +372,3 @@ def _metrics(made: ComparedModels) -> dict[str, float]:
         for measure, value in (run.results.get("cost") or {}).items():
             values[f"{run.name}/cost/{measure}"] = value
     return {_FORBIDDEN.sub("_", k): float(v) for k, v in values.items() if v is not None}
-
-
-def _tag_runs(parent: LiveRun, runs: Sequence[FinishedRun], *, nests: bool) -> None:
-    """Tag the compared runs of the parent's store with its id."""
-    for run in runs:
-        kept = run.results.get("mlflow") or {}
-        if run.run_id is None or kept.get("tracking_uri") != shown(parent.uri):
-            continue
-        with spared(parent.uri, f"{run.name} was not tied to its comparison ({{reason}})"):
-            store = client(parent.uri)
-            store.set_tag(run.run_id, TAG, parent.run_id)
-            if nests:
-                store.set_tag(run.run_id, PARENT, parent.run_id)

@@ -70,15 +70,7 @@ Describe: TypeAlias = Callable[[FinishedRun], Any]
 
 
 def read_run(folder: Path, *, name: str = "") -> FinishedRun:
-    """Return the run of a folder.
-
-    Raises
-    ------
-    MissingInput
-        The folder, its results or its predictions are not there.
-    BadConfig
-        Its results are not those of a run with arms.
-    """
+    """Return the run of a folder: its results and its predictions."""
     for file in (RESULTS, PREDICTIONS):
         if not (folder / file).is_file():
             raise MissingInput(
@@ -110,13 +102,7 @@ def _read_results(path: Path) -> Mapping[str, Any]:
 
 
 def open_runs(named: Sequence[str], *, uri: str | None) -> list[FinishedRun]:
-    """Return runs named by folder or by MLflow id.
-
-    Raises
-    ------
-    MissingInput, BadArgument
-        A folder or file that is not there, an id that is unknown or not unique.
-    """
+    """Return runs named by folder or by MLflow id."""
     folders = {word: Path(word) for word in named if Path(word).is_dir()}
     ids = [word for word in named if word not in folders]
     if places := [word for word in ids if "/" in word or "\\" in word or "=" in word]:
@@ -147,13 +133,7 @@ def _read_tracked(found: FoundRun, uri: str | None) -> FinishedRun:
 
 
 def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:
-    """Return the runs under the names given, or under theirs as far as they differ.
-
-    Raises
-    ------
-    BadConfig
-        Not one name a run, or a name twice.
-    """
+    """Return the runs under the names given, or under theirs as far as they differ."""
     if names and (len(names) != len(runs) or len(set(names)) != len(names)):
         raise BadConfig(
             f"expected names=[...] with {len(runs)} different names, one a run, found "
@@ -210,13 +190,7 @@ def _what_differs(parts: Sequence[Sequence[str]], separator: str) -> list[str]:
 
 
 def check_comparable(runs: Sequence[FinishedRun]) -> None:
-    """Refuse runs that did not judge the same lesions by the same split.
-
-    Raises
-    ------
-    BadConfig
-        The sentence says what differs, and between which runs.
-    """
+    """Refuse runs that did not judge the same lesions by the same split, saying what differs."""
     if len(runs) < 2:
         raise BadConfig(f"expected at least two runs to compare, found {len(runs)}; name more")
     for i, run in enumerate(runs):

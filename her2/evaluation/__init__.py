@@ -14,13 +14,8 @@ from typing import Any
 import pandas as pd
 
 from her2.core.types import ARMS
-from her2.evaluation import arm_comparisons, repeated_cv
+from her2.evaluation import arm_comparisons, performance
 from her2.evaluation.curves import curve_tables
-from her2.evaluation.performance import (
-    operating_points,
-    performance_by_role,
-    training_threshold,
-)
 from her2.evaluation.prediction_rows import (
     REPEATED,
     by_patient,
@@ -30,13 +25,8 @@ from her2.evaluation.prediction_rows import (
 )
 
 __all__ = [
-    "Evaluation",
-    "by_patient",
-    "check_patients",
-    "evaluate",
-    "honest_roles",
-    "role_rows",
-]
+    "Evaluation", "by_patient", "check_patients", "evaluate", "honest_roles", "role_rows",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,40 +58,32 @@ def evaluate(
     n_permutations: int = 0,
     seed: int = 0,
 ) -> Evaluation:
-    """Return every number of the study.
+    """Return every number of the study, from rows of predictions.parquet and repeated_cv.parquet.
 
-    Parameters
-    ----------
-    predictions, repeated
-        Rows of predictions.parquet and of repeated_cv.parquet.
-    n_features
-        Features that each arm's final model uses, for the record.
-    n_resamples, n_permutations
-        Of the bootstrap bands of decision curves, and of the permutation tests; 0: none.
-    seed
-        Of both.
+    `n_features` of each arm's final model is for the record; `n_resamples` are those of the
+    bootstrap bands of decision curves, and 0 resamples or permutations draw none.
     """
     notes: list[str] = []
     names = [arm for arm in ARMS if arm in set(predictions["arm"])]
-    summary, repeats = repeated_cv.repeated_cross_validation(repeated, names, notes)
+    summary, repeats = performance.repeated_cross_validation(repeated, names, notes)
     arms = {}
     for arm in names:
-        if training_threshold(predictions, arm) is None:
+        if performance.training_threshold(predictions, arm) is None:
             notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
         arms[arm] = {
             "model": predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0],
             "n_features": n_features[arm],
-            "roles": performance_by_role(predictions, arm, notes),
-            "repeated_cv": repeated_cv.summary_of(summary, arm),
+            "roles": performance.performance_by_role(predictions, arm, notes),
+            "repeated_cv": performance.summary_of(summary, arm),
         }
     compare = partial(arm_comparisons.comparisons, predictions, repeated, names, notes)
     compared, repeated_compared = compare(), compare(roles=[REPEATED])
     tables = {
         "repeated_cv": summary,
         "repeats": repeats,
-        "operating_points": operating_points(predictions, names),
+        "operating_points": performance.operating_points(predictions, names),
         "reclassification": arm_comparisons.reclassification(predictions, names, notes),
-        "permutation": repeated_cv.permutation_tests(
+        "permutation": performance.permutation_tests(
             predictions, names, n_permutations=n_permutations, seed=seed
         ),
         **curve_tables(predictions, names, n_resamples=n_resamples, seed=seed),

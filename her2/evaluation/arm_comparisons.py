@@ -39,7 +39,7 @@ def comparisons(
     """
     compared: list[dict[str, Any]] = []
     for role in roles or honest_roles(predictions):
-        rows = [_delong(*pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
+        rows = [_delong(pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
         _adjust(rows)
         compared.extend(rows)
     return compared
@@ -55,8 +55,8 @@ def reclassification(
     """
     rows = []
     for role in honest_roles(predictions):
-        for names, y_true, first, second in _pairs(predictions, pd.DataFrame(), arms, role):
-            rows.append(names | _reclassified(names, y_true, first, second, notes))
+        pairs = _pairs(predictions, pd.DataFrame(), arms, role)
+        rows += [_reclassified(pair, notes) for pair in pairs]
     measures = [f"{name}{end}" for name in ("idi", "nri") for end in ("", "_low", "_high", "_p")]
     return pd.DataFrame(rows, columns=["role", "first", "second", *measures])
 
@@ -77,14 +77,9 @@ def _pairs(
             yield {"role": role, "first": first, "second": second}, y_true, one, two
 
 
-def _reclassified(
-    names: dict[str, str],
-    y_true: IntArray,
-    first: FloatArray,
-    second: FloatArray,
-    notes: list[str],
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _reclassified(pair: Pair, notes: list[str]) -> dict[str, Any]:
+    names, y_true, first, second = pair
+    found: dict[str, Any] = dict(names)
     for name, measure in (("idi", stats.idi), ("nri", stats.nri)):
         try:
             result = measure(y_true, second, first)
@@ -96,13 +91,8 @@ def _reclassified(
     return found
 
 
-def _delong(
-    names: dict[str, str],
-    y_true: IntArray,
-    first: FloatArray,
-    second: FloatArray,
-    notes: list[str],
-) -> dict[str, Any]:
+def _delong(pair: Pair, notes: list[str]) -> dict[str, Any]:
+    names, y_true, first, second = pair
     test = stats.repeated_delong_test if names["role"] == REPEATED else stats.delong_test
     try:
         found = test(y_true, first, second)

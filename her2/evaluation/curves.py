@@ -27,21 +27,18 @@ def curve_tables(
 ) -> dict[str, pd.DataFrame]:
     """Return the points of every curve, each with the columns role and arm.
 
-    Returns
-    -------
-    dict
-        ``roc``: threshold, false_positive_rate, sensitivity. ``calibration``: the groups of
-        `stats.calibration_groups`. ``calibration_curve``: predicted, observed, low, high of the
-        flexible curve. ``decision_curve``: threshold_probability, net_benefit and its band low,
-        high, a bootstrap of patients, absent (missing) with 0 resamples; ``treat_all`` and
-        ``treat_none`` stand beside the arms.
+    ``roc``: threshold, false_positive_rate, sensitivity. ``calibration``: the groups of
+    `stats.calibration_groups`. ``calibration_curve``: predicted, observed, low, high of the
+    flexible curve. ``decision_curve``: threshold_probability, net_benefit and its band low, high,
+    a bootstrap of patients, absent with 0 resamples; ``treat_all`` and ``treat_none`` stand beside
+    the arms.
     """
-    benefit = _points(predictions, arms, _benefit_points)
+    benefit = _points(predictions, arms, _benefits(stats.net_benefit))
     if n_resamples and not benefit.empty:
         benefit = _with_bands(benefit, predictions, n_resamples=n_resamples, seed=seed)
     references = [
         _points(predictions, arms[:1], points).assign(arm=name)
-        for name, points in (("treat_all", _treat_all), ("treat_none", _treat_none))
+        for name, points in (("treat_all", _TREAT_ALL), ("treat_none", _TREAT_NONE))
     ]
     return {
         "roc": _points(predictions, arms, _roc_points),
@@ -91,18 +88,16 @@ def _calibration_points(y_true: IntArray, y_prob: FloatArray) -> pd.DataFrame:
     return stats.calibration_groups(y_true, y_prob, n_groups=n_groups)
 
 
-def _benefit_points(y_true: IntArray, y_prob: FloatArray) -> pd.DataFrame:
-    return _benefits(stats.net_benefit(y_true, y_prob, THRESHOLD_PROBABILITIES))
+def _benefits(curve: Callable[[IntArray, FloatArray, FloatArray], FloatArray]) -> Points:
+    """Points of a decision curve, from its net benefits at the threshold probabilities."""
+
+    def points(y_true: IntArray, y_prob: FloatArray) -> pd.DataFrame:
+        benefits = curve(y_true, y_prob, THRESHOLD_PROBABILITIES)
+        columns = {"threshold_probability": THRESHOLD_PROBABILITIES, "net_benefit": benefits}
+        return pd.DataFrame(columns)
+
+    return points
 
 
-def _treat_all(y_true: IntArray, _: FloatArray) -> pd.DataFrame:
-    return _benefits(stats.net_benefit_treat_all(y_true, THRESHOLD_PROBABILITIES))
-
-
-def _treat_none(_: IntArray, __: FloatArray) -> pd.DataFrame:
-    return _benefits(np.zeros(len(THRESHOLD_PROBABILITIES)))
-
-
-def _benefits(values: FloatArray) -> pd.DataFrame:
-    columns = {"threshold_probability": THRESHOLD_PROBABILITIES, "net_benefit": values}
-    return pd.DataFrame(columns)
+_TREAT_ALL = _benefits(lambda y_true, _, at: stats.net_benefit_treat_all(y_true, at))
+_TREAT_NONE = _benefits(lambda _, __, at: np.zeros(len(at)))

@@ -1,10 +1,12 @@
-"""What one arm does in one role: discrimination, an operating point, calibration."""
+"""What one arm does: by role, and over the repeats of the cross-validation (the primary estimate).
+
+Discrimination, an operating point and calibration; and whether chance explains an AUC.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,19 +17,21 @@ from her2.evaluation.prediction_rows import (
     FloatArray,
     IntArray,
     honest_roles,
+    patient_codes,
     performance_roles,
     predicted,
+    repeats_of,
     role_rows,
 )
+from her2.stats.discrimination.operating_point import Proportion
 
-T = TypeVar("T")
-Known = Callable[[str, Callable[[], Any]], Any]
 RULES: dict[str, Callable[[IntArray, FloatArray], float]] = {
     "Youden": stats.youden_threshold,
     "sensitivity ≥ .90": lambda y, p: stats.fixed_sensitivity_threshold(y, p, 0.9),
     "specificity ≥ .90": lambda y, p: stats.fixed_specificity_threshold(y, p, 0.9),
 }
-_RATIOS = ("sensitivity", "specificity", "ppv", "npv")
+_RATIOS: tuple[Proportion, ...] = ("sensitivity", "specificity", "ppv", "npv")
+SUMMARY = ("auc", "auc_low", "auc_high", "sd_between_repeats", "min", "max")
 _WITHOUT_CASES = {
     "sensitivity": "no case is positive",
     "specificity": "no case is negative",
@@ -42,20 +46,14 @@ def performance(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the performance of one arm in one role, and why a number is absent.
 
-    Parameters
-    ----------
-    y_true, y_prob
-        Outcomes (n,) in {0, 1} and probabilities (n,).
-    threshold
-        Operating point, chosen elsewhere; None if it could not be.
-    label
-        Names the arm and role in the notes.
+    Outcomes and probabilities (n,); the threshold was chosen elsewhere, or is None if it could not
+    be; `label` names arm and role in the notes.
     """
     notes: list[str] = []
 
-    def known(name: str, compute: Callable[[], T]) -> T | None:
+    def known(name: str, measure: Callable[[IntArray, FloatArray], Any]) -> Any:
         try:
-            return compute()
+            return measure(y_true, y_prob)
         except NotEstimable as reason:
             notes.append(f"{label}: {name} is not estimable: {reason}")
             return None
@@ -67,7 +65,7 @@ def performance(
             for name, reason in _WITHOUT_CASES.items()
             if point[name] is None
         )
-    auc = known("AUC", lambda: stats.auc_interval(y_true, y_prob))
+    auc = known("AUC", stats.auc_interval)
     values: dict[str, Any] = {
         "n": len(y_true),
         "n_positive": int(y_true.sum()),
@@ -75,20 +73,19 @@ def performance(
         "auc_low": auc and auc.low,
         "auc_high": auc and auc.high,
         **point,
-        **_calibration(y_true, y_prob, known),
+        **_calibration(known),
     }
     return values, notes
 
 
-def _calibration(y_true: IntArray, y_prob: FloatArray, known: Known) -> dict[str, Any]:
+def _calibration(known: Callable[..., Any]) -> dict[str, Any]:
     """Return overall error and calibration; `known` answers None where there is no number."""
-    brier = known("Brier score", lambda: stats.brier_score(y_true, y_prob))
-    scaled = known("scaled Brier score", lambda: stats.scaled_brier(y_true, y_prob))
-    line = known("calibration slope", lambda: stats.calibration_line(y_true, y_prob))
-    in_the_large = partial(stats.calibration_in_the_large, y_true, y_prob)
-    large = known("calibration in the large", in_the_large)
-    errors = known("ICI", lambda: stats.calibration_errors(y_true, y_prob))
-    fit = known("Hosmer-Lemeshow", lambda: _finite_hosmer_lemeshow(y_true, y_prob))
+    brier = known("Brier score", stats.brier_score)
+    scaled = known("scaled Brier score", stats.scaled_brier)
+    line = known("calibration slope", stats.calibration_line)
+    large = known("calibration in the large", stats.calibration_in_the_large)
+    errors = known("ICI", stats.calibration_errors)
+    fit = known("Hosmer-Lemeshow", _finite_hosmer_lemeshow)
     return {
         "brier": brier,
         "brier_scaled": scaled,
@@ -159,14 +156,8 @@ def _operating_point(
         return dict.fromkeys([*names, *bounds])
     point = stats.operating_point(y_true, y_prob, threshold)
     values = {name: getattr(point, name) for name in names}
-    shares = {
-        "sensitivity": (point.tp, point.tp + point.fn),
-        "specificity": (point.tn, point.tn + point.fp),
-        "ppv": (point.tp, point.tp + point.fp),
-        "npv": (point.tn, point.tn + point.fn),
-    }
-    for name, (successes, n) in shares.items():
-        low, high = stats.wilson_interval(successes, n) if n else (None, None)
+    for name in _RATIOS:
+        low, high = point.interval(name) or (None, None)
         values[f"{name}_low"], values[f"{name}_high"] = low, high
     return values
 
@@ -181,3 +172,54 @@ def performance_by_role(
         roles[role], reasons = performance(y_true, y_prob, threshold, f"{arm}, {role}")
         notes.extend(reasons)
     return roles
+
+
+def repeated_cross_validation(
+    repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the mean AUC over the repeats of every arm, and the AUC of every repeat.
+
+    First table: arm, n_repeats, n_folds, n, n_positive and `SUMMARY`; second: arm, repeat, auc.
+    """
+    rows, single = [], []
+    for arm in arms:
+        y_true, y_prob = repeats_of(repeated, arm)
+        n_folds = int(repeated.loc[repeated["arm"].eq(arm), "fold"].max()) + 1
+        size = {"arm": arm, "n_repeats": len(y_prob), "n_folds": n_folds}
+        size |= {"n": len(y_true), "n_positive": int(y_true.sum())}
+        try:
+            found = stats.repeated_auc(y_true, y_prob)
+        except NotEstimable as reason:
+            notes.append(f"{arm}, repeated cross-validation: AUC is not estimable: {reason}")
+            rows.append(size | dict.fromkeys(SUMMARY))
+            continue
+        values = (found.auc, found.low, found.high, found.sd_between_repeats,
+                  found.lowest, found.highest)  # fmt: skip
+        rows.append(size | dict(zip(SUMMARY, values, strict=True)))
+        single += [{"arm": arm, "repeat": r, "auc": a} for r, a in enumerate(found.per_repeat)]
+    return pd.DataFrame(rows), pd.DataFrame(single, columns=["arm", "repeat", "auc"])
+
+
+def summary_of(table: pd.DataFrame, arm: str) -> dict[str, Any]:
+    """Return an arm's entry `repeated_cv` of results.json."""
+    row = table[table["arm"].eq(arm)].iloc[0]
+    names = ("n_repeats", "n_folds", "auc", "auc_low", "auc_high", "sd_between_repeats")
+    return {name: None if pd.isna(row[name]) else row[name].item() for name in names}
+
+
+def permutation_tests(
+    predictions: pd.DataFrame, arms: Sequence[str], *, n_permutations: int, seed: int
+) -> pd.DataFrame:
+    """Return arm, role, auc, n_permutations, p_value of outcomes permuted among patients."""
+    rows = []
+    roles = honest_roles(predictions) if n_permutations else []
+    for role, arm, y_true, y_prob in predicted(predictions, arms, roles):
+        try:
+            p_value = stats.permutation_p_value(
+                y_true, y_prob, groups=patient_codes(predictions, arm, role),
+                n_permutations=n_permutations, seed=seed,
+            )  # fmt: skip
+        except NotEstimable:
+            continue  # so is the AUC, and the performance table says why
+        rows.append((arm, role, stats.auc(y_true, y_prob), n_permutations, p_value))
+    return pd.DataFrame(rows, columns=["arm", "role", "auc", "n_permutations", "p_value"])

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sqrt
 
-from scipy.stats import norm
-
 from her2.core.errors import BadArgument
 from her2.paper_checks.claims import Area, AreaComparison, Brier, Curve, PrintedStudy
-from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed, corners, overlap
-from her2.paper_checks.proportions import case_numbers
+from her2.paper_checks.printed import Contradiction, Interval, Printed, Rule, corners, overlap
+from her2.paper_checks.sizes import case_numbers
+from her2.stats.validation import normal_quantile
 
 
 def auc_bounds(sensitivity: float, specificity: float, *, curve: Curve = "concave") -> Interval:
@@ -69,10 +67,8 @@ def _largest_concave(f: float, t: float) -> float:
 def check_areas(study: PrintedStudy) -> list[Contradiction]:
     """AUCs against their interval and operating point, their differences, and Brier scores.
 
-    References
-    ----------
-    Steyerberg et al. (2010), Epidemiology 21:128, doi:10.1097/EDE.0b013e3181c30fb2: scaled
-    Brier score, 1 - Brier / (prevalence (1 - prevalence)).
+    Scaled Brier score, 1 - Brier / (prevalence (1 - prevalence)): Steyerberg et al. (2010),
+    Epidemiology 21:128, doi:10.1097/EDE.0b013e3181c30fb2.
     """
     found: list[Contradiction] = []
     for area in study.areas:
@@ -141,7 +137,7 @@ def _width(study: PrintedStudy, claim: Area) -> Iterator[Contradiction]:
     if claim.low is None or claim.high is None or not claim.is_wald:
         return
     sides = [claim.auc.high - claim.low.high, claim.high.low - claim.auc.high]
-    error = max(*sides, 0.0) / float(norm.isf((1.0 - claim.level) / 2.0))
+    error = max(*sides, 0.0) / normal_quantile(claim.level)
     smaller = max((min(k, n - k) for k, n in case_numbers(study, claim.group)), default=0)
     if smaller < 2:
         return
@@ -184,7 +180,7 @@ def _difference_interval(claim: AreaComparison) -> Iterator[Contradiction]:
     if asymmetric or claim.z is None:
         return
     # difference = z standard errors, and the interval is twice the quantile of them wide
-    quantile = float(norm.isf((1.0 - claim.level) / 2.0))
+    quantile = normal_quantile(claim.level)
     width, z = (high.low - low.high, high.high - low.low), (claim.z.low, claim.z.high)
     implied = corners(lambda w, score: w * score / (2.0 * quantile), width, z)
     if not difference.meets(implied):

@@ -10,8 +10,7 @@ import numpy as np
 from scipy.stats import chi2_contingency, fisher_exact, ttest_ind_from_stats
 
 from her2.paper_checks.claims import CountRow, MeanRow, PrintedStudy
-from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed, corners, distance
+from her2.paper_checks.printed import Contradiction, Interval, Printed, Rule, corners, distance
 from her2.paper_checks.sizes import known_cases
 
 Summary = tuple[Printed, Printed]

@@ -1,21 +1,25 @@
 """What a study prints, claim by claim: nothing here is computed.
 
-Every claim names `where` it stands. A group is a set of cases under a name of one's choice
-(``train``, ``test``, ``all``); claims of one group are checked against each other. A number that
-is not printed is None, or absent.
+Every claim names `where` it stands, and its set of cases by a `group` of one's choice (``train``,
+``all``); claims of one group are checked against each other. What is not printed is None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from her2.core.errors import BadArgument
 from her2.paper_checks.printed import Printed
 
 Curve = Literal["any", "concave", "youden"]
 Reference = Literal["chi-square", "normal", "t"]
+
+
+@dataclass(frozen=True)
+class _Claim:
+    where: str  # it is printed
 
 
 @dataclass(frozen=True)
@@ -36,38 +40,30 @@ class _Compared:
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(_Claim):
     """A stated number of cases, and of positive ones where that is stated too.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    group
-        Group of the cases.
     n, n_positive
-        All cases, and those with a positive outcome; None if these are not stated.
+        All cases of the group, and those with a positive outcome.
     """
 
-    where: str
     group: str
     n: int
     n_positive: int | None = None
 
 
 @dataclass(frozen=True)
-class CountRow(_Compared):
+class CountRow(_Claim, _Compared):
     """A categorical variable of a baseline table.
 
     Attributes
     ----------
-    counts
-        Group -> cases of each level.
-    shares
-        Group -> printed share of each level.
+    counts, shares
+        Group -> cases, and printed share, of each level.
     """
 
-    where: str
     counts: Mapping[str, tuple[int, ...]]
     shares: Mapping[str, tuple[Printed, ...]] = field(default_factory=dict)
 
@@ -81,7 +77,7 @@ class CountRow(_Compared):
 
 
 @dataclass(frozen=True)
-class MeanRow(_Compared):
+class MeanRow(_Claim, _Compared):
     """A numeric variable of a baseline table.
 
     Attributes
@@ -90,31 +86,20 @@ class MeanRow(_Compared):
         Group -> mean and standard deviation.
     """
 
-    where: str
     mean_sd: Mapping[str, tuple[Printed, Printed]]
 
 
 @dataclass(frozen=True)
-class Proportion(_WithLevel):
+class Proportion(_Claim, _WithLevel):
     """A share of cases, with Wilson's interval.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    value
-        The share, in [0, 1].
-    n
-        Cases that it is a share of.
-    count
-        Cases that it counts; None if not printed.
-    low, high
-        Limits of Wilson's interval; None if not printed.
-    level
-        Confidence level of the interval, in (0, 1).
+    value, n, count, low, high
+        The share, in [0, 1], the cases that it is a share of, those that it counts, and the
+        limits of the interval.
     """
 
-    where: str
     value: Printed
     n: int
     count: int | None = None
@@ -123,27 +108,22 @@ class Proportion(_WithLevel):
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(_Claim):
     """Sensitivity and specificity in a group whose number of positives may be unstated.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    group
-        Group of the cases.
     sensitivity, specificity
-        In [0, 1]; None if not printed.
+        In [0, 1].
     """
 
-    where: str
     group: str
     sensitivity: Printed | None = None
     specificity: Printed | None = None
 
 
 @dataclass(frozen=True)
-class ConfusionMatrix:
+class ConfusionMatrix(_Claim):
     """Counts at one threshold.
 
     Attributes
@@ -152,7 +132,6 @@ class ConfusionMatrix:
         What is printed for them: sensitivity, specificity, ppv, npv, accuracy, f1.
     """
 
-    where: str
     group: str
     tp: int
     fp: int
@@ -193,7 +172,7 @@ class ConfusionMatrix:
 
 
 @dataclass(frozen=True)
-class OddsRatio(_WithLevel):
+class OddsRatio(_Claim, _WithLevel):
     """A row of a table of odds ratios.
 
     Attributes
@@ -205,7 +184,6 @@ class OddsRatio(_WithLevel):
         the variable (both codings where it is not said which level is 1).
     """
 
-    where: str
     ratio: Printed
     low: Printed
     high: Printed
@@ -224,24 +202,18 @@ class OddsRatio(_WithLevel):
 
 
 @dataclass(frozen=True)
-class Statistic:
+class Statistic(_Claim):
     """A test statistic with its p-value.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    value
-        The statistic.
-    dof
-        Degrees of freedom; None for a normal statistic, or if not printed.
-    p_value
-        Two-sided for a normal or t statistic; None if not printed.
+    value, dof, p_value
+        The statistic, its degrees of freedom (None for a normal one), and the p-value, which is
+        two-sided for a normal or t statistic.
     reference
         Distribution of the statistic if there is no effect.
     """
 
-    where: str
     value: Printed
     dof: float | None = None
     p_value: Printed | None = None
@@ -262,25 +234,19 @@ class HolmFamily:
 
 
 @dataclass(frozen=True)
-class Area(_WithLevel):
+class Area(_Claim, _WithLevel):
     """An AUC, its interval, and a point of its curve.
 
     Attributes
     ----------
     is_wald
         Whether the interval is symmetric by construction (DeLong).
-    matrix
-        `where` of the confusion matrix that is the point.
-    sensitivity, specificity
-        The point, if there is no matrix.
+    matrix, sensitivity, specificity
+        The point: `where` of its confusion matrix, or its rates if there is no matrix.
     curve
-        What is known of the curve. ``any``: nothing. ``concave``: it bends one way only, as the
-        curve of a proper score does in the population and nearly does when smooth. ``youden``:
-        the point maximises Youden's index on the same cases, so that its bound holds for an
-        empirical curve too.
+        What is known of the curve, as `auc_bounds` takes it.
     """
 
-    where: str
     auc: Printed
     low: Printed | None = None
     high: Printed | None = None
@@ -293,26 +259,17 @@ class Area(_WithLevel):
 
 
 @dataclass(frozen=True)
-class AreaComparison(_WithLevel):
+class AreaComparison(_Claim, _WithLevel):
     """A difference of two AUCs.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    difference
-        `first` minus `second`; None if not printed.
-    first, second
-        The AUCs, in [0, 1]; None if not printed.
-    low, high
-        Limits of the Wald interval of the difference; None if not printed.
-    z
-        Difference over its standard error; None if not printed.
-    level
-        Confidence level of the interval, in (0, 1).
+    difference, first, second
+        `first` minus `second`, and these AUCs, in [0, 1].
+    low, high, z
+        Limits of the Wald interval of the difference, and the difference over its standard error.
     """
 
-    where: str
     difference: Printed | None = None
     first: Printed | None = None
     second: Printed | None = None
@@ -322,60 +279,45 @@ class AreaComparison(_WithLevel):
 
 
 @dataclass(frozen=True)
-class Brier:
+class Brier(_Claim):
     """A Brier score.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    value
-        The score, in [0, 1].
-    scaled
-        One minus the ratio of the score to that of the prevalence; None if not printed.
-    group
-        Group of the cases; empty if it is not stated.
+    value, scaled
+        The score, in [0, 1], and one minus its ratio to that of the prevalence.
     """
 
-    where: str
     value: Printed
     scaled: Printed | None = None
     group: str = ""
 
 
 @dataclass(frozen=True)
-class Total:
+class Total(_Claim):
     """A number that is said to be the sum of named parts.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    n
-        The total.
-    parts
-        Name -> number of each part.
+    n, parts
+        The total, and the number of each named part.
     """
 
-    where: str
     n: int
     parts: Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class FeatureSet:
+class FeatureSet(_Claim):
     """Features per image type and family.
 
     Attributes
     ----------
-    once, per_image, unlisted
-        Families, with their size, that are computed once (shape), that are listed for every image
-        type, and that the tool also has and the text does not name.
-    claimed
-        Counts that are printed for families.
+    once, per_image, unlisted, claimed
+        Family -> its size: computed once (shape), listed for every image type, had by the tool and
+        not named in the text; and family -> the count that is printed.
     """
 
-    where: str
     total: int
     once: Mapping[str, int]
     per_image: Mapping[str, int]
@@ -385,20 +327,15 @@ class FeatureSet:
 
 
 @dataclass(frozen=True)
-class VarianceShares:
+class VarianceShares(_Claim):
     """Shares of standardised feature blocks in their joint variance.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    shares
-        Block -> share, in [0, 1].
-    n_features
-        Block -> number of features; the same blocks as in `shares`.
+    shares, n_features
+        Block -> share, in [0, 1], and block -> number of features; the same blocks in both.
     """
 
-    where: str
     shares: Mapping[str, Printed]
     n_features: Mapping[str, int]
 
@@ -411,20 +348,15 @@ class VarianceShares:
 
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(_Claim):
     """What a name stands for in one place.
 
     Attributes
     ----------
-    where
-        Where it is printed.
-    name
-        The name.
-    members
-        What it consists of.
+    name, members
+        The name, and what it consists of.
     """
 
-    where: str
     name: str
     members: frozenset[str]
 
@@ -465,8 +397,3 @@ class PrintedStudy:
                     f"{area.where}: matrix must be the `where` of a confusion matrix, found "
                     f"{area.matrix!r}; add that matrix"
                 )
-
-    @property
-    def claims(self) -> tuple[Any, ...]:
-        """All claims, in the order of the fields."""
-        return tuple(claim for kind in fields(self)[1:] for claim in getattr(self, kind.name))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from her2.paper_checks.claims import Definition, FeatureSet, PrintedStudy, VarianceShares
-from her2.paper_checks.finding import Contradiction, Rule
+from her2.paper_checks.printed import Contradiction, Rule
 
 
 def image_types(features: FeatureSet) -> tuple[int, tuple[str, ...]] | None:
@@ -48,17 +48,17 @@ def _total(claim: FeatureSet) -> Iterator[Contradiction]:
     listed = sum(claim.per_image.values())
     found = f"{claim.total} features of {', '.join([*claim.once, *claim.per_image])}"
     if solution is None:
-        once = sum(claim.once.values())
-        expected = f"{once} plus a multiple of {listed}"
-        yield Contradiction(claim.where, Rule.FEATURE_TOTAL, found, expected)
+        expected = f"{sum(claim.once.values())} plus a multiple of {listed}"
     elif solution[1]:
         expected = (
             f"{', '.join(solution[1])} too: {claim.total} then has {solution[0]} image types"
         )
-        yield Contradiction(claim.where, Rule.FEATURE_TOTAL, found, expected)
     elif claim.n_image_types not in (None, solution[0]):
         found = f"{claim.n_image_types} image types for {claim.total} features"
-        yield Contradiction(claim.where, Rule.FEATURE_TOTAL, found, str(solution[0]))
+        expected = str(solution[0])
+    else:
+        return
+    yield Contradiction(claim.where, Rule.FEATURE_TOTAL, found, expected)
 
 
 def _families(claim: FeatureSet) -> Iterator[Contradiction]:
@@ -66,27 +66,20 @@ def _families(claim: FeatureSet) -> Iterator[Contradiction]:
     n_types = claim.n_image_types if solution is None else solution[0]
     sizes = {**claim.unlisted, **claim.per_image}
     for family, n in claim.claimed.items():
-        expected = _family_count(claim, family, sizes.get(family), n_types)
-        if expected is None:
+        size, once = sizes.get(family), claim.once.get(family)
+        if once is not None:
+            is_right, expected = n == once, f"{once}, once per lesion"
+        elif size is None:
             continue
-        right, reason = expected
-        if (n != right) if right is not None else n % sizes[family] != 0:
-            expected_text = f"{right}, {reason}" if right is not None else reason
+        elif n_types is None:
+            is_right, expected = n % size == 0, f"a multiple of {size}"
+        else:
+            is_right = n == size * n_types
+            reason = f"{size} for each of the {n_types} image types of {claim.total}"
+            expected = f"{size * n_types}, {reason}"
+        if not is_right:
             found = f"{n} {family} features"
-            yield Contradiction(claim.where, Rule.FEATURE_FAMILY, found, expected_text)
-
-
-def _family_count(
-    claim: FeatureSet, family: str, size: int | None, n_types: int | None
-) -> tuple[int | None, str] | None:
-    """Count that a family must have (None if only its divisor is known) and why."""
-    if family in claim.once:
-        return claim.once[family], "once per lesion"
-    if size is None:
-        return None
-    if n_types is None:
-        return None, f"a multiple of {size}"
-    return size * n_types, f"{size} for each of the {n_types} image types of {claim.total}"
+            yield Contradiction(claim.where, Rule.FEATURE_FAMILY, found, expected)
 
 
 def _shares(claim: VarianceShares) -> Iterator[Contradiction]:

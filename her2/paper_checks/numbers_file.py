@@ -29,12 +29,7 @@ _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
 def read_numbers(path: Path | str) -> PrintedStudy:
     """Claims of a file of printed numbers.
 
-    Raises
-    ------
-    MissingInput
-        If there is no such file.
-    BadConfig
-        If the file cannot be understood: all its problems, one a line.
+    `BadConfig` if it cannot be understood: all its problems, one a line.
     """
     content = _content(Path(path))
     problems: list[str] = []
@@ -51,7 +46,7 @@ def read_numbers(path: Path | str) -> PrintedStudy:
         study = PrintedStudy(**claims)
     except BadArgument as error:
         problems.append(str(error))
-    if not problems and not study.claims:
+    if not problems and not any(claims.get(kind) for kind in CLAIMS):
         problems.append(f"expected a claim, found none; write one of {', '.join(CLAIMS)}")
     if problems:
         raise BadConfig("\n".join(f"{path}: {problem}" for problem in problems))

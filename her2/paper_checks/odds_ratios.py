@@ -9,9 +9,9 @@ from typing import NamedTuple
 from scipy.stats import norm
 
 from her2.paper_checks.claims import OddsRatio, PrintedStudy
-from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed, absolute, overlap
-from her2.paper_checks.proportions import case_numbers
+from her2.paper_checks.printed import Contradiction, Interval, Printed, Rule, absolute, overlap
+from her2.paper_checks.sizes import case_numbers
+from her2.stats.validation import normal_quantile
 
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.999)  # that studies name
 # a regression summary prints log odds ratios to three decimals, and these get exponentiated
@@ -129,7 +129,7 @@ def _fits(row: OddsRatio, estimate: Interval) -> float | None:
 
 def _log_limits(estimate: Interval, level: float) -> Interval:
     b, se = estimate
-    half = float(norm.isf((1.0 - level) / 2.0)) * se
+    half = normal_quantile(level) * se
     return b - half, b + half
 
 

@@ -8,8 +8,7 @@ from scipy.stats import chi2, norm
 from scipy.stats import t as student_t
 
 from her2.paper_checks.claims import HolmFamily, PrintedStudy, Reference, Statistic
-from her2.paper_checks.finding import Contradiction, Rule
-from her2.paper_checks.printed import Interval, Printed, absolute
+from her2.paper_checks.printed import Contradiction, Interval, Printed, Rule, absolute
 from her2.stats import holm
 
 ABSURD = 1e-4  # a chi-square statistic below this quantile is taken for a p-value

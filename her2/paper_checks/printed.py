@@ -1,11 +1,12 @@
-"""A number as it stands in print, and every value that could have been rounded to it."""
+"""A number as it stands in print, every value that rounds to it, and what a check reports."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from enum import StrEnum
 from functools import cached_property
 from itertools import product
 from math import inf, isfinite
@@ -19,9 +20,9 @@ Interval: TypeAlias = tuple[float, float]
 _SLACK = 1e-9  # of floating point, far below any printed digit
 _SIGNS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "≤": "<", "≥": ">"})
 _SPACES = re.compile(r"[\s\u00a0\u2009\u202f]+")
-_NUMBER = re.compile(
-    r"(?P<bound>[<>]?)=?(?P<number>[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?)(?P<unit>%?)"
-)
+_THOUSANDS = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"  # a comma elsewhere is not understood
+_PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,17})?"
+_NUMBER = re.compile(rf"(?P<bound>[<>]?)=?(?P<number>[-+]?(?:{_THOUSANDS}|{_PLAIN}))(?P<unit>%?)")
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,10 @@ class Printed:
 
     @classmethod
     def read(cls, text: str, *, decimals: int | None = None) -> Printed:
-        """Read a printed number; a text that is not one is a `BadArgument`.
+        """Read a printed number, such as ``.042``, ``76.7%``, ``< .001`` or ``1,561``.
 
-        Parameters
-        ----------
-        text
-            Such as ``0.263``, ``.042``, ``76.7%``, ``< .001`` or ``1,561``.
-        decimals
-            Decimals it was rounded to, where the print has lost trailing zeros (``0.42`` in a
-            table of three decimals); of the percentage, for a percentage.
+        `decimals` is what it was rounded to, where the print has lost trailing zeros (``0.42`` in
+        a table of three decimals); of the percentage, for a percentage.
 
         Examples
         --------
@@ -74,8 +70,11 @@ class Printed:
         """
         found = _NUMBER.fullmatch(_SPACES.sub("", text).translate(_SIGNS))
         if found is None:
-            raise _no_number(text)
-        number = _decimal(found["number"], text)
+            raise BadArgument(
+                f"expected one number such as 0.263, 76.7% or <.001, found {text!r}; type it as "
+                "printed"
+            )
+        number = Decimal(found["number"].replace(",", ""))
         written = max(0, -int(number.as_tuple().exponent))
         is_percent = found["unit"] == "%"
         shown = written if decimals is None else decimals
@@ -141,17 +140,65 @@ def _slack(value: float) -> float:
     return _SLACK * max(1.0, abs(value)) if isfinite(value) else 0.0
 
 
-def _decimal(number: str, text: str) -> Decimal:
-    """Take out commas that part thousands; any other comma is not understood."""
-    if "," in number and not re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", number):
-        raise _no_number(text)
-    try:
-        return Decimal(number.replace(",", ""))
-    except InvalidOperation as error:
-        raise _no_number(text) from error
+class Rule(StrEnum):
+    """Arithmetic that printed numbers must obey; the value is its name in reports."""
+
+    COHORT_SIZE = "every statement of a group's size agrees"
+    SUM_OF_PARTS = "parts add up to the whole"
+    PERCENTAGE = "a percentage is that of its count"
+    PROPORTION = "a proportion is a whole number of cases"
+    PROPORTION_INTERVAL = "Wilson's interval is that of its count"
+    CASE_NUMBERS = "one number of positives gives every sensitivity and specificity"
+    MATRIX_TOTAL = "a confusion matrix has as many cases as its group"
+    MATRIX_POSITIVES = "confusion matrices of a group have the same positives"
+    MATRIX_METRIC = "a measure is that of its confusion matrix"
+    ESTIMATE_IN_INTERVAL = "an estimate lies inside its interval"
+    INTERVAL_SYMMETRY = "a Wald interval is symmetric about its estimate"
+    INTERVAL_LEVEL = "interval and p-value agree at the named level"
+    ODDS_RATIO_COUNTS = "an odds ratio is that of a table with its margins"
+    NO_INTERCEPT = "an odds ratio is not the odds of one group"
+    STATISTIC_P = "statistic, degrees of freedom and p-value agree"
+    STATISTIC_RANGE = "a test statistic is not itself a p-value"
+    ADJUSTED_P = "adjusted p-values follow from the unadjusted"
+    AUC_POINT = "an AUC is possible given its operating point"
+    AUC_INTERVAL_WIDTH = "an AUC interval is not wider than the cases allow"
+    AUC_DIFFERENCE = "a difference of AUCs is that of the AUCs"
+    BASELINE_TEST = "a p-value follows from the counts or means it compares"
+    POOLED_SUMMARY = "mean and SD of the whole are those of its parts"
+    FEATURE_TOTAL = "listed feature families give the total"
+    FEATURE_FAMILY = "a family's count is its size times the image types"
+    VARIANCE_SHARE = "variance shares are those of standardised features"
+    BRIER_RANGE = "a Brier score is possible"
+    DEFINITION = "a name means the same everywhere"
 
 
-def _no_number(text: str) -> BadArgument:
-    return BadArgument(
-        f"expected one number such as 0.263, 76.7% or <.001, found {text!r}; type it as printed"
-    )
+@dataclass(frozen=True)
+class Contradiction:
+    """Printed numbers that cannot all be right.
+
+    Attributes
+    ----------
+    where
+        Where they are printed.
+    rule
+        The rule that they break.
+    found
+        What is printed.
+    expected
+        What would fit.
+    """
+
+    where: str
+    rule: Rule
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: found {self.found}, expected {self.expected} ({self.rule})"
+
+
+def listed(places: Iterable[str], *, most: int = 3) -> str:
+    """Places in one phrase, the first few by name: ``a; b; c and 2 more``."""
+    names = list(dict.fromkeys(places))
+    shown = "; ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -15,7 +15,7 @@ from her2.core.seeds import integer_seed
 from her2.core.store import Store
 from her2.core.types import ARM_TITLES
 from her2.evaluation import by_patient
-from her2.evaluation.repeated_cv import repeated_cross_validation
+from her2.evaluation.performance import repeated_cross_validation
 from her2.models.classifiers import candidates
 from her2.models.nested_cv import Arm, arm_signature, fit_arms, n_searches
 from her2.models.predictions import repeats_table

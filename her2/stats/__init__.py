@@ -5,7 +5,7 @@ Pure functions of what they are given. A statistic that the data do not determin
 """
 
 from her2.stats.agreement.combat import CombatModel, fit_combat
-from her2.stats.agreement.icc import Icc, icc, icc_of_pairs, icc_per_feature
+from her2.stats.agreement.icc import Icc, IccForm, icc, icc_of_pairs, icc_per_feature
 from her2.stats.agreement.image_quality import psnr, ssim
 from her2.stats.agreement.map_location import (
     area_under_steps,
@@ -16,7 +16,6 @@ from her2.stats.agreement.map_location import (
     upsampled,
     with_largest_replaced,
 )
-from her2.stats.agreement.mean_squares import IccForm
 from her2.stats.agreement.reader_masks import (
     HausdorffDistance,
     adjudication_list,
@@ -31,8 +30,18 @@ from her2.stats.agreement.selection_stability import (
 )
 from her2.stats.association.baseline_table import baseline_by_outcome, baseline_table
 from her2.stats.association.logistic import multivariable_logistic, univariable_logistic
-from her2.stats.association.logistic_model import LogisticModel, fit_logistic_model
-from her2.stats.association.means import MeanInterval, mean_interval
+from her2.stats.association.logistic_model import (
+    LogisticModel,
+    Stepwise,
+    fit_logistic_model,
+    stepwise_logistic,
+)
+from her2.stats.association.means import (
+    MeanInterval,
+    mean_interval,
+    standardised_difference,
+    standardised_difference_of_shares,
+)
 from her2.stats.association.nomogram_points import Nomogram, nomogram
 from her2.stats.association.odds_ratio_table import odds_ratio_table, variance_inflation
 from her2.stats.association.sample_size import (
@@ -40,11 +49,6 @@ from her2.stats.association.sample_size import (
     largest_n_parameters,
     sample_size_for_prediction,
 )
-from her2.stats.association.standardised_difference import (
-    standardised_difference,
-    standardised_difference_of_shares,
-)
-from her2.stats.association.stepwise import Stepwise, stepwise_logistic
 from her2.stats.discrimination.auc import AucInterval, auc, auc_interval
 from her2.stats.discrimination.bootstrap_intervals import (
     BootstrapInterval,
@@ -53,10 +57,13 @@ from her2.stats.discrimination.bootstrap_intervals import (
 )
 from her2.stats.discrimination.delong import (
     DelongTest,
+    RepeatedAuc,
     UnpairedDelongTest,
     delong_test,
     delong_test_unpaired,
     holm,
+    repeated_auc,
+    repeated_delong_test,
 )
 from her2.stats.discrimination.net_benefit import (
     net_benefit,
@@ -76,14 +83,14 @@ from her2.stats.discrimination.reclassification import (
     idi,
     nri,
 )
-from her2.stats.discrimination.repeated import RepeatedAuc, repeated_auc, repeated_delong_test
-from her2.stats.discrimination.roc_curve import RocCurve, roc_curve
-from her2.stats.discrimination.subgroup_auc import cut, interaction_p, subgroup_performance
-from her2.stats.discrimination.youden_threshold import (
+from her2.stats.discrimination.roc_curve import (
+    RocCurve,
     fixed_sensitivity_threshold,
     fixed_specificity_threshold,
+    roc_curve,
     youden_threshold,
 )
+from her2.stats.discrimination.subgroup_auc import cut, interaction_p, subgroup_performance
 from her2.stats.probabilities.calibration_line import (
     CalibrationInTheLarge,
     CalibrationLine,
@@ -95,12 +102,13 @@ from her2.stats.probabilities.calibration_line import (
 )
 from her2.stats.probabilities.calibration_measures import (
     Calibration,
+    HosmerLemeshow,
     brier_score,
     calibration,
     calibration_groups,
+    hosmer_lemeshow,
     scaled_brier,
 )
-from her2.stats.probabilities.hosmer_lemeshow import HosmerLemeshow, hosmer_lemeshow
 from her2.stats.probabilities.smooth_calibration import (
     CalibrationErrors,
     calibration_curve,
@@ -109,99 +117,25 @@ from her2.stats.probabilities.smooth_calibration import (
 )
 
 __all__ = [
-    "AucInterval",
-    "BootstrapInterval",
-    "Calibration",
-    "CalibrationErrors",
-    "CalibrationInTheLarge",
-    "CalibrationLine",
-    "CombatModel",
-    "DelongTest",
-    "HausdorffDistance",
-    "HosmerLemeshow",
-    "Icc",
-    "IccForm",
-    "IntegratedDiscrimination",
-    "LogisticModel",
-    "MeanInterval",
-    "NetReclassification",
-    "Nomogram",
-    "OperatingPoint",
-    "RepeatedAuc",
-    "RocCurve",
-    "Stability",
-    "Stepwise",
-    "UnpairedDelongTest",
-    "adjudication_list",
-    "area_under_steps",
-    "auc",
-    "auc_interval",
-    "baseline_by_outcome",
-    "baseline_table",
-    "bootstrap_difference",
-    "bootstrap_interval",
-    "brier_score",
-    "calibration",
-    "calibration_curve",
-    "calibration_errors",
-    "calibration_groups",
-    "calibration_in_the_large",
-    "calibration_in_the_large_interval",
-    "calibration_line",
-    "calibration_line_interval",
-    "calibration_slope",
-    "cox_snell_r2",
-    "cut",
-    "delong_test",
-    "delong_test_unpaired",
-    "dice",
-    "enrichment",
-    "fit_combat",
-    "fit_logistic_model",
-    "fixed_sensitivity_threshold",
-    "fixed_specificity_threshold",
-    "hausdorff_distance",
-    "holm",
-    "hosmer_lemeshow",
-    "icc",
-    "icc_of_pairs",
-    "icc_per_feature",
-    "idi",
-    "integrated_calibration_index",
-    "interaction_p",
-    "largest_n_parameters",
-    "mask_icc",
-    "mean_interval",
-    "multivariable_logistic",
-    "net_benefit",
-    "net_benefit_band",
-    "net_benefit_treat_all",
-    "nogueira_stability",
-    "nomogram",
-    "nri",
-    "odds_ratio_table",
-    "operating_point",
-    "optimism_corrected",
-    "permutation_p_value",
-    "points_inside",
-    "psnr",
-    "rank_correlation",
-    "repeated_auc",
-    "repeated_delong_test",
-    "roc_curve",
-    "sample_size_for_prediction",
-    "scaled_brier",
-    "selection_frequency",
-    "share_inside",
-    "ssim",
-    "standardised_difference",
-    "standardised_difference_of_shares",
-    "stepwise_logistic",
-    "subgroup_performance",
-    "univariable_logistic",
-    "upsampled",
-    "variance_inflation",
-    "wilson_interval",
-    "with_largest_replaced",
-    "youden_threshold",
-]
+    "AucInterval", "BootstrapInterval", "Calibration", "CalibrationErrors",
+    "CalibrationInTheLarge", "CalibrationLine", "CombatModel", "DelongTest", "HausdorffDistance",
+    "HosmerLemeshow", "Icc", "IccForm", "IntegratedDiscrimination", "LogisticModel",
+    "MeanInterval", "NetReclassification", "Nomogram", "OperatingPoint", "RepeatedAuc", "RocCurve",
+    "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list", "area_under_steps", "auc",
+    "auc_interval", "baseline_by_outcome", "baseline_table", "bootstrap_difference",
+    "bootstrap_interval", "brier_score", "calibration", "calibration_curve", "calibration_errors",
+    "calibration_groups", "calibration_in_the_large", "calibration_in_the_large_interval",
+    "calibration_line", "calibration_line_interval", "calibration_slope", "cox_snell_r2", "cut",
+    "delong_test", "delong_test_unpaired", "dice", "enrichment", "fit_combat",
+    "fit_logistic_model", "fixed_sensitivity_threshold", "fixed_specificity_threshold",
+    "hausdorff_distance", "holm", "hosmer_lemeshow", "icc", "icc_of_pairs", "icc_per_feature",
+    "idi", "integrated_calibration_index", "interaction_p", "largest_n_parameters", "mask_icc",
+    "mean_interval", "multivariable_logistic", "net_benefit", "net_benefit_band",
+    "net_benefit_treat_all", "nogueira_stability", "nomogram", "nri", "odds_ratio_table",
+    "operating_point", "optimism_corrected", "permutation_p_value", "points_inside", "psnr",
+    "rank_correlation", "repeated_auc", "repeated_delong_test", "roc_curve",
+    "sample_size_for_prediction", "scaled_brier", "selection_frequency", "share_inside", "ssim",
+    "standardised_difference", "standardised_difference_of_shares", "stepwise_logistic",
+    "subgroup_performance", "univariable_logistic", "upsampled", "variance_inflation",
+    "wilson_interval", "with_largest_replaced", "youden_threshold",
+]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 from her2.core.errors import BadArgument, NotEstimable
 
@@ -16,13 +17,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def vector(values: ArrayLike, name: str) -> FloatArray:
-    """Values as a float array of shape (n,).
-
-    Raises
-    ------
-    BadArgument
-        If the values are not numbers or not one-dimensional.
-    """
+    """Values as a float array of shape (n,), or a `BadArgument`."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -37,12 +32,8 @@ def vector(values: ArrayLike, name: str) -> FloatArray:
 def outcome(y_true: ArrayLike, *, both_classes: bool = True) -> BoolArray:
     """Outcome as booleans of shape (n,), True = positive.
 
-    Raises
-    ------
-    BadArgument
-        If a value is neither 0 nor 1.
-    NotEstimable
-        If there is no case, or if a class is absent and both are needed.
+    `BadArgument` for a value other than 0 and 1; `NotEstimable` without a case, or if a class is
+    absent and both are needed.
     """
     y = vector(y_true, "y_true")
     if not np.isin(y, (0.0, 1.0)).all():
@@ -62,12 +53,8 @@ def outcome(y_true: ArrayLike, *, both_classes: bool = True) -> BoolArray:
 def score(y_score: ArrayLike, n: int, *, name: str, constant_ok: bool = False) -> FloatArray:
     """Finite scores of shape (n,).
 
-    Raises
-    ------
-    BadArgument
-        If there is not one score for each of the n outcomes.
-    NotEstimable
-        If a score is missing or infinite, or if all are equal and that is not allowed.
+    `BadArgument` unless there is one for each of the n outcomes; `NotEstimable` if one is missing
+    or infinite, or if all are equal and that is not allowed.
     """
     scores = vector(y_score, name)
     if scores.size != n:
@@ -90,15 +77,7 @@ def score(y_score: ArrayLike, n: int, *, name: str, constant_ok: bool = False) -
 
 
 def probability(y_prob: ArrayLike, n: int, *, constant_ok: bool = True) -> FloatArray:
-    """Probabilities of shape (n,), each in [0, 1].
-
-    Raises
-    ------
-    BadArgument
-        If a value lies outside [0, 1], or the length is not n.
-    NotEstimable
-        If a value is missing or infinite, or if all are equal and that is not allowed.
-    """
+    """Probabilities of shape (n,), each in [0, 1], checked as in `score`."""
     p = score(y_prob, n, name="y_prob", constant_ok=constant_ok)
     outside = p[(p < 0.0) | (p > 1.0)]
     if outside.size:
@@ -112,3 +91,25 @@ def check_level(level: float) -> None:
     """Raise `BadArgument` unless a confidence level lies strictly between 0 and 1."""
     if not 0.0 < level < 1.0:
         raise BadArgument(f"level must lie in (0, 1), found {level}; for 95 % pass 0.95")
+
+
+def outcome_and_score(
+    y_true: ArrayLike, y_score: ArrayLike, *, name: str = "y_score", constant_ok: bool = False
+) -> tuple[BoolArray, FloatArray]:
+    """Outcomes of both classes and their scores, (n,) each."""
+    positive = outcome(y_true)
+    return positive, score(y_score, positive.size, name=name, constant_ok=constant_ok)
+
+
+def outcome_and_probability(
+    y_true: ArrayLike, y_prob: ArrayLike, *, constant_ok: bool = True
+) -> tuple[BoolArray, FloatArray]:
+    """Outcomes of both classes and their probabilities, (n,) each."""
+    positive = outcome(y_true)
+    return positive, probability(y_prob, positive.size, constant_ok=constant_ok)
+
+
+def normal_quantile(level: float) -> float:
+    """How many standard errors the limits of a two-sided interval lie from the estimate."""
+    check_level(level)
+    return float(norm.isf((1.0 - level) / 2.0))

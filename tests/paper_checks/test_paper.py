@@ -10,7 +10,7 @@ from her2.commands.check_paper import check_paper
 from her2.core.settings import CheckPaperSettings
 from her2.paper_checks import Contradiction, PrintedStudy, Rule, check, read_numbers
 from her2.paper_checks.claims import Size
-from her2.paper_checks.proportions import feasible_positives
+from her2.paper_checks.sizes import feasible_positives
 
 NUMBERS = Path(__file__).resolve().parents[2] / "docs/examples/hu_2025.yaml"
 PAPER = read_numbers(NUMBERS)

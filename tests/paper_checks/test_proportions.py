@@ -6,7 +6,7 @@ import pytest
 from her2.core.errors import BadArgument
 from her2.paper_checks import Printed, PrintedStudy, Rule, check
 from her2.paper_checks.claims import CountRow, Proportion, Rate, Size
-from her2.paper_checks.proportions import feasible_counts, feasible_positives
+from her2.paper_checks.sizes import feasible_counts, feasible_positives
 from her2.stats import wilson_interval
 
 

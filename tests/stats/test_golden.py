@@ -20,7 +20,7 @@ from golden import (
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.stats.probabilities.hosmer_lemeshow import type7_quantiles
+from her2.stats.probabilities.calibration_measures import type7_quantiles
 
 FORMS = {"1": "ICC(1,1)", "2": "ICC(2,1)", "3": "ICC(3,1)"} | {
     f"{i}k": f"ICC({i},k)" for i in range(1, 4)

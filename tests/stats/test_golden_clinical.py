@@ -17,14 +17,13 @@ from her2.stats.association.logistic import (
     univariable_logistic,
 )
 from her2.stats.association.logistic_fit import fit_firth
-from her2.stats.association.logistic_model import fit_logistic_model
-from her2.stats.association.nomogram_points import nomogram
-from her2.stats.association.odds_ratio_table import variance_inflation
-from her2.stats.association.standardised_difference import (
+from her2.stats.association.logistic_model import fit_logistic_model, stepwise_logistic
+from her2.stats.association.means import (
     standardised_difference,
     standardised_difference_of_shares,
 )
-from her2.stats.association.stepwise import stepwise_logistic
+from her2.stats.association.nomogram_points import nomogram
+from her2.stats.association.odds_ratio_table import variance_inflation
 
 pytestmark = needs_golden
 

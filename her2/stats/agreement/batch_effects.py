@@ -44,32 +44,9 @@ def shrunken_effects(
 ) -> BatchEffects:
     """Effects of each batch on each feature, shrunk towards those on the other features.
 
-    Parameters
-    ----------
-    standard
-        Shape (n, p), features less their mean and covariates, over their scale.
-    members
-        For each batch its rows, (n,).
-    gamma_hat
-        Shape (n_batches, p), additive effects by least squares.
-    parametric, mean_only
-        As in `her2.stats.fit_combat`.
-
-    Raises
-    ------
-    NotEstimable
-        If a prior has no variance, or the iteration does not converge.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> standard, rows = rng.normal(size=(20, 30)), np.arange(20) < 10
-    >>> gamma_hat = np.stack([standard[rows].mean(axis=0), standard[~rows].mean(axis=0)])
-    >>> effects = shrunken_effects(
-    ...     standard, [rows, ~rows], gamma_hat, parametric=True, mean_only=False
-    ... )
-    >>> bool(effects.gamma.std() < gamma_hat.std())
-    True
+    `standard` (n, p): features less their mean and covariates, over their scale; `members`: the
+    rows (n,) of each batch; `gamma_hat` (n_batches, p): additive effects by least squares.
+    `NotEstimable` if a prior has no variance, or the iteration does not converge.
     """
     batches = [
         _effects(standard[rows], gamma, parametric=parametric, mean_only=mean_only)

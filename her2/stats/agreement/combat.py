@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.agreement.batch_effects import BatchEffects, shrunken_effects
+from her2.stats.agreement.batch_effects import shrunken_effects
 from her2.stats.validation import BoolArray, FloatArray
 
 IntArray = NDArray[np.intp]
@@ -76,14 +76,26 @@ class CombatModel:
         values = _matrix(data, "data")
         names = _batch_names(batch, len(values))
         extra = _covariate_columns(covariates, len(values))
-        _check_columns(values, extra, self)
-        codes = _batch_codes(names, self.batches)
-        expected = self.mean + extra @ self.slopes
-        standard = (values - expected) / self.scale
+        found, expected = (values.shape[1], extra.shape[1]), (self.mean.size, len(self.slopes))
+        if found != expected:
+            raise BadArgument(
+                f"data and covariates must have the {expected[0]} and {expected[1]} columns of "
+                f"the fit, found {found[0]} and {found[1]}"
+            )
+        unknown = sorted(set(names.tolist()) - set(self.batches))
+        if unknown:
+            raise BadArgument(
+                f"batch must be one of {', '.join(self.batches)} of the fit, found "
+                f"{unknown[0]!r}; its effect is not known, so fit with rows of it or leave the "
+                "adjustment out"
+            )
+        codes = np.searchsorted(self.batches, names)
+        centre = self.mean + extra @ self.slopes
+        standard = (values - centre) / self.scale
         cleaned = (standard - self.gamma[codes]) / np.sqrt(self.delta[codes])
         is_reference = np.array([name == self.reference for name in self.batches])[codes]
         untouched = ~self.adjusted | is_reference[:, np.newaxis]
-        return np.asarray(np.where(untouched, values, cleaned * self.scale + expected))
+        return np.asarray(np.where(untouched, values, cleaned * self.scale + centre))
 
 
 def fit_combat(
@@ -152,7 +164,19 @@ def fit_combat(
         parametric=parametric,
         mean_only=mean_only,
     )
-    return _model(design, adjusted, fitted, effects)
+    gamma, delta = effects
+    if design.reference is not None:
+        gamma[design.reference], delta[design.reference] = 0.0, 1.0
+    return CombatModel(
+        batches=design.batches,
+        reference=None if design.reference is None else design.batches[design.reference],
+        adjusted=adjusted,
+        mean=_all_features(fitted.mean, adjusted, 0.0),
+        scale=_all_features(fitted.scale, adjusted, 1.0),
+        slopes=_all_features(fitted.slopes, adjusted, 0.0),
+        gamma=_all_features(gamma, adjusted, 0.0),
+        delta=_all_features(delta, adjusted, 1.0),
+    )
 
 
 class _Fitted(NamedTuple):
@@ -186,8 +210,10 @@ def _varies_within(design: _Design, *, mean_only: bool) -> BoolArray:
 
 
 def _least_squares(design: _Design, adjusted: BoolArray) -> _Fitted:
-    values, indicators = design.values[:, adjusted], design.indicators
-    n_batches = len(design.batches)
+    values, n_batches = design.values[:, adjusted], len(design.batches)
+    indicators = np.eye(n_batches)[design.codes]
+    if design.reference is not None:
+        indicators[:, design.reference] = 1.0  # for every row
     X = np.hstack([indicators, design.covariates])
     if np.linalg.matrix_rank(X) < X.shape[1]:
         raise NotEstimable(
@@ -212,24 +238,6 @@ def _least_squares(design: _Design, adjusted: BoolArray) -> _Fitted:
     return _Fitted(mean, scale, slopes, gamma_hat, standard)
 
 
-def _model(
-    design: _Design, adjusted: BoolArray, fitted: _Fitted, effects: BatchEffects
-) -> CombatModel:
-    gamma, delta = effects.gamma.copy(), effects.delta.copy()
-    if design.reference is not None:
-        gamma[design.reference], delta[design.reference] = 0.0, 1.0
-    return CombatModel(
-        batches=design.batches,
-        reference=None if design.reference is None else design.batches[design.reference],
-        adjusted=adjusted,
-        mean=_all_features(fitted.mean, adjusted, 0.0),
-        scale=_all_features(fitted.scale, adjusted, 1.0),
-        slopes=_all_features(fitted.slopes, adjusted, 0.0),
-        gamma=_all_features(gamma, adjusted, 0.0),
-        delta=_all_features(delta, adjusted, 1.0),
-    )
-
-
 def _all_features(values: FloatArray, adjusted: BoolArray, default: float) -> FloatArray:
     """Values (..., p) of all features from those (..., n_adjusted) of the adjusted ones."""
     full = np.full((*values.shape[:-1], adjusted.size), default)
@@ -237,17 +245,7 @@ def _all_features(values: FloatArray, adjusted: BoolArray, default: float) -> Fl
     return full
 
 
-def _check_columns(values: FloatArray, covariates: FloatArray, model: CombatModel) -> None:
-    found, expected = (values.shape[1], covariates.shape[1]), (model.mean.size, len(model.slopes))
-    if found != expected:
-        raise BadArgument(
-            f"data and covariates must have the {expected[0]} and {expected[1]} columns of the "
-            f"fit, found {found[0]} and {found[1]}"
-        )
-
-
-@dataclass(frozen=True)
-class _Design:
+class _Design(NamedTuple):
     """Checked input: values (n, p), codes (n,) into `batches`, covariates (n, q)."""
 
     values: FloatArray
@@ -256,21 +254,13 @@ class _Design:
     covariates: FloatArray
     reference: int | None
 
-    @property
-    def indicators(self) -> FloatArray:
-        """Columns of the batches, (n, n_batches); the reference's is 1 for every row."""
-        columns = np.eye(len(self.batches))[self.codes]
-        if self.reference is not None:
-            columns[:, self.reference] = 1.0
-        return columns
-
 
 def _design_of(
     data: ArrayLike, batch: ArrayLike, covariates: ArrayLike | None, reference_batch: object
 ) -> _Design:
     values = _matrix(data, "data")
-    names = _batch_names(batch, len(values))
-    batches = tuple(str(name) for name in np.unique(names))
+    found, codes = np.unique(_batch_names(batch, len(values)), return_inverse=True)
+    batches = tuple(str(name) for name in found)
     if len(batches) < 2:
         raise NotEstimable(
             f"batch effects need two batches, found {len(batches)}; leave the adjustment out"
@@ -282,7 +272,7 @@ def _design_of(
         )
     return _Design(
         values,
-        _batch_codes(names, batches),
+        codes,
         batches,
         _covariate_columns(covariates, len(values)),
         None if reference is None else batches.index(reference),
@@ -322,14 +312,3 @@ def _covariate_columns(covariates: ArrayLike | None, n: int) -> FloatArray:
     if len(columns) != n:
         raise BadArgument(f"covariates must have one row for each of {n}, found {len(columns)}")
     return columns
-
-
-def _batch_codes(names: NDArray[np.str_], batches: tuple[str, ...]) -> IntArray:
-    """Position of each name, (n,), among the sorted batches of a fit."""
-    unknown = sorted(set(names.tolist()) - set(batches))
-    if unknown:
-        raise BadArgument(
-            f"batch must be one of {', '.join(batches)} of the fit, found {unknown[0]!r}; its "
-            "effect is not known, so fit with rows of it or leave the adjustment out"
-        )
-    return np.asarray(np.searchsorted(batches, names), dtype=np.intp)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from math import inf, log10
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from her2.core.errors import BadArgument
-
-FloatArray = NDArray[np.float64]
+from her2.stats.validation import FloatArray
 
 SSIM_SD = 1.5  # of the Gaussian window, which ends after 5 pixels: 11 x 11
 SSIM_RADIUS = 5
@@ -89,8 +88,8 @@ def ssim(reference: ArrayLike, image: ArrayLike, *, data_range: float = 255.0) -
 
 
 def _local_mean(values: FloatArray) -> FloatArray:
-    smooth = ndimage.gaussian_filter(values, SSIM_SD, radius=SSIM_RADIUS)
     r = SSIM_RADIUS
+    smooth = ndimage.gaussian_filter(values, SSIM_SD, radius=r)
     return np.asarray(smooth[r:-r, r:-r])
 
 

@@ -12,8 +12,8 @@ from scipy.ndimage import binary_erosion
 from scipy.spatial import KDTree
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.agreement.mean_squares import absolute_agreement, mean_squares
-from her2.stats.validation import BoolArray, FloatArray
+from her2.stats.agreement.icc import absolute_agreement, mean_squares
+from her2.stats.validation import BoolArray
 
 ADJUDICATION_COLUMNS = ["patient_id", "lesion_id", "dice", "hausdorff_mm", "reason"]
 
@@ -67,7 +67,7 @@ def mask_icc(first: ArrayLike, second: ArrayLike) -> float:
     Parameters
     ----------
     first, second
-        Boolean arrays of one shape, True = inside.
+        As in `dice`.
 
     Returns
     -------
@@ -76,10 +76,8 @@ def mask_icc(first: ArrayLike, second: ArrayLike) -> float:
 
     Raises
     ------
-    NotEstimable
-        If both masks are empty.
-    BadArgument
-        If the shapes differ or a mask is not boolean.
+    NotEstimable, BadArgument
+        As `dice`.
 
     References
     ----------
@@ -139,24 +137,6 @@ def adjudication_list(
     >>> adjudication_list(table)[["patient_id", "reason"]].values.tolist()
     [['P2', 'Dice 0.600 is below 0.75']]
     """
-    _check_limits(dice_limit, icc_limit, hausdorff_limit_mm)
-    needed = ADJUDICATION_COLUMNS[:-1]
-    lacking = [name for name in needed if name not in table]
-    if lacking:
-        raise BadArgument(
-            f"the table must have the columns {', '.join(needed)}, lacks {', '.join(lacking)}"
-        )
-    reasons = _below("Dice", table["dice"], dice_limit)
-    if "icc" in table:
-        reasons = _joined(reasons, _below("ICC", table["icc"], icc_limit))
-    if hausdorff_limit_mm is not None:
-        reasons = _joined(reasons, _above(table["hausdorff_mm"], hausdorff_limit_mm))
-    listed: pd.DataFrame = table[needed].assign(reason=reasons)[np.array(reasons) != ""]
-    order = ["dice", "patient_id", "lesion_id"]
-    return listed.sort_values(order, na_position="first", ignore_index=True)
-
-
-def _check_limits(dice_limit: float, icc_limit: float, hausdorff_limit_mm: float | None) -> None:
     for name, limit in (("dice_limit", dice_limit), ("icc_limit", icc_limit)):
         if not 0.0 <= limit <= 1.0:
             raise BadArgument(f"{name} must lie in [0, 1], found {limit}; 0.75 is usual")
@@ -165,6 +145,21 @@ def _check_limits(dice_limit: float, icc_limit: float, hausdorff_limit_mm: float
             f"hausdorff_limit_mm must be positive, found {hausdorff_limit_mm}; "
             "pass None to leave the distance out"
         )
+    needed = ADJUDICATION_COLUMNS[:-1]
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        raise BadArgument(
+            f"the table must have the columns {', '.join(needed)}, lacks {', '.join(lacking)}"
+        )
+    found = [_below("Dice", table["dice"], dice_limit)]
+    if "icc" in table:
+        found.append(_below("ICC", table["icc"], icc_limit))
+    if hausdorff_limit_mm is not None:
+        found.append(_above(table["hausdorff_mm"], hausdorff_limit_mm))
+    reasons = ["; ".join(filter(None, texts)) for texts in zip(*found, strict=True)]
+    listed: pd.DataFrame = table[needed].assign(reason=reasons)[np.array(reasons) != ""]
+    order = ["dice", "patient_id", "lesion_id"]
+    return listed.sort_values(order, na_position="first", ignore_index=True)
 
 
 def _below(name: str, values: pd.Series, limit: float) -> list[str]:
@@ -182,10 +177,6 @@ def _above(distances: pd.Series, limit: float) -> list[str]:
         f"Hausdorff distance {value:.1f} mm is above {limit:g} mm" * bool(value > limit)
         for value in distances.astype(np.float64)
     ]
-
-
-def _joined(first: list[str], second: list[str]) -> list[str]:
-    return ["; ".join(filter(None, pair)) for pair in zip(first, second, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -248,13 +239,19 @@ def hausdorff_distance(
     0.5
     """
     a, b = _mask_pair(first, second)
-    spacing = _checked_spacing(spacing_mm, a.ndim)
+    spacing = np.asarray(spacing_mm, dtype=np.float64)
+    if spacing.shape != (a.ndim,) or not (np.isfinite(spacing) & (spacing > 0.0)).all():
+        raise BadArgument(
+            f"spacing_mm must be {a.ndim} positive lengths, one an axis of the masks, found "
+            f"{spacing.tolist()}; give the millimetres from pixel to pixel"
+        )
     if not (a.any() and b.any()):
         raise NotEstimable(
             "a distance between contours needs two masks, found an empty one; draw it or leave "
             "the lesion out"
         )
-    one, two = (_contour(box) * spacing for box in _both_boxes(a, b))
+    contours = (box & ~binary_erosion(box) for box in _both_boxes(a, b))
+    one, two = (np.argwhere(contour).astype(np.float64) * spacing for contour in contours)
     there, back = KDTree(two).query(one)[0], KDTree(one).query(two)[0]
     return HausdorffDistance(
         maximum_mm=float(max(there.max(), back.max())),
@@ -263,24 +260,14 @@ def hausdorff_distance(
     )
 
 
-def _contour(mask: BoolArray) -> FloatArray:
-    """Return the indices (n, dimensions) of the pixels with a neighbour outside the mask."""
-    return np.argwhere(mask & ~binary_erosion(mask)).astype(np.float64)
-
-
-def _checked_spacing(spacing_mm: Sequence[float], n_axes: int) -> FloatArray:
-    spacing = np.asarray(spacing_mm, dtype=np.float64)
-    if spacing.shape != (n_axes,) or not (np.isfinite(spacing) & (spacing > 0.0)).all():
-        raise BadArgument(
-            f"spacing_mm must be {n_axes} positive lengths, one an axis of the masks, found "
-            f"{spacing.tolist()}; give the millimetres from pixel to pixel"
-        )
-    return spacing
-
-
 def _mask_pair(first: ArrayLike, second: ArrayLike) -> tuple[BoolArray, BoolArray]:
     """Two boolean masks of one shape."""
-    a, b = _mask(first), _mask(second)
+    a, b = np.asarray(first), np.asarray(second)
+    for mask in (a, b):
+        if mask.dtype != np.bool_:
+            raise BadArgument(
+                f"a mask must be boolean, found {mask.dtype}; compare it with its label"
+            )
     if a.shape != b.shape:
         raise BadArgument(
             f"masks must have one shape, found {a.shape} and {b.shape}; resample one"
@@ -301,10 +288,3 @@ def _extent(mask: BoolArray, axis: int) -> slice:
     others = tuple(other for other in range(mask.ndim) if other != axis)
     found = np.flatnonzero(mask.any(axis=others))
     return slice(int(found[0]), int(found[-1]) + 1)
-
-
-def _mask(values: ArrayLike) -> BoolArray:
-    mask = np.asarray(values)
-    if mask.dtype != np.bool_:
-        raise BadArgument(f"a mask must be boolean, found {mask.dtype}; compare it with its label")
-    return mask

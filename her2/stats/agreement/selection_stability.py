@@ -7,7 +7,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
@@ -93,7 +92,7 @@ def nogueira_stability(supports: ArrayLike, *, level: float = 0.95) -> Stability
     NotEstimable
         If there are fewer than two resamples, or all select every feature or none.
     BadArgument
-        If the supports are not boolean or not two-dimensional, or the level is not in (0, 1).
+        As `selection_frequency`, and if the level is not in (0, 1).
 
     References
     ----------
@@ -108,7 +107,7 @@ def nogueira_stability(supports: ArrayLike, *, level: float = 0.95) -> Stability
     >>> round(nogueira_stability([[True, True, False], [True, False, False]]).value, 3)
     0.333
     """
-    validation.check_level(level)
+    z = validation.normal_quantile(level)
     chosen = _supports(supports, at_least=2).astype(np.float64)
     n_features = chosen.shape[1]
     mean_selected = float(chosen.sum(axis=1).mean())
@@ -118,7 +117,7 @@ def nogueira_stability(supports: ArrayLike, *, level: float = 0.95) -> Stability
             f"not, found {mean_selected:g} of {n_features} in every resample; it chose nothing"
         )
     value = _stability(chosen)
-    half_width = float(norm.isf((1.0 - level) / 2.0)) * sqrt(_variance(chosen, value))
+    half_width = z * sqrt(_variance(chosen, value))
     return Stability(value, value - half_width, min(1.0, value + half_width), mean_selected)
 
 

@@ -14,7 +14,7 @@ from scipy.stats import chi2_contingency, fisher_exact, ttest_ind_from_stats
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.association.design import label, levels
-from her2.stats.association.standardised_difference import (
+from her2.stats.association.means import (
     standardised_difference,
     standardised_difference_of_shares,
 )
@@ -125,10 +125,8 @@ def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
 
     Raises
     ------
-    BadArgument
-        If the lengths differ or y_true is not 0/1.
-    NotEstimable
-        If there is no row.
+    BadArgument, NotEstimable
+        As `baseline_table`.
 
     References
     ----------
@@ -184,9 +182,8 @@ def _numeric_rows(name: str, values: pd.Series, groups: _Groups) -> list[dict[st
     comparison = _compare_means(*(part.dropna() for part in groups.pair(values)))
     missing = int(values.isna().sum())
     shown = _digits(float(values[np.isfinite(values)].std()))
-    parts = [(part, v.dropna()) for part, v in groups.parts(values)]
-    means = {part: _mean_sd(v, shown) for part, v in parts}
-    medians = {part: _median_iqr(v, shown) for part, v in parts}
+    cells = {part: _mean_and_median(v.dropna(), shown) for part, v in groups.parts(values)}
+    means, medians = ({part: texts[i] for part, texts in cells.items()} for i in (0, 1))
     return [
         _row(name, "mean ± SD", means, missing, comparison),
         _row(name, "median [Q1, Q3]", medians),
@@ -276,20 +273,13 @@ def _row(
     return {"variable": variable, "level": level, **cells, "missing": missing, **tested._asdict()}
 
 
-def _mean_sd(values: pd.Series, digits: int) -> str:
-    """Mean ± standard deviation of values without gaps, ``53.4 ± 11.3``."""
+def _mean_and_median(values: pd.Series, digits: int) -> tuple[str, str]:
+    """``53.4 ± 11.3`` (SD) and ``53.0 [46.8, 60.2]`` (quartiles) of values without gaps."""
     if values.empty or not np.isfinite(values).all():
-        return _NOTHING
+        return _NOTHING, _NOTHING
     spread = f"{values.std():.{digits}f}" if len(values) > 1 else _NOTHING
-    return f"{values.mean():.{digits}f} ± {spread}"
-
-
-def _median_iqr(values: pd.Series, digits: int) -> str:
-    """Median and quartiles of values without gaps, ``53.0 [46.8, 60.2]``."""
-    if values.empty or not np.isfinite(values).all():
-        return _NOTHING
-    low, middle, high = values.quantile([0.25, 0.5, 0.75])
-    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    low, middle, high = (f"{q:.{digits}f}" for q in values.quantile([0.25, 0.5, 0.75]))
+    return f"{values.mean():.{digits}f} ± {spread}", f"{middle} [{low}, {high}]"
 
 
 def _share(values: pd.Series, level: object) -> str:

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from her2.core.errors import BadArgument, NotEstimable
+from her2.core.errors import BadArgument
 from her2.stats import validation
 from her2.stats.validation import BoolArray, FloatArray
 
 Levels = tuple[object, ...]
 
 
-@dataclass(frozen=True)
-class Design:
-    """Columns of a regression, without the intercept.
+class Design(NamedTuple):
+    """Columns of a regression (n, n_terms), without the intercept.
 
-    Attributes
-    ----------
-    matrix
-        Shape (n, n_terms).
-    terms
-        Names of the columns, ``age`` or ``er[positive]``.
-    variables
-        The variable that each term belongs to.
+    `terms` are their names, ``age`` or ``er[positive]``; `variables` those that each belongs to.
     """
 
     matrix: FloatArray
@@ -44,31 +36,19 @@ class Design:
 def design(table: pd.DataFrame, known: Mapping[str, Levels] | None = None) -> Design:
     """Numbers as they are; a category as one 0/1 column for each level but the first.
 
-    Parameters
-    ----------
-    table
-        One row a case, no missing value. Numbers and booleans are numbers; text and categories
-        (a 0/1 column of dtype "category" too) are categories.
-    known
-        Levels of the categories, first the reference; those that occur if not given.
-
-    Raises
-    ------
-    BadArgument
-        If a category has a level that is not known.
-
-    Examples
-    --------
-    >>> design(pd.DataFrame({"age": [50, 60], "er": ["-", "+"]})).terms
-    ('age', 'er[-]')
+    Numbers and booleans are numbers; text and categories (a 0/1 column of dtype "category" too)
+    are categories. `known` has their levels, first the reference: those that occur if not given. A
+    level that is not known is a `BadArgument`.
     """
     known = category_levels(table) if known is None else known
     columns: dict[tuple[str, str], FloatArray] = {}
     for name, values in table.items():
         if str(name) in known:
             columns |= _indicators(str(name), values, known[str(name)])
+        elif is_numeric(values):
+            columns[str(name), str(name)] = values.to_numpy(dtype=np.float64)
         else:
-            columns[str(name), str(name)] = _numbers(str(name), values)
+            raise BadArgument(f"{name} must be a number as in the fit, found {values.dtype}")
     matrix = np.column_stack(list(columns.values())) if columns else np.empty((len(table), 0))
     return Design(matrix, tuple(t for t, _ in columns), tuple(v for _, v in columns))
 
@@ -97,15 +77,7 @@ def label(level: object) -> str:
 
 
 def outcome_of(table: pd.DataFrame, outcome: str | ArrayLike) -> BoolArray:
-    """Outcome of the rows of a table, by column name or as an array, shape (n,).
-
-    Raises
-    ------
-    BadArgument
-        If there is no such column, or the values are not 0/1 or not one a row.
-    NotEstimable
-        If one class is absent.
-    """
+    """Outcome of the rows of a table, by column name or as an array, shape (n,)."""
     if isinstance(outcome, str):
         check_columns(table, [outcome])
         return validation.outcome(table[outcome].to_numpy())
@@ -134,22 +106,6 @@ def complete_cases(table: pd.DataFrame, variables: Sequence[str]) -> BoolArray:
     """Rows without a missing value in any of the variables, shape (n,)."""
     complete = table[list(variables)].notna().all(axis=1)
     return np.asarray(complete.to_numpy(), dtype=np.bool_)
-
-
-def check_complete(table: pd.DataFrame) -> None:
-    """Raise `NotEstimable` if a value is missing."""
-    gaps = table.isna().any()
-    if gaps.any():
-        raise NotEstimable(
-            f"no value may be missing, found gaps in {', '.join(map(str, table.columns[gaps]))}; "
-            "impute them or leave those cases out knowingly"
-        )
-
-
-def _numbers(name: str, values: pd.Series) -> FloatArray:
-    if not is_numeric(values):
-        raise BadArgument(f"{name} must be a number as in the fit, found {values.dtype}")
-    return values.to_numpy(dtype=np.float64)
 
 
 def _indicators(name: str, values: pd.Series, known: Levels) -> dict[tuple[str, str], FloatArray]:

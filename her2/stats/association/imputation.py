@@ -22,24 +22,10 @@ def complete_chain(
 ) -> tuple[FloatArray, list[dict[int, int]]]:
     """Matrix without gaps by predictive mean matching, and whose values the gaps have.
 
-    Parameters
-    ----------
-    values
-        Shape (n, p), NaN for a gap; each block has at least one row without.
-    blocks
-        Columns of each variable.
-    rng
-        Draws starting values, regression coefficients and donors.
-    n_iterations
-        Rounds over the blocks with gaps, those with fewest first.
+    `values` (n, p) has NaN for a gap; each block has at least one row without. Those with fewest
+    gaps come first in each round. Second: for each block a dictionary from the row of a gap to the
+    row of its donor.
 
-    Returns
-    -------
-    tuple
-        The matrix, and for each block a dictionary from the row of a gap to the row of its donor.
-
-    References
-    ----------
     van Buuren (2018), Flexible Imputation of Missing Data, 2nd ed., algorithms 3.1 and 3.3,
     doi:10.1201/9780429492259.
     """
@@ -61,23 +47,10 @@ def complete_chain(
 def draw_regressions(
     filled: FloatArray, known: BoolArray, blocks: Blocks, rng: np.random.Generator
 ) -> FloatArray:
-    """Coefficients of each column on the columns of all other variables, drawn once.
+    """Coefficients of each column on the columns of all other variables, drawn once: (p, 1 + p).
 
-    Parameters
-    ----------
-    filled
-        Shape (n, p), without gaps.
-    known
-        Shape (n, p), whether a value was observed: a column is fitted on these rows.
-    blocks
-        Columns of each variable.
-    rng
-        Draws from the posterior distribution of the coefficients.
-
-    Returns
-    -------
-    ndarray
-        Shape (p, 1 + p): intercept, then the columns; 0 for those of the same variable.
+    A column of `filled` (n, p) is fitted on the rows where it was observed, `known` (n, p). The
+    intercept comes first; coefficients of columns of the same variable are 0.
     """
     p = filled.shape[1]
     coefficients = np.zeros((p, 1 + p))
@@ -96,20 +69,11 @@ def expected_values(
     bounds: tuple[FloatArray, FloatArray],
     n_iterations: int = 10,
 ) -> FloatArray:
-    """Rows whose gaps hold what the regressions expect, each row by itself.
+    """Rows (n, p) whose gaps (NaN) hold what the regressions expect, each row by itself.
 
-    Parameters
-    ----------
-    values
-        Shape (n, p), NaN for a gap.
-    coefficients
-        Shape (m, p, 1 + p): m draws, of which the expectations are averaged.
-    start
-        Shape (p,), what a gap holds first.
-    bounds
-        Lowest and highest value of each column, shapes (p,): nothing outside is filled in.
-    n_iterations
-        Rounds; several are needed where a row has several gaps.
+    Expectations are averaged over m draws, `coefficients` (m, p, 1 + p). A gap first holds `start`
+    (p,), and later nothing outside `bounds`, (p,) each. Several rounds are needed where a row has
+    several gaps.
     """
     gaps = np.isnan(values)
     total = np.zeros_like(values)

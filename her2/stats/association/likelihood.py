@@ -7,8 +7,8 @@ neither huge nor tiny.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,40 +28,19 @@ _FARTHEST = 1e4  # of a bound, in standard errors
 _NOT_CONVERGED = "the logistic regression did not converge; use fewer variables or more cases"
 
 
-@dataclass(frozen=True)
-class Maximum:
-    """Where the (penalised) log-likelihood is largest.
-
-    Attributes
-    ----------
-    coefficients
-        Shape (k,).
-    covariance
-        Shape (k, k), the inverse information.
-    log_likelihood
-        With the penalty if there is one.
-    """
+class Maximum(NamedTuple):
+    """The largest log-likelihood: coefficients (k,), inverse information (k, k), and its value."""
 
     coefficients: FloatArray
     covariance: FloatArray
     log_likelihood: float
 
 
-@dataclass(frozen=True)
-class Likelihood:
-    """Logistic log-likelihood of a design that holds the intercept.
+class Likelihood(NamedTuple):
+    """Logistic log-likelihood of a design (n, k) that holds the intercept.
 
-    Attributes
-    ----------
-    design
-        Shape (n, k).
-    positive
-        Shape (n,).
-    penalty
-        Weight of log|information|: 0, or 1/2 for Firth's estimate (Jeffreys' prior).
+    `penalty`: weight of log|information|, 0, or 1/2 for Firth's estimate (Jeffreys' prior).
 
-    References
-    ----------
     Firth (1993), Biometrika 80:27, doi:10.1093/biomet/80.1.27.
     Heinze & Schemper (2002), Stat. Med. 21:2409, doi:10.1002/sim.1047 (profile).
     """
@@ -124,13 +103,7 @@ def at(likelihood: Likelihood, b: FloatArray) -> Maximum:
 def maximise(
     likelihood: Likelihood, start: FloatArray | None = None, held: int | None = None
 ) -> Maximum:
-    """Coefficients that maximise a likelihood, from `start`; coefficient `held` stays put.
-
-    Raises
-    ------
-    NotEstimable
-        If there is no maximum within reach.
-    """
+    """Coefficients that maximise a likelihood, from `start`; coefficient `held` stays put."""
     k = likelihood.design.shape[1]
     b = np.zeros(k) if start is None else start.copy()
     free = np.flatnonzero(np.arange(k) != held)
@@ -177,14 +150,6 @@ def profile_interval(
 
     The bounds solve the equation exactly; R's `confint` interpolates between a dozen points of
     the same curve and differs in the fourth or fifth digit.
-
-    Raises
-    ------
-    NotEstimable
-        If a bound is out of reach.
-
-    References
-    ----------
     Venzon & Moolgavkar (1988), Appl. Stat. 37:87, doi:10.2307/2347496.
     """
     low, high = (_bound(likelihood, maximum, i, level, side) for side in (-1.0, 1.0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -135,10 +134,8 @@ def multivariable_logistic(
 
     Raises
     ------
-    BadArgument
-        If a column is absent, or the outcome is not 0/1 or has another length.
-    NotEstimable
-        If the outcome has one class only.
+    BadArgument, NotEstimable
+        As `univariable_logistic`.
 
     References
     ----------
@@ -159,14 +156,7 @@ def multivariable_logistic(
 def fit_design(
     positive: BoolArray, columns: Design, *, separation: OnSeparation = "firth"
 ) -> LogisticFit:
-    """Fit of complete cases, by maximum likelihood or, if a plane separates them, by Firth.
-
-    Raises
-    ------
-    NotEstimable
-        If a class is absent, a column is constant or collinear, or, unless Firth's estimate is
-        wanted, the columns separate the classes.
-    """
+    """Fit of complete cases, by maximum likelihood or, if a plane separates them, by Firth."""
     if positive.size == 0:
         raise NotEstimable("no case has a value in every variable; leave the empty variable out")
     if not 0 < positive.sum() < positive.size:
@@ -180,7 +170,7 @@ def fit_design(
         if separation != "firth":
             raise
         fit = fit_firth(positive, columns.matrix, columns.terms)
-        return replace(fit, separating=error.columns)
+        return fit._replace(separating=error.columns)
 
 
 def _options(
@@ -248,7 +238,7 @@ def _estimate(
         profile = coefficient_profile(y, columns.matrix, fit, i, level=options.level)
         return b, profile.low, profile.high, profile.p_value
     error = float(np.sqrt(fit.covariance[i + 1, i + 1]))
-    half = float(norm.isf((1 - options.level) / 2)) * error
+    half = validation.normal_quantile(options.level) * error
     return b, b - half, b + half, float(2 * norm.sf(abs(b) / error))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
@@ -31,10 +31,7 @@ INTERCEPT = -1
 class Separated(NotEstimable):
     """A plane separates the classes: no maximum-likelihood estimate exists, Firth's does.
 
-    Attributes
-    ----------
-    columns
-        Names of the columns that take part in the plane.
+    The attribute `columns` has the names of the columns that take part in the plane.
     """
 
     def __init__(self, columns: tuple[str, ...]) -> None:
@@ -45,24 +42,11 @@ class Separated(NotEstimable):
         self.columns = columns
 
 
-@dataclass(frozen=True)
-class LogisticFit:
-    """Fitted coefficients of k columns and their uncertainty.
+class LogisticFit(NamedTuple):
+    """Log-odds of an intercept and k columns.
 
-    Attributes
-    ----------
-    intercept
-        Log-odds where every column is 0.
-    coefficients
-        Shape (k,).
-    covariance
-        Shape (k + 1, k + 1), the intercept first.
-    log_likelihood
-        At the fit, with Firth's penalty if `method` is "Firth".
-    method
-        "maximum likelihood" or "Firth".
-    separating
-        Columns that separate the classes, if that is why the method is Firth's.
+    Shapes: coefficients (k,), covariance (k + 1, k + 1) with the intercept first. The likelihood
+    has Firth's penalty if `method` is "Firth"; `separating` are then the columns that made it so.
     """
 
     intercept: float
@@ -72,59 +56,20 @@ class LogisticFit:
     method: str = MAXIMUM_LIKELIHOOD
     separating: tuple[str, ...] = ()
 
-    @property
-    def standard_errors(self) -> FloatArray:
-        """Of the coefficients, shape (k,)."""
-        return np.sqrt(np.diag(self.covariance)[1:])
-
-    @property
-    def p_values(self) -> FloatArray:
-        """Two-sided Wald tests of the coefficients, shape (k,)."""
-        return np.asarray(2.0 * norm.sf(np.abs(self.coefficients / self.standard_errors)))
-
 
 def fit_logistic(
     positive: BoolArray, predictors: FloatArray, names: Sequence[str] | None = None
 ) -> LogisticFit:
-    """Maximum-likelihood logistic regression with an intercept.
+    """Maximum-likelihood logistic regression on columns (n, k), with an intercept.
 
-    Parameters
-    ----------
-    positive
-        Shape (n,), both values present.
-    predictors
-        Shape (n, n_columns), finite.
-    names
-        Of the columns, for messages.
-
-    Returns
-    -------
-    LogisticFit
-        With Wald standard errors and p-values.
-
-    Raises
-    ------
-    NotEstimable
-        If the estimate is not unique (collinear or constant columns); as `Separated` if it does
-        not exist because a plane separates the classes.
-
-    Examples
-    --------
-    >>> positive = np.array([True, False, False, True, True, False])
-    >>> fit = fit_logistic(positive, np.array([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]]))
-    >>> np.exp([fit.intercept, *fit.coefficients]).round(3).tolist()  # odds 1:2, odds ratio 4
-    [0.5, 4.0]
+    `NotEstimable` if the estimate is not unique (collinear or constant columns); `Separated` if it
+    does not exist because a plane separates the classes.
     """
     names = names or [f"predictor {i + 1}" for i in range(predictors.shape[1])]
     standardised = standardise(predictors, names)
-    check_rank(standardised)
-    _check_overlap(positive, standardised, names)
-    maximum = maximum_likelihood(positive, standardised)
-    return unstandardise(maximum, predictors, MAXIMUM_LIKELIHOOD)
-
-
-def maximum_likelihood(positive: BoolArray, standardised: FloatArray) -> Maximum:
-    """Maximum of the likelihood over an intercept and standardised columns that overlap."""
+    guilty = _separators(positive, standardised)
+    if guilty.any():
+        raise Separated(tuple(n for n, at_fault in zip(names, guilty, strict=True) if at_fault))
     design = np.column_stack([np.ones(len(positive)), standardised])
     model = GLM(positive.astype(np.float64), design, family=Binomial())
     result = model.fit(tol=1e-13, rtol=1e-13, maxiter=200)
@@ -132,10 +77,11 @@ def maximum_likelihood(positive: BoolArray, standardised: FloatArray) -> Maximum
         raise NotEstimable("the logistic regression did not converge; use fewer variables")
     # statsmodels' own errors are those of the last step but one, right to about 1e-6 only
     b = np.asarray(result.params)
-    return at(Likelihood(design, positive), b)
+    maximum = at(Likelihood(design, positive), b)
+    return _unstandardised(maximum, predictors, MAXIMUM_LIKELIHOOD)
 
 
-def unstandardise(maximum: Maximum, predictors: FloatArray, method: str) -> LogisticFit:
+def _unstandardised(maximum: Maximum, predictors: FloatArray, method: str) -> LogisticFit:
     """Fit in the units of the predictors, from the one of their z-scores."""
     back = np.diag(np.append(1.0, 1.0 / predictors.std(axis=0)))
     back[0, 1:] = -predictors.mean(axis=0) / predictors.std(axis=0)
@@ -145,7 +91,7 @@ def unstandardise(maximum: Maximum, predictors: FloatArray, method: str) -> Logi
 
 
 def standardise(predictors: FloatArray, names: Sequence[str]) -> FloatArray:
-    """Z-scores of the columns; `NotEstimable` if one is constant or infinite."""
+    """Z-scores of columns that are finite, vary and are not collinear, or `NotEstimable`."""
     infinite = [n for n, c in zip(names, predictors.T, strict=True) if not np.isfinite(c).all()]
     if infinite:
         raise NotEstimable(
@@ -154,26 +100,14 @@ def standardise(predictors: FloatArray, names: Sequence[str]) -> FloatArray:
     constant = [n for n, c in zip(names, predictors.T, strict=True) if c.min() == c.max()]
     if constant:
         raise NotEstimable(f"{', '.join(constant)} has one value only; leave it out")
-    centred = predictors - predictors.mean(axis=0)
-    return np.asarray(centred / predictors.std(axis=0), dtype=np.float64)
-
-
-def check_rank(standardised: FloatArray) -> None:
-    """Raise `NotEstimable` if the columns are collinear."""
+    standardised: FloatArray = (predictors - predictors.mean(axis=0)) / predictors.std(axis=0)
     n_columns = standardised.shape[1]
     rank = int(np.linalg.matrix_rank(standardised, tol=1e-9 * np.sqrt(standardised.size)))
     if rank < n_columns:
         raise NotEstimable(
             f"the variables are collinear ({n_columns} columns, rank {rank}); leave one out"
         )
-
-
-def _check_overlap(positive: BoolArray, standardised: FloatArray, names: Sequence[str]) -> None:
-    """Raise if a plane separates the classes, touching included: then no estimate exists."""
-    guilty = _separators(positive, standardised)
-    if not guilty.any():
-        return
-    raise Separated(tuple(n for n, at_fault in zip(names, guilty, strict=True) if at_fault))
+    return standardised
 
 
 def _separators(positive: BoolArray, standardised: FloatArray) -> BoolArray:
@@ -202,62 +136,24 @@ def _separators(positive: BoolArray, standardised: FloatArray) -> BoolArray:
 def fit_firth(
     positive: BoolArray, predictors: FloatArray, names: Sequence[str] | None = None
 ) -> LogisticFit:
-    """Logistic regression whose likelihood is penalised by Jeffreys' prior.
+    """Logistic regression on columns (n, k) whose likelihood is penalised by Jeffreys' prior.
 
     The estimates are those of R's brglm2 (type "AS_mean") and logistf. The standard errors come
     from the Fisher information; with separation they say little, so that intervals and tests
-    should be those of `her2.stats.association.logistic_fit`.
+    should be those of `coefficient_profile`.
 
-    Parameters
-    ----------
-    positive
-        Shape (n,), both values present.
-    predictors
-        Shape (n, n_columns), finite.
-    names
-        Of the columns, for messages.
-
-    Returns
-    -------
-    LogisticFit
-        With method "Firth" and the penalised log-likelihood.
-
-    Raises
-    ------
-    NotEstimable
-        If a column is constant, columns are collinear or the maximum is out of reach.
-
-    References
-    ----------
     Firth (1993), Biometrika 80:27, doi:10.1093/biomet/80.1.27.
     Heinze & Schemper (2002), Stat. Med. 21:2409, doi:10.1002/sim.1047.
-
-    Examples
-    --------
-    >>> positive = np.array([False, False, False, True, True, True])
-    >>> fit = fit_firth(positive, np.array([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]]))
-    >>> round(float(np.exp(fit.coefficients[0])), 3)  # a half is added to each cell: 3.5² / .5²
-    49.0
     """
     names = names or [f"predictor {i + 1}" for i in range(predictors.shape[1])]
     standardised = standardise(predictors, names)
-    check_rank(standardised)
     design = np.column_stack([np.ones(len(positive)), standardised])
     maximum = maximise(Likelihood(design, positive, JEFFREYS))
-    return unstandardise(maximum, predictors, FIRTH)
+    return _unstandardised(maximum, predictors, FIRTH)
 
 
-@dataclass(frozen=True)
-class CoefficientProfile:
-    """Profile-likelihood interval of a coefficient and its likelihood-ratio test against 0.
-
-    Attributes
-    ----------
-    low, high
-        Limits of the interval: log odds per unit of the predictor, or log odds for the intercept.
-    p_value
-        Of the test.
-    """
+class CoefficientProfile(NamedTuple):
+    """Profile-likelihood limits of a log-odds (ratio), and the likelihood-ratio test against 0."""
 
     low: float
     high: float
@@ -267,35 +163,9 @@ class CoefficientProfile:
 def coefficient_profile(
     positive: BoolArray, predictors: FloatArray, fit: LogisticFit, i: int, *, level: float = 0.95
 ) -> CoefficientProfile:
-    """Interval and test of a coefficient from its profile, penalised if the fit is Firth's.
+    """Interval and test of column i, or `INTERCEPT`, from its profile, penalised if the fit is.
 
-    Parameters
-    ----------
-    positive, predictors
-        Of the fit: shapes (n,) and (n, n_columns).
-    fit
-        From `fit_logistic` or `fit_firth`.
-    i
-        Column of `predictors`, or -1 for the intercept.
-    level
-        Of the interval.
-
-    Raises
-    ------
-    NotEstimable
-        If a bound is out of reach.
-
-    References
-    ----------
     Heinze & Schemper (2002), Stat. Med. 21:2409, doi:10.1002/sim.1047.
-
-    Examples
-    --------
-    >>> from her2.stats.association.logistic_fit import fit_firth
-    >>> x = np.array([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]])
-    >>> positive = np.array([False, False, False, True, True, True])
-    >>> round(coefficient_profile(positive, x, fit_firth(positive, x), 0).p_value, 3)
-    0.024
     """
     scale = predictors.std(axis=0)
     centre = 0.0 * scale if i == INTERCEPT else predictors.mean(axis=0)

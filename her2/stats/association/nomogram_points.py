@@ -127,9 +127,12 @@ def nomogram(model: LogisticModel, table: pd.DataFrame) -> Nomogram:
         raise NotEstimable("no variable moves the prediction, so no axis has a length")
     scale = _MAX_POINTS / widest
     zero = model.intercept + sum(float(axis["contribution"].min()) for axis in axes.values())
+    for axis in axes.values():
+        axis["points"] = (axis["contribution"] - axis["contribution"].min()) * scale
+    points = pd.concat(axes.values(), ignore_index=True)
     linear_predictors = pretty(model.linear_predictor(used), _N_TICKS)
     return Nomogram(
-        points=pd.concat([_pointed(axis, scale) for axis in axes.values()], ignore_index=True),
+        points=points.drop(columns="contribution"),
         total_points=_totals(linear_predictors, zero, scale, is_alone=len(axes) == 1),
         linear_predictor_axis=pd.DataFrame(
             {
@@ -163,11 +166,6 @@ def _axis(model: LogisticModel, used: pd.DataFrame, name: str) -> pd.DataFrame:
 def _ticks(values: pd.Series) -> FloatArray:
     distinct = np.unique(values.to_numpy(dtype=np.float64))
     return distinct if distinct.size <= _MOST_VALUES else pretty(distinct, _N_TICKS)
-
-
-def _pointed(axis: pd.DataFrame, scale: float) -> pd.DataFrame:
-    points = (axis["contribution"] - axis["contribution"].min()) * scale
-    return axis[["variable", "value"]].assign(points=points)
 
 
 def _totals(

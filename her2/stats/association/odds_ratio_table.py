@@ -23,15 +23,14 @@ from her2.stats.association.logistic import (
     multivariable_logistic,
     univariable_logistic,
 )
-from her2.stats.association.logistic_fit import FIRTH, check_rank, standardise
-from her2.stats.association.stepwise import Criterion, stepwise_logistic
+from her2.stats.association.logistic_fit import FIRTH, standardise
+from her2.stats.association.logistic_model import Criterion, stepwise_logistic
 from her2.stats.validation import BoolArray
 
 COLUMNS = (
     "variable", "n", "n_events", "odds_ratio", "low", "high", "p_value", "adjusted_odds_ratio",
     "adjusted_low", "adjusted_high", "adjusted_p_value", "vif", "method", "note",
 )  # fmt: skip
-_CRITERIA: dict[str, Criterion] = {"aic": "aic", "p": "p"}
 _NUMBERS = ("odds_ratio", "low", "high", "p_value")
 _ADJUSTED = tuple(f"adjusted_{name}" for name in _NUMBERS)
 
@@ -51,7 +50,7 @@ def odds_ratio_table(
     y_true: ArrayLike,
     variables: Sequence[str],
     *,
-    stepwise: str | None = None,
+    stepwise: Criterion | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Odds ratio of each variable alone and adjusted for the others.
@@ -102,7 +101,7 @@ def odds_ratio_table(
     >>> result["note"].iloc[-1]
     'not estimable: c has one value only; leave it out'
     """
-    if stepwise is not None and stepwise not in _CRITERIA:
+    if stepwise not in (None, "aic", "p"):
         raise BadArgument(f'stepwise must be None, "aic" or "p", found {stepwise!r}')
     check_columns(table, variables)
     positive = outcome_of(table, y_true)
@@ -119,46 +118,35 @@ def _multivariable(
     table: pd.DataFrame,
     positive: BoolArray,
     variables: Sequence[str],
-    stepwise: str | None,
+    stepwise: Criterion | None,
     level: float,
 ) -> _Multivariable:
-    usable = [name for name in variables if _is_usable(table[name])]
+    kept = usable = [name for name in variables if _is_usable(table[name])]
     notes: dict[str, str] = {}
     remark = ""
-    kept = usable
     if stepwise is not None and usable:
-        kept, remark = _stepwise_choice(table, positive, usable, _CRITERIA[stepwise])
+        try:
+            chosen = stepwise_logistic(table, positive, usable, criterion=stepwise).selected
+            kept = [name for name in usable if name in chosen]
+        except NotEstimable as error:
+            remark = f"no stepwise choice, all variables kept: {error}"
         out = f"not chosen by stepwise regression ({stepwise})"
         notes = {name: out for name in usable if name not in kept}
     if not kept:
         return _Multivariable({}, {}, notes, remark)
     found = multivariable_logistic(table, positive, kept, level=level, intercept=True)
     rows: dict[str, _Record] = {r["variable"]: r for r in found.to_dict("records")}
-    return _Multivariable(rows, _vif(table, kept), notes, remark)
+    try:
+        vif = {str(name): float(x) for name, x in variance_inflation(table, kept).items()}
+    except NotEstimable:  # the rows of the model say why
+        vif = {}
+    return _Multivariable(rows, vif, notes, remark)
 
 
 def _is_usable(values: pd.Series) -> bool:
     """Whether values vary and none is infinite; the univariable row says it if not."""
     is_finite = not is_numeric(values) or not np.isinf(values.to_numpy(np.float64)).any()
     return is_finite and len(levels(values)) > 1
-
-
-def _stepwise_choice(
-    table: pd.DataFrame, positive: BoolArray, usable: list[str], criterion: Criterion
-) -> tuple[list[str], str]:
-    """Chosen variables in the order of the request, or all of them and why there is no choice."""
-    try:
-        chosen = stepwise_logistic(table, positive, usable, criterion=criterion).selected
-    except NotEstimable as error:
-        return usable, f"no stepwise choice, all variables kept: {error}"
-    return [name for name in usable if name in chosen], ""
-
-
-def _vif(table: pd.DataFrame, kept: Sequence[str]) -> dict[str, float]:
-    try:
-        return {str(name): float(x) for name, x in variance_inflation(table, kept).items()}
-    except NotEstimable:  # the rows of the model say why
-        return {}
 
 
 def _intercept_row(joint: _Multivariable) -> dict[str, object]:
@@ -245,7 +233,6 @@ def variance_inflation(table: pd.DataFrame, variables: Sequence[str]) -> pd.Seri
     if not len(columns.matrix):
         raise NotEstimable("a case without a missing value is needed, found none; impute first")
     standardised = standardise(columns.matrix, columns.terms)
-    check_rank(standardised)
     r = standardised.T @ standardised / len(standardised)
     factors = {}
     for name in variables:

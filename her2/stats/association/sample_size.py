@@ -74,13 +74,8 @@ def sample_size_for_prediction(
     wanted = (shrinkage, _shrinkage_for_r2(r2, prevalence))
     needed = [n_parameters / _per_parameter(r2, s) for s in wanted]
     needed.append((1.96 / _R2_MARGIN) ** 2 * prevalence * (1 - prevalence))
-    table = pd.DataFrame(
-        {
-            "criterion": [1, 2, 3],
-            "meaning": meanings,
-            "n_required": [math.ceil(n) for n in needed],
-        }
-    )
+    n_required = [math.ceil(n) for n in needed]
+    table = pd.DataFrame({"criterion": [1, 2, 3], "meaning": meanings, "n_required": n_required})
     if n_supplied is None:
         return table
     is_enough = table["n_required"] <= n_supplied
@@ -225,18 +220,11 @@ def _binormal(c_statistic: float, prevalence: float) -> tuple[FloatArray, FloatA
         raise BadArgument(f"c_statistic must lie in (0.5, 1), found {c_statistic:g}")
     variance = 2.0 * float(norm.ppf(c_statistic)) ** 2
     centre = float(logit(prevalence)) - variance / 2.0
-    classes = ((centre + variance, prevalence, 1.0), (centre, 1.0 - prevalence, 0.0))
-    parts = [(_normal(mean, math.sqrt(variance)), share, y) for mean, share, y in classes]
-    return (
-        np.concatenate([nodes for (nodes, _), _, _ in parts]),
-        np.concatenate([share * weights for (_, weights), share, _ in parts]),
-        np.repeat([y for _, _, y in parts], _N_NODES),
-    )
-
-
-def _normal(mean: float, sd: float) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights that integrate over a normal distribution."""
-    if not sd > 0.0:
-        raise BadArgument(f"the linear predictor must have a positive SD, found {sd:g}")
     nodes, weights = np.polynomial.hermite_e.hermegauss(_N_NODES)
-    return mean + sd * nodes, weights / weights.sum()
+    weights = weights / weights.sum()
+    spread = math.sqrt(variance) * nodes
+    return (
+        np.concatenate([centre + variance + spread, centre + spread]),
+        np.concatenate([prevalence * weights, (1.0 - prevalence) * weights]),
+        np.repeat([1.0, 0.0], _N_NODES),
+    )

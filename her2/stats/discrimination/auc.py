@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
 from her2.core.errors import NotEstimable
 from her2.stats import validation
@@ -73,10 +73,8 @@ def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) 
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, at least two of each.
-    y_score
-        Shape (n,), finite, higher = more likely positive. An AUC below 0.5 is not flipped.
+    y_true, y_score
+        As in `auc`, with at least two cases of each class.
     level
         Confidence level in (0, 1).
 
@@ -87,10 +85,8 @@ def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) 
 
     Raises
     ------
-    NotEstimable
-        If a class has fewer than two cases, or a score is missing, or all scores are equal.
-    BadArgument
-        If the shapes differ or the level is not in (0, 1).
+    NotEstimable, BadArgument
+        As `auc`, and if a class has fewer than two cases or the level is not in (0, 1).
 
     References
     ----------
@@ -103,32 +99,24 @@ def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) 
     >>> round(result.auc, 3), round(result.low, 3), result.high
     (0.778, 0.291, 1.0)
     """
-    validation.check_level(level)
+    z = validation.normal_quantile(level)
     placed = scored_placements(y_true, y_score)
     variance = placed.variance
-    half_width = float(norm.isf((1.0 - level) / 2.0)) * sqrt(variance)
+    half_width = z * sqrt(variance)
     low, high = max(0.0, placed.auc - half_width), min(1.0, placed.auc + half_width)
     return AucInterval(placed.auc, variance, low, high)
 
 
 def scored_placements(y_true: ArrayLike, y_score: ArrayLike) -> Placements:
     """Placements of checked outcomes and scores."""
-    positive = validation.outcome(y_true)
-    return placements(positive, validation.score(y_score, positive.size, name="y_score"))
+    return placements(*validation.outcome_and_score(y_true, y_score))
 
 
-@dataclass(frozen=True)
-class Placements:
+class Placements(NamedTuple):
     """For each positive, the negatives it beats; for each negative, the positives that beat it.
 
-    Counts, a tie counting one half, so they are exact multiples of 0.5 in floating point.
-
-    Attributes
-    ----------
-    of_positives
-        Shape (n_positive,), 0 to n_negative, in the order of the cases.
-    of_negatives
-        Shape (n_negative,), 0 to n_positive, in the order of the cases.
+    Shapes (n_positive,) and (n_negative,), in the order of the cases. Counts, a tie counting one
+    half, so they are exact multiples of 0.5 in floating point.
     """
 
     of_positives: FloatArray
@@ -147,29 +135,9 @@ class Placements:
 
 
 def placements(positive: BoolArray, scores: FloatArray) -> Placements:
-    """Placements of all cases from a single sort, in O(n log n).
+    """Placements of cases (n,), both classes present, from a single sort, in O(n log n).
 
-    Parameters
-    ----------
-    positive
-        Shape (n,), both values present.
-    scores
-        Shape (n,), finite.
-
-    Returns
-    -------
-    Placements
-        In the order of the cases.
-
-    References
-    ----------
     Sun & Xu (2014), IEEE Signal Process. Lett. 21:1389, doi:10.1109/LSP.2014.2337313, eq. 9-10.
-
-    Examples
-    --------
-    >>> placed = placements(np.array([False, True, False, True]), np.array([1.0, 2.0, 2.0, 3.0]))
-    >>> placed.of_positives.tolist(), placed.of_negatives.tolist()
-    ([1.5, 2.0], [2.0, 1.5])
     """
     order = np.argsort(scores)
     is_positive, ascending = positive[order], scores[order]
@@ -179,11 +147,8 @@ def placements(positive: BoolArray, scores: FloatArray) -> Placements:
     placed = np.empty_like(above)
     placed[order] = above
     # by index: several times as fast as by mask
-    of_positives, of_negatives = (
-        placed[np.flatnonzero(positive)],
-        placed[np.flatnonzero(~positive)],
-    )
-    return Placements(of_positives.astype(np.float64), of_negatives.astype(np.float64))
+    by_class = (placed[np.flatnonzero(of)] for of in (positive, ~positive))
+    return Placements(*(counts.astype(np.float64) for counts in by_class))
 
 
 def _below(is_positive: BoolArray, is_first: BoolArray) -> tuple[Counts, Counts]:
@@ -205,23 +170,13 @@ def placement_variance(of_positives: FloatArray, of_negatives: FloatArray) -> fl
     """DeLong variance of an AUC, or of a difference if given differences of placements.
 
     It is taken on the counts, which are exact, so that placements that all agree give exactly 0.
-
-    Raises
-    ------
-    NotEstimable
-        If a class has fewer than two cases.
     """
-    m, n = _class_sizes(of_positives, of_negatives)
-    between_positives = float(np.var(of_positives, ddof=1)) / n**2 / m
-    between_negatives = float(np.var(of_negatives, ddof=1)) / m**2 / n
-    return between_positives + between_negatives
-
-
-def _class_sizes(of_positives: FloatArray, of_negatives: FloatArray) -> tuple[int, int]:
     m, n = of_positives.size, of_negatives.size
     if min(m, n) < 2:
         raise NotEstimable(
             f"the DeLong variance needs 2 cases in each class, found {m} positive and "
             f"{n} negative; report the AUC without an interval or collect more cases"
         )
-    return m, n
+    between_positives = float(np.var(of_positives, ddof=1)) / n**2 / m
+    between_negatives = float(np.var(of_negatives, ddof=1)) / m**2 / n
+    return between_positives + between_negatives

@@ -110,13 +110,12 @@ def bootstrap_interval(
     >>> result.estimate, round(result.low, 2), round(result.high, 2)
     (0.875, 0.76, 0.96)
     """
-    positive = validation.outcome(y_true)
-    scores = validation.score(y_prob, positive.size, name="y_prob", constant_ok=True)
+    positive, scores = validation.outcome_and_score(
+        y_true, y_prob, name="y_prob", constant_ok=True
+    )
     estimate = statistic(positive.astype(np.intp), scores)
-    replicates = _replicates(statistic, positive, scores)
-    of = patients(positive, groups)
-    plan = _Plan(of, n_resamples, level, method, stratified)
-    return _interval(plan, estimate, replicates, seed)
+    plan = _Plan(patients(positive, groups), n_resamples, level, method, stratified)
+    return _interval(plan, estimate, _replicates(statistic, positive, scores), seed)
 
 
 def bootstrap_difference(
@@ -251,7 +250,8 @@ def _acceleration(plan: _Plan, replicates: _Replicates) -> float:
     """
     cubes = squares = 0.0
     for stratum in plan.of.strata(plan.stratified):
-        left_out = np.concatenate([replicates(_without(plan.of, i)[None]) for i in stratum])
+        without = ((plan.of.of_case != i).astype(np.intp) for i in stratum)
+        left_out = np.concatenate([replicates(times[None]) for times in without])
         if np.isnan(left_out).any():
             raise NotEstimable(
                 "the bca interval needs the statistic without each patient in turn, found one "
@@ -261,10 +261,6 @@ def _acceleration(plan: _Plan, replicates: _Replicates) -> float:
         cubes += float((influence**3).sum())
         squares += float((influence**2).sum())
     return cubes / (6.0 * squares**1.5) if squares > 0.0 else 0.0
-
-
-def _without(of: Patients, patient: int) -> IntArray:
-    return np.asarray(of.of_case != patient, dtype=np.intp)
 
 
 def _bca_tails(

@@ -47,8 +47,7 @@ def net_benefit(y_true: ArrayLike, y_prob: ArrayLike, thresholds: ArrayLike) -> 
     >>> net_benefit([0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9], [0.2, 0.5]).tolist()
     [0.4375, 0.25]
     """
-    positive = validation.outcome(y_true)
-    p = validation.probability(y_prob, positive.size)
+    positive, p = validation.outcome_and_probability(y_true, y_prob)
     t = _thresholds(thresholds)
     true_positives = n_at_or_above(p[positive], t)
     false_positives = n_at_or_above(p[~positive], t)
@@ -60,10 +59,8 @@ def net_benefit_treat_all(y_true: ArrayLike, thresholds: ArrayLike) -> FloatArra
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    thresholds
-        Shape (m,), threshold probabilities in [0, 1).
+    y_true, thresholds
+        As in `net_benefit`.
 
     Returns
     -------
@@ -72,10 +69,8 @@ def net_benefit_treat_all(y_true: ArrayLike, thresholds: ArrayLike) -> FloatArra
 
     Raises
     ------
-    NotEstimable
-        If a class is absent.
-    BadArgument
-        If a threshold is outside [0, 1).
+    NotEstimable, BadArgument
+        As `net_benefit`.
 
     References
     ----------
@@ -108,12 +103,8 @@ def net_benefit_band(
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1].
-    thresholds
-        Shape (m,), threshold probabilities in [0, 1), in any order.
+    y_true, y_prob, thresholds
+        As in `net_benefit`.
     seed
         An integer, a `SeedSequence` or a `Generator`.
     groups
@@ -131,10 +122,8 @@ def net_benefit_band(
 
     Raises
     ------
-    NotEstimable
-        If a class is absent or a prediction is missing.
-    BadArgument
-        If the shapes differ, or a value is outside its range.
+    NotEstimable, BadArgument
+        As `net_benefit`, and if an option is outside its range.
 
     References
     ----------
@@ -151,19 +140,14 @@ def net_benefit_band(
     validation.check_level(level)
     benefit = net_benefit(y_true, y_prob, thresholds)
     t = _thresholds(thresholds)
-    positive = validation.outcome(y_true)
-    reached = _n_reached(t, validation.probability(y_prob, positive.size))
+    positive, p = validation.outcome_and_probability(y_true, y_prob)
+    reached = np.searchsorted(np.sort(t), p, side="right")  # thresholds, (n,) from 0 to m
     blocks = draws(patients(positive, groups), n_resamples, seed, stratified=False)
     values = np.concatenate([_resampled(times, positive, reached, t) for times in blocks])
     low, high = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
     return pd.DataFrame(
         {"threshold_probability": t, "net_benefit": benefit, "low": low, "high": high}
     )
-
-
-def _n_reached(thresholds: FloatArray, p: FloatArray) -> IntArray:
-    """How many of the thresholds each prediction reaches, (n,), from 0 to m."""
-    return np.asarray(np.searchsorted(np.sort(thresholds), p, side="right"))
 
 
 def _resampled(

@@ -28,11 +28,7 @@ Table = TypeVar("Table", pd.DataFrame, NDArray[np.float64])
 Predict = Callable[[Table], ArrayLike]
 Measure = Callable[[IntArray, FloatArray], float]
 
-MEASURES: Mapping[str, Measure] = {
-    "auc": auc,
-    "brier": brier_score,
-    "slope": calibration_slope,
-}
+MEASURES: Mapping[str, Measure] = {"auc": auc, "brier": brier_score, "slope": calibration_slope}
 
 
 def optimism_corrected(
@@ -106,7 +102,7 @@ def optimism_corrected(
     blocks = draws(patients(positive, groups), n_resamples, seed, stratified=False)
     gains = [_optimism(fit, X, outcome, times, measures) for block in blocks for times in block]
     table = pd.DataFrame(gains, columns=list(measures), dtype=np.float64)
-    return pd.DataFrame([_row(name, apparent[name], table[name]) for name in measures])
+    return pd.DataFrame([_row(name, *apparent[name], table[name]) for name in measures])
 
 
 def _optimism(
@@ -118,47 +114,37 @@ def _optimism(
 ) -> dict[str, float]:
     """How much better each measure is in the bootstrap sample; missing where not estimable."""
     drawn = rows(times)
-    resample = _take(X, drawn)
+    resample = X.iloc[drawn] if isinstance(X, pd.DataFrame) else X[drawn]
     try:
         predict = fit(resample, outcome[drawn])
     except NotEstimable:
         return dict.fromkeys(measures, np.nan)
     inside = _measured(measures, outcome[drawn], predict(resample))
     outside = _measured(measures, outcome, predict(X))
-    return {name: _difference(inside[name], outside[name]) for name in measures}
-
-
-def _take(X: Table, drawn: IntArray) -> Table:
-    return X.iloc[drawn] if isinstance(X, pd.DataFrame) else X[drawn]
+    return {name: inside[name][0] - outside[name][0] for name in measures}
 
 
 def _measured(
     measures: Mapping[str, Measure], outcome: IntArray, y_prob: ArrayLike
-) -> dict[str, float | NotEstimable]:
-    """Value of each measure, or why there is none."""
+) -> dict[str, tuple[float, str]]:
+    """Value of each measure (missing where not estimable), and why there is none."""
     p = np.asarray(y_prob, dtype=np.float64)
 
-    def value(measure: Measure) -> float | NotEstimable:
+    def value(measure: Measure) -> tuple[float, str]:
         try:
-            return float(measure(outcome, p))
+            return float(measure(outcome, p)), ""
         except NotEstimable as reason:
-            return reason
+            return np.nan, f"not estimable: {reason}"
 
     return {name: value(measure) for name, measure in measures.items()}
 
 
-def _difference(inside: float | NotEstimable, outside: float | NotEstimable) -> float:
-    if isinstance(inside, NotEstimable) or isinstance(outside, NotEstimable):
-        return np.nan
-    return inside - outside
-
-
-def _row(name: str, apparent: float | NotEstimable, gains: pd.Series) -> dict[str, object]:
+def _row(name: str, apparent: float, note: str, gains: pd.Series) -> dict[str, object]:
     known = gains.dropna()
     row = {"measure": name, "apparent": np.nan, "optimism": np.nan, "corrected": np.nan}
     counted = row | {"n_resamples": len(known)}
-    if isinstance(apparent, NotEstimable):
-        return counted | {"note": f"not estimable: {apparent}"}
+    if note:
+        return counted | {"note": note}
     counted["apparent"] = apparent
     try:
         check_failures(len(gains) - len(known), len(gains))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,57 +18,23 @@ MAX_FAILED_SHARE = 0.05
 _CASES_AT_ONCE = 2**21  # of all resamples together: some 16 MiB an array
 
 
-@dataclass(frozen=True)
-class Patients:
-    """Which patient each case belongs to.
-
-    Attributes
-    ----------
-    of_case
-        Shape (n,), 0 to n_patients - 1.
-    is_positive
-        Shape (n_patients,), whether the patient has a positive case.
-    """
+class Patients(NamedTuple):
+    """Which patient each case (n,) belongs to, numbered from 0, and which have a positive case."""
 
     of_case: IntArray
     is_positive: BoolArray
 
-    @property
-    def n(self) -> int:
-        """Number of patients."""
-        return self.is_positive.size
-
     def strata(self, stratified: bool) -> list[IntArray]:
         """Patients that are drawn for one another: of one outcome, or all."""
         if not stratified:
-            return [np.arange(self.n)]
+            return [np.arange(self.is_positive.size)]
         return [np.flatnonzero(~self.is_positive), np.flatnonzero(self.is_positive)]
 
 
 def patients(positive: BoolArray, groups: ArrayLike | None) -> Patients:
-    """Patients of the cases; without `groups` every case is a patient.
+    """Patients of the cases (n,); without identifiers in `groups` every case is a patient.
 
-    Parameters
-    ----------
-    positive
-        Shape (n,).
-    groups
-        Shape (n,), patient identifiers of any kind, or None.
-
-    Returns
-    -------
-    Patients
-        Numbered by the sorted identifiers, so that the order of cases does not matter.
-
-    Raises
-    ------
-    BadArgument
-        If there is not one identifier a case.
-
-    Examples
-    --------
-    >>> patients(np.array([True, False, False]), ["b", "a", "b"]).of_case.tolist()
-    [1, 0, 1]
+    Numbered by the sorted identifiers, so that the order of cases does not matter.
     """
     if groups is None:
         return Patients(np.arange(positive.size), positive)
@@ -87,17 +53,12 @@ def draws(of: Patients, n_resamples: int, seed: Seed, *, stratified: bool) -> It
 
     Each resample draws as many patients as there are, with replacement; if stratified, as many
     of each outcome.
-
-    Raises
-    ------
-    BadArgument
-        If no resample is asked for.
     """
     check_count(n_resamples, "n_resamples")
     rng = np.random.default_rng(seed)
     at_once = max(1, _CASES_AT_ONCE // of.of_case.size)
     for start in range(0, n_resamples, at_once):
-        times = np.zeros((min(at_once, n_resamples - start), of.n), dtype=np.intp)
+        times = np.zeros((min(at_once, n_resamples - start), of.is_positive.size), dtype=np.intp)
         for stratum in of.strata(stratified):
             times[:, stratum] = _multiplicities(rng, len(times), stratum.size)
         yield times[:, of.of_case]

@@ -34,10 +34,8 @@ def permutation_p_value(
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_score
-        Shape (n,), finite, higher = more likely positive.
+    y_true, y_score
+        As in `auc`.
     seed
         An integer, a `SeedSequence` or a `Generator`.
     groups
@@ -54,10 +52,8 @@ def permutation_p_value(
 
     Raises
     ------
-    NotEstimable
-        If a class is absent, a score is missing or constant, or no two patients can be exchanged.
-    BadArgument
-        If the shapes differ or `n_permutations` is below 1.
+    NotEstimable, BadArgument
+        As `auc`, and if no two patients can be exchanged or `n_permutations` is below 1.
 
     References
     ----------
@@ -69,8 +65,7 @@ def permutation_p_value(
     0.001
     """
     check_count(n_permutations, "n_permutations")
-    positive = validation.outcome(y_true)
-    scores = validation.score(y_score, positive.size, name="y_score")
+    positive, scores = validation.outcome_and_score(y_true, y_score)
     of = patients(positive, groups)
     rank = 2.0 * rankdata(scores)  # whole numbers, so that equal AUCs are equal
     observed = _pair_surplus(positive[None], rank)

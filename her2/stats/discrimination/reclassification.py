@@ -109,23 +109,13 @@ def idi(
     >>> round(result.idi, 3), round(result.z, 3), round(result.p_value, 3)
     (0.133, 1.265, 0.206)
     """
-    validation.check_level(level)
+    quantile = validation.normal_quantile(level)
     positive, one, two = _checked(y_true, first, second)
     gain = one - two
     events, non_events = float(gain[positive].mean()), -float(gain[~positive].mean())
     error = sqrt(_mean_variance(gain[positive]) + _mean_variance(gain[~positive]))
-    z = _standardised(events + non_events, error)
-    half_width = float(norm.isf((1.0 - level) / 2.0)) * error
-    return IntegratedDiscrimination(
-        idi=events + non_events,
-        events=events,
-        non_events=non_events,
-        standard_error=error,
-        low=events + non_events - half_width,
-        high=events + non_events + half_width,
-        z=z,
-        p_value=float(2.0 * norm.sf(abs(z))),
-    )
+    total = events + non_events
+    return IntegratedDiscrimination(total, events, non_events, *_tested(total, error, quantile))
 
 
 def nri(
@@ -135,12 +125,8 @@ def nri(
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, at least two of each.
-    first, second
-        Shape (n,), probabilities in [0, 1], in the order of `y_true`; any change counts.
-    level
-        Confidence level in (0, 1).
+    y_true, first, second, level
+        As in `idi`; any change of a probability counts.
 
     Returns
     -------
@@ -150,11 +136,8 @@ def nri(
 
     Raises
     ------
-    NotEstimable
-        If a class has fewer than two cases, a prediction is missing, or every case of each class
-        moves the same way.
-    BadArgument
-        If the shapes differ, a prediction is outside [0, 1] or the level is not in (0, 1).
+    NotEstimable, BadArgument
+        As `idi`; the test needs cases of a class that move differently.
 
     References
     ----------
@@ -168,26 +151,15 @@ def nri(
     >>> round(result.nri, 3), round(result.z, 3), round(result.p_value, 3)
     (0.333, 0.463, 0.643)
     """
-    validation.check_level(level)
+    quantile = validation.normal_quantile(level)
     positive, one, two = _checked(y_true, first, second)
     move = np.sign(one - two)  # (n,): 1 up, -1 down, 0 not at all
     up, down = move[positive], -move[~positive]  # the right way is positive in both
     events, non_events = float(up.mean()), float(down.mean())
-    total = events + non_events
     # the variance of a mean of -1, 0 and 1 in counts, divided by n and not by n - 1
     error = sqrt(_multinomial(up, events) + _multinomial(down, non_events))
-    z = _standardised(total, error)
-    half_width = float(norm.isf((1.0 - level) / 2.0)) * error
-    return NetReclassification(
-        nri=total,
-        events=events,
-        non_events=non_events,
-        standard_error=error,
-        low=total - half_width,
-        high=total + half_width,
-        z=z,
-        p_value=float(2.0 * norm.sf(abs(z))),
-    )
+    total = events + non_events
+    return NetReclassification(total, events, non_events, *_tested(total, error, quantile))
 
 
 def _checked(
@@ -214,12 +186,19 @@ def _mean_variance(values: FloatArray) -> float:
     return 0.0 if np.ptp(values) == 0.0 else float(values.var(ddof=1)) / values.size
 
 
-def _standardised(improvement: float, error: float) -> float:
+def _tested(
+    improvement: float, error: float, quantile: float
+) -> tuple[float, float, float, float, float]:
+    """Fields of a result: standard error, low, high, z and two-sided p-value."""
     if error > 0.0:
-        return improvement / error
-    if improvement == 0.0:
-        return 0.0
-    raise NotEstimable(
-        f"the test of an improvement needs cases that change differently, found {improvement:g} "
-        "without variance; the sample is too small to compare these scores"
-    )
+        z = improvement / error
+    elif improvement == 0.0:
+        z = 0.0
+    else:
+        raise NotEstimable(
+            "the test of an improvement needs cases that change differently, found "
+            f"{improvement:g} without variance; the sample is too small to compare these scores"
+        )
+    half_width = quantile * error
+    p_value = float(2.0 * norm.sf(abs(z)))
+    return error, improvement - half_width, improvement + half_width, z, p_value

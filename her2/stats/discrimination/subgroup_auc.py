@@ -141,11 +141,9 @@ def interaction_p(
 
     Raises
     ------
-    NotEstimable
-        If fewer than two levels have an AUC, or one separates perfectly, which leaves its DeLong
-        variance 0.
-    BadArgument
-        As `subgroup_performance`.
+    NotEstimable, BadArgument
+        As `subgroup_performance`, and if fewer than two levels have an AUC, or one separates
+        perfectly, which leaves its DeLong variance 0.
 
     References
     ----------

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from scipy.stats import norm
 
 from her2.core.errors import NotEstimable
 from her2.stats import validation
@@ -107,10 +106,8 @@ def calibration_slope(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1].
+    y_true, y_prob
+        As in `calibration_line`.
 
     Returns
     -------
@@ -119,10 +116,8 @@ def calibration_slope(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
     Raises
     ------
-    NotEstimable
+    NotEstimable, BadArgument
         As `calibration_line`.
-    BadArgument
-        If the shapes differ or a prediction is outside [0, 1].
 
     References
     ----------
@@ -143,19 +138,15 @@ def calibration_line_interval(
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1]; exactly 0 or 1 is left out, as in `calibration_line`.
+    y_true, y_prob
+        As in `calibration_line`.
     level
         Confidence level in (0, 1).
 
     Raises
     ------
-    NotEstimable
-        As `calibration_line`.
-    BadArgument
-        If the shapes differ, a prediction is outside [0, 1] or the level is not in (0, 1).
+    NotEstimable, BadArgument
+        As `calibration_line`, and if the level is not in (0, 1).
 
     References
     ----------
@@ -168,22 +159,21 @@ def calibration_line_interval(
     >>> round(line.slope, 3), round(line.slope_low, 3), round(line.slope_high, 3)
     (1.639, -0.809, 4.088)
     """
-    validation.check_level(level)
+    z = validation.normal_quantile(level)
     positive, linear_predictor, intercept, slope = _line(y_true, y_prob)
     design = np.column_stack([np.ones(positive.size), linear_predictor])
     fitted = expit(intercept + slope * linear_predictor)
     information = (design * (fitted * (1.0 - fitted))[:, None]).T @ design
-    errors = np.sqrt(np.diag(np.linalg.inv(information)))
-    z = float(norm.isf((1.0 - level) / 2.0))
+    errors = np.sqrt(np.diag(np.linalg.inv(information))).tolist()
     return CalibrationLine(
         intercept=intercept,
         slope=slope,
-        intercept_standard_error=float(errors[0]),
-        slope_standard_error=float(errors[1]),
-        intercept_low=intercept - z * float(errors[0]),
-        intercept_high=intercept + z * float(errors[0]),
-        slope_low=slope - z * float(errors[1]),
-        slope_high=slope + z * float(errors[1]),
+        intercept_standard_error=errors[0],
+        slope_standard_error=errors[1],
+        intercept_low=intercept - z * errors[0],
+        intercept_high=intercept + z * errors[0],
+        slope_low=slope - z * errors[1],
+        slope_high=slope + z * errors[1],
         n=positive.size,
     )
 
@@ -193,10 +183,8 @@ def calibration_in_the_large(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1]; exactly 0 or 1 is left out, as in `calibration_line`.
+    y_true, y_prob
+        As in `calibration_line`.
 
     Returns
     -------
@@ -208,7 +196,7 @@ def calibration_in_the_large(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     NotEstimable
         If a class is absent or a prediction is missing.
     BadArgument
-        If the shapes differ or a prediction is outside [0, 1].
+        As `calibration_line`.
 
     References
     ----------
@@ -219,7 +207,7 @@ def calibration_in_the_large(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     >>> round(calibration_in_the_large([0, 1, 1, 1], [0.5, 0.5, 0.5, 0.5]), 3)  # log(3)
     1.099
     """
-    return _offset(*_with_logit(*_checked(y_true, y_prob)))
+    return _offset(*_with_logit(*validation.outcome_and_probability(y_true, y_prob)))
 
 
 def calibration_in_the_large_interval(
@@ -229,19 +217,15 @@ def calibration_in_the_large_interval(
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1].
+    y_true, y_prob
+        As in `calibration_line`.
     level
         Confidence level in (0, 1).
 
     Raises
     ------
-    NotEstimable
-        As `calibration_in_the_large`.
-    BadArgument
-        If the shapes differ, a prediction is outside [0, 1] or the level is not in (0, 1).
+    NotEstimable, BadArgument
+        As `calibration_in_the_large`, and if the level is not in (0, 1).
 
     References
     ----------
@@ -255,13 +239,13 @@ def calibration_in_the_large_interval(
     >>> result.observed_minus_expected, result.observed_over_expected
     (0.25, 1.5)
     """
-    validation.check_level(level)
-    positive, p = _checked(y_true, y_prob)
+    z = validation.normal_quantile(level)
+    positive, p = validation.outcome_and_probability(y_true, y_prob)
     inside, linear_predictor = _with_logit(positive, p)
     intercept = _offset(inside, linear_predictor)
     fitted = expit(linear_predictor + intercept)
     error = 1.0 / sqrt(float(np.sum(fitted * (1.0 - fitted))))
-    half_width = float(norm.isf((1.0 - level) / 2.0)) * error
+    half_width = z * error
     return CalibrationInTheLarge(
         intercept=intercept,
         standard_error=error,
@@ -274,7 +258,8 @@ def calibration_in_the_large_interval(
 
 def _line(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray, float, float]:
     """Outcome and logit of the predictions that have one, and the line's intercept and slope."""
-    positive, linear_predictor = _with_logit(*_checked(y_true, y_prob))
+    checked = validation.outcome_and_probability(y_true, y_prob)
+    positive, linear_predictor = _with_logit(*checked)
     if linear_predictor.min() == linear_predictor.max():
         raise NotEstimable(
             "the calibration slope needs predictions that differ, found one value; "
@@ -294,11 +279,6 @@ def _offset(positive: BoolArray, linear_predictor: FloatArray) -> float:
     low = float(logit(prevalence) - linear_predictor.max())
     high = float(logit(prevalence) - linear_predictor.min())
     return float(brentq(excess, low - 1.0, high + 1.0, xtol=1e-14, rtol=1e-14))
-
-
-def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray]:
-    positive = validation.outcome(y_true)
-    return positive, validation.probability(y_prob, positive.size)
 
 
 def _with_logit(positive: BoolArray, p: FloatArray) -> tuple[BoolArray, FloatArray]:

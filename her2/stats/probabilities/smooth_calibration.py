@@ -11,7 +11,7 @@ from skmisc.loess import loess
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.validation import BoolArray, FloatArray
+from her2.stats.validation import FloatArray
 
 _FEWEST_DISTINCT = 6  # with fewer, a local parabola just joins the group means
 
@@ -84,7 +84,7 @@ def calibration_curve(
     validation.check_level(level)
     if n_points < 2:
         raise BadArgument(f"n_points must be at least 2, found {n_points}; 100 is usual")
-    positive, p = _checked(y_true, y_prob)
+    positive, p = validation.outcome_and_probability(y_true, y_prob, constant_ok=False)
     n_distinct = np.unique(p).size
     if n_distinct < _FEWEST_DISTINCT:
         raise NotEstimable(
@@ -133,9 +133,11 @@ def calibration_errors(y_true: ArrayLike, y_prob: ArrayLike) -> CalibrationError
     >>> round(errors.ici, 3), round(errors.e90, 3), round(errors.e_max, 3)
     (0.111, 0.173, 0.201)
     """
-    positive, p = _checked(y_true, y_prob)
+    positive, p = validation.outcome_and_probability(y_true, y_prob, constant_ok=False)
     smooth = loess_curve(p, positive.astype(np.float64))
-    return _errors(np.abs(smooth - p))
+    distance = np.abs(smooth - p)
+    e50, e90 = np.quantile(distance, [0.5, 0.9]).tolist()
+    return CalibrationErrors(float(distance.mean()), e50, e90, float(distance.max()))
 
 
 def integrated_calibration_index(y_true: ArrayLike, y_prob: ArrayLike) -> float:
@@ -143,10 +145,8 @@ def integrated_calibration_index(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_true
-        Shape (n,), 0 or 1, both present.
-    y_prob
-        Shape (n,), in [0, 1], with enough distinct values for a local parabola.
+    y_true, y_prob
+        As in `calibration_errors`.
 
     Returns
     -------
@@ -155,11 +155,8 @@ def integrated_calibration_index(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
     Raises
     ------
-    NotEstimable
-        If the predictions are constant or too heavily tied for loess, a class is absent, or a
-        prediction is missing.
-    BadArgument
-        If the shapes differ or a prediction is outside [0, 1].
+    NotEstimable, BadArgument
+        As `calibration_errors`.
 
     References
     ----------
@@ -173,16 +170,6 @@ def integrated_calibration_index(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     0.111
     """
     return calibration_errors(y_true, y_prob).ici
-
-
-def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray]:
-    positive = validation.outcome(y_true)
-    return positive, validation.probability(y_prob, positive.size, constant_ok=False)
-
-
-def _errors(distance: FloatArray) -> CalibrationErrors:
-    e50, e90 = np.quantile(distance, [0.5, 0.9]).tolist()
-    return CalibrationErrors(float(distance.mean()), e50, e90, float(distance.max()))
 
 
 def loess_curve(x: FloatArray, y: FloatArray) -> FloatArray:

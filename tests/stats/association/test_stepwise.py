@@ -5,8 +5,12 @@ import pandas as pd
 import pytest
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.association.logistic_model import fit_logistic_model
-from her2.stats.association.stepwise import _ByTest, _Change, stepwise_logistic
+from her2.stats.association.logistic_model import (
+    _best_by_test,
+    _Change,
+    fit_logistic_model,
+    stepwise_logistic,
+)
 
 NAMES = ["strong", "weak", "noise", "grade"]
 
@@ -91,6 +95,6 @@ def test_a_larger_model_that_fits_worse_gains_nothing():
         removals=lambda names: [("- a", ())] if names else [],
         additions=lambda names: [] if names else [("+ a", ("a",))],
     )  # fmt: skip
-    chooser = _ByTest(search, 0.05, 0.10)
-    assert chooser.best(chooser.start()) is None
-    assert chooser.best(_Change("+ a", ("a",), 0.01)) == _Change("- a", (), 1.0)
+    assert _best_by_test(search, 0.05, 0.10, _Change("", (), np.nan)) is None
+    with_a = _Change("+ a", ("a",), 0.01)
+    assert _best_by_test(search, 0.05, 0.10, with_a) == _Change("- a", (), 1.0)

@@ -10,7 +10,7 @@ GROUPS = ["p3", "p1", "p1", "p2", "p3", "p0"]
 
 def test_patients_take_the_outcome_of_any_case():
     found = patients(POSITIVE, GROUPS)
-    assert found.n == 4
+    assert found.is_positive.size == 4
     assert found.of_case.tolist() == [3, 1, 1, 2, 3, 0]
     assert found.is_positive.tolist() == [False, False, True, True]
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.probabilities.hosmer_lemeshow import hosmer_lemeshow, quantile_groups
+from her2.stats.probabilities.calibration_measures import hosmer_lemeshow, quantile_groups
 
 
 def test_value_by_hand():
