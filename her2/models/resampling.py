@@ -210,7 +210,8 @@ def _learn_from_share(
             rng.choice(units, min(len(units), max(2, round(share * len(units)))), replace=False)
             for units in _units_by_outcome(training, rows)
         ]
-        return rows & np.isin(training.groups, np.concatenate(drawn))
+        chosen: BoolArray = np.isin(training.groups, np.concatenate(drawn))
+        return rows & chosen
 
     return _out_of_fold(arm, fitted, training, learners, seed)
 
