@@ -34,6 +34,7 @@ from her2.core.errors import BadConfig, InputProblem, MissingInput
 from her2.core.types import Cohort, Lesion
 
 INTERNAL_ROLES = ("train", "test")
+NO_CENTRE = ("", "validation", "valid", "val", "dev", "development", "tuning", "holdout")
 TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
 _COLUMNS = ("image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split")
 _SPACING = re.compile(
@@ -179,7 +180,7 @@ def _check_split_column(cells: pd.Series) -> None:
     misspelt = [
         name
         for name in sorted(set(given) - set(INTERNAL_ROLES))
-        if not name or get_close_matches(name, INTERNAL_ROLES, cutoff=0.7)
+        if name in NO_CENTRE or get_close_matches(name, INTERNAL_ROLES, cutoff=0.7)
     ]
     if misspelt or not given.eq("train").any():
         raise stop(

@@ -303,7 +303,8 @@ def area_text(of: RepeatedCv | Performance | None) -> str:
 
 def judged_roles(results: Mapping[str, Any]) -> list[str]:
     """Return the honest roles of any arm of results.json: out_of_fold, test, then the centres."""
-    found = dict.fromkeys(role for arm in results["arms"].values() for role in arm["roles"])
+    arms = (results.get("arms") or {}).values()
+    found = dict.fromkeys(role for arm in arms for role in arm.get("roles") or ())
     return [role for role in found if role != "train"]
 
 

@@ -242,7 +242,7 @@ def test_counts_add_up(study, image_cohort):
     flow = json.loads((study.run_dir / "cohort.json").read_text())["flow"]
     assert cohort["n_train"] + cohort["n_test"] == cohort["n_patients"] == 40
     assert flow["n_rows"] == flow["n_lesions"] + cohort["n_quarantined"] + cohort["n_excluded"]
-    assert flow["train"]["n_patients"] == cohort["n_train"]
+    assert flow["roles"]["train"]["n_patients"] == cohort["n_train"]
 
 
 def test_every_lesion_is_predicted_once_in_each_kind(study):

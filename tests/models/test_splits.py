@@ -10,8 +10,16 @@ from scipy.sparse.csgraph import connected_components
 
 from her2.core.errors import BadCohort, BadConfig, LeakageError
 from her2.core.seeds import generator
+from her2.core.settings import SplitSettings
 from her2.core.types import Lesion, split_groups
-from her2.models.splits import check_split, grouped_folds, make_split, read_split, write_split
+from her2.models.splits import (
+    centre_folds,
+    check_split,
+    grouped_folds,
+    make_split,
+    read_split,
+    write_split,
+)
 
 
 def patients(n: int, n_positive: int) -> list[Lesion]:
@@ -77,10 +85,10 @@ def test_a_group_and_a_patient_of_one_name_are_not_the_same():
 
 def test_the_paper_s_cohort_is_split_seven_to_three_within_each_outcome():
     lesions = patients(210, 61)
-    split = make_split(lesions, test_size=0.3, seed=0)
+    split = make_split(lesions, SplitSettings(test_size=0.3), seed=0)
     assert counts(lesions, split.test) == (63, 18)
     assert counts(lesions, split.train) == (147, 43)
-    assert split.external == ()
+    assert split.external == {}
     assert split.origin == "drawn"
 
 
@@ -115,10 +123,15 @@ def test_patients_and_chained_groups_stay_in_one_role(seed):
     assert set(roles) == {lesion.key for lesion in lesions}
 
 
-@pytest.mark.parametrize("size", [0, 1, -0.1, 1.5])
-def test_a_share_that_leaves_a_role_empty_is_refused(size):
-    with pytest.raises(BadConfig, match=r"expected split\.test_size between 0 and 1"):
-        make_split(patients(20, 5), test_size=size)
+@pytest.mark.parametrize("size", [1, -0.1, 1.5])
+def test_a_share_that_leaves_nobody_to_train_is_refused(size):
+    with pytest.raises(BadConfig, match=r"expected split\.test_size"):
+        SplitSettings(test_size=size)
+
+
+def test_nobody_need_be_held_out():
+    split = make_split(patients(20, 5), SplitSettings(test_size=0.0))
+    assert (len(split.train), split.test, split.held_out) == (20, (), ())
 
 
 @pytest.mark.parametrize("n_positive", [0, 1, 19, 20])
@@ -129,7 +142,7 @@ def test_a_role_without_both_outcomes_is_refused(n_positive):
 
 def test_small_classes_are_in_both_roles():
     lesions = patients(20, 2)
-    split = make_split(lesions, test_size=0.1)
+    split = make_split(lesions, SplitSettings(test_size=0.1))
     assert counts(lesions, split.test)[1] == counts(lesions, split.train)[1] == 1
 
 
@@ -140,10 +153,10 @@ def brought(roles: str) -> list[Lesion]:
 
 
 def test_a_brought_split_is_taken_as_it_is():
-    split = make_split(brought("ttthhee"), test_size=0.5, seed=9)
+    split = make_split(brought("ttthhee"), SplitSettings(test_size=0.5), seed=9)
     assert split.train == ("p0/1", "p1/1", "p2/1")
     assert split.test == ("p3/1", "p4/1")
-    assert split.external == ("p5/1", "p6/1")
+    assert split.external == {"external": ("p5/1", "p6/1")}
     assert split.origin == "brought"
 
 
@@ -153,9 +166,73 @@ def test_a_split_of_some_rows_only_is_refused():
         make_split(lesions)
 
 
-def test_a_brought_split_without_a_test_role_is_refused():
-    with pytest.raises(BadCohort, match="expected both outcomes in the test role, found nobody"):
-        make_split(brought("tttt"))
+def test_a_brought_split_needs_no_test_patients():
+    split = make_split(brought("ttttee"))
+    assert split.by_role == {
+        "train": ("p0/1", "p1/1", "p2/1", "p3/1"), "external": ("p4/1", "p5/1"),
+    }  # fmt: skip
+
+
+def test_a_test_role_of_one_outcome_is_refused():
+    with pytest.raises(BadCohort, match="expected both outcomes in the test role, found"):
+        make_split(brought("tttth"))
+
+
+def centres(names: str) -> list[Lesion]:
+    """Lesions of the centres a, b, c ...; outcomes alternate."""
+    return [Lesion(f"p{i}", "1", i % 2, centre=name) for i, name in enumerate(names)]
+
+
+def test_the_centre_with_most_patients_develops_and_the_others_judge():
+    split = make_split(centres("aaaaaaaabbccc"), SplitSettings(external="site", test_size=0.5))
+    assert list(split.by_role) == ["train", "test", "b", "c"]
+    assert split.external == {"b": ("p8/1", "p9/1"), "c": ("p10/1", "p11/1", "p12/1")}
+    assert len(split.train) == len(split.test) == 4
+
+
+def test_named_centres_develop():
+    settings = SplitSettings(external="site", development=["b", "c"], test_size=0.0)
+    split = make_split(centres("aaaaaabbccc"), settings)
+    assert (len(split.train), split.test, len(split.external["a"])) == (5, (), 6)
+    with pytest.raises(BadConfig, match="among the centres a, b, found x"):
+        make_split(centres("aabb"), SplitSettings(external="site", development=["x"]))
+
+
+def test_a_split_and_a_centre_do_not_go_together():
+    lesions = [replace(lesion, centre="a") for lesion in brought("tthh")]
+    with pytest.raises(BadCohort, match="found both"):
+        make_split(lesions, SplitSettings(external="site"))
+
+
+def test_centres_that_are_left_out_are_the_folds():
+    lesions = centres("bbaacc")
+    split = make_split(lesions, SplitSettings(leave_out="site"))
+    assert len(split.train) == 6
+    folds, names = centre_folds(lesions)
+    assert (folds.tolist(), names) == ([1, 1, 0, 0, 2, 2], ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("lesions", "message"),
+    [
+        (centres("aaaa"), "two centres or more"),
+        ([*centres("aabb"), Lesion("p0", "2", 0, centre="b")], "in one centre, found one in sev"),
+        ([*centres("aacc"), Lesion("q", "1", 1, centre="b")], None),
+        ([Lesion(f"q{i}", "1", int(i > 1), centre="aab"[i]) for i in range(3)], "outside of the"),
+    ],
+)
+def test_centres_that_cannot_be_left_out_are_refused(lesions, message):
+    if message is None:  # a centre of one outcome is judged as far as it can be
+        assert centre_folds(lesions)[1] == ("a", "b", "c")
+        return
+    with pytest.raises(BadCohort, match=message):
+        centre_folds(lesions)
+
+
+def test_a_split_of_centres_is_frozen_and_read_again(tmp_path):
+    split = make_split(centres("aaaabbcc"), SplitSettings(external="site", test_size=0.0))
+    write_split(tmp_path / "split.json", split)
+    assert read_split(tmp_path / "split.json") == split
 
 
 SENTENCE = (

@@ -27,8 +27,10 @@ FLOW = {
     "quarantined": {"M06": 2, "D06": 2, "M02": 1},
     "n_lesions": 201,
     "n_patients": 201,
-    "train": {"n_patients": 140, "n_positive": 43},
-    "test": {"n_patients": 61, "n_positive": 15},
+    "roles": {
+        "train": {"n_patients": 140, "n_positive": 43},
+        "test": {"n_patients": 61, "n_positive": 15},
+    },
 }
 
 

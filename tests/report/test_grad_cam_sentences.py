@@ -27,7 +27,7 @@ def said(table, **changes):
 
 def test_the_place_is_said_of_the_larger_role_without_a_warning(table):
     text = said(table)
-    assert "In 147 training (out of fold) lesions 62 % of the map lay inside the lesion" in text
+    assert "In 147 training lesions (out of fold) 62 % of the map lay inside the lesion" in text
     assert "which fills 46 % of the crop: an enrichment of 1.326 (1.235 to 1.418)" in text
     assert "inside the lesion in 69 %; the crop's centre does in 98 %." in text
     assert "counts more for the probability than random places" in text

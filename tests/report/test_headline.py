@@ -1,7 +1,14 @@
 """The sentences of the first screen say what the numbers say."""
 
 import copy
+import dataclasses
 
+import pandas as pd
+import pytest
+
+from her2.core.results import judged_roles
+from her2.plots.text import arm_title
+from her2.report.document import render_report
 from her2.report.headline import (
     headline_alarms,
     headline_arms,
@@ -35,7 +42,7 @@ def test_repeated_cross_validation_leads_where_a_study_has_it(report):
     assert leading_arm(results) == "radiomics"
     assert headline_columns(results) == ["Repeated cross-validation", "Test (single split)"]
     assert (
-        "Over 20 repeats of 5-fold cross-validation the arm “Radiomics”"
+        "Over 20 repeats of 5-fold cross-validation of the training patients the arm “Radiomics”"
         in headline_sentences(results)[1]
     )
     older = without_repeats(results)
@@ -64,21 +71,78 @@ def test_an_interval_that_includes_one_half_is_said(report):
 
 
 def test_comparisons_are_counted_after_correction(report):
-    assert "None of the 10 comparisons" in " ".join(headline_sentences(report.results))
+    assert "0 of 10 on the test patients; no difference is no proof of equality" in " ".join(
+        headline_sentences(report.results)
+    )
     changed = copy.deepcopy(report.results)
-    next(c for c in changed["comparisons"] if c["role"] == "test")["p_holm"] = 0.02
-    assert "1 of 10 comparisons" in " ".join(headline_sentences(changed))
+    test = next(c for c in changed["comparisons"] if c["role"] == "test")
+    test |= {"p_holm": 0.02, "auc_difference": -0.1}
+    better, worse = (arm_title(test[name]) for name in ("second", "first"))
+    assert (
+        f"1 of 10 on the test patients (most clearly {better} above {worse}, p = .020)"
+        in headline_sentences(changed)[-1]
+    )
+
+
+def of_centres(results, *, with_test=True):
+    """Results with two external centres, one of them with a name as hospitals have it."""
+    changed = copy.deepcopy(results)
+    for arm in changed["arms"].values():
+        test = arm["roles"]["test"] if with_test else arm["roles"].pop("test")
+        arm["roles"] |= {"Lyon Sud": copy.deepcopy(test), "Bern": copy.deepcopy(test)}
+    for c in [c for c in changed["comparisons"] if c["role"] == "test"]:
+        changed["comparisons"].append(c | {"role": "Bern", "p_holm": 0.0003})
+    changed["cohort"] |= {"centres": {"Lyon Sud": 88, "Bern": 118}, "n_external": 206}
+    if not with_test:
+        changed["comparisons"] = [c for c in changed["comparisons"] if c["role"] != "test"]
+        changed["cohort"]["n_test"] = 0
+    return changed
+
+
+@pytest.mark.parametrize("with_test", [True, False])
+def test_the_first_screen_shows_every_role_with_its_area_and_shares(report, with_test):
+    results = of_centres(report.results, with_test=with_test)
+    sentences = headline_sentences(results)
+    text = " ".join(sentences)
+    assert headline_columns(results)[-2:] == ["Lyon Sud", "Bern"]
+    assert "88 of Lyon Sud judged them from outside" in sentences[0]
+    for role in ("Lyon Sud", "Bern"):
+        assert f"On the patients of {role} its AUC was" in text
+        assert f"it had, on the patients of {role}: sensitivity" in text
+    assert "10 of 10 on the patients of Bern" in sentences[-1]
+    assert ("test patients" in text) is with_test
+    html = render_report(dataclasses.replace(report, results=results))
+    first_screen = html.split('<section id="headline">')[1].split("</section>")[0]
+    for role in judged_roles(results):
+        assert role in first_screen or role in ("out_of_fold", "test")
 
 
 def test_too_good_a_result_rings_an_alarm(report):
-    assert headline_alarms(report.results) == []
-    assert (
-        "Clinical"
-        in headline_alarms(with_test_area(report.results, "clinical", 0.96, 0.9, 1.0))[0]
-    )
     results = copy.deepcopy(report.results)
+    results["cohort"]["n_quarantined"] = 0
+    assert headline_alarms(results) == []
+    assert "Clinical" in headline_alarms(with_test_area(results, "clinical", 0.96, 0.9, 1.0))[0]
     results["arms"]["dlr"]["repeated_cv"]["auc"] = 0.97
     assert "Deep learning radiomics" in headline_alarms(results)[0]
+
+
+def test_everything_to_know_before_believing_is_said(report):
+    tables = {
+        "audit": pd.DataFrame({"check": ["poison", "folds"], "passed": [False, True]}),
+        "shortcut_controls": pd.DataFrame({"alarm": ["An outline does it all.", ""]}),
+        "problems": pd.DataFrame({"code": ["C23", "M01"]}),
+        "sample_size": pd.DataFrame(
+            {"arm": ["dlr", "clinical"], "criterion": "shrinkage", "supported": [False, True]}
+        ),
+        "stability": pd.DataFrame({"arm": ["dlr"], "nogueira": [0.31]}),
+    }
+    said = headline_alarms(report.results, tables)
+    for found in (
+        "failed: poison.", "An outline does it all.", "only after biopsy", "sample size: Deep",
+        "unstable", "Deep learning radiomics 0.31", "5 lesions were left out",
+    ):  # fmt: skip
+        assert any(found in text for text in said), found
+    assert len(said) == 6
 
 
 def test_nothing_estimable_is_said(sparse_report):

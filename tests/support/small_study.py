@@ -43,7 +43,7 @@ class Study:
 
     @property
     def held_out(self) -> tuple[str, ...]:
-        return (*self.split.test, *self.split.external)
+        return self.split.held_out
 
     @property
     def training(self) -> TrainingSet:

@@ -176,10 +176,8 @@ class StudyFacts:
 
     def of_role(self, arm: str, role: str, name: str) -> Found | None:
         """Return a measure of an arm in a role, whose name may hold dots; None if it has none."""
-        found = (self.results.get("arms") or {}).get(arm, {}).get("roles", {}).get(role, {})
-        value = found.get(name)
-        source = f"results.json: arms.{arm}.roles.{role}.{name}"
-        return None if value is None else Found(value, source)
+        found = ((self.results.get("arms") or {}).get(arm, {}).get("roles") or {}).get(role, {})
+        return _found(found, name, f"results.json: arms.{arm}.roles.{role}.{name}")
 
     def performance(self, name: str) -> Found | None:
         """Return a measure of the final arm in its most independent role; None if it has none."""
