@@ -15,10 +15,7 @@ from her2.core.errors import BadArgument, NotEstimable
 from her2.core.types import ROLES
 from her2.stats import validation
 from her2.stats.association.design import label, levels
-from her2.stats.association.means import (
-    standardised_difference,
-    standardised_difference_of_shares,
-)
+from her2.stats.association.means import standardised_difference, standardised_difference_of_shares
 from her2.stats.validation import FloatArray
 
 _TESTED = ("missing", "p_value", "test_name", "smd")
@@ -98,11 +95,17 @@ def baseline_table(
     >>> result[["variable", "level", "train", "test", "test_name"]].values.tolist()[1]
     ['er', '+', '2 (66.7%)', '2 (66.7%)', 'Fisher exact']
     """
-    role = _roles(groups, len(table))
+    n = len(table)
+    role = pd.Series(np.asarray(groups, dtype=object))
+    _check_length(role.size, n, "groups")
+    validation.outcome(np.zeros(n), both_classes=False)  # an empty table has nothing to describe
+    odd = role[~role.isin(ROLES)]
+    if len(odd):
+        raise BadArgument(f"groups must be one of {', '.join(ROLES)}, found {odd.iloc[0]!r}")
     described = table.reset_index(drop=True)
     if y_true is not None:
         y = validation.outcome(y_true, both_classes=False).astype(int)
-        _check_length(y.size, len(table), "y_true")
+        _check_length(y.size, n, "y_true")
         described.insert(0, "outcome", y, allow_duplicates=True)
     shown = ROLES if (role == "external").any() else ROLES[:2]
     return _describe(described, _Groups(role, shown, ("train", "test")))
@@ -145,16 +148,6 @@ def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
     group = pd.Series(np.where(positive, "positive", "negative"))
     groups = _Groups(group, ("negative", "positive"), ("positive", "negative"))
     return _describe(table.reset_index(drop=True), groups)
-
-
-def _roles(groups: ArrayLike, n: int) -> pd.Series:
-    role = pd.Series(np.asarray(groups, dtype=object))
-    _check_length(role.size, n, "groups")
-    validation.outcome(np.zeros(n), both_classes=False)  # an empty table has nothing to describe
-    odd = role[~role.isin(ROLES)]
-    if len(odd):
-        raise BadArgument(f"groups must be one of {', '.join(ROLES)}, found {odd.iloc[0]!r}")
-    return role
 
 
 def _check_length(found: int, expected: int, name: str) -> None:
