@@ -280,23 +280,24 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
 
 
 def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[str, Figure]]:
+    titles = {role_title(role): role for role in made.roles}
     judged = {
-        role: {short[name]: p for name in made.names if (p := made.of(name, role))}
-        for role in made.roles
+        title: {short[name]: p for name in made.names if (p := made.of(name, role))}
+        for title, role in titles.items()
     }
     areas = {
-        role: {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in found.items()}
-        for role, found in judged.items()
+        title: {name: (p["auc"], p["auc_low"], p["auc_high"]) for name, p in found.items()}
+        for title, found in judged.items()
     }
     slopes = {
-        role_title(role): {
+        title: {
             name: f"slope {number(p['calibration_slope'], 2)}, ICI {number(p['ici'])}"
             for name, p in found.items()
         }
-        for role, found in judged.items()
+        for title, found in judged.items()
     }
     points = {
-        curve: {role_title(role): _points(table, role, short) for role in made.roles}
+        curve: {title: _points(table, role, short) for title, role in titles.items()}
         for curve, table in made.curves.items()
     }
     tests = made.differences.assign(
@@ -304,7 +305,7 @@ def _figures(made: ComparedModels, short: Mapping[str, str]) -> Iterator[tuple[s
     )
     rows = _forest_rows(made)
     yield "auc", plots.forest_figure(rows, reference=CHANCE, xlabel="AUC (95 % CI)")
-    roc = {role_title(r): (points["roc"][role_title(r)], found) for r, found in areas.items()}
+    roc = {title: (points["roc"][title], found) for title, found in areas.items()}
     yield "roc", plots.roc_panels(roc)
     yield "comparison", plots.comparison_figure(_records(tests))
     yield "calibration", plots.calibration_overlay(points["calibration_curve"], measures=slopes)

@@ -7,8 +7,8 @@ Every claim names `where` it stands, and its set of cases by a `group` of one's 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from her2.core.errors import BadArgument
 from her2.paper_checks.printed import Printed
@@ -140,12 +140,12 @@ class ConfusionMatrix(_Claim):
     measures: Mapping[str, Printed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.measures if name not in self.right_measures]
-        if unknown:
-            raise BadArgument(
-                f"measures must be of {', '.join(self.right_measures)}, found {unknown[0]}; "
-                "use these names"
-            )
+        for name in self.measures:
+            if name not in self.right_measures:
+                raise BadArgument(
+                    f"measures must be of {', '.join(self.right_measures)}, found {name}; "
+                    "use these names"
+                )
 
     @property
     def n(self) -> int:
@@ -207,11 +207,9 @@ class Statistic(_Claim):
 
     Attributes
     ----------
-    value, dof, p_value
-        The statistic, its degrees of freedom (None for a normal one), and the p-value, which is
-        two-sided for a normal or t statistic.
-    reference
-        Distribution of the statistic if there is no effect.
+    value, dof, p_value, reference
+        The statistic, its degrees of freedom (None for a normal one), the p-value (two-sided for a
+        normal or t statistic), and the distribution if there is no effect.
     """
 
     value: Printed
@@ -239,12 +237,11 @@ class Area(_Claim, _WithLevel):
 
     Attributes
     ----------
-    is_wald
-        Whether the interval is symmetric by construction (DeLong).
+    is_wald, curve
+        Whether the interval is symmetric by construction (DeLong), and what is known of the curve,
+        as `auc_bounds` takes it.
     matrix, sensitivity, specificity
         The point: `where` of its confusion matrix, or its rates if there is no matrix.
-    curve
-        What is known of the curve, as `auc_bounds` takes it.
     """
 
     auc: Printed
@@ -264,10 +261,9 @@ class AreaComparison(_Claim, _WithLevel):
 
     Attributes
     ----------
-    difference, first, second
-        `first` minus `second`, and these AUCs, in [0, 1].
-    low, high, z
-        Limits of the Wald interval of the difference, and the difference over its standard error.
+    difference, first, second, low, high, z
+        `first` minus `second`, these AUCs, in [0, 1], the Wald limits of the difference, and the
+        difference over its standard error.
     """
 
     difference: Printed | None = None
@@ -397,3 +393,8 @@ class PrintedStudy:
                     f"{area.where}: matrix must be the `where` of a confusion matrix, found "
                     f"{area.matrix!r}; add that matrix"
                 )
+
+    @property
+    def claims(self) -> tuple[Any, ...]:
+        """All claims, in the order of the fields."""
+        return tuple(claim for kind in fields(self)[1:] for claim in getattr(self, kind.name))

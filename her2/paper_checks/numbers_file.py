@@ -46,7 +46,7 @@ def read_numbers(path: Path | str) -> PrintedStudy:
         study = PrintedStudy(**claims)
     except BadArgument as error:
         problems.append(str(error))
-    if not problems and not any(claims.get(kind) for kind in CLAIMS):
+    if not problems and not study.claims:
         problems.append(f"expected a claim, found none; write one of {', '.join(CLAIMS)}")
     if problems:
         raise BadConfig("\n".join(f"{path}: {problem}" for problem in problems))

@@ -94,11 +94,6 @@ def _posterior_gamma(
     return (weight * gamma_hat + delta * prior.gamma_bar) / (weight + delta)
 
 
-def _posterior_delta(prior: _Prior, rows: FloatArray, gamma: FloatArray) -> FloatArray:
-    squares = ((rows - gamma) ** 2).sum(axis=0)
-    return np.asarray((0.5 * squares + prior.scale) / (len(rows) / 2.0 + prior.shape - 1.0))
-
-
 def _alternate(
     rows: FloatArray, gamma_hat: FloatArray, delta_hat: FloatArray, prior: _Prior
 ) -> BatchEffects:
@@ -106,7 +101,8 @@ def _alternate(
     gamma, delta = gamma_hat, delta_hat
     for _ in range(_MOST_STEPS):
         new_gamma = _posterior_gamma(prior, gamma_hat, delta, len(rows))
-        new_delta = _posterior_delta(prior, rows, new_gamma)
+        squares = ((rows - new_gamma) ** 2).sum(axis=0)
+        new_delta = (0.5 * squares + prior.scale) / (len(rows) / 2.0 + prior.shape - 1.0)
         moved = max(_relative_change(new_gamma, gamma), _relative_change(new_delta, delta))
         gamma, delta = new_gamma, new_delta
         if moved <= _CONVERGED:

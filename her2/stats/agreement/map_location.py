@@ -92,10 +92,8 @@ def enrichment(saliency: ArrayLike, mask: ArrayLike) -> float:
 
     Raises
     ------
-    BadArgument
-        As in `share_inside`.
-    NotEstimable
-        If nothing in the map is positive, or the mask is empty.
+    BadArgument, NotEstimable
+        As in `share_inside`, and if the mask is empty.
 
     References
     ----------
@@ -124,10 +122,8 @@ def points_inside(saliency: ArrayLike, mask: ArrayLike) -> bool:
 
     Raises
     ------
-    BadArgument
-        As in `share_inside`.
-    NotEstimable
-        If the map points nowhere: all values are equal, or none is positive.
+    BadArgument, NotEstimable
+        As in `share_inside`, and if the map points nowhere: all values are equal.
 
     References
     ----------

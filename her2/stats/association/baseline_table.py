@@ -14,10 +14,7 @@ from scipy.stats import chi2_contingency, fisher_exact, ttest_ind_from_stats
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.association.design import label, levels
-from her2.stats.association.means import (
-    standardised_difference,
-    standardised_difference_of_shares,
-)
+from her2.stats.association.means import standardised_difference, standardised_difference_of_shares
 from her2.stats.validation import FloatArray
 
 _TESTED = ("missing", "p_value", "test_name", "smd")
@@ -96,11 +93,14 @@ def baseline_table(
     >>> result[["variable", "level", "train", "test", "test_name"]].values.tolist()[1]
     ['er', '+', '2 (66.7%)', '2 (66.7%)', 'Fisher exact']
     """
-    role = _roles(groups, len(table))
+    n = len(table)
+    role = pd.Series(np.asarray(groups, dtype=object)).map(str)
+    _check_length(role.size, n, "groups")
+    validation.outcome(np.zeros(n), both_classes=False)  # an empty table has nothing to describe
     described = table.reset_index(drop=True)
     if y_true is not None:
         y = validation.outcome(y_true, both_classes=False).astype(int)
-        _check_length(y.size, len(table), "y_true")
+        _check_length(y.size, n, "y_true")
         described.insert(0, "outcome", y, allow_duplicates=True)
     found = sorted(set(role), key=lambda name: (name != "train", name != "test", name))
     others = ["test"] if "test" in found else [name for name in found if name != "train"]
@@ -144,13 +144,6 @@ def baseline_by_outcome(table: pd.DataFrame, y_true: ArrayLike) -> pd.DataFrame:
     group = pd.Series(np.where(positive, "positive", "negative"))
     groups = _Groups(group, ("negative", "positive"), (["positive"], ["negative"]))
     return _describe(table.reset_index(drop=True), groups)
-
-
-def _roles(groups: ArrayLike, n: int) -> pd.Series:
-    role = pd.Series(np.asarray(groups, dtype=object))
-    _check_length(role.size, n, "groups")
-    validation.outcome(np.zeros(n), both_classes=False)  # an empty table has nothing to describe
-    return role.map(str)
 
 
 def _check_length(found: int, expected: int, name: str) -> None:

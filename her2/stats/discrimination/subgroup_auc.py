@@ -12,11 +12,10 @@ from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.discrimination.auc import AucInterval, auc_interval
+from her2.stats.discrimination.auc import auc_interval
 from her2.stats.validation import BoolArray, FloatArray
 
 MISSING = "(missing)"
-_COLUMNS = ("level", "n", "n_positive", "auc", "low", "high", "note")
 
 
 def cut(values: ArrayLike, at: Sequence[float]) -> pd.Series:
@@ -111,12 +110,17 @@ def subgroup_performance(
     [['a', 4, 2, 0.75], ['b', 4, 2, 0.75]]
     """
     validation.check_level(level)
-    positive, scores, groups = _checked(y_true, y_prob, subgroup, min_per_class)
     rows = []
-    for name, members in groups:
-        counts = (name, int(members.sum()), int(positive[members].sum()))
-        rows.append((*counts, *_performance(positive, scores, members, level, min_per_class)))
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
+    for name, positive, scores in _levels(y_true, y_prob, subgroup, min_per_class):
+        row = {"level": name, "n": positive.size, "n_positive": int(positive.sum())}
+        row |= dict.fromkeys(("auc", "low", "high"), np.nan)
+        note = _reason(positive, scores, min_per_class)
+        if not note:
+            found = auc_interval(positive, scores, level=level)
+            row |= {"auc": found.auc, "low": found.low, "high": found.high}
+            note = "perfect separation: the interval has no width" * (found.variance == 0.0)
+        rows.append(row | {"note": note})
+    return pd.DataFrame(rows)
 
 
 def interaction_p(
@@ -156,13 +160,20 @@ def interaction_p(
     >>> interaction_p(y, p, list("aaaabbbb"), min_per_class=2)
     1.0
     """
-    positive, scores, groups = _checked(y_true, y_prob, subgroup, min_per_class)
     found = [
-        auc_interval(positive[members], scores[members])
-        for name, members in groups
-        if name != MISSING and not _reason(positive, scores, members, min_per_class)
+        auc_interval(positive, scores)
+        for name, positive, scores in _levels(y_true, y_prob, subgroup, min_per_class)
+        if name != MISSING and not _reason(positive, scores, min_per_class)
     ]
-    _check_comparable(found)
+    if len(found) < 2:
+        raise NotEstimable(
+            f"a comparison of levels needs 2 with an AUC, found {len(found)}; merge small levels"
+        )
+    if any(interval.variance == 0.0 for interval in found):
+        raise NotEstimable(
+            "a comparison of levels needs the variance of each AUC, found a level that separates "
+            "perfectly; describe the levels alone"
+        )
     areas = np.array([interval.auc for interval in found])
     weights = np.array([1.0 / interval.variance for interval in found])
     pooled = float((weights * areas).sum() / weights.sum())
@@ -170,13 +181,10 @@ def interaction_p(
     return float(chi2.sf(statistic, len(found) - 1))
 
 
-Groups = list[tuple[str, BoolArray]]
-
-
-def _checked(
+def _levels(
     y_true: ArrayLike, y_prob: ArrayLike, subgroup: ArrayLike, min_per_class: int
-) -> tuple[BoolArray, FloatArray, Groups]:
-    """Outcome (n,), scores (n,) and the members of each level."""
+) -> list[tuple[str, BoolArray, FloatArray]]:
+    """Name, outcomes and scores of each level."""
     positive = validation.outcome(y_true, both_classes=False)
     scores = validation.score(y_prob, positive.size, name="y_prob", constant_ok=True)
     if min_per_class < 2:
@@ -187,56 +195,26 @@ def _checked(
             f"subgroup must have one value for each of the {positive.size} outcomes, found "
             f"{len(values)}; align the two by case"
         )
-    return positive, scores, _groups(values)
-
-
-def _groups(values: pd.Series) -> Groups:
     known = values.dropna()
     if isinstance(values.dtype, pd.CategoricalDtype):
         levels = [x for x in values.cat.categories if (known == x).any()]
     else:
         levels = sorted(known.unique().tolist(), key=lambda x: (isinstance(x, str), x))
-    groups: Groups = [(str(x), (values == x).to_numpy(dtype=bool)) for x in levels]
+    members = [(str(x), (values == x).to_numpy(dtype=bool)) for x in levels]
     if len(known) < len(values):
-        groups.append((MISSING, values.isna().to_numpy()))
-    return groups
+        members.append((MISSING, values.isna().to_numpy()))
+    return [(name, positive[rows], scores[rows]) for name, rows in members]
 
 
-def _reason(
-    positive: BoolArray, scores: FloatArray, members: BoolArray, min_per_class: int
-) -> str:
+def _reason(positive: BoolArray, scores: FloatArray, min_per_class: int) -> str:
     """Why a level has no AUC, empty where it has one."""
-    n_positive = int(positive[members].sum())
-    n_negative = int(members.sum()) - n_positive
+    n_positive = int(positive.sum())
+    n_negative = positive.size - n_positive
     if min(n_positive, n_negative) < min_per_class:
         return (
             f"an AUC needs {min_per_class} cases of each class here, found {n_positive} positive "
             f"and {n_negative} negative"
         )
-    if scores[members].min() == scores[members].max():
+    if scores.min() == scores.max():
         return "an AUC needs scores that differ, found one for the whole level"
     return ""
-
-
-def _performance(
-    positive: BoolArray, scores: FloatArray, members: BoolArray, level: float, min_per_class: int
-) -> tuple[float, float, float, str]:
-    """AUC, its limits and a note of one level."""
-    reason = _reason(positive, scores, members, min_per_class)
-    if reason:
-        return np.nan, np.nan, np.nan, reason
-    found = auc_interval(positive[members], scores[members], level=level)
-    note = "perfect separation: the interval has no width" * (found.variance == 0.0)
-    return found.auc, found.low, found.high, note
-
-
-def _check_comparable(found: Sequence[AucInterval]) -> None:
-    if len(found) < 2:
-        raise NotEstimable(
-            f"a comparison of levels needs 2 with an AUC, found {len(found)}; merge small levels"
-        )
-    if any(interval.variance == 0.0 for interval in found):
-        raise NotEstimable(
-            "a comparison of levels needs the variance of each AUC, found a level that separates "
-            "perfectly; describe the levels alone"
-        )
