@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from her2.cohort.clinical_columns import clinical_table, refuse_copies
 from her2.cohort.cohort_table import row_numbers
-from her2.cohort.own_features import match_features, read_features
 from her2.cohort.problems import Note, sort_problems, stop
+from her2.cohort.variables import clinical_table, match_features, read_features, refuse_copies
 from her2.cohort.verify import Draft, Verified, compare_lesions, verify_lesions
 from her2.core.store import content_key
 from her2.core.types import Cohort, Lesion, Problem, split_groups
@@ -62,13 +60,7 @@ def assemble(
     largest: bool = False,
     n_workers: int,
 ) -> Cohort:
-    """Return the verified cohort of a source; `largest` as in `verify_lesions`.
-
-    Raises
-    ------
-    BadCohort
-        For what no single case can be blamed for (C03, C17, C22, ...).
-    """
+    """Return the verified cohort of a source; `largest` as in `verify_lesions`."""
     notes = list(source.notes)
     drafts: list[Draft] = list(source.drafts)
     variables, found = clinical_table(source.clinical, clinical)
@@ -77,9 +69,11 @@ def assemble(
     if features is not None:
         drafts, brought, found = match_features(drafts, read_features(features))
         notes += found
-    drafts, verified = _verify(drafts, source.root, largest, n_workers)
+    drafts, by_key = _verify(drafts, source.root, largest, n_workers)
     used = sorted((d for d in drafts if d.used), key=lambda d: (d.patient_id, d.lesion_id))
     lesions = tuple(d.lesion for d in used if d.lesion)
+    verified = [by_key[lesion.key] for lesion in lesions]
+    pictures = [found.thumbnails for found in verified if found.thumbnails is not None]
     _check_roles(used, lesions)
     _check_classes(source, lesions)
     variables = variables.loc[[d.row for d in used]].set_axis([x.key for x in lesions])
@@ -90,7 +84,7 @@ def assemble(
     _log(len(drafts), len(lesions), problems)
     return Cohort(
         name=source.name,
-        simulated=any(verified[lesion.key].simulated for lesion in lesions),
+        simulated=any(found.simulated for found in verified),
         positive=source.positive,
         lesions=lesions,
         clinical=variables,
@@ -99,8 +93,8 @@ def assemble(
         n_rows=len(drafts),
         data_sha256=_data_sha256(lesions, verified, variables, brought),
         notes=tuple(f"{note.code}: {note.what}" for note in notes),
-        acquisition=_acquisition(lesions, verified),
-        thumbnails=_thumbnails(lesions, verified),
+        acquisition=_acquisition(verified, variables.index),
+        thumbnails=np.stack(pictures) if len(pictures) == len(lesions) else None,
     )
 
 
@@ -144,23 +138,13 @@ def _check_classes(source: Source, lesions: Sequence[Lesion]) -> None:
         )
 
 
-def _acquisition(lesions: Sequence[Lesion], verified: dict[str, Verified]) -> pd.DataFrame:
+def _acquisition(verified: Sequence[Verified], keys: pd.Index) -> pd.DataFrame:
     """Vendor and lesion diameter (mm) by `Lesion.key`; a column without any value is left out."""
-    found = [verified[lesion.key] for lesion in lesions]
     columns = {
-        "vendor": pd.Series([v.vendor for v in found], dtype=object),
-        "diameter_mm": pd.Series([v.diameter_mm for v in found], dtype=np.float64),
+        "vendor": pd.Series([x.vendor for x in verified], keys, dtype=object),
+        "diameter_mm": pd.Series([x.diameter_mm for x in verified], keys, dtype=np.float64),
     }
-    table = pd.DataFrame(columns).dropna(axis="columns", how="all")
-    return table.set_axis([lesion.key for lesion in lesions])
-
-
-def _thumbnails(
-    lesions: Sequence[Lesion], verified: dict[str, Verified]
-) -> NDArray[np.float32] | None:
-    """Small pictures of every lesion, (n, 2, side, side); None unless all have them."""
-    found = [x for lesion in lesions if (x := verified[lesion.key].thumbnails) is not None]
-    return np.stack(found) if found and len(found) == len(lesions) else None
+    return pd.DataFrame(columns).dropna(axis="columns", how="all")
 
 
 def _log(n_rows: int, n_lesions: int, problems: Sequence[Problem]) -> None:
@@ -171,19 +155,19 @@ def _log(n_rows: int, n_lesions: int, problems: Sequence[Problem]) -> None:
 
 def _data_sha256(
     lesions: Sequence[Lesion],
-    verified: dict[str, Verified],
+    findings: Sequence[Verified],
     clinical: pd.DataFrame,
     features: pd.DataFrame | None,
 ) -> str:
     """Hash of what is analysed: not of file names, folders, row order or what was left out."""
-    lines = []
-    for i, lesion in enumerate(lesions):
-        found = verified[lesion.key]
-        lines.append([
+    lines = [
+        [
             lesion.key, lesion.outcome, lesion.role, lesion.group, found.image_sha256,
             found.mask_sha256, found.reader2_sha256, found.spacing_mm, _cells(clinical, i),
             _cells(features, i) if features is not None else None,
-        ])  # fmt: skip
+        ]
+        for i, (lesion, found) in enumerate(zip(lesions, findings, strict=True))
+    ]  # fmt: skip
     return content_key([json.dumps(line) for line in lines])
 
 

@@ -9,16 +9,17 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
-from her2.cohort.clinical_columns import refuse_leaks
 from her2.cohort.cohort_table import read_table, require_columns
 from her2.cohort.folder import beside, cohort_folder, existing_paths, parse_spacing
 from her2.cohort.outcome import binary_outcome, listed
 from her2.cohort.problems import Note, leaves_out, stop
+from her2.cohort.variables import refuse_leaks
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, MissingInput
 from her2.core.types import Cohort, Lesion
@@ -35,57 +36,53 @@ _IMAGES = "images_and_masks"
 
 
 def read_breast_lesions_usg(
-    root: str | Path,
+    root: str | Path | None,
     *,
-    clinical: Sequence[str] = ("age",),
+    table: str | Path | None = None,
+    positive: str | None = None,
+    clinical: Sequence[str] | None = ("age",),
     features: str | Path | None = None,
+    frame: str | None = None,
     n_workers: int = 1,
 ) -> Cohort:
     """Return the verified cohort: 252 lesions of 252 patients, 98 malignant; 4 normal excluded.
 
-    Parameters
-    ----------
-    root
-        Folder that holds the published .xlsx and the folder ``images_and_masks``.
-    clinical
-        Any of `CLINICAL`; "not available" is missing.
-    features
-        Features by `patient_id` (``case001``), as in `read_folder_cohort`.
-    n_workers
-        Processes that decode.
-
-    Raises
-    ------
-    MissingInput
-        If the folder or its table is not there.
-    BadCohort
-        C22 for a variable that states or leads to the diagnosis, C28 for one that is not there.
+    `root` holds the published .xlsx and the folder ``images_and_masks``; `clinical` are any of
+    `CLINICAL` ("not available" is missing), age if None; the rest as of `read_folder_cohort`.
     """
+    _check_settings(positive, table=table, frame=frame)
+    clinical = ("age",) if clinical is None else clinical
     folder = cohort_folder(root)
     refuse_leaks(clinical, LEAKS)
     path = _workbook(folder)
-    table = read_table(path)
-    require_columns(table, _COLUMNS, why="as published")
+    rows = read_table(path)
+    require_columns(rows, _COLUMNS, why="as published")
     unknown = [name for name in clinical if name not in CLINICAL]
     if unknown:
         raise stop(
             "C28", f"expected clinical variables among {listed(CLINICAL)}, found {listed(unknown)}"
             "; correct cohort.clinical",
         )  # fmt: skip
-    drafts = tuple(_drafts(table, folder))
-    variables = table.rename(columns=str.casefold)
-    source = Source("breast_lesions_usg", folder, path.name, POSITIVE, drafts, variables)
+    source = Source(
+        "breast_lesions_usg", folder, path.name, POSITIVE, tuple(_drafts(rows, folder)),
+        rows.rename(columns=str.casefold),
+    )  # fmt: skip
     brought = None if features is None else beside(folder, features)
     return assemble(source, clinical=clinical, features=brought, n_workers=n_workers)
 
 
-def check_positive(positive: str | None) -> None:
-    """Refuse another positive level than the data set's own."""
+def _check_settings(positive: str | None, **without: object) -> None:
+    """Refuse another positive level than the data set's own, and settings that it has not."""
     if positive not in (None, POSITIVE):
         raise BadConfig(
             f"expected cohort.positive={POSITIVE} for this data set, found {positive!r}; "
             "leave it out"
         )
+    for setting, value in without.items():
+        if value is not None:
+            raise BadConfig(
+                f"expected no cohort.{setting} for breast_lesions_usg, found one; leave it out"
+            )
 
 
 def _workbook(folder: Path) -> Path:
@@ -108,21 +105,20 @@ def _drafts(table: pd.DataFrame, folder: Path) -> list[Draft]:
 
 
 def _draft(row: int, cells: pd.Series, outcomes: dict[int, int | None], folder: Path) -> Draft:
-    patient_id = Path(cells["Image_filename"]).stem
+    draft = Draft(row, Path(cells["Image_filename"]).stem, "1", None)
     if row not in outcomes:
-        note = Note("E01", "a normal breast, no lesion", "nothing")
-        return Draft(row, patient_id, "1", None, (note,))
+        return draft.noted(Note("E01", "a normal breast, no lesion", "nothing"))
     outcome = outcomes[row]
     if outcome is None:
-        note = Note("C15", "the classification is missing", "use the published table")
-        return Draft(row, patient_id, "1", None, (note,))
+        fix = "use the published table"
+        return draft.noted(Note("C15", "the classification is missing", fix))
     notes: list[Note] = []
     images, masks = (
         existing_paths([f"{_IMAGES}/{cells[column]}"], folder, notes, absent=absent)
         for column, absent in (("Image_filename", "C04"), ("Mask_tumor_filename", "M01"))
     )
     spacing = parse_spacing(cells["Pixel_size"], notes, scale=10.0)  # published in centimetres
-    if leaves_out(notes):
-        return Draft(row, patient_id, "1", None, tuple(notes))
-    lesion = Lesion(patient_id, "1", outcome, images[0], masks, spacing_mm=spacing)
-    return Draft(row, patient_id, "1", lesion, tuple(notes))
+    if not leaves_out(notes):
+        lesion = Lesion(draft.patient_id, "1", outcome, images[0], masks, spacing_mm=spacing)
+        draft = replace(draft, lesion=lesion)
+    return draft.noted(*notes)

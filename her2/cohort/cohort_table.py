@@ -1,8 +1,7 @@
 """The patient table as text: csv or xlsx, one row a lesion, nothing guessed.
 
 Every cell stays text, so ``00123`` and ``1E5`` remain identifiers and an empty cell is no NaN.
-The index is the row's number in the file, which is how messages name a row. Identifiers stay text,
-and rows that occur twice are found.
+The index is the row's number in the file, which is how messages name a row.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import openpyxl
@@ -39,14 +39,6 @@ def read_table(path: Path) -> pd.DataFrame:
     """Table of a .csv, .tsv, .txt or .xlsx file, every cell text, index the row in the file.
 
     Of a workbook the first visible sheet is read, values only.
-
-    Raises
-    ------
-    MissingInput
-        If there is no such file.
-    BadCohort
-        C06 unreadable, C07 ragged, C25 duplicate or empty column name, C26 a formula without
-        stored value, C29 no rows or more than `MAX_ROWS`.
     """
     if not path.is_file():
         raise MissingInput(f"expected a table, found no file {path}; name it by cohort.table=FILE")
@@ -60,19 +52,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def require_columns(table: pd.DataFrame, names: Iterable[str], *, why: str) -> None:
     """Refuse a table that lacks one of the columns, with what may have been meant (C28)."""
-    for name in names:
-        if name not in table.columns:
-            raise stop("C28", f"expected the column {name!r} ({why}), {suggest(name, table)}")
-
-
-def suggest(name: str, table: pd.DataFrame) -> str:
-    """Say what columns there are, the closest to `name` first."""
     columns = [str(column) for column in table.columns]
-    folded = {column.casefold(): column for column in columns}
-    close = [folded[c] for c in difflib.get_close_matches(name.casefold(), folded, n=3)]
-    if close:
-        return f"found {listed(close)} that it may be; rename the column or correct the setting"
-    return f"found {listed(columns)}; add the column or correct the setting"
+    for name in names:
+        if name in columns:
+            continue
+        folded = {column.casefold(): column for column in columns}
+        close = [folded[c] for c in difflib.get_close_matches(name.casefold(), folded, n=3)]
+        found = f"{listed(close)} that it may be; rename" if close else f"{listed(columns)}; add"
+        raise stop(
+            "C28",
+            f"expected the column {name!r} ({why}), found {found} the column or correct the "
+            "setting",
+        )
 
 
 def row_numbers(rows: Sequence[object]) -> str:
@@ -86,12 +77,6 @@ def clean_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
     """Table with `patient_id` and `lesion_id` ("1" if there is no such column), and notes.
 
     Outer blanks and compatibility forms (full-width digits) are unified; nothing else changes.
-
-    Raises
-    ------
-    BadCohort
-        C28 without `patient_id`; D50 if one is empty or two differ only in case, blanks or
-        leading zeros.
     """
     require_columns(table, ["patient_id"], why="whom the row is about")
     table = table.copy()
@@ -114,14 +99,8 @@ def clean_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
     return table, [Note("C05", what, "check that no spreadsheet program has changed them")]
 
 
-def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, Note]]:
-    """Table with one row a lesion, and a note (C01) for each row that stood there repeatedly.
-
-    Raises
-    ------
-    BadCohort
-        C02 if rows of one lesion disagree.
-    """
+def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, list[Note]]]:
+    """Table with one row a lesion, and a note (C01) for each row that stood there repeatedly."""
     keys = ["patient_id", "lesion_id"]
     distinct = table[~table.duplicated()]
     conflicting = distinct.index[distinct.duplicated(keys, keep=False)]
@@ -135,7 +114,9 @@ def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, Note]]:
     counts = table.groupby(keys)["patient_id"].transform("size")
     repeated = distinct.index[counts.loc[distinct.index] > 1]
     notes = {
-        int(row): Note("C01", f"the same row {counts[row]} times; used once", "delete the copies")
+        int(row): [
+            Note("C01", f"the same row {counts[row]} times; used once", "delete the copies")
+        ]
         for row in repeated
     }
     return distinct, notes
@@ -199,11 +180,8 @@ def _rows_of_workbook(path: Path) -> Rows:
         content = path.read_bytes()
         values = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         formulas = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False)
-        try:
+        with closing(values), closing(formulas):
             return _rows_of_sheets(values, formulas)
-        finally:
-            values.close()
-            formulas.close()
     except Her2Error:
         raise
     except (zipfile.BadZipFile, InvalidFileException, *DECODE_ERRORS):

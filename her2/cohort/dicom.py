@@ -19,7 +19,7 @@ from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from her2.cohort.files import check_frame, check_size, decoding
+from her2.cohort.files import Kind, check_frame, check_size, decoding
 from her2.cohort.problems import Note, refuse, stop
 
 _REQUIRED = {
@@ -41,13 +41,14 @@ Spacing = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """An image as its file stores it.
+class DecodedImage:
+    """An image from a file.
 
     Attributes
     ----------
     pixels
-        (H, W) or (H, W, 3), inverted and coloured as the header says.
+        (H, W) uint8 or uint16 as stored, inverted as the header says, float32 where the file
+        stores another type; before `decode_image` is done also (H, W, channels).
     spacing_mm
         (row, column); None where the file does not say.
     notes
@@ -56,6 +57,10 @@ class Frame:
         Whether the file says that it was computed.
     vendor
         Of the scanner; None where the file does not say.
+    kind
+        Format of the file.
+    coloured
+        (H, W) bool, pixels whose channels differ clearly; None for a grey file.
     """
 
     pixels: NDArray[np.generic]
@@ -63,6 +68,8 @@ class Frame:
     notes: tuple[Note, ...]
     simulated: bool = False
     vendor: str | None = None
+    kind: Kind = "dicom"
+    coloured: NDArray[np.bool_] | None = None
 
 
 def n_dicom_frames(path: Path) -> int:
@@ -72,16 +79,8 @@ def n_dicom_frames(path: Path) -> int:
         return max(int(header.get("NumberOfFrames") or 1), 1)
 
 
-def read_dicom(path: Path, frame: int | None = None) -> Frame:
-    """Decode the single frame of a DICOM file, or of a cine loop that `frame`, from 1.
-
-    Raises
-    ------
-    InputProblem
-        With a code D04 to D52 for a file that must not be used.
-    BadCohort
-        D32 where the compression needs a decoder that is not installed.
-    """
+def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
+    """Decode the single frame of a DICOM file, or of a cine loop that `frame`, from 1."""
     header = decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN)
     with header, disable_value_validation():
         _check_preamble(path)
@@ -102,7 +101,7 @@ def read_dicom(path: Path, frame: int | None = None) -> Frame:
                 f"{', '.join(decoder.missing_dependencies)}",
             )  # fmt: skip
         pixels, notes = _pixels(dataset, index)
-    return Frame(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
+    return DecodedImage(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
 
 
 def _check_preamble(path: Path) -> None:

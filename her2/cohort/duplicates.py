@@ -22,8 +22,13 @@ Extent = tuple[float, float]
 SIDE = 32  # pixels of a small picture
 VIEWS = ("image", "lesion")
 FLIPS = ("none", "left-right", "up-down", "both")
-MAX_DISTANCE = 0.17
-MIN_CORRELATION = 0.8
+# In 252 images of the public set BrEaST-Lesions-USG (31,626 pairs) and 210 simulated ones (21,945)
+# the closest pair of different lesions differs in .27 of the bits, and in .19 where all images got
+# one frame or one fan; their details correlate by .72 at most. Copies that were flipped, saved as
+# JPEG (quality 50), shrunk to half, brightened or given noise differ in .10 at most, and correlate
+# by .90 at least.
+_MAX_DISTANCE = 0.17
+_MIN_CORRELATION = 0.8
 _HASH_SIDE = 16
 _MARGIN = 0.25  # of the lesion's box, on every side
 _DETAIL_SIGMA = 3.0  # pixels of a small picture: what is smoother says where tissue is, not whose
@@ -61,18 +66,7 @@ class NearDuplicate:
 def thumbnails(pixels: NDArray[np.generic], mask: NDArray[np.bool_]) -> FloatArray:
     """Return the small pictures of a lesion, (2, SIDE, SIDE): whole image, and around the mask.
 
-    Parameters
-    ----------
-    pixels
-        (H, W) grey levels.
-    mask
-        (H, W), at least one pixel True.
-
-    Examples
-    --------
-    >>> image = np.arange(64.0 * 64).reshape(64, 64)
-    >>> thumbnails(image, image % 64 < 20).shape
-    (2, 32, 32)
+    `pixels` are grey levels (H, W); `mask` (H, W) has a pixel at least.
     """
     if pixels.ndim != 2 or mask.shape != pixels.shape or not mask.any():
         raise BadArgument(
@@ -81,37 +75,19 @@ def thumbnails(pixels: NDArray[np.generic], mask: NDArray[np.bool_]) -> FloatArr
         )
     grey = pixels.astype(np.float32)
     whole = ((0.0, float(grey.shape[0])), (0.0, float(grey.shape[1])))
-    return np.stack([_shrunk(grey, *whole), _shrunk(grey, *_surroundings(mask))])
+    around = (_surroundings(np.asarray(mask.any(axis=axis))) for axis in (1, 0))
+    return np.stack([_shrunk(grey, *whole), _shrunk(grey, *around)])
 
 
 def near_duplicates(
-    images: NDArray[np.floating],
-    *,
-    owners: NDArray[np.int64] | None = None,
-    max_distance: float = MAX_DISTANCE,
-    min_correlation: float = MIN_CORRELATION,
+    images: NDArray[np.floating], *, owners: NDArray[np.int64] | None = None
 ) -> list[NearDuplicate]:
     """Return the pairs of lesions that show one picture, each pair once, by its better view.
 
-    A perceptual hash (signs of the differences between neighbouring cells, 512 bits) proposes
-    pairs in all four orientations, and the correlation of details (the small picture without its
-    smooth part, the median over 16 blocks) confirms them.
-
-    Parameters
-    ----------
-    images
-        (n, n_views, SIDE, SIDE), small pictures as `thumbnails` makes them.
-    owners
-        (n,), patients or other units: pairs of one owner are not reported. None: all are.
-    max_distance
-        Largest share of hash bits that may differ. In 252 images of the public set
-        BrEaST-Lesions-USG (31,626 pairs) and 210 simulated ones (21,945) the closest pair of
-        different lesions differs in .27, and in .19 where all images were given one frame or one
-        fan; copies that were flipped, saved as JPEG (quality 50), shrunk to half, brightened or
-        given noise differ in .10 at most.
-    min_correlation
-        Smallest correlation of details: .72 is the largest of different lesions there, .90 the
-        smallest of those copies.
+    `images` are small pictures as `thumbnails` makes them, (n, n_views, SIDE, SIDE). A perceptual
+    hash (signs of the differences between neighbouring cells, 512 bits) proposes pairs in all four
+    orientations, and the correlation of details (the small picture without its smooth part, the
+    median over 16 blocks) confirms them. Pairs of one of the `owners` (n,) are not reported.
 
     References
     ----------
@@ -129,13 +105,10 @@ def near_duplicates(
     best: dict[tuple[int, int], NearDuplicate] = {}
     for view in range(images.shape[1]):
         small = images[:, view].astype(np.float32)
-        for found in _in_one_view(small, VIEWS[min(view, 1)], owners, max_distance):
-            pair = (found.first, found.second)
-            known = best.get(pair)
-            if found.correlation >= min_correlation and (
-                known is None or known.correlation < found.correlation
-            ):
-                best[pair] = found
+        for found in _in_one_view(small, VIEWS[min(view, 1)], owners):
+            known = best.setdefault((found.first, found.second), found)
+            if known.correlation < found.correlation:
+                best[found.first, found.second] = found
     return [best[pair] for pair in sorted(best)]
 
 
@@ -153,42 +126,34 @@ def _check(images: NDArray[np.floating], owners: NDArray[np.int64] | None) -> No
 
 
 def _in_one_view(
-    small: FloatArray, view: str, owners: NDArray[np.int64] | None, max_distance: float
+    small: FloatArray, view: str, owners: NDArray[np.int64] | None
 ) -> Iterator[NearDuplicate]:
-    """Yield the pairs whose hashes are close, with the correlation of their details."""
-    turned = [_turned(small, flip) for flip in range(len(FLIPS))]
+    """Yield the pairs whose hashes are close and whose details correlate."""
+    across = small[:, :, ::-1]
+    turned = (small, across, small[:, ::-1], across[:, ::-1])  # as `FLIPS`
     signs = [_hash_signs(pictures) for pictures in turned]
     details = [_details(pictures) for pictures in turned]
     for flip, name in enumerate(FLIPS):
-        for i, j, distance in _close(signs[0], signs[flip], owners, max_distance):
+        for i, j, distance in _close(signs[0], signs[flip], owners):
             correlation = _correlation(details[0][i], details[flip][j])
-            yield NearDuplicate(i, j, view, name, distance, correlation)
+            if correlation >= _MIN_CORRELATION:
+                yield NearDuplicate(i, j, view, name, distance, correlation)
 
 
 def _close(
-    first: FloatArray,
-    second: FloatArray,
-    owners: NDArray[np.int64] | None,
-    max_distance: float,
+    first: FloatArray, second: FloatArray, owners: NDArray[np.int64] | None
 ) -> Iterator[tuple[int, int, float]]:
     """Yield i < j and the share of differing bits of hashes (n, bits) of -1 and 1."""
     n, bits = first.shape
     for start in range(0, n, _ROWS_AT_ONCE):
         rows = first[start : start + _ROWS_AT_ONCE]
         distance = (1 - rows @ second.T / bits) / 2
-        near = distance <= max_distance
+        near = distance <= _MAX_DISTANCE
         near &= np.arange(n) > np.arange(start, start + len(rows))[:, np.newaxis]
         if owners is not None:
             near &= owners != owners[start : start + len(rows), np.newaxis]
         for i, j in np.argwhere(near).tolist():
             yield start + i, j, float(distance[i, j])
-
-
-def _turned(small: FloatArray, flip: int) -> FloatArray:
-    """Return pictures (n, side, side) in the orientation `FLIPS[flip]`."""
-    if flip & 1:
-        small = small[:, :, ::-1]
-    return small[:, ::-1] if flip & 2 else small
 
 
 def _hash_signs(small: FloatArray) -> FloatArray:
@@ -203,10 +168,7 @@ def _hash_signs(small: FloatArray) -> FloatArray:
 
 
 def _details(small: FloatArray) -> FloatArray:
-    """Return pictures without their smooth part in blocks of length 1, (n, blocks, block²).
-
-    A block is 0 where it is flat.
-    """
+    """Pictures without their smooth part, (n, blocks, block²), of length 1 or 0 where flat."""
     rough = small - ndimage.gaussian_filter(small, (0, _DETAIL_SIGMA, _DETAIL_SIGMA))
     n, side = len(small), small.shape[1] // _BLOCKS
     grid = rough[:, : side * _BLOCKS, : side * _BLOCKS].reshape(n, _BLOCKS, side, _BLOCKS, side)
@@ -223,8 +185,7 @@ def _details(small: FloatArray) -> FloatArray:
 def _correlation(first: FloatArray, second: FloatArray) -> float:
     """Return the median correlation of the blocks that are flat in neither picture.
 
-    The median, because all images of one device can share a frame, a scale or a logo: they agree
-    in a part of the blocks, but a copy agrees in all.
+    The median, because all images of one device can share a frame, a scale or a logo.
     """
     seen = first.any(axis=1) & second.any(axis=1)
     if 2 * seen.sum() < _BLOCKS**2 / 2:
@@ -232,12 +193,8 @@ def _correlation(first: FloatArray, second: FloatArray) -> float:
     return float(np.median((first[seen] * second[seen]).sum(axis=1)))
 
 
-def _surroundings(mask: NDArray[np.bool_]) -> tuple[Extent, Extent]:
-    """Return (start, stop) in rows and in columns of the lesion's box with its margin."""
-    return _extent(np.asarray(mask.any(axis=1))), _extent(np.asarray(mask.any(axis=0)))
-
-
-def _extent(occupied: NDArray[np.bool_]) -> Extent:
+def _surroundings(occupied: NDArray[np.bool_]) -> Extent:
+    """Return (start, stop), in rows or columns, of the lesion's box with its margin."""
     where = np.flatnonzero(occupied)
     margin = _MARGIN * (where[-1] + 1 - where[0])
     return max(0.0, where[0] - margin), min(float(len(occupied)), where[-1] + 1 + margin)

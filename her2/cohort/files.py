@@ -1,14 +1,16 @@
-"""Format of a file by its content, whether it may be opened, and which image of a stack is read.
+"""Format of a file by its content, whether it may be opened, which image of a stack is read.
 
 A stack is a cine loop, a volume or a file of several pages. Its analysed image is never a default:
 the table names the frame, from 1 as in DICOM, or the user declares that it is the one in which the
-mask is largest.
+mask is largest. Decoded files stay in memory as far as `keep_decoded` makes room, because several
+steps of a run use the same lesions; a worker process sees each lesion once.
 """
 
 from __future__ import annotations
 
 import gzip
 import logging
+import math
 import re
 import stat
 import struct
@@ -16,17 +18,22 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Literal, TypeVar
+from threading import Lock
+from typing import Any, Literal, TypeVar, cast
 
+import numpy as np
 from PIL import Image
 
 from her2.cohort.problems import refuse
-from her2.core.errors import BadConfig, Her2Error
+from her2.core.errors import Her2Error
 from her2.core.parallel import in_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Decoder = TypeVar("Decoder", bound=Callable[..., Any])
+_State = tuple[int, int, int]
 Kind = Literal["dicom", "png", "jpeg", "tiff", "bmp", "nifti", "nrrd", "metaimage"]
 
 LARGEST_LESION = "largest_lesion"
@@ -94,21 +101,14 @@ def decode_each(
 ) -> list[Result]:
     """Return `function(item)` of items that it decodes, in their order, on several threads.
 
-    Decoders are kept quiet around all of them, because the first thread that ends would
-    otherwise give the others their voice back.
+    Decoders are kept quiet around all: the first thread that ends would give them their voice.
     """
     with quiet_decoders():
         return list(in_threads(function, items, n_threads=n_threads))
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is not a readable regular file of a reasonable size.
-
-    Raises
-    ------
-    InputProblem
-        D01 empty, D16 too large, D53 a folder, pipe, device or unreadable.
-    """
+    """Refuse what is not a readable regular file of a reasonable size."""
     with decoding("D53", "the file cannot be opened", "check the path and its permissions"):
         status = path.stat()  # before opening: opening a pipe would wait for ever
         if not stat.S_ISREG(status.st_mode):
@@ -128,31 +128,16 @@ def check_size(shape: tuple[int, ...], *, limit: int = MAX_VALUES) -> None:
     size = " x ".join(map(str, shape))
     if min(shape, default=0) < 1:
         raise refuse("D15", f"the image is {size} pixels", "export it again")
-    total = 1
-    for length in shape:
-        total *= length
-    if total > limit:
+    if math.prod(shape) > limit:
         what = f"the image announces {size} values, the limit is {limit}"
         raise refuse("D16", what, "export a single frame of at most 8192 x 8192 pixels")
 
 
-def suffix(path: Path) -> str:
-    """Lower-case ending of a file name, ``.nii.gz`` in one piece."""
-    name = path.name.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
-
-
 def file_kind(path: Path) -> Kind:
-    """Format of an image file, by its content.
-
-    Raises
-    ------
-    InputProblem
-        As `check_file`; D02 where the name says another format than the content or the content
-        is unknown; M24 where the header would make the reader open another file.
-    """
+    """Format of an image file, by its content; refused where its name says another."""
     check_file(path)
-    ending = suffix(path)
+    is_packed = path.name.lower().endswith(".nii.gz")
+    ending = ".nii.gz" if is_packed else path.suffix.lower()
     if ending in _DETACHED_SUFFIXES:
         what = f"a {ending} header keeps its pixels in another file"
         raise refuse("M24", what, "save the header and the pixels in one file")
@@ -212,15 +197,8 @@ def check_frame(n_stacked: int, frame: int | None, *, code: str) -> int:
     """Index, from 0, of the image to read in a file that holds `n_stacked`.
 
     A single image is read whatever `frame` says, so that a mask of one slice may belong to a
-    frame of a stack, and the other way round.
+    frame of a stack, and the other way round. Else a file is refused with `code`.
 
-    Raises
-    ------
-    InputProblem
-        With `code` where the file holds several and `frame` names none of them.
-
-    Examples
-    --------
     >>> check_frame(40, 12, code="D19")
     11
     """
@@ -234,15 +212,59 @@ def check_frame(n_stacked: int, frame: int | None, *, code: str) -> int:
     return frame - 1
 
 
-def check_rule(rule: str | None) -> None:
-    """Refuse what is no rule for choosing the image of a stack.
+class _Cache:
+    """Decoded files that have not changed since, as far as there is room."""
 
-    Raises
-    ------
-    BadConfig
-        For anything but None and ``largest_lesion``.
-    """
-    if rule not in (None, LARGEST_LESION):
-        raise BadConfig(
-            f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {rule!r}"
-        )
+    def __init__(self) -> None:
+        self.room = self.used = 0  # bytes
+        self.found: dict[tuple[str, Path, int | None], tuple[_State, Any, int]] = {}
+        self.lock = Lock()
+
+    def put(self, key: tuple[str, Path, int | None], state: _State, value: Any) -> None:
+        """Keep a value; its arrays become read-only, because all callers share them."""
+        parts = value if isinstance(value, tuple) else vars(value).values()
+        arrays = [part for part in parts if isinstance(part, np.ndarray)]
+        for array in arrays:
+            array.setflags(write=False)
+        n_bytes = sum(array.nbytes for array in arrays)
+        with self.lock:
+            self.used -= self.found.pop(key, (state, None, 0))[2]
+            if self.used + n_bytes <= self.room:
+                self.found[key] = (state, value, n_bytes)
+                self.used += n_bytes
+
+
+_cache = _Cache()
+
+
+def keep_decoded(room_bytes: int) -> None:
+    """Make room for decoded files in this process; 0, as it is at first, forgets them."""
+    _cache.room = room_bytes
+    if not room_bytes:
+        with _cache.lock:
+            _cache.found.clear()
+            _cache.used = 0
+
+
+def cache_decoded(decode: Decoder) -> Decoder:
+    """Decorate a function of a path and a frame, so that its answer is cached if there is room."""
+
+    @wraps(decode)
+    def decode_or_recall(path: Path, frame: int | None = None) -> Any:
+        if not _cache.room:
+            return decode(path, frame)
+        try:
+            status = path.stat()
+        except OSError:
+            return decode(path, frame)  # which says what is wrong
+        state = (status.st_mtime_ns, status.st_size, status.st_ino)
+        key = (decode.__qualname__, path.absolute(), frame)
+        with _cache.lock:
+            known = _cache.found.get(key)
+        if known is not None and known[0] == state:
+            return known[1]
+        answer = decode(path, frame)
+        _cache.put(key, state, answer)
+        return answer
+
+    return cast(Decoder, decode_or_recall)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from her2.cohort.cohort_table import (
     require_columns,
     row_numbers,
 )
-from her2.cohort.files import check_rule, decoding
+from her2.cohort.files import LARGEST_LESION, decoding
 from her2.cohort.outcome import (
     HER2_POSITIVE,
     binary_outcome,
@@ -28,17 +29,18 @@ from her2.cohort.outcome import (
 )
 from her2.cohort.problems import Note, Severity, as_note, leaves_out, refuse, stop
 from her2.cohort.verify import Draft
-from her2.core.errors import InputProblem, MissingInput
-from her2.core.types import ROLES, Cohort, Lesion, Role
+from her2.core.errors import BadConfig, InputProblem, MissingInput
+from her2.core.types import ROLES, Cohort, Lesion
 
 TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
+_COLUMNS = ("image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split")
 _SPACING = re.compile(
     r"(\d*\.?\d+(?:e-?\d+)?)(?:\s*[x×*]\s*(\d*\.?\d+(?:e-?\d+)?))?", re.IGNORECASE
 )
 
 
 def read_folder_cohort(
-    root: str | Path,
+    root: str | Path | None,
     *,
     table: str | Path | None = None,
     positive: str | None = None,
@@ -47,51 +49,33 @@ def read_folder_cohort(
     frame: str | None = None,
     n_workers: int = 1,
 ) -> Cohort:
-    """Return the verified cohort of a folder.
+    """Return the verified cohort of a folder; its `problems` say what was left out.
 
-    Parameters
-    ----------
-    root
-        Folder with the table; image and mask paths are relative to it and may not leave it.
-    table
-        Name of the table, ``cohort.csv`` or ``cohort.xlsx`` if None. Columns: `patient_id`;
-        `image` and `mask` (masks joined by ``;`` are merged); `outcome`, or `her2_ihc` and
-        `her2_fish`. Optional: `lesion_id`, `mask_reader2`, `group`, `spacing_mm` (``0.1`` or, row
-        by column, ``0.1x0.08``), `frame` (of a stack, which image, from 1), `split` (train, test,
-        external).
-    positive
-        Level of `outcome` that counts as positive; None where it is 0 and 1.
-    clinical
-        Columns that are clinical variables.
-    features
-        csv or parquet of features by `patient_id` (and `lesion_id`); no image is needed then.
-    frame
-        ``largest_lesion``: of stacks without a `frame`, the image in which the mask is largest;
-        None: such stacks are left out.
-    n_workers
-        Processes that decode; the result does not depend on it.
-
-    Raises
-    ------
-    MissingInput
-        If the folder, the table or the features are not there.
-    BadConfig
-        For another `frame`.
-    BadCohort
-        If the cohort cannot be studied; a bad case alone is only left out (`Cohort.problems`).
+    `root` holds the `table`, by default ``cohort.csv`` or ``cohort.xlsx``, with the columns
+    `patient_id`; `image` and `mask` (paths relative to `root`; masks joined by ``;`` are merged);
+    `outcome`, or `her2_ihc` and `her2_fish`. Optional: `lesion_id`, `mask_reader2`, `group`,
+    `spacing_mm` (``0.1`` or, row by column, ``0.1x0.08``), `frame` (of a stack, which image, from
+    1), `split` (train, test, external). `positive` is the level of `outcome` that counts as 1;
+    None where it is 0 and 1. `clinical` names variables, `features` a csv or parquet of features
+    by `patient_id` (and `lesion_id`); no image is needed then. With `frame` ``largest_lesion``,
+    of stacks without a `frame` the image in which the mask is largest is read; with None they are
+    left out. The result does not depend on `n_workers`, the processes that decode.
     """
-    check_rule(frame)
+    if frame not in (None, LARGEST_LESION):
+        raise BadConfig(
+            f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {frame!r}"
+        )
     folder = cohort_folder(root)
     path = _table_path(folder, table)
     rows, notes = clean_ids(read_table(path))
     rows, repeated = merge_repeated(rows)
     positive_name, outcomes = _outcomes(rows, positive)
     _check_columns(rows, needs_image=features is None and not clinical)
+    needs_image = "image" in rows.columns and features is None
     drafts = [
-        _draft(cells, outcome, folder, needs_image="image" in rows.columns and features is None)
-        for cells, outcome in zip(_rows(rows), outcomes, strict=True)
+        _draft(cells, outcome, folder, needs_image=needs_image).noted(*repeated.get(row, ()))
+        for row, cells, outcome in zip(rows.index, _cells(rows), outcomes, strict=True)
     ]
-    drafts = [d.noted(repeated[d.row]) if d.row in repeated else d for d in drafts]
     source = Source("folder", folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
     brought = None if features is None else beside(folder, features)
     return assemble(
@@ -101,13 +85,7 @@ def read_folder_cohort(
 
 
 def cohort_folder(root: str | Path | None) -> Path:
-    """Folder of a cohort with all links resolved.
-
-    Raises
-    ------
-    MissingInput
-        If there is none.
-    """
+    """Folder of a cohort with all links resolved."""
     if root is None or str(root) == "":
         raise MissingInput("expected the folder of a cohort, found none; set cohort.root=DIR")
     folder = Path(root).expanduser()
@@ -146,13 +124,7 @@ def existing_paths(
 
 
 def inside(root: Path, text: str) -> Path:
-    """Path of a table cell, which must lie in `root`, a resolved folder.
-
-    Raises
-    ------
-    InputProblem
-        S13 for an absolute path, a drive, an address, `..` or a link that leads outside.
-    """
+    """Path of a table cell, which must lie in `root`, a resolved folder (else S13)."""
     fix = "give a path relative to the cohort's folder, to a file inside it"
     if "\0" in text or "://" in text or text.startswith(("/", "\\", "~")) or text[1:2] == ":":
         raise refuse("S13", "the path is not relative", fix)
@@ -164,14 +136,10 @@ def inside(root: Path, text: str) -> Path:
 
 
 def _table_path(folder: Path, table: str | Path | None) -> Path:
-    if table is not None:
-        path = beside(folder, table)
+    named = [folder / name for name in TABLE_NAMES] if table is None else [beside(folder, table)]
+    for path in named:
         if path.is_file():
             return path
-    else:
-        for name in TABLE_NAMES:
-            if (folder / name).is_file():
-                return folder / name
     wanted = str(table) if table is not None else " or ".join(TABLE_NAMES)
     tables = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in (".csv", ".xlsx"))
     raise MissingInput(
@@ -229,57 +197,45 @@ def _her2_outcomes(frame: pd.DataFrame) -> list[int | InputProblem]:
     return outcomes
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """One row of the table; a column that is not there is empty."""
-
-    row: int
-    text: dict[str, str]
-
-    def __getitem__(self, name: str) -> str:
-        cell = self.text.get(name, "")
-        return "" if is_missing(cell) else cell
-
-    def several(self, name: str) -> list[str]:
-        return [part.strip() for part in self[name].split(";") if part.strip()]
+def _cells(frame: pd.DataFrame) -> Iterable[Any]:
+    """Rows of a table, with an empty text for what is missing or a column that is not there."""
+    others = frame.reindex(columns=list(_COLUMNS), fill_value="")
+    others = others.map(lambda cell: "" if is_missing(cell) else cell)
+    return frame[["patient_id", "lesion_id"]].join(others).itertuples()
 
 
-def _rows(frame: pd.DataFrame) -> Iterator[_Cells]:
-    names = [str(name) for name in frame.columns]
-    for row, *cells in frame.itertuples(name=None):
-        yield _Cells(int(row), dict(zip(names, cells, strict=True)))
-
-
-def _draft(cells: _Cells, outcome: int | InputProblem, root: Path, *, needs_image: bool) -> Draft:
-    patient_id, lesion_id = cells.text["patient_id"], cells.text["lesion_id"]
+def _draft(cells: Any, outcome: int | InputProblem, root: Path, *, needs_image: bool) -> Draft:
+    draft = Draft(int(cells.Index), cells.patient_id, cells.lesion_id, None)
     if isinstance(outcome, InputProblem):
-        return Draft(cells.row, patient_id, lesion_id, None, (as_note(outcome),))
+        return draft.noted(as_note(outcome))
     notes: list[Note] = []
     lesion = Lesion(
-        patient_id=patient_id,
-        lesion_id=lesion_id,
+        patient_id=cells.patient_id,
+        lesion_id=cells.lesion_id,
         outcome=outcome,
-        spacing_mm=parse_spacing(cells["spacing_mm"], notes),
-        group=cells["group"] or None,
-        role=_role(cells["split"]),
-        frame=_frame(cells["frame"], notes),
+        spacing_mm=parse_spacing(cells.spacing_mm, notes),
+        group=cells.group or None,
+        role=next((role for role in ROLES if role == cells.split.casefold()), None),
+        frame=_frame(cells.frame, notes),
     )
-    if needs_image or cells["image"]:
+    if needs_image or cells.image:
         lesion = _with_paths(lesion, cells, root, notes)
-    return Draft(cells.row, patient_id, lesion_id, None if leaves_out(notes) else lesion,
-                 tuple(notes))  # fmt: skip
+    return replace(draft, lesion=None if leaves_out(notes) else lesion).noted(*notes)
 
 
-def _with_paths(lesion: Lesion, cells: _Cells, root: Path, notes: list[Note]) -> Lesion:
-    images = existing_paths(cells.several("image"), root, notes, absent="C04")
-    masks = existing_paths(cells.several("mask"), root, notes, absent="M01")
-    reader2 = existing_paths(
-        cells.several("mask_reader2"), root, notes, absent="M01", optional=True
-    )
+def _with_paths(lesion: Lesion, cells: Any, root: Path, notes: list[Note]) -> Lesion:
+    images = existing_paths(_several(cells.image), root, notes, absent="C04")
+    masks = existing_paths(_several(cells.mask), root, notes, absent="M01")
+    several = _several(cells.mask_reader2)
+    reader2 = existing_paths(several, root, notes, absent="M01", optional=True)
     if len(images) > 1:
         notes.append(Note("D19", f"{len(images)} images for one lesion", "give each its own row"))
     image = images[0] if images else None
     return replace(lesion, image=image, masks=masks, masks_reader2=reader2)
+
+
+def _several(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
 
 
 def parse_spacing(
@@ -304,11 +260,4 @@ def _frame(text: str, notes: list[Note]) -> int | None:
     if text:
         fix = "write which image of the stack is analysed: 1 for the first"
         notes.append(Note("D19", f"the frame is {text!r}, expected a whole number", fix))
-    return None
-
-
-def _role(text: str) -> Role | None:
-    for role in ROLES:
-        if text.casefold() == role:
-            return role
     return None

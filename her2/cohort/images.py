@@ -6,7 +6,7 @@ Colour files are read by channel R, without alpha: blending alpha would change g
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +14,18 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from her2.cohort.dicom import Frame, Spacing, n_dicom_frames, read_dicom
+from her2.cohort.dicom import DecodedImage, Spacing, n_dicom_frames, read_dicom
 from her2.cohort.files import (
     MAX_STACK_VALUES,
     MAX_VALUES,
     Kind,
+    cache_decoded,
     check_frame,
     check_size,
     decoding,
     file_kind,
 )
 from her2.cohort.problems import Note, Severity, refuse
-from her2.cohort.verified_files import cache_decoded
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
 _PICTURES = ("PNG", "JPEG", "TIFF", "BMP")
@@ -38,66 +38,23 @@ _SATURATED_SHARE = 0.5
 _EXPORT_AGAIN = "export the image again"
 
 
-@dataclass(frozen=True)
-class DecodedImage:
-    """One grey image.
-
-    Attributes
-    ----------
-    kind
-        Format of the file.
-    pixels
-        (H, W) uint8 or uint16 as stored, float32 where the file stores another type.
-    spacing_mm, notes, simulated, vendor
-        As of `Frame`.
-    coloured
-        (H, W) bool, pixels whose channels differ clearly; None for a grey file.
-    """
-
-    kind: Kind
-    pixels: NDArray[np.generic]
-    spacing_mm: Spacing | None
-    notes: tuple[Note, ...]
-    coloured: NDArray[np.bool_] | None = None
-    simulated: bool = False
-    vendor: str | None = None
-
-
-def read_image(path: Path) -> tuple[NDArray[np.generic], Spacing | None, list[Note]]:
-    """Grey levels (H, W), spacing (row, column) in mm or None, and what was changed or doubtful.
-
-    Raises
-    ------
-    InputProblem
-        For a file that must not be used; never a decoder's own error.
-    BadCohort
-        D32 where a DICOM compression needs a decoder that is not installed.
-    """
-    image = decode_image(path)
-    return image.pixels, image.spacing_mm, list(image.notes)
-
-
 @cache_decoded
 def decode_image(path: Path, frame: int | None = None) -> DecodedImage:
-    """Return what `read_image` does and where the colours are (see `colour_notes`).
+    """Return the grey image of a file; of a stack, that with the number `frame`, from 1.
 
-    `frame` is the image of a stack that is read, from 1; a file of one image is read whatever it
-    says.
+    A file of one image is read whatever `frame` says.
     """
-    kind = file_kind(path)
-    stored = _read_stored(path, kind, frame)
-    spacing, notes = stored.spacing_mm, list(stored.notes)
+    stored = _read_stored(path, file_kind(path), frame)
+    notes = list(stored.notes)
     pixels, coloured = _to_grey(stored.pixels)
     _check_grey(pixels)
     if coloured is not None:
         what = f"a colour file ({int(coloured.sum())} coloured pixels); channel R is used"
         notes.append(Note("D20", what, "nothing"))
-    if spacing is None and not any(note.code in SPACING_CODES for note in notes):
+    if stored.spacing_mm is None and not any(note.code in SPACING_CODES for note in notes):
         fix = "give spacing_mm in the patient table; without it sizes are in pixels"
         notes.append(Note("D42", "the file does not say how large a pixel is", fix))
-    return DecodedImage(
-        kind, pixels, spacing, tuple(notes), coloured, stored.simulated, stored.vendor
-    )
+    return replace(stored, pixels=pixels, notes=tuple(notes), coloured=coloured)
 
 
 def colour_notes(image: DecodedImage, mask: NDArray[np.bool_]) -> list[Note]:
@@ -155,13 +112,7 @@ def _decoded_volume(reader: sitk.ImageFileReader, limit: int) -> NDArray[np.gene
 
 
 def read_stack(path: Path) -> NDArray[np.generic]:
-    """All slices of a volume or pages of a picture, (n, H, W) or (n, H, W, channels).
-
-    Raises
-    ------
-    InputProblem
-        D02 and others for a file that cannot be decoded, or whose pages differ in size.
-    """
+    """All slices of a volume or pages of a picture, (n, H, W) or (n, H, W, channels)."""
     with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
         if file_kind(path) in VOLUME_KINDS:
             return _decoded_volume(_announced(path), MAX_STACK_VALUES)
@@ -172,13 +123,7 @@ def read_stack(path: Path) -> NDArray[np.generic]:
 
 
 def n_stacked(path: Path) -> int:
-    """Slices of a volume, frames of a cine loop or pages of a picture; 1 for a single image.
-
-    Raises
-    ------
-    InputProblem
-        For a file whose header cannot be read.
-    """
+    """Slices of a volume, frames of a cine loop or pages of a picture; 1 for a single image."""
     kind = file_kind(path)
     if kind == "dicom":
         return n_dicom_frames(path)
@@ -189,15 +134,15 @@ def n_stacked(path: Path) -> int:
             return int(getattr(picture, "n_frames", 1))
 
 
-def _read_stored(path: Path, kind: Kind, frame: int | None) -> Frame:
+def _read_stored(path: Path, kind: Kind, frame: int | None) -> DecodedImage:
     """Array as stored, with spacing and notes, whatever the format."""
     if kind == "dicom":
         return read_dicom(path, frame)
     if kind in VOLUME_KINDS:
-        return Frame(*read_volume(path, several="D19", frame=frame), ())
+        return DecodedImage(*read_volume(path, several="D19", frame=frame), (), kind=kind)
     stored, is_palette = read_picture(path, several="D19", frame=frame)
     looked_up = Note("D25", "a palette image; its colours were looked up", "nothing")
-    return Frame(stored, None, (looked_up,) if is_palette else ())
+    return DecodedImage(stored, None, (looked_up,) if is_palette else (), kind=kind)
 
 
 def read_picture(

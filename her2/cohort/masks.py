@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from her2.cohort.files import file_kind
+from her2.cohort.files import cache_decoded, file_kind
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
 from her2.cohort.problems import Note, refuse
-from her2.cohort.verified_files import cache_decoded
 
 MINIMUM_PIXELS = 64
 _LOSSY_SHARE = 0.005  # intermediate values that JPEG compression may leave
@@ -32,19 +31,8 @@ def read_mask(
 ) -> tuple[Mask, list[Note]]:
     """Union of the masks of one lesion, (H, W) bool, and what was changed or doubtful.
 
-    Parameters
-    ----------
-    paths
-        Mask files, at least one; several are merged.
-    shape
-        (H, W) of the image; None only where the image itself could not be read.
-    frame
-        Of masks that are stacks, the slice that is read, from 1.
-
-    Raises
-    ------
-    InputProblem
-        M01 to M24, or a D code for a file that cannot be decoded at all.
+    `shape` (H, W) is the image's, None only where that could not be read; of masks that are stacks
+    the slice `frame`, from 1, is read.
     """
     if not paths:
         raise refuse("M01", "the lesion has no mask", "name its mask in the table")
@@ -63,11 +51,6 @@ def largest_frame(paths: Sequence[Path]) -> int:
     """Return the number, from 1, of the slice with the largest lesion; the first of equals.
 
     `paths` are masks of one lesion, at least one of them a stack; a single slice belongs to all.
-
-    Raises
-    ------
-    InputProblem
-        M02 for stacks of different sizes, M06 for empty ones, or a code for a damaged file.
     """
     merged = _read_stack(paths[0])
     for path in paths[1:]:

@@ -27,9 +27,7 @@ _FISH = {
          "no", "阴性", "未扩增", "无扩增"), 0,
     ),
 }  # fmt: skip
-_NOT_DONE = frozenset(
-    ("", "na", "n/a", "nan", "not available", "unknown", "not done", "not performed", "未查")
-)
+_NOT_DONE = MISSING_TOKENS - {"-"} | {"not done", "not performed", "未查"}
 _BINARY = {"0": 0, "1": 1}
 
 
@@ -46,22 +44,14 @@ def her2_status(ihc: str, fish: str) -> int:
     """HER2 status of one lesion: 1 positive, 0 negative.
 
     IHC 0 and 1+ are negative, 3+ is positive, 2+ is what FISH says. FISH never overrules a
-    clear IHC, and never stands in for a missing one.
+    clear IHC, and never stands in for a missing one. A single ``-`` is no known level: it may
+    mean negative or not done.
 
-    Raises
-    ------
-    InputProblem
-        C12 for 2+ without FISH, C13 where IHC and FISH contradict each other, C15 without IHC.
-    BadCohort
-        C10 for a level that is not known. A single ``-`` is one: it may mean negative or not done.
-
-    Examples
-    --------
     >>> her2_status("3+", ""), her2_status("2+", "not amplified"), her2_status("1+", "neg")
     (1, 0, 0)
     """
     check_levels([ihc], [fish])
-    level, amplified = _ihc_level(ihc), _FISH.get(clean(fish))
+    level, amplified = _IHC.get(_bare(ihc)), _FISH.get(clean(fish))
     if level is None:
         raise refuse("C15", "IHC is missing", "add the IHC score; an outcome is never imputed")
     if level == "2+":
@@ -93,19 +83,9 @@ def check_levels(ihc: Iterable[str], fish: Iterable[str]) -> None:
 
 
 def binary_outcome(values: Sequence[str], positive: str | None) -> list[int | None]:
-    """Outcome of every cell: 1 the positive level, 0 the other one, None where missing.
+    """Outcome of every cell: 1 the `positive` level, 0 the other one, None where missing.
 
-    Parameters
-    ----------
-    values
-        Cells of the outcome column.
-    positive
-        The level that counts as 1; None where the column holds 0 and 1.
-
-    Raises
-    ------
-    BadCohort
-        C16 for more than two levels, for text without `positive`, or if `positive` is not there.
+    `positive` is None where the column holds 0 and 1.
     """
     cells = [_number_free(clean(value)) for value in values]
     levels = sorted({cell for cell in cells if not is_missing(cell)})
@@ -149,7 +129,3 @@ def _bare(cell: str) -> str:
 
 def _number_free(cell: str) -> str:
     return cell[:-2] if cell.endswith(".0") and cell[:-2].isdigit() else cell
-
-
-def _ihc_level(cell: str) -> str | None:
-    return _IHC.get(_bare(cell))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from her2.core.errors import BadCohort, InputProblem
 from her2.core.store import write_atomic
@@ -25,17 +26,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 LEFT_OUT: tuple[Severity, ...] = ("quarantined", "excluded")
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What a code means.
-
-    Attributes
-    ----------
-    severity
-        Of `SEVERITIES`, or ``stop``, which ends the study before anything is fitted.
-    title
-        In a few words.
-    """
+class Entry(NamedTuple):
+    """What a code means; ``stop`` ends the study before anything is fitted."""
 
     severity: Severity | Literal["stop"]
     title: str
@@ -205,13 +197,8 @@ def leaves_out(notes: Iterable[Note]) -> bool:
 
 def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems by severity, then patient, lesion, code and path."""
-
-    def order(p: Problem) -> tuple[int, str, str, str, str, str]:
-        return (
-            SEVERITIES.index(p.severity), p.patient_id, p.lesion_id, p.code, p.path, p.what
-        )  # fmt: skip
-
-    return tuple(sorted(problems, key=order))
+    names = attrgetter("patient_id", "lesion_id", "code", "path", "what")
+    return tuple(sorted(problems, key=lambda p: (SEVERITIES.index(p.severity), *names(p))))
 
 
 def neutralise(text: str) -> str:
@@ -228,7 +215,6 @@ def write_quarantine(path: Path, problems: Iterable[Problem]) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for p in sort_problems(problems):
-        cells = (p.code, p.severity, p.patient_id, p.lesion_id, p.path, p.what, p.fix)
-        writer.writerow([neutralise(cell) for cell in cells])
+    for problem in sort_problems(problems):
+        writer.writerow([neutralise(cell) for cell in astuple(problem)])
     write_atomic(path, buffer.getvalue().encode())

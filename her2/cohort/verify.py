@@ -101,11 +101,6 @@ def verify_lesions(
     """Return what decoding shows of every lesion, in order.
 
     `largest` analyses, of stacks without a frame, the image in which the mask is largest.
-
-    Raises
-    ------
-    BadCohort
-        D32 where a DICOM compression needs a decoder that is not installed.
     """
     n_processes = min(n_workers, len(lesions) // _LESIONS_A_PROCESS)
     if n_processes > 1:
@@ -159,7 +154,7 @@ class _Findings:
         self.notes: list[Note] = []
 
     def add(self, notes: Iterable[Note], paths: Sequence[Path]) -> None:
-        path = relative(paths, self.root)
+        path = ";".join(path.relative_to(self.root).as_posix() for path in paths)
         self.notes += [replace(note, path=path) for note in notes]
 
     def attempt(
@@ -215,37 +210,30 @@ def compare_lesions(drafts: Sequence[Draft], verified: Sequence[Verified]) -> li
     share a group. Where the outcomes differ, one of them is wrong and all are quarantined.
     """
     marked = list(drafts)
-    for same in _shared(drafts, [v.image_sha256 for v in verified]):
-        outcomes = {lesion.outcome for i in same if (lesion := drafts[i].lesion)}
-        severity: Severity = "quarantined" if len(outcomes) > 1 else "warning"
-        what = "another patient has the same image" + " and the other outcome" * (
-            len(outcomes) - 1
-        )
-        note = Note("D40", what, "find out whose image it is", severity=severity)
-        for i in same:
-            marked[i] = marked[i].noted(note)
+    images = [found.image_sha256 for found in verified]
+    # files of which an image is one of several, as far as is known
+    stacks = [str(d.lesion.image) if d.lesion and d.lesion.frame else "" for d in drafts]
+    masks = [found.mask_sha256 for found in verified]
+    for same in _shared(drafts, images):
+        n_outcomes = len({lesion.outcome for i in same if (lesion := drafts[i].lesion)})
+        severity: Severity = "quarantined" if n_outcomes > 1 else "warning"
+        what = "another patient has the same image"
+        what += " and the other outcome" * (n_outcomes - 1)
+        _mark(marked, same, Note("D40", what, "find out whose image it is", severity=severity))
         marked = _in_one_group(marked, same)
-    for same in _shared(drafts, [_stack(draft) for draft in drafts]):
-        for i in same:
-            what = "another patient has an image of the same stack"
-            marked[i] = marked[i].noted(Note("D40", what, "find out whose stack it is"))
+    for same in _shared(drafts, stacks):
+        what = "another patient has an image of the same stack"
+        _mark(marked, same, Note("D40", what, "find out whose stack it is"))
         marked = _in_one_group(marked, same)
-    for same in _shared(drafts, [v.mask_sha256 for v in verified]):
-        for i in same:
-            note = Note("M18", "another patient has the same mask", "check for a wrong copy")
-            marked[i] = marked[i].noted(note)
+    for same in _shared(drafts, masks):
+        what = "another patient has the same mask"
+        _mark(marked, same, Note("M18", what, "check for a wrong copy"))
     return marked
 
 
-def relative(paths: Sequence[Path], root: Path) -> str:
-    """Paths as in the table: relative to the cohort's folder, joined by ``;``."""
-    return ";".join(path.relative_to(root).as_posix() for path in paths)
-
-
-def _stack(draft: Draft) -> str:
-    """File of which the draft's image is one of several as far as is known; "" for others."""
-    lesion = draft.lesion
-    return "" if lesion is None or lesion.frame is None else str(lesion.image)
+def _mark(drafts: list[Draft], members: Sequence[int], note: Note) -> None:
+    for i in members:
+        drafts[i] = drafts[i].noted(note)
 
 
 def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:

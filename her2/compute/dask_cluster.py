@@ -8,6 +8,7 @@ that is lost altogether costs nothing, because the scheduler gives its calls to 
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,15 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from her2.compute.local_pool import (
-    Arguments,
-    Crew,
-    Finished,
-    Lost,
-    Reason,
-    pack_call,
-    read_outcome,
-)
+from her2.compute.local_pool import Arguments, Crew, Finished, Lost, Reason, read_outcome
 from her2.core.errors import BadConfig, WorkerLost
 
 ATTEMPTS = 2
@@ -47,11 +40,6 @@ class DaskCluster:
         Most seconds a call; None for no limit.
     patience_s
         Seconds to wait for a worker where there is none.
-
-    Raises
-    ------
-    BadConfig
-        dask.distributed is not installed.
     """
 
     scheduler: str | None = None
@@ -69,22 +57,17 @@ class DaskCluster:
     def run(
         self, function: Callable[..., Any], calls: Sequence[Arguments]
     ) -> Generator[Finished | Lost]:
-        """Yield one outcome a call, as they come.
-
-        Raises
-        ------
-        BadConfig
-            No scheduler answers at the address.
-        WorkerLost
-            There is no worker (any more), or a child could not start.
-        """
+        """Yield one outcome a call, as they come."""
         if not calls:
             return
         with _client(self.scheduler, self.n_workers) as client:
-            _await_worker(client, self.patience_s)
+            try:
+                client.wait_for_workers(1, timeout=self.patience_s)
+            except TimeoutError as error:
+                raise _no_worker() from error
             position_of = {
                 client.submit(
-                    answer_in_child, pack_call(function, arguments), self.timeout_s,
+                    answer_in_child, pickle.dumps((function, arguments)), self.timeout_s,
                     pure=False, priority=-i,
                 ): i
                 for i, arguments in enumerate(calls)
@@ -104,7 +87,7 @@ class DaskCluster:
             try:
                 wait(futures, timeout=_SECONDS_BETWEEN_CHECKS, return_when="FIRST_COMPLETED")
             except TimeoutError:
-                if _n_workers(client):
+                if client.scheduler_info(n_workers=-1)["workers"]:
                     without_worker_since = None
                     continue
                 without_worker_since = without_worker_since or time.monotonic()
@@ -155,13 +138,11 @@ def _client(scheduler: str | None, n_workers: int) -> Iterator[Any]:
     if scheduler is None:
         with (
             LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                processes=True,
+                n_workers=n_workers, threads_per_worker=1, processes=True,
                 dashboard_address="127.0.0.1:0",
             ) as cluster,
             Client(cluster) as client,
-        ):
+        ):  # fmt: skip
             yield client
         return
     try:
@@ -173,17 +154,6 @@ def _client(scheduler: str | None, n_workers: int) -> Iterator[Any]:
         ) from error
     with client:
         yield client
-
-
-def _await_worker(client: Any, patience_s: float) -> None:
-    try:
-        client.wait_for_workers(1, timeout=patience_s)
-    except TimeoutError as error:
-        raise _no_worker() from error
-
-
-def _n_workers(client: Any) -> int:
-    return len(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def _no_worker() -> WorkerLost:

@@ -41,27 +41,13 @@ def fit_classifier(
     return model.fit(X, y) if weight is None else model.fit(X, y, sample_weight=weight)
 
 
-def class_probability(model: BaseEstimator, X: FloatArray) -> FloatArray:
-    """Return ``model.predict_proba(X)``, (n, n_classes), of a fitted model, but sooner."""
-    if isinstance(model, Forest):
-        return forest_probability(model, X)
-    return np.asarray(model.predict_proba(X))
-
-
 def fit_forest(
     forest: Forest, X: FloatArray, y: NDArray[np.int64], weight: FloatArray | None = None
 ) -> Forest:
     """Return the forest, fitted as ``forest.fit(X, y, sample_weight=weight)`` would.
 
-    Parameters
-    ----------
-    forest
-        Any random forest or extremely randomised trees; parameters that weight classes, stop
-        early or prune cost the time that they cost scikit-learn.
-    X, y
-        Features (n, p), and outcomes (n,).
-    weight
-        Of the rows, (n,); None where all count alike.
+    X: (n, p); y: (n,); weight: (n,) or None. Parameters that weight classes, stop early or prune
+    cost the time that they cost scikit-learn.
 
     References
     ----------
@@ -91,21 +77,21 @@ def fit_forest(
     return forest
 
 
-def forest_probability(forest: Forest, X: FloatArray) -> FloatArray:
-    """Return ``forest.predict_proba(X)``, (n, n_classes), of a fitted forest; X (n, p) is finite.
+def class_probability(model: BaseEstimator, X: FloatArray) -> FloatArray:
+    """Return ``model.predict_proba(X)``, (n, n_classes), of a fitted model, but sooner.
 
-    Examples
-    --------
     >>> X, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 2
     >>> forest = fit_forest(RandomForestClassifier(20, random_state=1), X, y)
-    >>> bool((forest_probability(forest, X) == forest.predict_proba(X)).all())
+    >>> bool((class_probability(forest, X) == forest.predict_proba(X)).all())
     True
     """
+    if not isinstance(model, Forest):
+        return np.asarray(model.predict_proba(X))
     rows = np.ascontiguousarray(X, dtype=np.float32)
-    total = np.zeros((len(rows), len(forest.classes_)))
-    for tree in forest.estimators_:
+    total = np.zeros((len(rows), len(model.classes_)))
+    for tree in model.estimators_:
         total += tree.tree_.predict(rows)
-    total /= len(forest.estimators_)
+    total /= len(model.estimators_)
     return total
 
 
@@ -115,17 +101,17 @@ def _is_plain(forest: Forest) -> bool:
 
 
 def _agreeing_grower(
-    forest: Forest,
-    X: FloatArray,
-    y: NDArray[np.int64],
-    weight: FloatArray | None,
-    seed: int,
+    forest: Forest, X: FloatArray, y: NDArray[np.int64], weight: FloatArray | None, seed: int
 ) -> _Grower | None:
     """Return a grower whose tree is the one that scikit-learn has grown from this seed."""
     first = forest.estimators_[0]
     try:
         grower = _Grower(first, X, y, weight, bootstrap=forest.bootstrap)
-        is_same = _is_same_tree(grower.tree(seed), first.tree_)
+        tree = grower.tree(seed)
+        is_same = all(
+            np.array_equal(getattr(tree, name), getattr(first.tree_, name))
+            for name in ("children_left", "children_right", "feature", "threshold", "value")
+        )
     except (ImportError, AttributeError, TypeError):  # another release has other private names
         return None
     return grower if is_same else None
@@ -163,13 +149,9 @@ class _Grower:
         weight = self._drawn(seed) if self._bootstrap else self._weight
         self._rng.seed(seed)  # a new generator for each would take longer than the tree
         grown = self._new_tree(pattern.n_features_in_, self._classes, 1)
+        criterion = self._criterion(1, self._classes)
         splitter = self._splitter(
-            self._criterion(1, self._classes),
-            pattern.max_features_,
-            self._leaf,
-            0.0,
-            self._rng,
-            None,
+            criterion, pattern.max_features_, self._leaf, 0.0, self._rng, None
         )
         depth = _LARGEST_INTEGER if pattern.max_depth is None else pattern.max_depth
         builder = self._builder(
@@ -199,8 +181,3 @@ def _twin(pattern: DecisionTreeClassifier, seed: int, tree: Any) -> DecisionTree
     twin = object.__new__(type(pattern))
     vars(twin).update(vars(pattern), random_state=seed, tree_=tree)
     return twin
-
-
-def _is_same_tree(first: Any, second: Any) -> bool:
-    names = ("children_left", "children_right", "feature", "threshold", "value")
-    return all(np.array_equal(getattr(first, n), getattr(second, n)) for n in names)

@@ -84,10 +84,7 @@ class Engine(Protocol):
     def run(
         self, function: Callable[..., Any], calls: Sequence[Arguments]
     ) -> Generator[Finished | Lost]:
-        """Yield one outcome a call; the calls are begun in the order given.
-
-        An error that the function raises is raised here and ends the run.
-        """
+        """Yield one outcome a call; an error that the function raises ends the run."""
         ...
 
 
@@ -95,8 +92,6 @@ class Engine(Protocol):
 class InProcess:
     """One call after the other in this process: nothing is started, nothing can be lost.
 
-    Examples
-    --------
     >>> [outcome.value for outcome in InProcess().run(pow, [(2, 3), (3, 2)])]
     [8, 9]
     """
@@ -136,13 +131,7 @@ class LocalPool:
     def run(
         self, function: Callable[..., Any], calls: Sequence[Arguments]
     ) -> Generator[Finished | Lost]:
-        """Yield one outcome a call, as they come.
-
-        Raises
-        ------
-        WorkerLost
-            A child could not even start, or the first ten calls were all lost.
-        """
+        """Yield one outcome a call, as they come."""
         suspects: list[int] = []
         n_finished = 0
         for outcome in self._try_each(function, dict(enumerate(calls)), self.n_workers):
@@ -171,7 +160,8 @@ class LocalPool:
         crew, threads = Crew(), ThreadPoolExecutor(min(n_workers, len(calls)))
 
         def answer(arguments: Arguments) -> bytes | Reason:
-            return crew.answer(pack_call(function, arguments), timeout_s=self.timeout_s)
+            call = pickle.dumps((function, arguments))
+            return crew.answer(call, timeout_s=self.timeout_s)
 
         position_of = {threads.submit(answer, arguments): i for i, arguments in calls.items()}
         try:
@@ -183,10 +173,7 @@ class LocalPool:
 
 
 class Crew:
-    """Children, one for each thread that asks; a lost one is replaced when its thread asks again.
-
-    `members` are the children at work.
-    """
+    """Children, one for each thread that asks; a lost one is replaced when it is asked again."""
 
     def __init__(self) -> None:
         self.members: list[_Child] = []
@@ -227,13 +214,7 @@ class Crew:
 
 
 class _Child:
-    """A running child process, which takes one call at a time.
-
-    Raises
-    ------
-    WorkerLost
-        The process ended, or stayed silent, before it could take a call.
-    """
+    """A running child process, which takes one call at a time."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -271,11 +252,6 @@ class _Child:
             return self._connection.recv_bytes() if self._connection.poll(timeout_s) else "hung"
         except (EOFError, OSError):
             return "killed"
-
-
-def pack_call(function: Callable[..., Any], arguments: Arguments) -> bytes:
-    """Return a call as bytes; the function must be importable by its module and name."""
-    return pickle.dumps((function, arguments))
 
 
 def read_outcome(position: int, answer: bytes | Reason) -> Finished | Lost:

@@ -50,7 +50,7 @@ class Lesion:
     frame
         Which image of a stack, from 1; None for a single image.
     enhanced
-        File of the enhanced image (`her2.cohort.enhanced_images`), where the run makes one.
+        File of the enhanced image (`her2.cohort.lesions`), where the run makes one.
     """
 
     patient_id: str

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -71,17 +70,8 @@ def permutation_importance(
     In each outer fold of each repeat the fold's rows exchange their values of one feature
     `n_permutations` times, and the fold's model judges them again. The loss is the arm's AUC out
     of fold less the mean of the AUCs after shuffling; its interval is DeLong's paired one of the
-    placements averaged over repeats and permutations, so it speaks of the sampled patients.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `COLUMNS`, the largest loss first; features that no model of a fold reads are absent.
-
-    Raises
-    ------
-    NotEstimable
-        The models read more than `MOST_INPUTS` columns, or the AUC itself is not estimable.
+    placements averaged over repeats and permutations, so it speaks of the sampled patients. The
+    table has `COLUMNS`, the largest loss first, without features that no model of a fold reads.
 
     References
     ----------
@@ -99,8 +89,12 @@ def permutation_importance(
                 for name, probability in _shuffle_each(judged, n_permutations, rng).items():
                     rows = shuffled.setdefault(name, np.repeat(given[:, None], n_permutations, 1))
                     rows[r][:, judged.rows] = training.repeat(r).from_fold(k, probability)
-    losses = [_loss(training.y_true, given, name, rows) for name, rows in shuffled.items()]
-    table = pd.DataFrame(losses, columns=COLUMNS[1:]).assign(arm=arm.name)[COLUMNS]
+    losses = []
+    for name, rows in shuffled.items():  # (n_repeats, n_permutations, n)
+        flat = rows.reshape(-1, rows.shape[2])
+        test = repeated_delong_test(training.y_true, given, flat)
+        losses.append((arm.name, name, test.difference, test.low, test.high))
+    table = pd.DataFrame(losses, columns=COLUMNS)
     return table.sort_values(["auc_loss", "feature"], ascending=[False, True], ignore_index=True)
 
 
@@ -113,11 +107,6 @@ def shap_values(
     rows that the model learned from. XGBoost and LightGBM: TreeSHAP, as these libraries compute
     it. Forests: Shapley values of the log odds against rows that the forest learned from, by
     `N_PAIRS` sampled orders and their reverses.
-
-    Raises
-    ------
-    NotEstimable
-        The models read more than `MOST_INPUTS` columns.
 
     References
     ----------
@@ -139,14 +128,15 @@ def shap_values(
 
 
 def input_names(pipeline: Pipeline, columns: Sequence[str]) -> NDArray[np.object_]:
-    """Return what each column that a fitted pipeline's classifier reads is called.
+    """Return the (not unique) names of the columns that a fitted pipeline's classifier reads.
 
-    columns: of the table that the pipeline takes. Several columns may share a name.
+    `columns` are those of the table that the pipeline takes.
     """
     names = np.array([str(column) for column in columns], dtype=object)
     for _, step in pipeline.steps[:-1]:
         if isinstance(step, ClinicalEncoder):
-            names = np.repeat(names, [_width(step, name) for name in names])
+            widths = [1 if x in step.medians_ else len(step.levels_[x]) for x in names]
+            names = np.repeat(names, widths)
         elif isinstance(step, CompressDeepFeatures):
             n_components = step.pca_[-1].n_components_
             names = np.concatenate(
@@ -155,10 +145,6 @@ def input_names(pipeline: Pipeline, columns: Sequence[str]) -> NDArray[np.object
         elif hasattr(step, "get_support"):
             names = names[step.get_support()]
     return names
-
-
-def _width(encoder: ClinicalEncoder, variable: str) -> int:
-    return 1 if variable in encoder.medians_ else len(encoder.levels_[variable])
 
 
 def _check_readable(fitted: FittedArm) -> None:
@@ -205,14 +191,6 @@ def _shuffle_each(
     return found
 
 
-def _loss(
-    y_true: NDArray[np.int64], given: FloatArray, name: str, shuffled: FloatArray
-) -> tuple[str, float, float | None, float | None]:
-    """Return a feature's row; shuffled: (n_repeats, n_permutations, n)."""
-    test = repeated_delong_test(y_true, given, shuffled.reshape(-1, len(y_true)))
-    return name, test.difference, test.low, test.high
-
-
 def _contributions(
     arm: Arm, training: TrainingSet, search: Search, k: int, rng: np.random.Generator
 ) -> pd.DataFrame:
@@ -255,15 +233,10 @@ def _of_forest(judged: _FoldRows, learned: FloatArray, rng: np.random.Generator)
 def _positions(arm: Arm, training: TrainingSet, features: Sequence[str]) -> FloatArray:
     """Return where each training row lies among all of them, (n, n_features), 0 to 1 or NaN."""
     table = arm.features.loc[list(training.keys)]
-    found = np.full((len(table), len(features)), np.nan)
-    for j, name in enumerate(features):
-        if name not in table or not pd.api.types.is_numeric_dtype(table[name]):
-            continue
-        values = table[name].to_numpy(np.float64)
-        known = np.isfinite(values)
-        if known.sum() > 1:
-            found[known, j] = (rankdata(values[known]) - 1) / (known.sum() - 1)
-    return found
+    ordered = [x for x in features if x in table and pd.api.types.is_numeric_dtype(table[x])]
+    known = table[ordered].astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    found = (known.rank() - 1) / (known.count() - 1)
+    return found.reindex(columns=list(features)).to_numpy(np.float64)
 
 
 def sampled_shapley(
@@ -275,25 +248,13 @@ def sampled_shapley(
     n_pairs: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Return Shapley values of the rows of X against a background, (n, n_players).
+    """Return Shapley values of rows X (n, p) against a background (m, p), (n, n_players).
 
     Each sample walks from a background row to the judged row, one player at a time, in a random
-    order and in the reverse of it. A player's value is the mean change of `value` at its step, so
-    that the values of a row add up to its own value less the mean over the sampled backgrounds.
-    Features are taken as independent.
-
-    Parameters
-    ----------
-    value
-        Takes rows (m, p), returns (m,): what is explained.
-    X, background
-        Rows to explain (n, p), and rows to draw from (n_background, p).
-    players
-        Columns that enter together; every column of one player only.
-    n_pairs
-        Orders that are drawn; the reverse of each is walked too.
-    rng
-        Of orders and background rows.
+    order and in the reverse of it. A player's value is the mean change of `value`, which takes
+    rows and returns what is explained (n,), at its step: the values of a row add up to its own
+    value less the mean over the sampled backgrounds. Features are taken as independent. `players`
+    are the columns that enter together, `n_pairs` the orders that are drawn.
 
     References
     ----------
@@ -314,20 +275,9 @@ def sampled_shapley(
         start = background[rng.integers(len(background), size=len(X))]
         order = rng.permutation(len(players))
         for walk in (order, order[::-1]):
-            found[:, walk] += np.diff(_values_on(walk, start, X, players, value), axis=0).T
+            points = np.repeat(start[None], len(walk) + 1, axis=0)
+            for i, player in enumerate(walk, start=1):
+                points[i:, :, players[player]] = X[:, players[player]]
+            values = value(points.reshape(-1, X.shape[1])).reshape(len(walk) + 1, len(X))
+            found[:, walk] += np.diff(values, axis=0).T
     return found / (2 * n_pairs)
-
-
-def _values_on(
-    walk: NDArray[np.intp],
-    start: FloatArray,
-    end: FloatArray,
-    players: Sequence[NDArray[np.intp]],
-    value: Callable[[FloatArray], FloatArray],
-) -> FloatArray:
-    """Return the values at each point of a walk from start (n, p) to end, (n_players + 1, n)."""
-    points = np.repeat(start[None], len(walk) + 1, axis=0)
-    for i, player in enumerate(walk, start=1):
-        columns = players[player]
-        points[i:, :, columns] = end[:, columns]
-    return value(points.reshape(-1, start.shape[1])).reshape(len(walk) + 1, len(start))

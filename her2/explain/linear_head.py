@@ -7,7 +7,6 @@ frozen network becomes one network with one logit, which can be explained as a w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,43 +40,27 @@ class LinearHead:
     weight: FloatArray
     intercept: float
 
-    def logits(self, X: FloatArray) -> FloatArray:
-        """Return the log odds (n,) of features X (n, p), all of them finite."""
-        return np.asarray(X @ self.weight + self.intercept)
-
     def shifted(self, by: float) -> LinearHead:
         """Return the head whose log odds are larger by a constant."""
         return replace(self, intercept=self.intercept + by)
 
 
 def linear_head(pipeline: Pipeline, n_features: int) -> LinearHead:
-    """Return the weights that a fitted pipeline gives to the features it takes.
+    """Return the weights that a fitted pipeline gives to the `n_features` that it takes.
 
-    Parameters
-    ----------
-    pipeline
-        Filters, z-scores and compressions of features, then a logistic regression.
-    n_features
-        Features that the pipeline takes.
+    The pipeline: filters, z-scores and compressions, then a logistic regression.
 
-    Raises
-    ------
-    NotEstimable
-        A step is not linear, so that no such weights exist.
-
-    Examples
-    --------
     >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0], [3.0, 1.0]]), np.array([0, 0, 1, 1])
     >>> steps = [("z", StandardScaler()), ("classifier", LogisticRegression())]
     >>> pipeline = Pipeline(steps).fit(X, y)
     >>> head = linear_head(pipeline, 2)
-    >>> np.allclose(head.logits(X), pipeline.decision_function(X))
+    >>> np.allclose(X @ head.weight + head.intercept, pipeline.decision_function(X))
     True
     """
     *steps, (_, classifier) = pipeline.steps
     weight, intercept = _of_classifier(classifier)
     for _, step in reversed(steps):
-        weight, intercept = _undone(step)(step, weight, intercept)
+        weight, intercept = _before(step, weight, intercept)
     if weight.shape != (n_features,):
         raise NotEstimable(
             f"a pipeline of {n_features} features needs a weight for each, found "
@@ -98,43 +81,23 @@ def _of_classifier(classifier: Any) -> tuple[FloatArray, float]:
     return np.asarray(classifier.coef_[0], dtype=np.float64), float(classifier.intercept_[0])
 
 
-_Undo = Callable[[Any, FloatArray, float], tuple[FloatArray, float]]
-
-
-def _undone(step: Any) -> _Undo:
-    for kind, undo in _UNDO:
-        if isinstance(step, kind):
-            return undo
-    raise NotEstimable(
-        f"a linear head needs linear steps before it, found {type(step).__name__}; leave it out"
-    )
-
-
-def _before_filter(step: Any, weight: FloatArray, intercept: float) -> tuple[FloatArray, float]:
-    kept = step.get_support()
-    every = np.zeros(kept.size)
-    every[kept] = weight
-    return every, intercept
-
-
-def _before_scaler(step: Any, weight: FloatArray, intercept: float) -> tuple[FloatArray, float]:
-    scaled = weight / step.scale_
-    return scaled, intercept - float(scaled @ step.mean_)
-
-
-def _before_compression(
-    step: Any, weight: FloatArray, intercept: float
-) -> tuple[FloatArray, float]:
+def _before(step: Any, weight: FloatArray, intercept: float) -> tuple[FloatArray, float]:
+    """Return weight and intercept of what a step takes, from those of what it gives."""
+    if isinstance(step, Filter):
+        kept = step.get_support()
+        every = np.zeros(kept.size)
+        every[kept] = weight
+        return every, intercept
+    if isinstance(step, StandardScaler):
+        scaled = weight / step.scale_
+        return scaled, intercept - float(scaled @ step.mean_)
+    if not isinstance(step, CompressDeepFeatures):
+        found = type(step).__name__
+        raise NotEstimable(
+            f"a linear head needs linear steps before it, found {found}; leave it out"
+        )
     scaler, pca = step.pca_[0], step.pca_[-1]
     n = pca.n_components_
     deep = weight[:n] @ pca.components_
-    intercept -= float(deep @ pca.mean_)
-    deep, intercept = _before_scaler(scaler, deep, intercept)
+    deep, intercept = _before(scaler, deep, intercept - float(deep @ pca.mean_))
     return np.concatenate([deep, weight[n:]]), intercept
-
-
-_UNDO: tuple[tuple[type, _Undo], ...] = (
-    (Filter, _before_filter),
-    (StandardScaler, _before_scaler),
-    (CompressDeepFeatures, _before_compression),
-)

@@ -84,20 +84,10 @@ def explain_lesions(
 ) -> ExplainedLesions:
     """Return the maps of lesions, where they lie, and for some whether the network uses them.
 
-    Parameters
-    ----------
-    model
-        The network that is explained; it must not have learned from these lesions.
-    crops, masks
-        (n, S, S) each: grey levels as the network sees them, and the lesion in them.
-    names
-        (n,) names of the lesions for their random numbers.
-    is_tested
-        (n,) lesions whose map is put to the test: pixels removed, weights shuffled.
-    seed
-        Of random places and shuffled weights.
-    advance
-        Called with the number of lesions that are done.
+    The `model` must not have learned from these lesions. `crops` (grey levels as it sees them) and
+    `masks` are (n, S, S); `names` are for random numbers. The maps of those that are `is_tested`
+    (n,) are put to the test: pixels removed, weights shuffled. `advance` is called with the
+    number of lesions that are done.
     """
     shuffled = {}
     if is_tested.any():
@@ -109,10 +99,9 @@ def explain_lesions(
         if is_tested[i]:
             rng = generator(seed, "random places", names[i])
             row |= removal_of(model.probabilities, crop, signed, rng)
-            row |= {
-                f"correlation_{name}": _correlation(signed, other.signed_map(crop)[0])
-                for name, other in shuffled.items()
-            }
+            others = {name: other.signed_map(crop)[0] for name, other in shuffled.items()}
+            for name, other in others.items():
+                row[f"correlation_{name}"] = _known(stats.rank_correlation, signed, other)
         maps.append(signed)
         rows.append(row)
         advance(i + 1)
@@ -126,8 +115,6 @@ def place_of(signed: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
     and ``_against``; None where nothing does. lesion_share, centre_is_hit: what a map that knows
     nothing but the crop would reach.
 
-    Examples
-    --------
     >>> mask = np.zeros((4, 4), dtype=bool)
     >>> mask[:, :2] = True
     >>> found = place_of(np.array([[1.0, -1.0]]), mask)
@@ -156,8 +143,6 @@ def as_called(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
     Adds is_called_positive, share_inside, enrichment and is_hit: those of what speaks for the
     positive outcome from the threshold on, and of what speaks against it below.
 
-    Examples
-    --------
     >>> sides = {f"{m}_{s}": [x, x] for m in _PLACES for s, x in (("for", 1), ("against", 0))}
     >>> rows = pd.DataFrame({"y_prob": [0.7, 0.2], **sides})
     >>> as_called(rows, 0.5)["share_inside"].tolist()
@@ -176,22 +161,11 @@ def removal_of(
     signed: NDArray[Any],
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Return areas under the probability while a crop is blurred away, or comes back.
+    """Return areas under the probability while a crop (S, S) is blurred away, or comes back.
 
-    deletion, insertion: in the order of the signed map; deletion_at_random,
+    deletion, insertion: in the order of the signed map (h, w); deletion_at_random,
     insertion_at_random: in the order of a random map with cells of the same size, so that places
     of the same smoothness are removed.
-
-    Parameters
-    ----------
-    probabilities
-        Of crops (k, S, S).
-    crop
-        (S, S).
-    signed
-        Map (h, w).
-    rng
-        Draws the random map.
 
     References
     ----------
@@ -221,8 +195,6 @@ def removal_of(
 def evenly(strata: Sequence[Any], n: int | None, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return which of some cases are taken, (len(strata),): n of them, in proportion by stratum.
 
-    Examples
-    --------
     >>> taken = evenly(["a"] * 8 + ["b"] * 4, 3, np.random.default_rng(0))
     >>> int(taken[:8].sum()), int(taken[8:].sum())
     (2, 1)
@@ -238,17 +210,10 @@ def evenly(strata: Sequence[Any], n: int | None, rng: np.random.Generator) -> ND
 
 
 def summary_table(rows: pd.DataFrame, arm: str) -> pd.DataFrame:
-    """Return `COLUMNS`: the numbers of all lesions, by role.
+    """Return `COLUMNS`: the numbers of all lesions, as `as_called` returns them, by role.
 
     `without_knowledge` is what the measure would be, on average, for a map that knows nothing of
     the lesion.
-
-    Parameters
-    ----------
-    rows
-        As `as_called` returns them, with the column `role`.
-    arm
-        Whose network it is.
     """
     if rows.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -294,16 +259,13 @@ def _tests(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _mean_row(measure: str, values: pd.Series, expected: float | None) -> dict[str, Any]:
     sample = values.to_numpy(np.float64)
-    row = {"measure": measure, "n": sample.size, "value": None, "low": None, "high": None}
-    row["without_knowledge"] = expected
-    if not sample.size:
-        return row
-    row["value"] = float(sample.mean())
-    try:
-        found = stats.mean_interval(sample)
-    except NotEstimable:
-        return row  # one lesion, or the same value in all: the table says "not estimable"
-    return row | {"low": found.low, "high": found.high}
+    # None: one lesion, or the same value in all; the table says "not estimable"
+    found = _known(stats.mean_interval, sample)
+    return {
+        "measure": measure, "n": sample.size,
+        "value": float(sample.mean()) if sample.size else None,
+        "low": found and found.low, "high": found and found.high, "without_knowledge": expected,
+    }  # fmt: skip
 
 
 def _share_row(measure: str, hits: pd.Series, expected: float | None) -> dict[str, Any]:
@@ -321,7 +283,3 @@ def _known(measure: Callable[..., Any], *arrays: NDArray[Any]) -> Any:
         return measure(*arrays)
     except NotEstimable:
         return None  # counted as a map without a positive value
-
-
-def _correlation(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    return _known(stats.rank_correlation, first, second)  # type: ignore[no-any-return]

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from her2.cohort import load_lesion
-from her2.cohort.enhanced_images import is_whole, write_enhanced
+from her2.cohort.lesions import is_whole, load_lesion, write_enhanced
 from her2.core.errors import BadCohort
 from her2.core.progress import progress
 from her2.core.seeds import generator, integer_seed

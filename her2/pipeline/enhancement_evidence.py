@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from her2 import stats
-from her2.cohort import load_lesion
-from her2.cohort.enhanced_images import is_whole, write_enhanced
+from her2.cohort.lesions import is_whole, load_lesion, write_enhanced
 from her2.core.errors import NotEstimable
 from her2.core.progress import progress, work_progress
 from her2.core.seeds import generator

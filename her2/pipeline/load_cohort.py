@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
+from her2.cohort.files import keep_decoded
 from her2.cohort.phantom import write_phantom
-from her2.cohort.verified_files import keep_decoded
 from her2.compute import DaskCluster, Engine, LocalPool
 from her2.core.errors import BadConfig
 from her2.core.machine import n_cores

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from her2.cohort import decode_each
-from her2.cohort.enhanced_images import in_blocks
+from her2.cohort.lesions import in_blocks
 from her2.cohort.masks import MINIMUM_PIXELS
 from her2.cohort.problems import CATALOGUE, Note
 from her2.compute import Engine, Finished, InProcess, Lost

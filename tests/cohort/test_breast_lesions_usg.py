@@ -7,8 +7,8 @@ import openpyxl
 import pytest
 from PIL import Image
 
-from her2.cohort import load_lesion, read_breast_lesions_usg, read_cohort
-from her2.cohort.breast_lesions_usg import CLINICAL
+from her2.cohort import load_lesion, read_cohort
+from her2.cohort.breast_lesions_usg import CLINICAL, read_breast_lesions_usg
 from her2.cohort.duplicates import near_duplicates, thumbnails
 from her2.core.errors import BadCohort, BadConfig, MissingInput
 

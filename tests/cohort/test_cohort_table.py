@@ -4,8 +4,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from her2.cohort.clinical_columns import clinical_table, parse_variable
 from her2.cohort.cohort_table import read_table, require_columns
+from her2.cohort.variables import clinical_table, parse_variable
 from her2.core.errors import BadCohort, MissingInput
 
 

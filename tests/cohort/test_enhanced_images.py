@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from her2.cohort import load_lesion
-from her2.cohort.enhanced_images import in_blocks, is_whole, read_enhanced, write_enhanced
+from her2.cohort.lesions import in_blocks, is_whole, read_enhanced, write_enhanced
 from her2.core.errors import InputProblem
 from her2.core.types import Lesion, LesionImage
 

@@ -9,9 +9,14 @@ import SimpleITK as sitk
 from PIL import Image
 
 from her2.cohort.files import file_kind
-from her2.cohort.images import colour_notes, decode_image, read_image
+from her2.cohort.images import colour_notes, decode_image
 from her2.cohort.masks import read_mask
 from her2.core.errors import Her2Error, InputProblem
+
+
+def read_image(path):
+    image = decode_image(path)
+    return image.pixels, image.spacing_mm, list(image.notes)
 
 
 def codes(notes):

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,18 @@ import statsmodels.api as sm
 from scipy.ndimage import gaussian_filter, label
 from scipy.stats import mannwhitneyu
 
-from her2.cohort.phantom import her2_positive, simulate_lesion, simulate_table, write_phantom
 from her2.cohort.phantom import write as write_module
+from her2.cohort.phantom import write_phantom
 from her2.cohort.phantom.appearance import draw_appearance
-from her2.cohort.phantom.bmode import SCANNERS, receive, smooth_field
-from her2.cohort.phantom.patient_table import ASSOCIATIONS, PREVALENCE, VENDORS, stream
+from her2.cohort.phantom.bmode import SCANNERS, receive, simulate_lesion, smooth_field
+from her2.cohort.phantom.patient_table import (
+    ASSOCIATIONS,
+    PREVALENCE,
+    VENDORS,
+    her2_positive,
+    simulate_table,
+    stream,
+)
 from her2.core.errors import BadConfig
 
 SMALL = {"n_patients": 4, "image_shape": (130, 161)}  # an odd number of pixels: DICOM pads one
@@ -382,10 +390,10 @@ def test_an_empty_folder_gives_way_and_a_full_one_does_not(tmp_path: Path) -> No
 
 
 def test_a_stopped_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(table: pd.DataFrame, seed: int) -> str:
+    def stop(**named: int) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(write_module, "_readme", stop)
+    monkeypatch.setattr(write_module, "README", SimpleNamespace(format=stop))
     with pytest.raises(KeyboardInterrupt):
         write_phantom(tmp_path / "cohort", **SMALL)
     assert list(tmp_path.iterdir()) == []

@@ -7,9 +7,8 @@ from PIL import Image
 from pydicom.uid import RLELossless
 
 from her2.cohort import load_lesion, read_folder_cohort
-from her2.cohort.files import check_frame
+from her2.cohort.files import check_frame, keep_decoded
 from her2.cohort.images import decode_image
-from her2.cohort.verified_files import keep_decoded
 from her2.core.errors import BadConfig, InputProblem
 
 N, DEPTH = 8, 5

@@ -10,7 +10,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from her2.compute import forests
-from her2.compute.forests import class_probability, fit_classifier, fit_forest, forest_probability
+from her2.compute.forests import class_probability, fit_classifier, fit_forest
 from her2.core.seeds import generator
 
 KINDS = (RandomForestClassifier, ExtraTreesClassifier)
@@ -41,7 +41,7 @@ def rows(n: int = 70, p: int = 9) -> tuple[np.ndarray, np.ndarray]:
 
 
 def assert_same(found, plain, X):
-    assert forest_probability(found, X).tobytes() == plain.predict_proba(X).tobytes()
+    assert class_probability(found, X).tobytes() == plain.predict_proba(X).tobytes()
     assert found.predict_proba(X).tobytes() == plain.predict_proba(X).tobytes()
     assert found.feature_importances_.tobytes() == plain.feature_importances_.tobytes()
     assert [t.random_state for t in found.estimators_] == [

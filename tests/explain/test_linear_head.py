@@ -35,6 +35,10 @@ def fitted(data, preparation, imbalance="none"):
     return fit_pipeline(X, y, groups, preparation=preparation, candidate=point, seed=0)
 
 
+def logits(head, X):
+    return X @ head.weight + head.intercept
+
+
 PREPARATIONS = {
     "none": lambda: no_selection(),
     "paper": lambda: paper_chain(lasso_folds=3, alpha=0.5),
@@ -50,13 +54,13 @@ def test_the_head_gives_the_pipelines_log_odds(data, preparation, imbalance):
     pipeline = fitted(data, PREPARATIONS[preparation](), imbalance)
     head = linear_head(pipeline, N_FEATURES)
     expected = logit(pipeline.predict_proba(data[0])[:, 1])
-    np.testing.assert_allclose(head.logits(data[0]), expected, atol=1e-8)
+    np.testing.assert_allclose(logits(head, data[0]), expected, atol=1e-8)
     assert head.weight[4] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_shift_moves_every_log_odds(data):
     head = linear_head(fitted(data, no_selection()), N_FEATURES)
-    moved = head.shifted(0.5).logits(data[0]) - head.logits(data[0])
+    moved = logits(head.shifted(0.5), data[0]) - logits(head, data[0])
     np.testing.assert_allclose(moved, 0.5)
 
 

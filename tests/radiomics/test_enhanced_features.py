@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from her2.cohort import load_lesion
-from her2.cohort.enhanced_images import in_blocks, write_enhanced
+from her2.cohort.lesions import in_blocks, write_enhanced
 from her2.core.store import Store
 from her2.core.types import Lesion
 from her2.radiomics import Perturbation, Recipe, extract_features, extract_table

@@ -21,6 +21,7 @@ TEXTURE_LOADING = 0.7  # lower: brightness statistics read texture better than t
 N_ANGLES = 720
 ANGLES = np.linspace(-np.pi, np.pi, N_ANGLES + 1)  # closed: first and last are one direction
 NARROWEST = 0.35  # of the ellipse: keeps every contour one piece
+PolarGrid = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -101,31 +102,8 @@ def _draw_calcifications(
     return int(1 + rng.poisson(5 * np.exp(0.2 * severity))) if visible else 0
 
 
-@dataclass(frozen=True)
-class PolarGrid:
-    """Polar coordinates of every pixel around the lesion, in units of its ellipse.
-
-    Attributes
-    ----------
-    radius
-        (H, W), 1 on the ellipse.
-    angle
-        (H, W), radians.
-    """
-
-    radius: NDArray[np.float64]
-    angle: NDArray[np.float64]
-
-    def fill(self, contour: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return the inside of a contour, shape (H, W); the contour has shape (N_ANGLES + 1,)."""
-        inside = np.asarray(self.radius < np.interp(self.angle, ANGLES, contour))
-        box = find_objects(inside.view(np.uint8))[0]
-        inside[box] = binary_fill_holes(inside[box])  # pixels pinched off between two spicules
-        return inside
-
-
 def polar_grid(appearance: Appearance, image_shape: tuple[int, int]) -> PolarGrid:
-    """Return every pixel's polar coordinates around the lesion."""
+    """Return radius (1 on the lesion's ellipse) and angle (rad) of every pixel, (H, W) each."""
     height, width = image_shape
     centre_row, centre_column = appearance.centre
     y, x = np.mgrid[:height, :width]
@@ -134,7 +112,16 @@ def polar_grid(appearance: Appearance, image_shape: tuple[int, int]) -> PolarGri
     semi_lateral = appearance.width * width / 2
     along = (x * cosine + y * sine) / semi_lateral
     across = (y * cosine - x * sine) / (semi_lateral * appearance.aspect)
-    return PolarGrid(np.hypot(along, across), np.arctan2(across, along))
+    return np.hypot(along, across), np.arctan2(across, along)
+
+
+def filled(contour: NDArray[np.float64], grid: PolarGrid) -> NDArray[np.bool_]:
+    """Return the inside (H, W) of a contour (N_ANGLES + 1,)."""
+    radius, angle = grid
+    inside = np.asarray(radius < np.interp(angle, ANGLES, contour))
+    box = find_objects(inside.view(np.uint8))[0]
+    inside[box] = binary_fill_holes(inside[box])  # pixels pinched off between two spicules
+    return inside
 
 
 def true_contour(appearance: Appearance, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -152,7 +139,7 @@ def true_contour(appearance: Appearance, rng: np.random.Generator) -> NDArray[np
 def read_contour(
     contour: NDArray[np.float64], *, error: float, smoothing: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the contour as a reader draws it, shape (N_ANGLES + 1,).
+    """Return the contour (N_ANGLES + 1,) as a reader draws it.
 
     The reader adds an `error` to the radius (standard deviation, share of the ellipse), and the
     hand averages over `smoothing` of the 720 angles.

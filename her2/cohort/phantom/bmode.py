@@ -1,4 +1,4 @@
-"""From a lesion's traits to a B-mode image: tissue, scatterers, scanner, log compression.
+"""From a lesion's traits to its masks and its B-mode image, as a scanner sees the tissue.
 
 The pulse is a Gaussian times a carrier at the centre frequency. Its carrier is carried by the
 phase of every scatterer (depth over wavelength, there and back), which leaves the envelope of
@@ -18,8 +18,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.sparse import csr_array
 
-from her2.cohort.phantom.appearance import Appearance
-from her2.cohort.phantom.patient_table import VENDORS
+from her2.cohort.phantom.appearance import (
+    Appearance,
+    draw_appearance,
+    filled,
+    polar_grid,
+    read_contour,
+    true_contour,
+)
+from her2.cohort.phantom.patient_table import VENDORS, stream
+from her2.core.errors import BadConfig
 
 FloatImage = NDArray[np.float32]
 BUMP_REACH = 4  # neighbours on each side that a Gaussian bump is carried to
@@ -33,60 +41,97 @@ GLAND_LEVEL = 0.44  # of the grey scale
 
 
 @dataclass(frozen=True)
-class Scanner:
-    """Properties of a simulated scanner.
+class _Scanner:
+    """Properties of a simulated scanner; axial_mm and lateral_mm are widths at half maximum."""
+
+    spacing_mm: tuple[float, float]  # lowest and highest
+    frequency_mhz: float
+    axial_mm: float  # of the point-spread function at the focus
+    lateral_mm: float
+    dynamic_range_db: float
+    n_compounded: int  # images averaged by spatial compounding
+    smoothing: float  # share of the speckle filter in the image
+    gain_db: float  # the usual setting
+    noise_db: float  # electronic, against gland
+
+
+SCANNERS = {
+    VENDORS[0]: _Scanner((0.088, 0.102), 10.0, 0.17, 0.34, 62.0, 2, 0.55, 0.0, -36.0),
+    VENDORS[1]: _Scanner((0.080, 0.092), 12.0, 0.15, 0.30, 66.0, 2, 0.65, 1.5, -38.0),
+    VENDORS[2]: _Scanner((0.096, 0.112), 9.0, 0.20, 0.42, 58.0, 1, 0.5, -1.0, -34.0),
+    VENDORS[3]: _Scanner((0.104, 0.120), 8.5, 0.22, 0.45, 60.0, 2, 0.6, 1.0, -33.0),
+}
+
+
+@dataclass(frozen=True)
+class SimulatedLesion:
+    """A simulated B-mode image and its masks.
 
     Attributes
     ----------
+    pixels
+        (H, W) uint8.
+    true_mask, reader1, reader2
+        (H, W) bool: the lesion, and how two readers draw it.
     spacing_mm
-        Lowest and highest pixel size.
-    frequency_mhz
-        Centre of the pulse.
-    axial_mm, lateral_mm
-        Full width at half maximum of the point-spread function at the focus.
-    dynamic_range_db, gain_db
-        Of the log compression; the gain is the usual setting.
-    n_compounded
-        Images averaged by spatial compounding.
-    smoothing
-        Share of the speckle filter in the image.
-    noise_db
-        Electronic noise against gland.
+        (row, column) millimetres per pixel.
     """
 
+    pixels: NDArray[np.uint8]
+    true_mask: NDArray[np.bool_]
+    reader1: NDArray[np.bool_]
+    reader2: NDArray[np.bool_]
     spacing_mm: tuple[float, float]
-    frequency_mhz: float
-    axial_mm: float
-    lateral_mm: float
-    dynamic_range_db: float
-    n_compounded: int
-    smoothing: float
-    gain_db: float
-    noise_db: float
 
 
-SCANNERS = dict(
-    zip(
-        VENDORS,
-        (
-            Scanner((0.088, 0.102), 10.0, 0.17, 0.34, 62.0, 2, 0.55, 0.0, -36.0),
-            Scanner((0.080, 0.092), 12.0, 0.15, 0.30, 66.0, 2, 0.65, 1.5, -38.0),
-            Scanner((0.096, 0.112), 9.0, 0.20, 0.42, 58.0, 1, 0.5, -1.0, -34.0),
-            Scanner((0.104, 0.120), 8.5, 0.22, 0.45, 60.0, 2, 0.6, 1.0, -33.0),
-        ),
-        strict=True,
+def simulate_lesion(
+    patient_id: str,
+    *,
+    outcome: int,
+    has_calcification: bool,
+    vendor: str,
+    seed: int = 0,
+    image_shape: tuple[int, int] = (400, 500),
+) -> SimulatedLesion:
+    """Return a HER2-positive (outcome 1) or HER2-negative (0) lesion; same arguments, same bytes.
+
+    `image_shape` are rows and columns, each at least 128; the lesion takes 13 to 25 % of the
+    columns.
+    """
+    if vendor not in SCANNERS:
+        raise BadConfig(f"vendor must be one of {', '.join(VENDORS)}, found {vendor!r}: name one")
+    scanner = SCANNERS[vendor]
+    spacing = round(float(stream(seed, patient_id, "spacing").uniform(*scanner.spacing_mm)), 4)
+    appearance = draw_appearance(
+        outcome, has_calcification=has_calcification, rng=stream(seed, patient_id, "traits")
     )
-)
+    grid = polar_grid(appearance, image_shape)
+    contour = true_contour(appearance, stream(seed, patient_id, "contour"))
+    true_mask = filled(contour, grid)
+    tissue = stream(seed, patient_id, "tissue")
+    echo_db = backscatter_db(appearance, true_mask, spacing_mm=spacing, rng=tissue)
+    points = calcifications(appearance, true_mask, tissue)
+    speckle = stream(seed, patient_id, "speckle")
+    envelope = receive(echo_db, points, scanner, spacing_mm=spacing, rng=speckle)
+    reader1 = read_contour(contour, error=0.02, smoothing=9, rng=stream(seed, patient_id, "r1"))
+    reader2 = read_contour(contour, error=0.07, smoothing=25, rng=stream(seed, patient_id, "r2"))
+    return SimulatedLesion(
+        pixels=compress(envelope, scanner, stream(seed, patient_id, "settings")),
+        true_mask=true_mask,
+        reader1=filled(reader1, grid),
+        reader2=filled(reader2, grid),
+        spacing_mm=(spacing, spacing),
+    )
 
 
 def receive(
-    echo_db: NDArray[np.float32],
-    points: NDArray[np.float32],
-    scanner: Scanner,
+    echo_db: FloatImage,
+    points: FloatImage,
+    scanner: _Scanner,
     *,
     spacing_mm: float,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
+) -> FloatImage:
     """Return the envelope that the scanner receives, shape (H, W), > 0, about 1 in gland.
 
     `echo_db` (H, W) is the level of diffuse scattering against gland, `points` (H, W) the
@@ -102,7 +147,7 @@ def receive(
 
 
 def compress(
-    envelope: NDArray[np.float32], scanner: Scanner, rng: np.random.Generator
+    envelope: FloatImage, scanner: _Scanner, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Return the log-compressed image at the sonographer's gain, shape (H, W) uint8."""
     gain_db = scanner.gain_db + rng.normal(0, 3)
@@ -112,41 +157,32 @@ def compress(
 
 
 def _receive_once(
-    amplitude: NDArray[np.float32],
-    points: NDArray[np.float32],
-    scanner: Scanner,
+    amplitude: FloatImage,
+    points: FloatImage,
+    scanner: _Scanner,
     spacing_mm: float,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Return the received power of one beam direction, shape (H, W)."""
-    real, imaginary = _scatterers(amplitude, points, scanner, spacing_mm, rng)
-    noise = float(10 ** (scanner.noise_db / 20) / np.sqrt(2))
-    power = np.zeros(amplitude.shape, dtype=np.float32)
-    for part in (real, imaginary):
-        received = _spread(part, scanner, spacing_mm)
-        received += noise * rng.standard_normal(amplitude.shape, dtype=np.float32)
-        power += received**2
-    return power
+) -> FloatImage:
+    """Return the received power (H, W) of one beam direction.
 
-
-def _scatterers(
-    amplitude: NDArray[np.float32],
-    points: NDArray[np.float32],
-    scanner: Scanner,
-    spacing_mm: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the real and the imaginary part of one scatterer a pixel, at a random depth in it."""
+    There is one scatterer a pixel, at a random depth in it.
+    """
     shape = amplitude.shape
     sign = rng.standard_normal(shape, dtype=np.float32)
     strength = np.copysign(amplitude, sign) + points
     row = np.arange(shape[0], dtype=np.float32)[:, None] + rng.random(shape, dtype=np.float32)
     wavelength_mm = SPEED_MM_PER_US / scanner.frequency_mhz
     phase = 4 * np.pi * spacing_mm / wavelength_mm * row
-    return strength * np.cos(phase), strength * np.sin(phase)
+    noise = float(10 ** (scanner.noise_db / 20) / np.sqrt(2))
+    power = np.zeros(shape, dtype=np.float32)
+    for part in (strength * np.cos(phase), strength * np.sin(phase)):  # real, imaginary
+        received = _spread(part, scanner, spacing_mm)
+        received += noise * rng.standard_normal(shape, dtype=np.float32)
+        power += received**2
+    return power
 
 
-def _spread(part: NDArray[np.float32], scanner: Scanner, spacing_mm: float) -> NDArray[np.float32]:
+def _spread(part: FloatImage, scanner: _Scanner, spacing_mm: float) -> FloatImage:
     """Convolve with the point-spread function, which widens away from the focus.
 
     Each kernel has unit energy, so that diffuse scattering keeps its level.
@@ -170,11 +206,7 @@ def _to_unit_energy(sd: float) -> float:
 
 
 def backscatter_db(
-    appearance: Appearance,
-    mask: NDArray[np.bool_],
-    *,
-    spacing_mm: float,
-    rng: np.random.Generator,
+    appearance: Appearance, mask: NDArray[np.bool_], *, spacing_mm: float, rng: np.random.Generator
 ) -> FloatImage:
     """Return the echo level of layers, lesion and its shadow, shape (H, W), dB against gland.
 
@@ -183,7 +215,9 @@ def backscatter_db(
     layers = _layers_db(mask.shape, rng)
     inside = gaussian_filter(mask.astype(np.float32), appearance.edge_mm / spacing_mm)
     halo = gaussian_filter(mask.astype(np.float32), 0.8 / spacing_mm) * (1 - inside)
-    lesion = _lesion_db(appearance, mask.shape, spacing_mm, rng)
+    scale = appearance.heterogeneity_mm / spacing_mm
+    pattern = smooth_field(mask.shape, (0.8 * scale, 1.2 * scale), rng)
+    lesion = appearance.contrast_db + appearance.heterogeneity_db * pattern
     echo = layers * (1 - inside) + lesion * inside + 2 * appearance.halo_db * halo
     return np.asarray(echo - _loss_db(appearance, inside, spacing_mm, rng))
 
@@ -273,17 +307,6 @@ def _undulate(field: FloatImage, rng: np.random.Generator) -> FloatImage:
 def _blend(under: FloatImage, over: FloatImage, where: NDArray[np.bool_]) -> FloatImage:
     weight = gaussian_filter1d(where.astype(np.float32), 1.5, axis=0)
     return np.asarray(under * (1 - weight) + over * weight)
-
-
-def _lesion_db(
-    appearance: Appearance,
-    shape: tuple[int, ...],
-    spacing_mm: float,
-    rng: np.random.Generator,
-) -> FloatImage:
-    scale = appearance.heterogeneity_mm / spacing_mm
-    pattern = smooth_field(shape, (0.8 * scale, 1.2 * scale), rng)
-    return np.asarray(appearance.contrast_db + appearance.heterogeneity_db * pattern)
 
 
 def _loss_db(

@@ -9,7 +9,7 @@ alone is exact in the limit, and the number of positives is exact in every cohor
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,46 +28,23 @@ ER_PR_CORRELATION = 0.6  # within HER2-negative and within HER2-positive patient
 MISSING_CA199 = 0.02
 
 
-@dataclass(frozen=True)
-class Association:
-    """A binary variable.
-
-    Attributes
-    ----------
-    prevalence
-        Share of the patients, 0 to 1.
-    odds_ratio
-        With HER2 positivity.
-    """
+class _Association(NamedTuple):
+    """A binary variable: share of the patients, 0 to 1, and odds ratio with HER2 positivity."""
 
     prevalence: float
     odds_ratio: float
-
-    def given_outcome(self) -> tuple[float, float]:
-        """Return the probability in HER2-negative and in HER2-positive patients.
-
-        The two are the only pair with this odds ratio whose mixture is `prevalence`.
-        """
-
-        def excess(negative: float) -> float:
-            positive = float(expit(logit(negative) + np.log(self.odds_ratio)))
-            mixture = PREVALENCE * positive + (1 - PREVALENCE) * negative
-            return mixture - self.prevalence
-
-        negative = float(brentq(excess, 1e-9, 1 - 1e-9))
-        return negative, float(expit(logit(negative) + np.log(self.odds_ratio)))
 
 
 # The cells of PR cannot be reconstructed (its printed odds fit no split of the 84 PR-positive
 # training patients). With 0.26 alone, PR keeps 0.44 beside ER, inside the printed multivariable
 # interval (0.15 to 0.78).
 ASSOCIATIONS = {
-    "er": Association(142 / 201, 0.240),
-    "pr": Association(118 / 201, 0.260),
-    "lymph_node_metastasis": Association(67 / 201, 1.323),
-    "calcification": Association(80 / 201, 2.238),
-    "menopause": Association(110 / 201, 1.174),
-    "family_history": Association(8 / 201, 1.528),
+    "er": _Association(142 / 201, 0.240),
+    "pr": _Association(118 / 201, 0.260),
+    "lymph_node_metastasis": _Association(67 / 201, 1.323),
+    "calcification": _Association(80 / 201, 2.238),
+    "menopause": _Association(110 / 201, 1.174),
+    "family_history": _Association(8 / 201, 1.528),
 }
 TUMOUR_MARKERS = {"ca125": (65.24, 38.06), "ca199": (13.08, 34.56), "ca153": (9.19, 7.71)}
 # CEA: mean 4.80, SD 37.12, which one disseminated patient in a hundred brings about.
@@ -77,15 +54,8 @@ CEA_USUAL, CEA_DISSEMINATED, CEA_DISSEMINATED_SHARE = (1.98, 2.09), (284.0, 242.
 def simulate_table(n_patients: int, seed: int = 0) -> pd.DataFrame:
     """Return the simulated clinical table, one row a patient, in an order without meaning.
 
-    ``round(n_patients * 58 / 201)`` patients are HER2-positive. Columns: ``patient_id, lesion_id,
-    her2_ihc, her2_fish, vendor, age, ki67, cea, ca125, ca199, ca153, er, pr,
-    lymph_node_metastasis, calcification, menopause, family_history``. `her2_fish` is "" where the
+    ``round(n_patients * 58 / 201)`` patients are HER2-positive. `her2_fish` is "" where the
     immunohistochemistry needs none; `ca199` has missing values.
-
-    Raises
-    ------
-    BadConfig
-        If there are fewer than two patients, or the seed is negative.
     """
     if n_patients < 2:
         raise BadConfig(
@@ -107,10 +77,10 @@ def simulate_table(n_patients: int, seed: int = 0) -> pd.DataFrame:
             "ki67": _draw_ki67(n_patients, stream(seed, "ki67")),
             "cea": _draw_cea(n_patients, stream(seed, "cea")),
             **_draw_markers(n_patients, seed),
-            "er": _named(er, "positive", "negative"),
-            "pr": _named(pr, "positive", "negative"),
+            "er": np.where(er, "positive", "negative"),
+            "pr": np.where(pr, "positive", "negative"),
             **{name: _draw_yes(name, outcome, seed) for name in _YES_OR_NO[:2]},
-            "menopause": _named(postmenopausal, "post", "pre"),
+            "menopause": np.where(postmenopausal, "post", "pre"),
             **{name: _draw_yes(name, outcome, seed) for name in _YES_OR_NO[2:]},
         }
     )
@@ -127,20 +97,7 @@ def her2_positive(table: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
-    """Return the generator of these names, for example ``("image", "SIM-0001")``, and this seed.
-
-    By name, so that adding a patient or a step shifts no other stream.
-
-    Raises
-    ------
-    BadConfig
-        If the seed is negative.
-
-    Examples
-    --------
-    >>> float(stream(0, "age").random()) == float(stream(0, "age").random())
-    True
-    """
+    """Return the generator of names, for example ``("image", "SIM-0001")``, and this seed."""
     if seed < 0:
         raise BadConfig(
             f"the seed must be 0 or more, found {seed}: set a seed that is not negative"
@@ -148,6 +105,24 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     digest = hashlib.sha256("\x1f".join(names).encode()).digest()
     words = np.frombuffer(digest, dtype="<u4").astype(int).tolist()
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))
+
+
+def _shares(name: str, outcome: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the probability of a binary variable given each patient's outcome (n,).
+
+    The two are the only pair with its odds ratio whose mixture is its prevalence.
+    """
+    prevalence, odds_ratio = ASSOCIATIONS[name]
+
+    def positive(negative: float) -> float:
+        return float(expit(logit(negative) + np.log(odds_ratio)))
+
+    def excess(negative: float) -> float:
+        mixture = PREVALENCE * positive(negative) + (1 - PREVALENCE) * negative
+        return mixture - prevalence
+
+    negative = float(brentq(excess, 1e-9, 1 - 1e-9))
+    return np.array([negative, positive(negative)])[outcome]
 
 
 def _draw_outcome(n_patients: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -174,7 +149,7 @@ def _draw_age_and_menopause(
     """Draw ages, and whether each is above the patient's own age at menopause."""
     age = np.clip(rng.normal(AGE_MEAN, AGE_SD, outcome.size), *AGE_RANGE)
     jitter = np.clip(rng.normal(size=outcome.size), -2, 2) * MENOPAUSE_AGE_SD
-    share = np.array(ASSOCIATIONS["menopause"].given_outcome())[outcome]
+    share = _shares("menopause", outcome)
     usual = AGE_MEAN - ndtri(share) * np.hypot(AGE_SD, MENOPAUSE_AGE_SD)
     return np.rint(age).astype(np.int64), age > usual + jitter
 
@@ -183,8 +158,8 @@ def _draw_receptors(
     outcome: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Draw ER and PR, correlated by `ER_PR_CORRELATION` within each outcome."""
-    er_share = np.array(ASSOCIATIONS["er"].given_outcome())[outcome]
-    pr_share = np.array(ASSOCIATIONS["pr"].given_outcome())[outcome]
+    er_share = _shares("er", outcome)
+    pr_share = _shares("pr", outcome)
     spread = np.sqrt(er_share * (1 - er_share) * pr_share * (1 - pr_share))
     both = er_share * pr_share + ER_PR_CORRELATION * spread
     er = rng.random(outcome.size) < er_share
@@ -193,8 +168,8 @@ def _draw_receptors(
 
 
 def _draw_yes(name: str, outcome: NDArray[np.int64], seed: int) -> NDArray[np.str_]:
-    share = np.array(ASSOCIATIONS[name].given_outcome())[outcome]
-    return _named(stream(seed, name).random(outcome.size) < share, "yes", "no")
+    drawn = stream(seed, name).random(outcome.size)
+    return np.where(drawn < _shares(name, outcome), "yes", "no")
 
 
 def _draw_ki67(n_patients: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -227,7 +202,3 @@ def _lognormal(mean: float, sd: float, size: int, rng: np.random.Generator) -> N
     """Draw from the lognormal with this mean and SD (of the values, not of their logarithm)."""
     log_variance = np.log1p((sd / mean) ** 2)
     return rng.lognormal(np.log(mean) - log_variance / 2, np.sqrt(log_variance), size)
-
-
-def _named(condition: NDArray[np.bool_], yes: str, no: str) -> NDArray[np.str_]:
-    return np.where(condition, yes, no)

@@ -21,13 +21,31 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
-from her2.cohort.phantom.lesion_plan import check_image_shape, simulate_lesion
+from her2.cohort.phantom.bmode import simulate_lesion
 from her2.cohort.phantom.patient_table import her2_positive, simulate_table
 from her2.core.errors import BadConfig
 
 MARK = "SIMULATED"
-DATE, TIME = "20000101", "000000"
+SMALLEST_SIDE = 128
 CENTIMETRE = 3  # PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
+# what is the same for every patient
+_USUAL: dict[str, Any] = {
+    **dict.fromkeys(("StudyDate", "SeriesDate", "ContentDate"), "20000101"),
+    **dict.fromkeys(("StudyTime", "SeriesTime", "ContentTime"), "000000"),
+    **dict.fromkeys(
+        ("InstitutionName", "StudyDescription", "SeriesDescription", "ImageComments"), MARK
+    ),
+    **dict.fromkeys(
+        ("PatientBirthDate", "AccessionNumber", "ReferringPhysicianName", "StudyID"), ""
+    ),
+    "SpecificCharacterSet": "ISO_IR 192", "ImageType": ["DERIVED", "PRIMARY", "BREAST", "0001"],
+    "DerivationDescription": f"{MARK}: computed, no patient was examined",
+    "SOPClassUID": UltrasoundImageStorage, "Modality": "US", "PatientSex": "F",
+    "ManufacturerModelName": f"{MARK} by the her2 phantom", "PatientIdentityRemoved": "YES",
+    "DeidentificationMethod": f"{MARK}: there is no identity", "BodyPartExamined": "BREAST",
+    "BurnedInAnnotation": "NO", "LossyImageCompression": "00", "PatientOrientation": None,
+    "SeriesNumber": 1, "InstanceNumber": 1,
+}  # fmt: skip
 README = """\
 SIMULATED cohort of breast ultrasound: no patient was examined
 ==============================================================
@@ -60,30 +78,12 @@ def write_phantom(
     n_workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write a simulated cohort and return its folder.
+    """Write a simulated cohort to a new or empty folder, and return the folder.
 
-    The bytes depend on `n_patients`, `seed` and `image_shape` only. The folder appears when it
-    is complete: a run that is stopped leaves no half-written cohort.
-
-    Parameters
-    ----------
-    root
-        Folder to make; it may exist if it is empty.
-    n_patients
-        Number of patients, >= 2.
-    seed
-        Root seed, >= 0.
-    image_shape
-        Rows and columns of every image, each at least 128.
-    n_workers
-        Threads that simulate, >= 1.
-    progress
-        Called with (patients done, patients in all) after each patient.
-
-    Raises
-    ------
-    BadConfig
-        If `root` is not an empty or new folder, or a number is out of range.
+    The bytes depend on `n_patients` (>= 2), `seed` and `image_shape` (rows and columns, each at
+    least 128) only. The folder appears when it is complete: a run that is stopped leaves no
+    half-written cohort. `n_workers` threads simulate; `progress` is called with (patients done,
+    patients in all) after each patient.
     """
     target = Path(root).expanduser().resolve()
     _check(target, image_shape, n_workers)
@@ -101,13 +101,19 @@ def write_phantom(
             if progress is not None:
                 progress(n_done, n_patients)
         table.to_csv(folder / "cohort.csv", index=False, lineterminator="\n")
-        (folder / "README.txt").write_text(_readme(table, seed), encoding="utf-8")
+        n_positive = int(her2_positive(table).sum())
+        readme = README.format(n_patients=len(table), n_positive=n_positive, seed=seed)
+        (folder / "README.txt").write_text(readme, encoding="utf-8")
         folder.replace(target)  # an empty folder gives way
     return Path(root)
 
 
 def _check(target: Path, image_shape: tuple[int, int], n_workers: int) -> None:
-    check_image_shape(image_shape)
+    if len(image_shape) != 2 or min(image_shape) < SMALLEST_SIDE:
+        raise BadConfig(
+            f"a simulated image needs at least {SMALLEST_SIDE} rows and columns, "
+            f"found {tuple(image_shape)}: enlarge image_shape"
+        )
     if n_workers < 1:
         raise BadConfig(f"n_workers must be 1 or more, found {n_workers}: set 1 for one thread")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -138,15 +144,8 @@ def _write_lesion(folder: Path, row: Any, seed: int, image_shape: tuple[int, int
         lesion.pixels, lesion.spacing_mm, patient_id=row.patient_id, manufacturer=row.vendor
     )
     (folder / row.image).write_bytes(image)
-    for path, mask in ((row.mask, lesion.reader1), (row.mask_reader2, lesion.reader2)):
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            content = encode_nifti(mask, lesion.spacing_mm, folder=Path(scratch))
-        (folder / path).write_bytes(content)
-
-
-def _readme(table: pd.DataFrame, seed: int) -> str:
-    n_positive = int(her2_positive(table).sum())
-    return README.format(n_patients=len(table), n_positive=n_positive, seed=seed)
+    _write_nifti(folder / row.mask, lesion.reader1, lesion.spacing_mm)
+    _write_nifti(folder / row.mask_reader2, lesion.reader2, lesion.spacing_mm)
 
 
 def encode_dicom(
@@ -158,8 +157,6 @@ def encode_dicom(
 ) -> bytes:
     """Return a DICOM ultrasound image (H, W), marked as simulated in every field that can say so.
 
-    References
-    ----------
     DICOM PS3.3 A.6 (US Image IOD) and C.8.5.5 (US Region Calibration).
     """
     dataset = Dataset()
@@ -167,7 +164,10 @@ def encode_dicom(
     for level in ("Study", "Series", "SOP"):
         uid = generate_uid(entropy_srcs=[level, patient_id, digest])
         setattr(dataset, f"{level}InstanceUID", uid)
-    _describe(dataset, patient_id, manufacturer)
+    for name, value in _USUAL.items():
+        setattr(dataset, name, value)
+    dataset.Manufacturer = manufacturer
+    dataset.PatientName = dataset.PatientID = patient_id
     dataset.PixelSpacing = [f"{spacing:.6g}" for spacing in spacing_mm]
     dataset.SequenceOfUltrasoundRegions = [_region(pixels.shape, spacing_mm)]
     dataset.set_pixel_data(pixels, "MONOCHROME2", 8, generate_instance_uid=False)
@@ -180,50 +180,17 @@ def encode_dicom(
     return buffer.getvalue()
 
 
-def encode_nifti(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float], *, folder: Path
-) -> bytes:
-    """Return a mask (H, W) as compressed NIfTI, uint8 0 or 1, in the image's geometry.
+def _write_nifti(path: Path, mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> None:
+    """Write a mask (H, W) as compressed NIfTI, uint8 0 or 1, in the image's geometry.
 
-    Compressed here and not by the writer, which would put the time into the header. SimpleITK
-    writes to files only: `folder` holds one for a moment.
+    Compressed here and not by SimpleITK, which would put the time into the header.
     """
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     image.SetSpacing((spacing_mm[1], spacing_mm[0]))  # (x, y)
-    path = folder / "mask.nii"
-    sitk.WriteImage(image, str(path))
-    raw = path.read_bytes()
-    path.unlink()
-    return gzip.compress(raw, mtime=0)
-
-
-def _describe(dataset: Dataset, patient_id: str, manufacturer: str) -> None:
-    """Fill in the fields that are the same for every patient but for name and vendor."""
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.ImageType = ["DERIVED", "PRIMARY", "BREAST", "0001"]
-    dataset.DerivationDescription = f"{MARK}: computed, no patient was examined"
-    dataset.SOPClassUID = UltrasoundImageStorage
-    for name in ("StudyDate", "SeriesDate", "ContentDate"):
-        setattr(dataset, name, DATE)
-    for name in ("StudyTime", "SeriesTime", "ContentTime"):
-        setattr(dataset, name, TIME)
-    dataset.Modality = "US"
-    dataset.Manufacturer = manufacturer
-    dataset.ManufacturerModelName = f"{MARK} by the her2 phantom"
-    dataset.InstitutionName = MARK
-    dataset.StudyDescription = dataset.SeriesDescription = MARK
-    dataset.ImageComments = MARK
-    dataset.PatientName = dataset.PatientID = patient_id
-    dataset.PatientBirthDate = ""
-    dataset.PatientSex = "F"
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = f"{MARK}: there is no identity"
-    dataset.BodyPartExamined = "BREAST"
-    dataset.BurnedInAnnotation = "NO"
-    dataset.LossyImageCompression = "00"
-    dataset.AccessionNumber = dataset.ReferringPhysicianName = dataset.StudyID = ""
-    dataset.PatientOrientation = None
-    dataset.SeriesNumber = dataset.InstanceNumber = 1
+    raw = path.with_suffix("")
+    sitk.WriteImage(image, str(raw))
+    path.write_bytes(gzip.compress(raw.read_bytes(), mtime=0))
+    raw.unlink()
 
 
 def _region(shape: tuple[int, ...], spacing_mm: tuple[float, float]) -> Dataset:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from her2.cohort import images, masks
-from her2.cohort.verified_files import keep_decoded
+from her2.cohort.files import keep_decoded
 
 
 @pytest.fixture
