@@ -69,6 +69,9 @@ class OneWeight(nn.Module):
         """Return timm's description of the layers: there is one."""
         return {"stem": r"^head"}
 
+    def get_classifier(self) -> nn.Module:
+        return self.head
+
     def forward(self, images: Tensor) -> Tensor:
         return self.head(images[:, :1, 0, 0])
 
