@@ -1,10 +1,8 @@
 """Controls of a protocol on data whose truth is known: whether it finds what is not there.
 
-A control is a study's own material with one thing changed: its outcomes shuffled, its features
-replaced by noise, a signal planted, the held-out rows spoilt. A protocol turns it into
-signatures. An honest one finds nothing in noise, finds a planted signal, and gives training rows
-the same predictions whatever stands in the held-out rows. Two protocols that leak, as published
-ones did, show that the checks can fail.
+A control is a study's own material with one thing changed. A protocol turns it into signatures:
+an honest one finds nothing in noise, finds a planted signal, and gives training rows the same
+predictions whatever stands in the held-out rows. Two that leak show that the checks can fail.
 """
 
 from __future__ import annotations
@@ -44,10 +42,8 @@ class Rows:
     ----------
     keys
         Of the lesions.
-    y_true
-        Outcomes, (n,).
-    groups
-        Units that stay together, (n,).
+    y_true, groups
+        Outcomes and units that stay together, (n,) each.
     """
 
     keys: tuple[str, ...]
@@ -248,13 +244,12 @@ def stacked_in_sample(result: ControlResult, members: Sequence[str]) -> FloatArr
 
 def changed_predictions(before: ControlResult, after: ControlResult) -> dict[str, float]:
     """Return by arm how far predictions of training rows moved at most; 0: to the last bit."""
-    return {
-        arm: max(
-            _largest(before.signatures[arm].repeats, after.signatures[arm].repeats),
-            _largest(before.signatures[arm].in_sample, after.signatures[arm].in_sample),
-        )
-        for arm in before.signatures
-    }
+    moved = {}
+    for arm, old in before.signatures.items():
+        new = after.signatures[arm]
+        parts = ((old.repeats, new.repeats), (old.in_sample, new.in_sample))
+        moved[arm] = max(_largest(*part) for part in parts)
+    return moved
 
 
 def changed_held_out(before: ControlResult, after: ControlResult) -> dict[str, float]:

@@ -114,6 +114,8 @@ class HydraJobs:
         self.base = self.loader.load_sweep_config(config, [*self.given, *self.space.fixed])
         self.folder = Path(str(self.base.hydra.sweep.dir)).absolute()
         self.command = str(self.base.get("command", "search"))
+        root = OmegaConf.select(self.base, "cohort.root")
+        self.cohort = Path(str(root)).name if root else str(self.groups.get("cohort", ""))
         self._check_keys()
         n_jobs = int(config.hydra.launcher.get("n_jobs") or 1)
         self.n_at_once = settings.n_jobs or (n_jobs if n_jobs > 0 else cpu_count())
@@ -130,12 +132,6 @@ class HydraJobs:
                     f"expected settings of the command in the space {self.space.title}, found "
                     f"{parameter.name}, which it does not have; see --help"
                 )
-
-    @property
-    def cohort(self) -> str:
-        """Name of what is studied, for the study's name."""
-        root = OmegaConf.select(self.base, "cohort.root")
-        return Path(str(root)).name if root else str(self.groups.get("cohort", ""))
 
     @property
     def tracking(self) -> Mapping[str, Any]:

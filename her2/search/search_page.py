@@ -305,7 +305,7 @@ def _front(study: optuna.Study, best: FrozenTrial, metrics: Sequence[str]) -> Fi
 
 @styled
 def _parallel(ranked: pd.DataFrame, parameters: Mapping[str, Parameter], metric: str) -> Figure:
-    """One line a complete trial (ranked, the best last); the better, the brighter and the later."""
+    """One line a complete trial (ranked, the best last); the better, the brighter."""
     figure = new_figure(PAGE_WIDTH, 3.8)
     axes = figure.subplots()
     places = pd.DataFrame({k: _positions(p, ranked[k]) for k, p in parameters.items()})

@@ -94,9 +94,6 @@ class SearchSettings:
                 raise BadConfig(
                     f"expected hydra.sweeper.{name} of at least {least}, found {given:g}"
                 )
-        self._check_metrics()
-
-    def _check_metrics(self) -> None:
         if not self.metrics or len(set(self.metrics)) < len(self.metrics):
             raise BadConfig(
                 f"expected hydra.sweeper.metrics as a list of different names, found "
