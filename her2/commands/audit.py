@@ -22,7 +22,6 @@ from her2.models.negative_controls import (
     Control,
     ControlResult,
     Protocol,
-    Rows,
     noise,
     planted,
     poisoned,
@@ -33,6 +32,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
+from her2.models.splits import Rows
 from her2.pipeline.fit_arms import StudyProtocol
 from her2.pipeline.leakage_checks import (
     Row,

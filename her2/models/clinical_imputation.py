@@ -94,13 +94,11 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the columns, for example ``age`` and ``er[positive]``."""
         check_is_fitted(self, "levels_")
-        names: list[str] = []
-        for name in self.feature_names_in_:
-            if name in self.medians_:
-                names.append(name)
-            else:
-                names.extend(f"{name}[{level}]" for level in self.levels_[name])
-        return np.array(names, dtype=object)
+        names = [
+            [name] if name in self.medians_ else [f"{name}[{x}]" for x in self.levels_[name]]
+            for name in self.feature_names_in_
+        ]
+        return np.array([name for own in names for name in own], dtype=object)
 
     def _columns(self, X: pd.DataFrame, name: str) -> list[FloatArray]:
         if name in self.medians_:

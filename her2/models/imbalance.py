@@ -78,8 +78,7 @@ class Balanced(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: FloatArray) -> NDArray[Any]:
         """Return the class with the larger probability, (n,)."""
-        likelier = np.argmax(self.predict_proba(X), axis=1)
-        return np.asarray(self.classes_[likelier])
+        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
 
     def __sklearn_tags__(self) -> Any:
         """Say that there are two classes."""

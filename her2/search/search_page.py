@@ -234,8 +234,7 @@ def _drawn(
     plot: Callable[..., Any], study: optuna.Study, title: str, **how: Any
 ) -> tuple[Figure, Axes]:
     """Return a figure of Optuna's, whose style of its own gives way to that of all figures."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         axes = plot(study, **how)
     figure = axes.figure
     plt.close(figure)

@@ -35,8 +35,7 @@ _SETTLE_SECONDS = 1.0  # in which two sweepers that end together see each other'
 def trials_table(study: Study, metrics: Sequence[str], names: Mapping[str, str]) -> pd.DataFrame:
     """Return one row a trial: trial, state, metrics, settings by short name, seconds, reason.
 
-    state: see `her2.search.ledger.state_of`; again_of, copy_of: numbers of other trials of the
-    same point, missing for most.
+    again_of, copy_of: numbers of other trials of the same point, missing for most.
     """
     columns = ["trial", "state", *metrics, *names.values(), "seconds", "n_folds", "again_of",
                "copy_of", "reason"]  # fmt: skip

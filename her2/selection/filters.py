@@ -160,9 +160,9 @@ class TTestFilter(SupervisedFilter):
         """Test every column of X (n, p) against y (n,) in {0, 1}."""
         X, y = validate_data(self, X, y, dtype=np.float64)
         positive = y == np.max(y)
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            # nearly constant columns lose precision: their p-value is 1 or they are noise
-            warnings.simplefilter("ignore", RuntimeWarning)
+        # nearly constant columns lose precision: their p-value is 1 or they are noise
+        quiet = warnings.catch_warnings(action="ignore", category=RuntimeWarning)
+        with np.errstate(all="ignore"), quiet:
             p = stats.ttest_ind(X[positive], X[~positive], equal_var=self.equal_variance).pvalue
         self.p_values_ = np.where(np.isfinite(p), p, 1.0)
         self.support_ = self.p_values_ < self.alpha

@@ -248,8 +248,8 @@ def _corners(
     how = {"method": "lasso", **limits}
     is_first = _first_of_copies(centred)
     X, n = centred[:, is_first], len(centred)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # who calls looks how far it came
+    # who calls looks how far it came
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         if X.shape[1] > n:  # the Gram matrix would cost more than the path
             corners, _, found = lars_path(X, residual, Gram=None, **how)
         else:
@@ -308,9 +308,8 @@ def lasso_coefficients(
     ----------
     Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33(1):1, doi:10.18637/jss.v033.i01.
     """
-    with warnings.catch_warnings():
-        # where features outnumber rows the smallest penalties converge slowly; they are not chosen
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # where features outnumber rows the smallest penalties converge slowly; they are not chosen
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         centred, outcome = np.asfortranarray(X - X.mean(axis=0)), y - y.mean()
         found = lasso_path(centred, outcome, alphas=alphas, tol=tol, max_iter=10_000)
     order = np.argsort(-np.asarray(alphas), kind="stable")  # scikit-learn's path descends

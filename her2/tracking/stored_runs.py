@@ -17,13 +17,7 @@ import yaml
 
 from her2.core.errors import BadArgument, MissingInput
 from her2.core.store import write_json
-from her2.tracking.finished_run import (
-    NOT_SENT,
-    NOT_WANTED,
-    results_key,
-    track_study,
-    upload_files,
-)
+from her2.tracking.finished_run import NOT_SENT, NOT_WANTED, results_key, track_study, upload_files
 from her2.tracking.live_runs import COMPLETE, KEY, OPEN_RUN, open_run_id
 from her2.tracking.mlflow_store import (
     check_database,
@@ -40,8 +34,6 @@ from her2.tracking.mlflow_store import (
 )
 from her2.tracking.processes import is_alive, search_everywhere
 
-SHORTEST_PREFIX = 6
-LENGTH = 32
 _ID = re.compile(r"[0-9a-f]{6,32}")
 VIEW = "her2"
 TAG = f"mlflow.sharedViewState.{VIEW}"
@@ -81,7 +73,7 @@ def find_runs(ids: Sequence[str], *, uri: str | None) -> list[FoundRun]:
     """Return the runs of some ids, in their order; an id may be a prefix that only one run has."""
     if wrong := [given for given in ids if not _ID.fullmatch(given)]:
         raise BadArgument(
-            f"expected run ids of {SHORTEST_PREFIX} to {LENGTH} digits 0-9 and a-f, found "
+            "expected run ids of 6 to 32 digits 0-9 and a-f, found "
             f"{', '.join(map(repr, wrong))}; MLflow's page of a run shows its id"
         )
     address = tracking_uri(uri)

@@ -17,7 +17,6 @@ from her2.core.settings import (
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
     Control,
-    Rows,
     changed_held_out,
     changed_predictions,
     noise,
@@ -30,6 +29,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
+from her2.models.splits import Rows
 from her2.pipeline.fit_arms import StudyProtocol
 from her2.selection import no_selection, paper_chain
 
