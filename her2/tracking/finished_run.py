@@ -102,10 +102,7 @@ def track_study(
 def upload_files(
     tracked: _TrackedStudy, run_dir: Path, *, uri: str | None, models: bool = True
 ) -> bool:
-    """Send figures, tables, report, records, predictions and (if asked for) models.
-
-    Return whether all has arrived.
-    """
+    """Send figures, tables, report, records, predictions, models (if asked); True if all came."""
     address = tracking_uri(uri)
     with spared(address, "files were not sent ({reason}); the run folder is complete"):
         store, run_id = client(address), tracked.run_id
