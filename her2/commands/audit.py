@@ -23,7 +23,6 @@ from her2.models.negative_controls import (
     Control,
     ControlResult,
     Protocol,
-    Rows,
     noise,
     planted,
     poisoned,
@@ -34,6 +33,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
+from her2.models.splits import Rows
 from her2.pipeline.arm_definitions import check_study
 from her2.pipeline.fit_arms import study_signatures
 from her2.pipeline.leakage_checks import (

@@ -276,8 +276,7 @@ def positive_probability(pipeline: Pipeline, X: FloatArray) -> FloatArray:
 
 
 def _fit(model: BaseEstimator, X: FloatArray, y: NDArray[np.int64]) -> BaseEstimator:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         return fit_classifier(model, X, y)
 
 

@@ -57,16 +57,23 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> ClinicalEncoder:
         """Learn medians, levels and, for "multiple", regressions from (n, n_variables)."""
-        self._check_parameters()
+        if self.imputation not in ("median", "multiple"):
+            raise BadArgument(
+                f'imputation must be "median" or "multiple", found {self.imputation!r}'
+            )
+        if self.n_imputations < 1:
+            raise BadArgument(f"n_imputations must be at least 1, found {self.n_imputations}")
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         self.medians_ = {
             name: float(np.nan_to_num(np.nanmedian(X[name]))) if X[name].notna().any() else 0.0
             for name in numeric_columns(X)
         }
-        self.levels_ = {
-            name: self._levels(X[name]) for name in X.columns if name not in self.medians_
-        }
+        is_level = self.imputation == "median"  # whether a gap is one of the levels
+        self.levels_ = {  # all but the most frequent
+            name: _levels(X[name] if is_level else X[name].dropna())[1:]
+            for name in X.columns if name not in self.medians_
+        }  # fmt: skip
         if not self.medians_ and not any(self.levels_.values()):
             raise nothing_varies(X.shape[1])
         if self.imputation == "multiple":
@@ -87,26 +94,11 @@ class ClinicalEncoder(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the columns, for example ``age`` and ``er[positive]``."""
         check_is_fitted(self, "levels_")
-        names: list[str] = []
-        for name in self.feature_names_in_:
-            if name in self.medians_:
-                names.append(name)
-            else:
-                names.extend(f"{name}[{level}]" for level in self.levels_[name])
-        return np.array(names, dtype=object)
-
-    def _check_parameters(self) -> None:
-        if self.imputation not in ("median", "multiple"):
-            raise BadArgument(
-                f'imputation must be "median" or "multiple", found {self.imputation!r}'
-            )
-        if self.n_imputations < 1:
-            raise BadArgument(f"n_imputations must be at least 1, found {self.n_imputations}")
-
-    def _levels(self, values: pd.Series) -> list[str]:
-        """Levels that get a column: all but the most frequent of those that count."""
-        known = values if self.imputation == "median" else values.dropna()
-        return _levels(known)[1:]
+        names = [
+            [name] if name in self.medians_ else [f"{name}[{x}]" for x in self.levels_[name]]
+            for name in self.feature_names_in_
+        ]
+        return np.array([name for own in names for name in own], dtype=object)
 
     def _columns(self, X: pd.DataFrame, name: str) -> list[FloatArray]:
         if name in self.medians_:

@@ -78,8 +78,7 @@ class Balanced(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: FloatArray) -> NDArray[Any]:
         """Return the class with the larger probability, (n,)."""
-        likelier = np.argmax(self.predict_proba(X), axis=1)
-        return np.asarray(self.classes_[likelier])
+        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
 
     def __sklearn_tags__(self) -> Any:
         """Say that there are two classes."""
@@ -97,16 +96,14 @@ def smote(
     nearest neighbours in that class; all of its rows take turns, in random order. A class of one
     row has no neighbour: the row is repeated. X (n, p) has comparable scales, y (n,) is in {0, 1}.
 
-    References
-    ----------
-    Chawla et al. (2002), J. Artif. Intell. Res. 16:321, doi:10.1613/jair.953, section 4.2.
-
-    Examples
-    --------
     >>> X, y = np.array([[0.0], [1.0], [5.0], [6.0], [7.0], [8.0]]), np.array([1, 1, 0, 0, 0, 0])
     >>> rows, outcome = smote(X, y, seed=0)
     >>> outcome.tolist(), bool((rows[6:] >= 0).all() and (rows[6:] <= 1).all())
     ([1, 1, 0, 0, 0, 0, 1, 1], True)
+
+    References
+    ----------
+    Chawla et al. (2002), J. Artif. Intell. Res. 16:321, doi:10.1613/jair.953, section 4.2.
     """
     n_positive = int(np.count_nonzero(y))
     smaller = int(2 * n_positive < len(y))
@@ -142,15 +139,13 @@ def at_prevalence(probability: FloatArray, *, before: float, after: float) -> Fl
     60 patients). The correction moves all folds to one prevalence by the odds; ranks within a
     fold stay, and 0 and 1 stay.
 
+    >>> at_prevalence(np.array([0.0, 0.2, 1.0]), before=0.2, after=0.5).round(3).tolist()
+    [0.0, 0.5, 1.0]
+
     References
     ----------
     Saerens M et al. Neural Comput 2002;14:21. doi:10.1162/089976602753284446, eq. 2.4.
     Parker BJ et al. BMC Bioinformatics 2007;8:326. doi:10.1186/1471-2105-8-326 (the bias).
-
-    Examples
-    --------
-    >>> at_prevalence(np.array([0.0, 0.2, 1.0]), before=0.2, after=0.5).round(3).tolist()
-    [0.0, 0.5, 1.0]
     """
     positive = probability * (after / before)
     negative = (1 - probability) * ((1 - after) / (1 - before))

@@ -1,19 +1,16 @@
 """Controls of a protocol on data whose truth is known: whether it finds what is not there.
 
-A control is a study's own material with one thing changed: its outcomes shuffled, its features
-replaced by noise, a signal planted, the held-out rows spoilt. A protocol turns it into
-signatures. An honest one finds nothing in noise, finds a planted signal, and gives training rows
-the same predictions whatever stands in the held-out rows. Two protocols that leak, as published
-ones did, show that the checks can fail.
+A control is a study's own material with one thing changed. A protocol turns it into signatures:
+an honest one finds nothing in noise, finds a planted signal, and gives training rows the same
+predictions whatever stands in the held-out rows. Two that leak show that the checks can fail.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from warnings import catch_warnings
 
 import numpy as np
 import pandas as pd
@@ -24,6 +21,7 @@ from her2.core.seeds import generator
 from her2.models.fusion import signature_regression
 from her2.models.nested_cv import Arm, Signature, TrainingSet, run_in_order
 from her2.models.resampling import POISON, shuffled_outcomes
+from her2.models.splits import Rows
 from her2.selection import fit_chain, no_selection
 from her2.stats import auc
 
@@ -34,30 +32,6 @@ ROLES = ("out_of_fold", "held_out")
 PLANTED_SHARE = 0.05  # of an arm's columns, but
 FEWEST_PLANTED, MOST_PLANTED = 3, 20  # so that a thousand columns are not all but a label
 PLANTED_ERRORS = 6.0  # standard errors by which the means of the two outcomes differ
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows in a fixed order.
-
-    Attributes
-    ----------
-    keys
-        Of the lesions.
-    y_true
-        Outcomes, (n,).
-    groups
-        Units that stay together, (n,).
-    """
-
-    keys: tuple[str, ...]
-    y_true: IntArray
-    groups: IntArray
-
-    @property
-    def y_of_units(self) -> IntArray:
-        """Outcomes of the units, (n_units,): positive if one of its rows is."""
-        return np.array([self.y_true[self.groups == g].max() for g in np.unique(self.groups)])
 
 
 @dataclass(frozen=True)
@@ -123,10 +97,7 @@ def run_controls(
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> list[ControlResult]:
-    """Return the results of the plan (protocol, change, number of the repetition), in its order.
-
-    The result does not depend on `n_workers`.
-    """
+    """Return the results of the plan (protocol, change, number of repetition), in its order."""
     calls = ((protocol, change, replace(control, number=n)) for protocol, change, n in plan)
     return run_in_order(_run_one, calls, n_workers=n_workers, advance=advance)
 
@@ -241,20 +212,19 @@ def stacked_in_sample(result: ControlResult, members: Sequence[str]) -> FloatArr
     Every member has seen the rows, the regression has too, and they are judged on them.
     """
     signatures = np.column_stack([result.signatures[m].in_sample for m in members])
-    with _separable():
+    with catch_warnings(action="ignore", category=ConvergenceWarning):
         regression = signature_regression().fit(signatures, result.training.y_true)
     return np.asarray(regression.predict_proba(signatures)[:, 1])
 
 
 def changed_predictions(before: ControlResult, after: ControlResult) -> dict[str, float]:
     """Return by arm how far predictions of training rows moved at most; 0: to the last bit."""
-    return {
-        arm: max(
-            _largest(before.signatures[arm].repeats, after.signatures[arm].repeats),
-            _largest(before.signatures[arm].in_sample, after.signatures[arm].in_sample),
-        )
-        for arm in before.signatures
-    }
+    moved = {}
+    for arm, old in before.signatures.items():
+        new = after.signatures[arm]
+        parts = ((old.repeats, new.repeats), (old.in_sample, new.in_sample))
+        moved[arm] = max(_largest(*part) for part in parts)
+    return moved
 
 
 def changed_held_out(before: ControlResult, after: ControlResult) -> dict[str, float]:
@@ -267,20 +237,11 @@ def changed_held_out(before: ControlResult, after: ControlResult) -> dict[str, f
 
 
 def _run_one(protocol: Protocol, change: Change, control: Control) -> ControlResult:
-    with _separable():
+    # regressions may end where a planted signal, or a leak, separates the outcomes
+    with catch_warnings(action="ignore", category=ConvergenceWarning):
         changed = change(control)
         signatures = dict(protocol(changed))
-    learned = changed.training
-    rows = Rows(learned.keys, learned.y_true, learned.groups)
-    return ControlResult(signatures, rows, changed.held_out)
-
-
-@contextmanager
-def _separable() -> Iterator[None]:
-    """Let regressions end where a planted signal, or a leak, separates the outcomes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+    return ControlResult(signatures, changed.training, changed.held_out)
 
 
 def _with_values(control: Control, values: Callable[[Arm], FloatArray]) -> Control:

@@ -30,6 +30,7 @@ from her2.models.classifiers import (
 )
 from her2.models.fusion import signature_regression
 from her2.models.imbalance import at_prevalence
+from her2.models.splits import Rows
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -96,15 +97,13 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """Training rows in a fixed order.
+class TrainingSet(Rows):
+    """Rows to learn from.
 
     Attributes
     ----------
-    keys
-        Of the lesions.
-    y_true, groups, fold
-        Outcomes, units and outer folds, (n,) each.
+    fold
+        Outer folds, (n,).
     more_folds
         Outer folds (n,) of further repeats of the cross-validation; the first repeat makes the
         signatures, all of them make the primary estimate.
@@ -112,9 +111,6 @@ class TrainingSet:
         Name of the centre that each outer fold leaves out; empty where folds are drawn.
     """
 
-    keys: tuple[str, ...]
-    y_true: IntArray
-    groups: IntArray
     fold: IntArray
     more_folds: tuple[IntArray, ...] = ()
     centres: tuple[str, ...] = ()

@@ -58,8 +58,7 @@ def learning_curve(
         (arm.alone(training.keys), fitted[arm.name], training, share, seed) for arm, share in tasks
     )
     found = run_in_order(_learn_from_share, calls, n_workers=n_workers, advance=advance)
-    names = [(arm.name, share) for arm, share in tasks]
-    return dict(zip(names, found, strict=True))
+    return {(arm.name, share): y for (arm, share), y in zip(tasks, found, strict=True)}
 
 
 def selected_in_resamples(
@@ -109,11 +108,10 @@ def shuffled_outcomes(training: TrainingSet, rng: np.random.Generator) -> IntArr
     """
     y = training.y_true.copy()
     for k in range(training.n_folds):
-        groups = np.unique(training.groups[training.fold == k])
+        rows = training.fold == k
+        groups, unit = np.unique(training.groups[rows], return_inverse=True)
         outcome = np.array([training.y_true[training.groups == g].max() for g in groups])
-        swapped = dict(zip(groups.tolist(), rng.permutation(outcome).tolist(), strict=True))
-        for i in np.flatnonzero(training.fold == k):
-            y[i] = swapped[int(training.groups[i])]
+        y[rows] = rng.permutation(outcome)[unit]
     return y
 
 

@@ -19,6 +19,28 @@ from her2.core.types import Lesion, split_groups
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows in a fixed order.
+
+    Attributes
+    ----------
+    keys
+        Of the lesions.
+    y_true, groups
+        Outcomes and units that stay together, (n,) each.
+    """
+
+    keys: tuple[str, ...]
+    y_true: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    @property
+    def y_of_units(self) -> NDArray[np.int64]:
+        """Outcomes of the units, (n_units,): positive if one of its rows is."""
+        return np.array([self.y_true[self.groups == g].max() for g in np.unique(self.groups)])
+
+
+@dataclass(frozen=True)
 class Split:
     """The role of every lesion.
 

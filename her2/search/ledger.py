@@ -46,8 +46,7 @@ def new_owner(host: str | None = None, pid: int | None = None) -> str:
 def is_dead(owner: str, attributes: Mapping[str, Any], lease_seconds: float) -> bool:
     """Whether a sweeper's trials are to be run by others.
 
-    At once, if it ran on this machine and has gone; else after a lease without a sign of life,
-    which the attributes of the study hold.
+    At once, if it ran on this machine and has gone; else after a lease without a sign of life.
     """
     host, pid, _ = owner.rsplit(":", 2)
     if host == socket.gethostname() and not _is_running(int(pid)):
@@ -141,11 +140,8 @@ class Ledger:
     def to_run_again(self) -> FrozenTrial | None:
         """Return the first trial whose point was lost and that no later trial has taken over."""
         taken = {t.user_attrs.get(AGAIN_OF) for t in self.seen}
-        for trial in self.seen:
-            is_lost = trial.state == TrialState.FAIL and bool(trial.user_attrs.get(AGAIN))
-            if is_lost and point_of(trial) and trial.number not in taken:
-                return trial
-        return None
+        failed = (t for t in self.seen if t.state == TrialState.FAIL and t.number not in taken)
+        return next((t for t in failed if t.user_attrs.get(AGAIN) and point_of(t)), None)
 
     def create(self, given: Mapping[str, Any] | None = None, again_of: int | None = None) -> int:
         """Create a trial of this sweeper, with its owner's tag from the start; return its number.

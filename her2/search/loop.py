@@ -222,7 +222,7 @@ class Work:
             return None
         self.study.sampler = make_sampler(
             self.settings.sampler, seed=self.seed, number=number,
-            is_conditional=self.jobs.space.is_conditional,
+            is_conditional=any(parameter.when for parameter in self.jobs.space.parameters),
         )  # fmt: skip
         point = self.jobs.space.suggest(self.ledger.trial(number))
         same = self.ledger.same_point(number, point)

@@ -236,8 +236,7 @@ def _drawn(
     plot: Callable[..., Any], study: optuna.Study, title: str, **how: Any
 ) -> tuple[Figure, Axes]:
     """Return a figure of Optuna's, whose style of its own gives way to that of all figures."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         axes = plot(study, **how)
     figure = axes.figure
     plt.close(figure)
@@ -310,10 +309,7 @@ def _front(study: optuna.Study, best: FrozenTrial, metrics: Sequence[str]) -> Fi
 
 @styled
 def _parallel(ranked: pd.DataFrame, parameters: Mapping[str, Parameter], metric: str) -> Figure:
-    """One line a complete trial through its settings; the better, the brighter and the later.
-
-    ranked: complete trials, the best one last.
-    """
+    """One line a complete trial (ranked, the best last); the better, the brighter."""
     figure = new_figure(PAGE_WIDTH, 3.8)
     axes = figure.subplots()
     places = pd.DataFrame({k: _positions(p, ranked[k]) for k, p in parameters.items()})

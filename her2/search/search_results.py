@@ -19,6 +19,7 @@ from her2.pipeline.evaluate import SEARCHED
 from her2.search.ledger import AGAIN_OF, COPY_OF, OWNER, REASON, is_dead, point_of, state_of
 from her2.search.search_settings import SearchSettings
 from her2.search.space import short_setting_names
+from her2.tracking import RunContent, close_parent, open_parent, record_child
 
 if TYPE_CHECKING:
     from her2.search.hydra_jobs import HydraJobs
@@ -34,8 +35,7 @@ _SETTLE_SECONDS = 1.0  # in which two sweepers that end together see each other'
 def trials_table(study: Study, metrics: Sequence[str], names: Mapping[str, str]) -> pd.DataFrame:
     """Return one row a trial: trial, state, metrics, settings by short name, seconds, reason.
 
-    state: see `her2.search.ledger.state_of`; again_of, copy_of: numbers of other trials of the
-    same point, missing for most.
+    again_of, copy_of: numbers of other trials of the same point, missing for most.
     """
     columns = ["trial", "state", *metrics, *names.values(), "seconds", "n_folds", "again_of",
                "copy_of", "reason"]  # fmt: skip
@@ -149,8 +149,6 @@ class TrackedSearch:
         self.run = None
         if not jobs.tracking.get("enabled", True):
             return
-        from her2.tracking import open_parent
-
         self.run = open_parent(
             folder, f"search {study.study_name}", kind="search", uri=jobs.tracking.get("uri"),
             experiment=str(jobs.tracking.get("experiment", "her2")),
@@ -171,8 +169,6 @@ class TrackedSearch:
         """Write down a trial that is finished, as one nested run."""
         if self.run is None:
             return
-        from her2.tracking import RunContent, record_child
-
         trial = self.study.get_trials(deepcopy=False)[number]
         # the value of a pruned trial is of some folds only
         values = trial.values if trial.state == TrialState.COMPLETE else ()
@@ -197,8 +193,6 @@ class TrackedSearch:
         """Write what the search came to (`found`: search.json; `note`: Markdown)."""
         if self.run is None:
             return
-        from her2.tracking import RunContent, close_parent
-
         best, winner = found["best"] or {"values": {}}, found["winner"] or {"arms": {}}
         metrics = {f"trials/{name}": float(n) for name, n in found["n_trials"].items()}
         metrics |= {f"best/{name}": float(value) for name, value in best["values"].items()}

@@ -94,9 +94,6 @@ class SearchSettings:
                 raise BadConfig(
                     f"expected hydra.sweeper.{name} of at least {least}, found {given:g}"
                 )
-        self._check_metrics()
-
-    def _check_metrics(self) -> None:
         if not self.metrics or len(set(self.metrics)) < len(self.metrics):
             raise BadConfig(
                 f"expected hydra.sweeper.metrics as a list of different names, found "
@@ -144,8 +141,7 @@ def make_sampler(name: str, *, seed: int, number: int, is_conditional: bool) -> 
     from her2.core.seeds import integer_seed
 
     own = integer_seed(seed, "search", number)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         if name == "tpe":
             return TPESampler(
                 seed=own, multivariate=True, group=is_conditional, constant_liar=True
@@ -166,8 +162,7 @@ def make_pruner(name: str) -> BasePruner:
     import optuna
     from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         if name == "median":
             return MedianPruner(n_startup_trials=5, n_warmup_steps=1)
         if name == "hyperband":

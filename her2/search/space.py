@@ -70,15 +70,12 @@ class Parameter:
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind != "choice":
-            self._check_range()
-        elif not self.choices or len(set(self.choices)) < len(self.choices):
+        is_choice = self.kind == "choice"
+        if is_choice and (not self.choices or len(set(self.choices)) < len(self.choices)):
             raise BadConfig(
                 f"expected {self.name} with different values to choose from, found "
                 f"{', '.join(self.choices) or 'none'}"
             )
-
-    def _check_range(self) -> None:
         shown = f"{self.low:g} to {self.high:g}"
         whole = (self.low, self.high, self.step or 1)
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
@@ -159,11 +156,6 @@ class Space:
                     f"the space, found {', '.join(late)}"
                 )
             before.add(parameter.name)
-
-    @property
-    def is_conditional(self) -> bool:
-        """Whether a setting matters only beside some values of others."""
-        return any(parameter.when for parameter in self.parameters)
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Return the point that the trial's sampler proposes; only what matters is asked for."""

@@ -1,8 +1,6 @@
 """Feature selection as scikit-learn transformers, so that it can only ever see a training fold.
 
-The paper's chain is z-score, t-test, Pearson correlation with greedy deletion, LASSO; the others
-are the LASSO alone, mRMR, shadow features and stability selection. Each step keeps a boolean
-`support_` and reads nothing but what `fit` is given.
+Each step keeps a boolean `support_` and reads nothing but what `fit` is given.
 """
 
 from her2.selection.boruta import BorutaFilter

@@ -6,14 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from her2.compute.forests import fit_forest
 from her2.core.seeds import generator
 from her2.selection.filters import FloatArray, SupervisedFilter
-
-BoolArray = NDArray[np.bool_]
 
 
 class BorutaFilter(SupervisedFilter):
@@ -54,8 +50,7 @@ class BorutaFilter(SupervisedFilter):
 
     def fit(self, X: FloatArray, y: NDArray[np.int64]) -> BorutaFilter:
         """Learn which columns of X (n, p) matter for y (n,) in {0, 1}."""
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
+        X, y = self._checked(X, y)
         p = X.shape[1]
         self.hits_, total = np.zeros(p, dtype=int), np.zeros(p)
         rounds, is_open = np.zeros(p, dtype=int), np.ones(p, dtype=bool)
@@ -67,7 +62,9 @@ class BorutaFilter(SupervisedFilter):
             rounds[left] += 1
             total[left] += own
             self.hits_[left] += own > best_copy
-            better, worse = self._decided()
+            # more, or fewer hits than a coin would have
+            better = binom.sf(self.hits_ - 1, self.n_rounds_, 0.5) <= self.alpha / p
+            worse = binom.cdf(self.hits_, self.n_rounds_, 0.5) <= self.alpha / p
             confirmed |= is_open & better
             is_open &= ~(better | worse)
         self.importance_ = total / np.maximum(rounds, 1)
@@ -84,9 +81,3 @@ class BorutaFilter(SupervisedFilter):
         trees = [tree.tree_.compute_feature_importances() for tree in both.estimators_]
         importance = np.mean(trees, axis=0)
         return importance[: X.shape[1]], float(importance[X.shape[1] :].max())
-
-    def _decided(self) -> tuple[BoolArray, BoolArray]:
-        """Return which features have more, and which fewer hits than a coin would."""
-        level = self.alpha / len(self.hits_)
-        better = binom.sf(self.hits_ - 1, self.n_rounds_, 0.5) <= level
-        return better, binom.cdf(self.hits_, self.n_rounds_, 0.5) <= level

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from her2.core.errors import BadArgument, BadCohort
@@ -30,6 +31,12 @@ class SupervisedFilter(Filter):
     """A filter that needs the outcome."""
 
     min_features: int
+
+    def _checked(self, X: FloatArray, y: NDArray[np.int64], min_samples: int = 2) -> Any:
+        """Return X (n, p) in float64 and y (n,), which must be classes."""
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=min_samples)
+        check_classification_targets(y)
+        return X, y
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -114,7 +121,10 @@ class UsableFeatures(TakesGaps, Filter):
         self.support_ = enough & (high - low > self.relative_range * scale)
         if not self.support_.any():
             raise nothing_varies(X.shape[1])
-        self.median_ = _medians(filled[:, self.support_])
+        kept = filled[:, self.support_]
+        self.median_: FloatArray = np.median(kept, axis=0)
+        has_gap = np.isnan(self.median_)  # few have one, and `nanmedian` is slow
+        self.median_[has_gap] = np.nanmedian(kept[:, has_gap], axis=0)
         return self
 
     def transform(self, X: FloatArray) -> FloatArray:
@@ -130,14 +140,6 @@ def nothing_varies(n_columns: int) -> BadCohort:
         f"{n_columns} in one of them; leave this table out, or bring variables with fewer rare "
         f"levels"
     )
-
-
-def _medians(X: FloatArray) -> FloatArray:
-    """Return the medians of columns without their gaps; `nanmedian` is slow, and few have one."""
-    medians: FloatArray = np.median(X, axis=0)
-    has_gap = np.isnan(medians)
-    medians[has_gap] = np.nanmedian(X[:, has_gap], axis=0)
-    return medians
 
 
 class TTestFilter(SupervisedFilter):
@@ -158,9 +160,9 @@ class TTestFilter(SupervisedFilter):
         """Test every column of X (n, p) against y (n,) in {0, 1}."""
         X, y = validate_data(self, X, y, dtype=np.float64)
         positive = y == np.max(y)
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            # nearly constant columns lose precision: their p-value is 1 or they are noise
-            warnings.simplefilter("ignore", RuntimeWarning)
+        # nearly constant columns lose precision: their p-value is 1 or they are noise
+        quiet = warnings.catch_warnings(action="ignore", category=RuntimeWarning)
+        with np.errstate(all="ignore"), quiet:
             p = stats.ttest_ind(X[positive], X[~positive], equal_var=self.equal_variance).pvalue
         self.p_values_ = np.where(np.isfinite(p), p, 1.0)
         self.support_ = self.p_values_ < self.alpha

@@ -26,19 +26,17 @@ class HarmoniseFeatures(TransformerMixin, TakesGaps):
     priors that the features share. The outcome takes no part. `model_` is None where there is
     nothing to adjust; `reason_` says why.
 
-    References
-    ----------
-    Johnson, Li & Rabinovic (2007), Biostatistics 8:118, doi:10.1093/biostatistics/kxj037.
-    Orlhac et al. (2022), J. Nucl. Med. 63:172, doi:10.2967/jnumed.121.262464: ComBat in radiomics.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> batch = np.repeat([0.0, 1.0], 20)
     >>> X = np.column_stack([batch, rng.normal(size=(40, 5)) + 3.0 * batch[:, None]])
     >>> cleaned = HarmoniseFeatures().fit_transform(X)
     >>> cleaned.shape, bool(abs(cleaned[:20].mean() - cleaned[20:].mean()) < 0.1)
     ((40, 5), True)
+
+    References
+    ----------
+    Johnson, Li & Rabinovic (2007), Biostatistics 8:118, doi:10.1093/biostatistics/kxj037.
+    Orlhac et al. (2022), J. Nucl. Med. 63:172, doi:10.2967/jnumed.121.262464: ComBat in radiomics.
     """
 
     def __init__(self, n_before: int = 0, min_rows: int = MIN_ROWS) -> None:

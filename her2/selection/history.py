@@ -95,10 +95,7 @@ def selection_history(
 def _counts(
     step: BaseEstimator, before: NDArray[Any], after: NDArray[Any], n_batch: int
 ) -> tuple[int, int]:
-    """Return features before and after a step.
-
-    Those of further readers are none of their own, nor is the batch (`n_batch`, 0 or 1).
-    """
+    """Return features before and after a step, without further readers' and the batch."""
     if isinstance(step, HarmoniseFeatures):
         return len(after), len(after)
     if isinstance(step, ReaderAgreementFilter):

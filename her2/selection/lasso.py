@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path, lars_path_gram, lasso_path
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.core.seeds import generator
@@ -79,8 +77,7 @@ class LassoFilter(SupervisedFilter):
 
         groups: the patient of each row, (n,); None where each row is a patient.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
+        X, y = self._checked(X, y, min_samples=1)
         patient, level = patients_of(y, groups)
         n_folds = min(self.n_folds, int(np.bincount(level).min()))
         self.fell_back_ = n_folds < 2
@@ -251,8 +248,8 @@ def _corners(
     how = {"method": "lasso", **limits}
     is_first = _first_of_copies(centred)
     X, n = centred[:, is_first], len(centred)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # who calls looks how far it came
+    # who calls looks how far it came
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         if X.shape[1] > n:  # the Gram matrix would cost more than the path
             corners, _, found = lars_path(X, residual, Gram=None, **how)
         else:
@@ -303,19 +300,16 @@ def lasso_coefficients(
     ``standardize = FALSE``. `alphas` are in any order; `tol` is the largest duality gap, relative
     to the sum of squares of y.
 
-    References
-    ----------
-    Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33(1):1, doi:10.18637/jss.v033.i01.
-
-    Examples
-    --------
     >>> X = np.array([[-1.0], [0.0], [1.0]])
     >>> lasso_coefficients(X, np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25])).round(6).tolist()
     [[0.25], [0.625]]
+
+    References
+    ----------
+    Friedman, Hastie & Tibshirani (2010), J. Stat. Softw. 33(1):1, doi:10.18637/jss.v033.i01.
     """
-    with warnings.catch_warnings():
-        # where features outnumber rows the smallest penalties converge slowly; they are not chosen
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # where features outnumber rows the smallest penalties converge slowly; they are not chosen
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         centred, outcome = np.asfortranarray(X - X.mean(axis=0)), y - y.mean()
         found = lasso_path(centred, outcome, alphas=alphas, tol=tol, max_iter=10_000)
     order = np.argsort(-np.asarray(alphas), kind="stable")  # scikit-learn's path descends

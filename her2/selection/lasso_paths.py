@@ -34,16 +34,14 @@ def lasso_paths(
     n_penalties), descending, above 0; allowed: (n_problems, p), features that may have a weight;
     weights: (n_problems, n_penalties, p).
 
-    References
-    ----------
-    Osborne, Presnell & Turlach (2000), IMA J. Numer. Anal. 20:389, doi:10.1093/imanum/20.3.389.
-
-    Examples
-    --------
     >>> one, c = np.eye(2)[np.newaxis], np.array([[3.0, -1.0]])
     >>> weights, solved = lasso_paths(one, c, np.array([[2.0, 0.5]]), np.ones((1, 2), bool))
     >>> weights.tolist(), solved.tolist()
     ([[[1.0, 0.0], [2.5, -0.5]]], [True])
+
+    References
+    ----------
+    Osborne, Presnell & Turlach (2000), IMA J. Numer. Anal. 20:389, doi:10.1093/imanum/20.3.389.
     """
     paths = _Paths(grams, products, penalties, allowed)
     with np.errstate(divide="ignore", invalid="ignore"):  # 1/0: no such event

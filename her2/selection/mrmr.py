@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from her2.selection.filters import FloatArray, SupervisedFilter, correlation_with, unit_columns
 
@@ -30,10 +28,11 @@ class MrmrFilter(SupervisedFilter):
 
     def fit(self, X: FloatArray, y: NDArray[np.int64]) -> MrmrFilter:
         """Choose among the columns of X (n, p) for y (n,) in {0, 1}."""
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
+        X, y = self._checked(X, y)
         unit = unit_columns(X)
-        relevance = _f_statistic(correlation_with(unit, y), len(y))
+        r = correlation_with(unit, y)
+        unexplained = np.maximum(1 - r**2, np.finfo(np.float64).eps)
+        relevance = max(len(y) - 2, 1) * r**2 / unexplained  # F of the two classes
         chosen = [int(np.argmax(relevance))]
         redundancy = np.zeros(X.shape[1])
         # the mean |r| of independent normal features in n rows, about
@@ -47,9 +46,3 @@ class MrmrFilter(SupervisedFilter):
         self.order_ = np.array(chosen)
         self.support_ = np.isin(np.arange(X.shape[1]), self.order_)
         return self
-
-
-def _f_statistic(r: FloatArray, n: int) -> FloatArray:
-    """Return F of a two-class outcome from point-biserial correlations."""
-    unexplained = np.maximum(1 - r**2, np.finfo(np.float64).eps)
-    return np.asarray(max(n - 2, 1) * r**2 / unexplained)

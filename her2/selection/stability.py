@@ -6,8 +6,6 @@ from math import isqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from her2.core.errors import BadArgument
 from her2.core.seeds import generator
@@ -63,8 +61,7 @@ class StabilityFilter(SupervisedFilter):
         """
         if not 0.5 < self.threshold <= 1:
             raise BadArgument(f"threshold must be above .5 and at most 1, found {self.threshold}")
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
+        X, y = self._checked(X, y)
         p = X.shape[1]
         self.n_first_ = max(1, isqrt(int(self.max_false * (2 * self.threshold - 1) * p)))
         counts = np.zeros(p)

@@ -1,10 +1,17 @@
 """MLflow, and nothing but MLflow: the only package that knows it. A study never waits for it.
 
 `mlflow_store` opens the store, `live_runs` writes runs that are open, `finished_run` a study,
-`stored_runs` reads runs again, `unsent_runs` sends what the store lacks.
+`stored_runs` reads runs again, and sends what the store lacks.
 """
 
-from her2.tracking.finished_run import track_study, upload_files
+from her2.tracking.finished_run import (
+    NOT_SENT,
+    NOT_WANTED,
+    opening_tags,
+    run_name,
+    track_study,
+    upload_files,
+)
 from her2.tracking.live_runs import (
     OPEN_RUN,
     LiveRun,
@@ -17,9 +24,15 @@ from her2.tracking.live_runs import (
     system_metrics,
 )
 from her2.tracking.mlflow_store import client, quiet, shown, spared, tracking_uri
-from her2.tracking.run_description import NOT_SENT, NOT_WANTED, opening_tags, run_name
-from her2.tracking.stored_runs import FoundRun, fetch, find_runs, runs_page, ui_command
-from her2.tracking.unsent_runs import run_folders, sync_runs
+from her2.tracking.stored_runs import (
+    FoundRun,
+    fetch,
+    find_runs,
+    run_folders,
+    runs_page,
+    sync_runs,
+    ui_command,
+)
 
 __all__ = [
     "NOT_SENT", "NOT_WANTED", "OPEN_RUN", "FoundRun", "LiveRun", "RunContent",

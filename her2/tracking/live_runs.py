@@ -126,10 +126,7 @@ def open_parent(
     tags: Mapping[str, str],
     params: Mapping[str, str],
 ) -> LiveRun | None:
-    """Return the parent run of a folder's search or comparison; None, with a warning, without one.
-
-    `kind` is "search", "comparison" or "study".
-    """
+    """Return the parent run of a search or comparison; None, with a warning, without a store."""
     address = tracking_uri(uri)
     with spared(address, "MLflow does not answer ({reason}); the results are in the run folder"):
         own = {"kind": kind, "mlflow.source.name": f"her2 {kind}", **tags}
@@ -208,10 +205,7 @@ def close_parent(
     files: Sequence[Path],
     status: str = "FINISHED",
 ) -> None:
-    """Write the results of a parent run, send its files (or folders), and end it.
-
-    `note` is Markdown, which MLflow shows above everything else.
-    """
+    """Write a parent run's results and its note (Markdown), send its files or folders, end it."""
     with spared(parent.uri, "the end was not sent ({reason}); the results are in the run folder"):
         store = client(parent.uri)
         tags = {**content.tags, NOTE: note, "status": status.lower()}

@@ -124,10 +124,7 @@ def _has_no_connection(error: BaseException | None) -> bool:
 
 
 def spared(uri: str, sentence: str) -> AbstractContextManager[None, bool]:
-    """Turn a store that does not answer into one warning, and go on after the block.
-
-    `sentence` has ``{reason}`` where the reason belongs.
-    """
+    """Turn a store that does not answer into one warning, a sentence with its ``{reason}``."""
     return _spared(uri, sentence)  # type: ignore[return-value]  # it does swallow what it names
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import psutil
@@ -17,11 +17,6 @@ PROCESS = "her2.process"
 _LINUX = Path("/proc")
 
 
-def host() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()
-
-
 def process_tags() -> dict[str, str]:
     """Return the tags by which a run is known to be this process's.
 
@@ -29,27 +24,27 @@ def process_tags() -> dict[str, str]:
     containers may share a host's name, and a number is given again.
     """
     pid = os.getpid()
-    return {HOST: host(), PROCESS: f"{_space()}:{pid}:{_started(pid)}"}
+    return {HOST: gethostname(), PROCESS: f"{_space()}:{pid}:{_started(pid)}"}
 
 
 def is_dead(tags: dict[str, str]) -> bool:
     """Whether the process of a run is known to be gone; another machine's never is."""
     space, _, rest = tags.get(PROCESS, "").partition(":")
     pid, _, started = rest.partition(":")
-    if tags.get(HOST) != host() or space != _space() or not pid.isdigit():
+    if tags.get(HOST) != gethostname() or space != _space() or not pid.isdigit():
         return False
     return _started(int(pid)) != started
 
 
 def is_alive(tags: dict[str, str]) -> bool:
     """Whether another process of this machine is writing the run at this moment."""
-    known = tags.get(HOST) == host() and tags.get(PROCESS, "").startswith(f"{_space()}:")
+    known = tags.get(HOST) == gethostname() and tags.get(PROCESS, "").startswith(f"{_space()}:")
     return known and not is_dead(tags) and tags[PROCESS] != process_tags()[PROCESS]
 
 
 def mark_stale(client: Any) -> None:
     """End runs of this machine whose process is dead as KILLED."""
-    filter_string = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'"
+    filter_string = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{gethostname()}'"
     killed = 0
     for run in search_everywhere(client, filter_string):
         if is_dead(run.data.tags):

@@ -38,15 +38,6 @@ class _Servable:
     requirements: list[str]
 
 
-def model_name(arm: str) -> str:
-    """Return the registered name of an arm's models.
-
-    >>> model_name("deep_learning")
-    'her2-deep_learning'
-    """
-    return f"her2-{arm}"
-
-
 def _servable(model_dir: Path, arm: str) -> _Servable | None:
     """Return an arm's model as the run's folder ``model`` has it; None if it has none."""
     here, path = Path(__file__).parent, model_dir / INPUTS
@@ -150,13 +141,14 @@ def register_arm(
 def _add_version(client: Any, arm: str, made: Any, run_id: str, tags: Mapping[str, str]) -> None:
     from mlflow.exceptions import MlflowException
 
+    name = f"her2-{arm}"
     try:
-        client.create_registered_model(model_name(arm))
+        client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     client.create_model_version(
-        model_name(arm), made.artifact_location, run_id, dict(tags), model_id=made.model_id,
+        name, made.artifact_location, run_id, dict(tags), model_id=made.model_id,
         await_creation_for=None,
     )  # fmt: skip
 

@@ -18,7 +18,6 @@ from her2.core.settings import (
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
     Control,
-    Rows,
     changed_held_out,
     changed_predictions,
     noise,
@@ -31,6 +30,7 @@ from her2.models.negative_controls import (
     unchanged,
 )
 from her2.models.nested_cv import Arm
+from her2.models.splits import Rows
 from her2.pipeline.fit_arms import study_signatures
 from her2.selection import no_selection, paper_chain
 

@@ -106,7 +106,7 @@ def test_a_run_that_is_being_written_is_left_alone(root, uri, monkeypatch):
     results = json.loads((root / "study" / "results.json").read_text())
     MlflowClient(uri).delete_tag(results["mlflow"]["run_id"], "her2.complete")
     with monkeypatch.context() as patch:
-        patch.setattr("her2.tracking.unsent_runs.is_alive", lambda tags: True)
+        patch.setattr("her2.tracking.stored_runs.is_alive", lambda tags: True)
         assert synced(root / "study", uri) == {"study": "busy"}
     assert synced(root / "study", uri) == {"study": "sent"}
 
