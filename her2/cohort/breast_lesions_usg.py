@@ -38,20 +38,18 @@ _IMAGES = "images_and_masks"
 def read_breast_lesions_usg(
     root: str | Path | None,
     *,
-    table: str | Path | None = None,
     positive: str | None = None,
     clinical: Sequence[str] | None = ("age",),
     features: str | Path | None = None,
-    frame: str | None = None,
-    centre: str | None = None,
     n_workers: int = 1,
+    **absent: object,
 ) -> Cohort:
     """Return the verified cohort: 252 lesions of 252 patients, 98 malignant; 4 normal excluded.
 
     `root` holds the published .xlsx and the folder ``images_and_masks``; `clinical` are any of
     `CLINICAL` ("not available" is missing), age if None; the rest as of `read_folder_cohort`.
     """
-    _check_settings(positive, table=table, frame=frame, centre=centre)
+    _check_settings(positive, **absent)
     clinical = ("age",) if clinical is None else clinical
     folder = cohort_folder(root)
     refuse_leaks(clinical, LEAKS)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pandas as pd
 
@@ -42,6 +42,13 @@ _SPACING = re.compile(
 )
 
 
+class ImageOptions(TypedDict, total=False):
+    """Which image of a stack is read, and the column that says at which centre it was made."""
+
+    frame: str | None
+    centre: str | None
+
+
 def read_folder_cohort(
     root: str | Path | None,
     *,
@@ -49,9 +56,8 @@ def read_folder_cohort(
     positive: str | None = None,
     clinical: Sequence[str] | None = None,
     features: str | Path | None = None,
-    frame: str | None = None,
-    centre: str | None = None,
     n_workers: int = 1,
+    **images: Unpack[ImageOptions],
 ) -> Cohort:
     """Return the verified cohort of a folder; its `problems` say what was left out.
 
@@ -59,13 +65,14 @@ def read_folder_cohort(
     `patient_id`; `image` and `mask` (paths relative to `root`; masks joined by ``;`` are merged);
     `outcome`, or `her2_ihc` and `her2_fish`. Optional: `lesion_id`, `mask_reader2`, `group`,
     `spacing_mm` (``0.1`` or, row by column, ``0.1x0.08``), `frame` (of a stack, which image, from
-    1), `split` (train, test, or an external centre's name; `centre`
-    names another column with centres). `positive` is the level of `outcome` that counts as 1;
+    1), `split` (train, test, or an external centre's name; the option `centre` names another
+    column with centres). `positive` is the level of `outcome` that counts as 1;
     None where it is 0 and 1. `clinical` names variables, `features` a csv or parquet of features
     by `patient_id` (and `lesion_id`); no image is needed then. With `frame` ``largest_lesion``,
     of stacks without a `frame` the image in which the mask is largest is read; with None they are
     left out. The result does not depend on `n_workers`, the processes that decode.
     """
+    frame, centre = images.get("frame"), images.get("centre")
     if frame not in (None, LARGEST_LESION):
         raise BadConfig(
             f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {frame!r}"

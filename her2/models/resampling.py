@@ -203,7 +203,7 @@ def _learn_from_share(
     def learners(k: int) -> BoolArray:
         """Return rows of a share of the patients, at least two of each outcome."""
         rng = generator(seed, "learning curve", arm.name, f"{share:g}", k)
-        rows = training.fold != k
+        rows: BoolArray = training.fold != k
         drawn = [
             rng.choice(units, min(len(units), max(2, round(share * len(units)))), replace=False)
             for units in _units_by_outcome(training, rows)
