@@ -149,8 +149,9 @@ class TrackedSearch:
         self.run = None
         if not jobs.tracking.get("enabled", True):
             return
+        uri = jobs.tracking.get("uri")
         self.run = open_parent(
-            folder, f"search {study.study_name}", kind="search", uri=jobs.tracking.get("uri"),
+            folder, f"search {study.study_name}", kind="search", uri=uri and str(uri),
             experiment=str(jobs.tracking.get("experiment", "her2")),
             tags={"command": jobs.command, "study_name": study.study_name,
                   "her2.run_dir": str(folder), "status": "running", **facts},

@@ -30,10 +30,7 @@ def said(anchor, results, tables):
         ("performance", "large enough by 1 of 4 criteria"),
         ("roc", "AUC ran from 0.684 (Clinical) to 0.790 (Combined)."),
         ("calibration", "a calibration slope of 0.87, an intercept of −0.11 and an ICI"),
-        (
-            "confusion",
-            "found, on the test patients, 11 of 15 positive ones and called 14 of 46 negative ones",
-        ),
+        ("confusion", "11 of 15 positive ones and called 14 of 46 negative ones"),
         ("nomogram", "AUC 0.830 as fitted, 0.809 corrected"),
         ("robustness", "Radiomics 0.41 and Deep learning radiomics 0.39."),
         ("robustness", "The p of interaction in subgroups is below .05 for no variable."),
