@@ -139,7 +139,7 @@ def _check_classes(source: Source, lesions: Sequence[Lesion]) -> None:
 
 
 def _acquisition(lesions: Sequence[Lesion], verified: Sequence[Verified]) -> pd.DataFrame:
-    """Vendor, device, lesion diameter (mm) by `Lesion.key`; a column without values is left out."""
+    """Vendor, device, diameter (mm) by `Lesion.key`; a column without values is left out."""
     keys = [lesion.key for lesion in lesions]
     columns = {
         "vendor": pd.Series([x.vendor for x in verified], keys, dtype=object),
