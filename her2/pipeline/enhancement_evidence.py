@@ -43,8 +43,8 @@ from her2.pipeline.radiomic_features import GOOD_ICC, recipe
 from her2.pipeline.run import OpenRun
 from her2.radiomics import extract_table
 from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
+from her2.stats.agreement.icc import absolute_agreement, mean_squares
 from her2.stats.agreement.image_quality import SSIM_RADIUS
-from her2.stats.agreement.mean_squares import absolute_agreement, mean_squares
 from her2.stats.discrimination import patient_bootstrap
 
 COLUMNS = ["measure", "family", "method", "n", "value", "low", "high"]
@@ -300,7 +300,7 @@ def _share_rows(
 def _drawn_lesions(patients: Sequence[str], seed: int) -> Iterator[NDArray[np.intp]]:
     """Yield the lesions of patients drawn with replacement; nothing for a single patient."""
     of = patient_bootstrap.patients(np.zeros(len(patients), dtype=bool), patients)
-    if of.n < 2:
+    if of.is_positive.size < 2:
         return
     rng = generator(seed, "super-resolution", "icc")
     for block in patient_bootstrap.draws(of, N_RESAMPLES, rng, stratified=False):

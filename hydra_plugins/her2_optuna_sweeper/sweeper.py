@@ -53,27 +53,18 @@ class OptunaSweeper(Sweeper):
             name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
             for name, value in settings.items()
         }
-        self.hydra_context: HydraContext | None = None
-        self.task_function: TaskFunction | None = None
-        self.config: DictConfig | None = None
         self.launcher = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Remember what a job needs."""
-        self.hydra_context = hydra_context
-        self.task_function = task_function
-        self.config = config
+        self.of_hydra = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search, and return the study."""
         from her2.search.hydra_jobs import HydraJobs
         from her2.search.loop import search
 
-        assert self.hydra_context is not None
-        assert self.task_function is not None
-        assert self.config is not None
         settings = SearchSettings(**self.settings)
-        jobs = HydraJobs(self.hydra_context, self.task_function, self.config, arguments, settings)
-        return search(jobs, settings)
+        return search(HydraJobs(*self.of_hydra, arguments, settings), settings)

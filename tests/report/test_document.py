@@ -267,7 +267,7 @@ def test_a_failed_check_rings_the_alarm(report):
     tables = {**report.tables, "audit": audit}
     text = render_report(dataclasses.replace(report, tables=tables, figures={}))
     headline = section(text, "headline")
-    assert "A check of the protocol failed: poisoned test patients." in headline
+    assert "A check of the protocol failed: poisoned test patients, found same." in headline
 
 
 def test_a_result_without_counts_is_shown_without_them(report):
