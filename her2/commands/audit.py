@@ -33,6 +33,7 @@ from her2.models.negative_controls import (
 )
 from her2.models.nested_cv import Arm
 from her2.pipeline.arm_definitions import check_study
+from her2.pipeline.audit_power import audit_power
 from her2.pipeline.copies import Row, find_copies, write_copies
 from her2.pipeline.fit_arms import study_signatures
 from her2.pipeline.leakage_checks import (
@@ -65,8 +66,10 @@ def audit(settings: StudySettings, run_dir: Path) -> int:
         rows, areas = protocol_checks(protocol, study, settings, n_workers=run.n_workers)
     copies = find_copies(run, arms)
     write_copies(run, copies)
+    with run.watch.step("power"):
+        power = audit_power(run, arms, rows)
     table = as_table([*design_rows(run, arms, copies), *rows])
-    _write(run, table, areas)
+    _write(run, {"audit": table, "audit_power": power, "audit_arms": areas})
     return _say(run, table)
 
 
@@ -159,9 +162,9 @@ def _selecting_arm(study: Control) -> Control:
     return replace(study, arms=(made,), number=0)
 
 
-def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
+def _write(run: OpenRun, tables: dict[str, pd.DataFrame]) -> None:
     """Write audit.json, tables/ and audit.html."""
-    tables = {"audit": table, "audit_arms": areas}
+    table = tables["audit"]
     write_tables(run.folder.file("tables"), tables)
     write_json(run.folder.file("audit.json"), {
         "schema": 1,
@@ -174,7 +177,8 @@ def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
         },
         "passed": not audit_notes(table),
         "checks": table.to_dict("records"),
-        "arms": areas.to_dict("records"),
+        "power": tables["audit_power"].to_dict("records"),
+        "arms": tables["audit_arms"].to_dict("records"),
         "timing": dict(run.watch.seconds),
     })  # fmt: skip
     passed = int(table["passed"].eq(True).sum())

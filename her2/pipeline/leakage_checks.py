@@ -6,7 +6,7 @@ Every check is a row: what was checked, what is expected, what was found, and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import sqrt
+from math import asin, sqrt
 
 import numpy as np
 import pandas as pd
@@ -224,7 +224,7 @@ def single_tests(X: FloatArray, y_true: NDArray[np.integer]) -> FloatArray:
     for i, column in enumerate(X.T):
         alone = _area_alone(column, y_true)
         if alone is not None:
-            found[i] = alone[0], _p_above(*alone, 0.5), _p_above(*alone, PLAUSIBLE)
+            found[i] = alone[0], _p_by_chance(*alone), _p_plausible(*alone)
     return found
 
 
@@ -253,10 +253,21 @@ def _area_alone(
     return max(area, 1 - area), y_true[known]
 
 
-def _p_above(area: float, y_true: NDArray[np.integer], supposed: float) -> float:
-    """Return the p-value of an AUC, or of its mirror, as large as `area` if it is `supposed`."""
-    z = (area - supposed) / sqrt(area_variance(supposed, y_true))
+def _p_by_chance(area: float, y_true: NDArray[np.integer]) -> float:
+    """Return the p-value of an AUC, or of its mirror, as large as `area` if it is .5."""
+    z = (area - 0.5) / sqrt(area_variance(0.5, y_true))
     return min(1.0, 2 * float(ndtr(-z)))
+
+
+def _p_plausible(area: float, y_true: NDArray[np.integer]) -> float:
+    """Return the p-value of an AUC as large as `area` if it is `PLAUSIBLE`.
+
+    On the scale of the arcsine, because an AUC near 1 is skewed, and two-sided: of exponential
+    scores the true share is half of it to twice, of normal ones less (simulated: 15 to 58
+    positive, 20 to 143 negative patients).
+    """
+    error = sqrt(area_variance(PLAUSIBLE, y_true) / (4 * PLAUSIBLE * (1 - PLAUSIBLE)))
+    return min(1.0, 2 * float(ndtr((asin(sqrt(PLAUSIBLE)) - asin(sqrt(area))) / error)))
 
 
 def _as_number(values: pd.Series) -> np.ndarray:

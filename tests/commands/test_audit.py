@@ -111,7 +111,8 @@ def test_a_copy_in_another_patient_is_found_and_listed(
     copied(root, source=1, copy=23)
     done = audit(root, f"cohort.features={table_cohort / 'features.csv'}")
     assert done.status == 1
-    copies = next(c for c in content(tmp_path / "run")["checks"] if "duplicate images" in c["check"])
+    checks = content(tmp_path / "run")["checks"]
+    copies = next(c for c in checks if "duplicate images" in c["check"])
     assert copies["found"].startswith("1 of 780 pairs") and copies["passed"] is False
     assert any("near-duplicate images" in sentence for sentence in done.sentences)
     assert "FAILED   Overlap by copies" in done.out
