@@ -93,13 +93,24 @@ def test_both_numbers_of_the_control_stand_side_by_side(finished):
     assert f"{leaking:.3f}" in control["found"] and f"{honest:.3f}" in control["found"]
 
 
+def test_the_smallest_leak_that_is_seen_stands_beside_the_checks(finished):
+    _, run_dir = finished
+    power = {row["leak"]: row["seen"] for row in content(run_dir)["power"]}
+    assert power["Patients entered again under other names, with the same features"] == "1"
+    assert power["Patients entered again under other names, with mirrored images"] == "1"
+    assert any(leak.startswith("Selection before the split") for leak in power)
+    assert "Smallest planted leak that a check sees" in (run_dir / "audit.html").read_text()
+    assert (run_dir / "tables" / "audit_power.csv").is_file()
+
+
 def test_what_is_written_names_no_patient(finished, canary):
     _, run_dir = finished
     page = (run_dir / "audit.html").read_text()
     assert "Leakage checks" in page and "AUC of each control" in page
     assert "AUC of every arm" not in page  # the headline of a study
     table = (run_dir / "tables" / "audit.csv").read_text()
-    for text in (page, table, (run_dir / "audit.json").read_text()):
+    power = (run_dir / "tables" / "audit_power.csv").read_text()
+    for text in (page, table, power, (run_dir / "audit.json").read_text()):
         assert canary not in text
     assert not (run_dir / "near_duplicates.csv").exists()
 
