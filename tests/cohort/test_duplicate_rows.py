@@ -91,3 +91,13 @@ def test_patients_with_few_columns_in_common_are_not_compared():
     X[:2, :10] = np.nan
     X[1] = X[0]
     assert duplicate_rows(X, np.arange(N)) == []
+
+
+def test_columns_that_a_few_patients_dwarf_hide_no_copy():
+    """Noise of 1 % of their standard deviation is ten times what most patients differ by."""
+    rng = np.random.default_rng(0)
+    X = honest("normal", rng, p=60)
+    X[:3, :5] *= 1e5
+    copied = X[[4, 50]] + 0.01 * X.std(axis=0) * rng.normal(size=(2, 60))
+    found = duplicate_rows(np.r_[X, copied], np.arange(N + 2))
+    assert [(x.first, x.second) for x in found] == [(4, N), (50, N + 1)]
