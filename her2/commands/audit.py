@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from her2.cohort.duplicates import NearDuplicate
 from her2.commands.study import study_arms
 from her2.core.progress import progress
 from her2.core.settings import StudySettings
-from her2.core.store import write_atomic, write_json
+from her2.core.store import write_json
 from her2.core.types import split_groups
 from her2.models.negative_controls import (
     Change,
@@ -35,13 +33,13 @@ from her2.models.negative_controls import (
 from her2.models.nested_cv import Arm
 from her2.models.splits import Rows
 from her2.pipeline.arm_definitions import check_study
+from her2.pipeline.audit_power import audit_power
+from her2.pipeline.copies import Row, find_copies, write_copies
 from her2.pipeline.fit_arms import study_signatures
 from her2.pipeline.leakage_checks import (
-    Row,
     as_table,
     audit_notes,
     control_row,
-    copies,
     design_rows,
     mean_areas,
     null_rows,
@@ -52,7 +50,7 @@ from her2.pipeline.leakage_checks import (
 )
 from her2.pipeline.load_cohort import warn
 from her2.pipeline.run import OpenRun, open_run
-from her2.report import guard, write_page, write_tables
+from her2.report import write_page, write_tables
 from her2.selection import TTestFilter, paper_chain
 
 N_CONTROL_FEATURES = 500  # of a cohort without features to select among
@@ -66,8 +64,12 @@ def audit(settings: StudySettings, run_dir: Path) -> int:
     with run.watch.step("controls"):
         study, protocol = study_material(run, arms), partial(study_signatures, settings)
         rows, areas = protocol_checks(protocol, study, settings, n_workers=run.n_workers)
-    table = as_table([*design_rows(run, arms), *rows])
-    _write(run, table, areas)
+    copies = find_copies(run, arms)
+    write_copies(run, copies)
+    with run.watch.step("power"):
+        power = audit_power(run, arms, rows)
+    table = as_table([*design_rows(run, arms, copies), *rows])
+    _write(run, {"audit": table, "audit_power": power, "audit_arms": areas})
     return _say(run, table)
 
 
@@ -160,13 +162,10 @@ def _selecting_arm(study: Control) -> Control:
     return replace(study, arms=(made,), number=0)
 
 
-def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
-    """Write audit.json, tables/, audit.html, and near_duplicates.csv where there are copies."""
-    found = copies(run)
-    tables = {"audit": table, "audit_arms": areas}
+def _write(run: OpenRun, tables: dict[str, pd.DataFrame]) -> None:
+    """Write audit.json, tables/ and audit.html."""
+    table = tables["audit"]
     write_tables(run.folder.file("tables"), tables)
-    if found:
-        write_atomic(run.folder.file("near_duplicates.csv"), _named(run, found).encode())
     write_json(run.folder.file("audit.json"), {
         "schema": 1,
         "cohort": {
@@ -178,7 +177,8 @@ def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
         },
         "passed": not audit_notes(table),
         "checks": table.to_dict("records"),
-        "arms": areas.to_dict("records"),
+        "power": tables["audit_power"].to_dict("records"),
+        "arms": tables["audit_arms"].to_dict("records"),
         "timing": dict(run.watch.seconds),
     })  # fmt: skip
     passed = int(table["passed"].eq(True).sum())
@@ -188,20 +188,6 @@ def _write(run: OpenRun, table: pd.DataFrame, areas: pd.DataFrame) -> None:
         simulated=run.cohort.simulated, sentences=[said], alarms=audit_notes(table),
         tables=tables,
     )  # fmt: skip
-
-
-def _named(run: OpenRun, found: Sequence[NearDuplicate]) -> str:
-    """Return the pairs as CSV with the patients' names: for the run folder only."""
-    lesions, roles = run.cohort.lesions, run.split.roles()
-    rows = []
-    for pair in found:
-        row: dict[str, Any] = {}
-        for which, i in (("first", pair.first), ("second", pair.second)):
-            row[f"{which}_patient_id"] = lesions[i].patient_id
-            row[f"{which}_lesion_id"] = lesions[i].lesion_id
-            row[f"{which}_role"] = roles[lesions[i].key]
-        rows.append(row | {k: v for k, v in asdict(pair).items() if k not in ("first", "second")})
-    return pd.DataFrame(rows).map(guard).to_csv(index=False, lineterminator="\n")
 
 
 def _say(run: OpenRun, table: pd.DataFrame) -> int:

@@ -32,6 +32,10 @@ FloatArray = NDArray[np.float64]
 
 NAMES = ("lr", "random_forest", "extra_trees", "xgboost", "lightgbm")
 IMBALANCE = "imbalance"  # the key of a grid that names no classifier
+CLASS_WEIGHTS = {  # parameters of the five, and names that LightGBM takes beside its own
+    "class_weight", "scale_pos_weight", "is_unbalance", "unbalance",
+    "pos_bagging_fraction", "neg_bagging_fraction",
+}  # fmt: skip
 SCORINGS = ("log_loss", "roc_auc")
 TITLES = {
     "lr": "Logistic regression",
@@ -115,18 +119,18 @@ class Search:
         return positive_probability(self.pipeline, X)
 
 
-def candidates(grids: Mapping[str, Any]) -> list[Candidate]:
-    """Return every point of the grids in a stable order.
+def candidates(grids: Mapping[str, Any], where: str = "classifier") -> list[Candidate]:
+    """Return every point of the grids in a stable order; `where`: the setting that holds them.
 
     >>> [c.label for c in candidates({"lr": {"fixed": {}, "grid": {"C": [0.1, 1.0]}}})]
     ['C=0.1', 'C=1.0']
     """
     imbalance = grids.get(IMBALANCE, "none")
     grids = {name: content for name, content in grids.items() if name != IMBALANCE}
-    _check_grids(grids)
+    _check_grids(grids, where)
     if imbalance not in METHODS:
         raise BadConfig(
-            f"expected classifier.imbalance among {', '.join(METHODS)}, found {imbalance!r}"
+            f"expected {where}.imbalance among {', '.join(METHODS)}, found {imbalance!r}"
         )
     points = []
     for classifier in (name for name in NAMES if name in grids):
@@ -152,7 +156,7 @@ def check_candidates(points: Sequence[Candidate], seed: int) -> None:
             raise BadConfig(f"classifier.{point.classifier} ({point.label}): {reason}") from error
 
 
-def _check_grids(grids: Mapping[str, Any]) -> None:
+def _check_grids(grids: Mapping[str, Any], where: str) -> None:
     unknown = sorted(set(grids) - set(NAMES))
     if unknown or not grids:
         raise BadConfig(
@@ -163,8 +167,15 @@ def _check_grids(grids: Mapping[str, Any]) -> None:
         grid = content.get("grid") or {} if isinstance(content, Mapping) else None
         if not isinstance(grid, Mapping) or not all(isinstance(v, list) for v in grid.values()):
             raise BadConfig(
-                f"expected classifier.{name} with fixed: {{}} and grid: {{name: [values]}}, found "
+                f"expected {where}.{name} with fixed: {{}} and grid: {{name: [values]}}, found "
                 f"{content}; see conf/classifier"
+            )
+        weights = CLASS_WEIGHTS.intersection([*(content.get("fixed") or {}), *grid])
+        if weights:
+            raise BadConfig(
+                f"expected class weights by {where}.imbalance alone, which moves probabilities "
+                f"back to the prevalence, found {where}.{name} with {', '.join(sorted(weights))}; "
+                f"take it out and set {where}.imbalance=weights"
             )
 
 

@@ -41,6 +41,7 @@ def check_study(settings: StudySettings) -> None:
     """Refuse a grid or an enhancement that cannot be run, before the cohort is read."""
     check_enhance(settings.enhance)
     check_candidates(candidates(settings.classifier.grids), settings.seed)
+    candidates(settings.backbone.head, "backbone.head")
 
 
 def selection_chain(settings: SelectionSettings, seed: int) -> Pipeline:

@@ -6,7 +6,7 @@ Every check is a row: what was checked, what is expected, what was found, and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import sqrt
+from math import asin, sqrt
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from her2 import stats
-from her2.cohort.duplicates import NearDuplicate, near_duplicates
 from her2.core.errors import NotEstimable
 from her2.core.types import ARM_TITLES, split_groups
 from her2.models.negative_controls import (
@@ -25,6 +24,7 @@ from her2.models.negative_controls import (
     stacked_in_sample,
 )
 from her2.models.nested_cv import Arm, TrainingSet
+from her2.pipeline.copies import Copies, Row, copies_rows, find_copies
 from her2.pipeline.resampling_checks import Refits
 from her2.pipeline.run import OpenRun
 
@@ -35,55 +35,35 @@ COLUMNS = ["check", "expected", "found", "passed"]
 SHUFFLED_SD = 0.061  # of an out-of-fold AUC of 58 of 201 patients under no effect
 KNOWS_OUTCOME = 0.95  # AUC of one variable alone
 PLAUSIBLE = 0.85  # AUC of one feature alone, with nothing wrong
+MOST_NAMED = 5  # columns in the sentence of a failed check
 ALPHA = 0.05  # among all columns that were tried (Holm)
 N_SD = 3.0  # standard errors around .5 within which nothing was found
 ROUNDING = 1e-12  # sums of other numbers of rows may differ in their last bits
 _WORDS = {"out_of_fold": "out of fold", "held_out": "held out"}
-Row = tuple[str, str, str, bool | None]  # None: not checked, and `found` says why
 
 
-def audit_table(run: OpenRun, refits: Refits, arms: Sequence[Arm] = ()) -> pd.DataFrame:
+def audit_table(
+    run: OpenRun, refits: Refits, arms: Sequence[Arm] = (), copies: Copies | None = None
+) -> pd.DataFrame:
     """Return check, expected, found, passed: one row for each check."""
-    return as_table([*design_rows(run, arms), *_poison(refits), *_shuffled(run.training, refits)])
+    rows = design_rows(run, arms, copies or find_copies(run, arms))
+    return as_table([*rows, *_poison(refits), *_shuffled(run.training, refits)])
 
 
-def design_rows(run: OpenRun, arms: Sequence[Arm]) -> list[Row]:
-    """Return the checks that need no fit: overlap, copies of images, columns that know too much.
+def design_rows(run: OpenRun, arms: Sequence[Arm], copies: Copies) -> list[Row]:
+    """Return the checks that need no fit: overlap, copies, columns that know too much.
 
     The features of `arms` are checked one by one.
     """
     return [
-        _roles(run), _folds(run.training), _copies_row(run),
-        *_telling_variables(run), *_telling_features(run.training, arms),
+        _roles(run), _folds(run.training), *copies_rows(run, copies),
+        *_telling_variables(run), *_telling_features(run, arms),
     ]  # fmt: skip
 
 
 def as_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return rows as a table whose column `passed` is True, False or None."""
     return pd.DataFrame(rows, columns=COLUMNS).astype({"passed": object})
-
-
-def copies(run: OpenRun) -> list[NearDuplicate] | None:
-    """Return near-duplicate images of different patients; None where the cohort has no images."""
-    if run.cohort.thumbnails is None:
-        return None
-    return near_duplicates(run.cohort.thumbnails, owners=split_groups(run.cohort.lesions))
-
-
-def _copies_row(run: OpenRun) -> Row:
-    """Return the check for copies: on two sides of the split, or in two patients of one role."""
-    found = copies(run)
-    check = "Overlap by copies: near-duplicate images of different patients"
-    if found is None:
-        return check, "0 pairs", "not checked: the cohort has no images", None
-    owner = np.unique(split_groups(run.cohort.lesions), return_counts=True)[1]
-    n = int(owner.sum())
-    n_pairs = (n * n - int((owner**2).sum())) // 2
-    roles = run.split.roles()
-    role = [roles[lesion.key] for lesion in run.cohort.lesions]
-    across = sum(role[pair.first] != role[pair.second] for pair in found)
-    said = f"{len(found)} of {n_pairs:,} pairs"
-    return check, "0 pairs", f"{said}, {across} of them across roles" if found else said, not found
 
 
 def audit_notes(table: pd.DataFrame) -> list[str]:
@@ -161,45 +141,66 @@ def area_variance(area: float, y_true: NDArray[np.generic]) -> float:
 
 
 def _telling_variables(run: OpenRun) -> Iterator[Row]:
-    """Yield the clinical variable that ranks training patients best: it may know the outcome."""
+    """Yield the clinical variables that rank training patients best: they may know the outcome."""
     table = run.cohort.clinical.loc[list(run.training.keys)]
     areas = {}
     for name in table.columns:
         alone = _area_alone(_as_number(table[name]), run.training.y_true)
         if alone is not None:
-            areas[name] = alone[0]
+            areas[str(name)] = alone[0]
     if areas:
-        name = max(areas, key=lambda key: areas[key])
+        best = sorted(areas, key=lambda key: -areas[key])
+        telling = [name for name in best if areas[name] >= KNOWS_OUTCOME]
         check = "Largest AUC of one clinical variable alone"
-        found = f"{areas[name]:.3f} ({name})"
-        yield check, f"below {KNOWS_OUTCOME}", found, areas[name] < KNOWS_OUTCOME
+        found = f"{areas[best[0]]:.3f} ({_listed(telling or best[:1])})"
+        yield check, f"below {KNOWS_OUTCOME}", found, not telling
 
 
-def _telling_features(training: TrainingSet, arms: Sequence[Arm]) -> Iterator[Row]:
-    """Yield for every arm with features of its own the one that ranks patients best."""
+def _telling_features(run: OpenRun, arms: Sequence[Arm]) -> Iterator[Row]:
+    """Yield for every arm with features of its own those that rank patients of a role best."""
     for arm in arms:
         if arm.is_table or arm.name == "dlr":
             continue
-        areas, knows = single_areas(arm.rows(training.keys)[:, arm.is_candidate], training.y_true)
-        if not len(areas):
-            continue
-        yield (
-            f"Largest AUC of one {_title(arm.name)} feature alone",
-            f"below {KNOWS_OUTCOME}, unless by chance",
-            f"{areas.max():.3f} of {len(areas):,} features; {int(knows.sum())} beyond chance",
-            not knows.any(),
-        )
+        names, best, telling = arm.features.columns[arm.is_candidate], 0.0, []
+        for role, keys, y_true in roles_alone(run):
+            areas, knows = single_areas(arm.rows(keys)[:, arm.is_candidate], y_true)
+            if role == "train":
+                best = float(np.max(areas, initial=0.0, where=np.isfinite(areas)))
+            found = zip(names[knows], areas[knows], strict=True)
+            telling += [f"{name} ({role}, {area:.3f})" for name, area in found]
+        if best or telling:
+            known = f", beyond chance: {_listed(telling)}" if telling else ""
+            yield (
+                f"Largest AUC of one {_title(arm.name)} feature alone",
+                f"below {KNOWS_OUTCOME}, unless by chance",
+                f"{best:.3f} of {len(names):,} features{known}",
+                not telling,
+            )
+
+
+def roles_alone(run: OpenRun) -> Iterator[tuple[str, list[str], IntArray]]:
+    """Yield every role with the keys of its lesions and their outcomes."""
+    outcomes = {lesion.key: lesion.outcome for lesion in run.cohort.lesions}
+    for role, keys in run.split.by_role.items():
+        yield role, list(keys), np.array([outcomes[key] for key in keys], dtype=np.int64)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def single_areas(
     X: FloatArray, y_true: NDArray[np.integer]
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return the AUC, .5 or more, of each usable column alone, and whether it knows the outcome.
+    """Return the AUC, .5 or more, of each column alone, and whether it knows the outcome.
 
     Among a thousand columns of few patients some have a large AUC by chance. A column knows the
     outcome if it separates it without exception, where chance would not (Holm, 5 %), or if its
     AUC is .95 or more and significantly above .85, which one honest feature hardly reaches
     (the same). X: (n, p); a column with missing or infinite values is judged by its other rows.
+    A column that is constant, or known of one outcome only, has no AUC: NaN.
 
     References
     ----------
@@ -211,18 +212,30 @@ def single_areas(
     >>> y = np.arange(40) % 2
     >>> areas, knows = single_areas(np.c_[y, np.arange(40) % 4, np.ones(40)], y)
     >>> areas.tolist(), knows.tolist()
-    ([1.0, 0.75], [True, False])
+    ([1.0, 0.75, nan], [True, False, False])
     """
-    areas, by_chance, by_a_feature = [], [], []
-    for column in X.T:
+    alone = single_tests(X, y_true)
+    return alone[:, 0], knows_outcome(alone)
+
+
+def single_tests(X: FloatArray, y_true: NDArray[np.integer]) -> FloatArray:
+    """Return the AUC of each column alone, and its p above .5 and above .85, (p, 3); or NaN."""
+    found = np.full((X.shape[1], 3), np.nan)
+    for i, column in enumerate(X.T):
         alone = _area_alone(column, y_true)
         if alone is not None:
-            areas.append(alone[0])
-            by_chance.append(_p_above(*alone, 0.5))
-            by_a_feature.append(_p_above(*alone, PLAUSIBLE))
-    found = np.array(areas)
-    separates = (found == 1) & (stats.holm(by_chance) < ALPHA)
-    return found, separates | (found >= KNOWS_OUTCOME) & (stats.holm(by_a_feature) < ALPHA)
+            found[i] = alone[0], _p_by_chance(*alone), _p_plausible(*alone)
+    return found
+
+
+def knows_outcome(alone: FloatArray) -> NDArray[np.bool_]:
+    """Return which columns know the outcome, (p,), of their `single_tests`."""
+    has_area = np.isfinite(alone[:, 0])
+    area, by_chance, by_a_feature = alone[has_area].T
+    separates = (area == 1) & (stats.holm(by_chance) < ALPHA)
+    found = np.zeros(len(alone), dtype=bool)
+    found[has_area] = separates | (area >= KNOWS_OUTCOME) & (stats.holm(by_a_feature) < ALPHA)
+    return found
 
 
 def _area_alone(
@@ -240,10 +253,21 @@ def _area_alone(
     return max(area, 1 - area), y_true[known]
 
 
-def _p_above(area: float, y_true: NDArray[np.integer], supposed: float) -> float:
-    """Return the p-value of an AUC, or of its mirror, as large as `area` if it is `supposed`."""
-    z = (area - supposed) / sqrt(area_variance(supposed, y_true))
+def _p_by_chance(area: float, y_true: NDArray[np.integer]) -> float:
+    """Return the p-value of an AUC, or of its mirror, as large as `area` if it is .5."""
+    z = (area - 0.5) / sqrt(area_variance(0.5, y_true))
     return min(1.0, 2 * float(ndtr(-z)))
+
+
+def _p_plausible(area: float, y_true: NDArray[np.integer]) -> float:
+    """Return the p-value of an AUC as large as `area` if it is `PLAUSIBLE`.
+
+    On the scale of the arcsine, because an AUC near 1 is skewed, and two-sided: of exponential
+    scores the true share is half of it to twice, of normal ones less (simulated: 15 to 58
+    positive, 20 to 143 negative patients).
+    """
+    error = sqrt(area_variance(PLAUSIBLE, y_true) / (4 * PLAUSIBLE * (1 - PLAUSIBLE)))
+    return min(1.0, 2 * float(ndtr((asin(sqrt(PLAUSIBLE)) - asin(sqrt(area))) / error)))
 
 
 def _as_number(values: pd.Series) -> np.ndarray:

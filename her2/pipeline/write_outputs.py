@@ -23,6 +23,7 @@ from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256, write_atomic
 from her2.core.types import ARM_TITLES
 from her2.pipeline import final_model
+from her2.pipeline.copies import find_copies, write_copies
 from her2.pipeline.cost import cost_entry
 from her2.pipeline.enhancement_evidence import enhancement_figures
 from her2.pipeline.evaluate import judge, results_document, subgroup_table
@@ -130,7 +131,10 @@ def _write_pages(
     run, notes = found.run, results["notes"]
     tables, readers = patient_tables(run, notes)
     nomogram, optimism = _combined_model(found, notes)
+    copies = find_copies(run, found.arms)
+    write_copies(run, copies)
     tables |= _tables(found, predictions, readers, results, evaluated)
+    tables["audit"] = audit_table(run, found.refits, found.arms, copies)
     tables["sample_size"] = final_model.sample_size_table(found.arms, run.training, results)
     if nomogram is not None:
         tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
@@ -209,7 +213,6 @@ def _tables(
         **importance_tables(refits),
         "grad_cam": explained,
         "subgroups": subgroup_table(run.cohort, predictions, list(results["arms"])),
-        "audit": audit_table(run, refits, found.arms),
         "training": found.deep.history,
     }
 

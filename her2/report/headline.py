@@ -262,7 +262,8 @@ def failed_checks(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def _failed(tables: Mapping[str, pd.DataFrame]) -> str:
-    failed = failed_checks(tables)
+    found = {str(r["check"]): r.get("found") for r in _records(tables, "audit", "check")}
+    failed = [f"{name}, found {found[name]}" for name in failed_checks(tables)]
     return f"A check of the protocol failed: {'; '.join(failed)}." if failed else ""
 
 

@@ -318,6 +318,15 @@ COLUMNS: Mapping[str, Columns] = {
         *each(words, {"check": "Check", "expected": "Expected", "found": "Found"}),
         words("Outcome", "passed", form.passed_cell),
     ),
+    "audit_power": each(
+        words,
+        {
+            "leak": "Planted leak",
+            "check": "Check",
+            "tried": "Sizes tried",
+            "seen": "Smallest leak seen",
+        },
+    ),
     "audit_arms": (
         words("Control", "trial"),
         role(),

@@ -93,13 +93,24 @@ def test_both_numbers_of_the_control_stand_side_by_side(finished):
     assert f"{leaking:.3f}" in control["found"] and f"{honest:.3f}" in control["found"]
 
 
+def test_the_smallest_leak_that_is_seen_stands_beside_the_checks(finished):
+    _, run_dir = finished
+    power = {row["leak"]: row["seen"] for row in content(run_dir)["power"]}
+    assert power["Patients entered again under other names, with the same features"] == "1"
+    assert power["Patients entered again under other names, with mirrored images"] == "1"
+    assert any(leak.startswith("Selection before the split") for leak in power)
+    assert "Smallest planted leak that a check sees" in (run_dir / "audit.html").read_text()
+    assert (run_dir / "tables" / "audit_power.csv").is_file()
+
+
 def test_what_is_written_names_no_patient(finished, canary):
     _, run_dir = finished
     page = (run_dir / "audit.html").read_text()
     assert "Leakage checks" in page and "AUC of each control" in page
     assert "AUC of every arm" not in page  # the headline of a study
     table = (run_dir / "tables" / "audit.csv").read_text()
-    for text in (page, table, (run_dir / "audit.json").read_text()):
+    power = (run_dir / "tables" / "audit_power.csv").read_text()
+    for text in (page, table, power, (run_dir / "audit.json").read_text()):
         assert canary not in text
     assert not (run_dir / "near_duplicates.csv").exists()
 
@@ -111,7 +122,8 @@ def test_a_copy_in_another_patient_is_found_and_listed(
     copied(root, source=1, copy=23)
     done = audit(root, f"cohort.features={table_cohort / 'features.csv'}")
     assert done.status == 1
-    copies = next(c for c in content(tmp_path / "run")["checks"] if "copies" in c["check"])
+    checks = content(tmp_path / "run")["checks"]
+    copies = next(c for c in checks if "duplicate images" in c["check"])
     assert copies["found"].startswith("1 of 780 pairs") and copies["passed"] is False
     assert any("near-duplicate images" in sentence for sentence in done.sentences)
     assert "FAILED   Overlap by copies" in done.out
@@ -119,14 +131,18 @@ def test_a_copy_in_another_patient_is_found_and_listed(
     with (tmp_path / "run" / "near_duplicates.csv").open(newline="") as stream:
         (row,) = csv.DictReader(stream)
     assert {row["first_patient_id"][-3:], row["second_patient_id"][-3:]} == {"701", "723"}
-    assert row["flip"] == "left-right" and float(row["correlation"]) > 0.8
+    assert (
+        row["copy_of"] == "images"
+        and row["flip"] == "left-right"
+        and float(row["correlation"]) > 0.8
+    )
 
 
 def test_a_cohort_without_images_says_what_was_not_checked(audit, table_cohort, tmp_path):
     done = audit(table_cohort, "cohort.features=features.csv")
     assert done.status in (0, 1)  # forty patients: a planted signal may be missed
     checks = {c["check"]: c for c in content(tmp_path / "run")["checks"]}
-    copies = next(c for name, c in checks.items() if "copies" in name)
+    copies = next(c for name, c in checks.items() if "duplicate images" in name)
     assert copies["passed"] is None and "no images" in copies["found"]
     assert "skipped  Overlap by copies" in done.out
     poison = next(c for name, c in checks.items() if name.startswith("Poison"))
@@ -142,7 +158,8 @@ def test_a_feature_that_knows_the_outcome_is_named_as_a_leak(
     (root / "features.csv").write_text("\n".join([lines[0] + ",result", *told]) + "\n")
     done = audit(root, "cohort.features=features.csv")
     assert done.status == 1
-    assert any("one radiomics feature alone" in sentence for sentence in done.sentences)
+    (said,) = [sentence for sentence in done.sentences if "one radiomics feature" in sentence]
+    assert "beyond chance: result (train" in said
 
 
 @pytest.mark.parametrize(
@@ -188,4 +205,8 @@ def test_columns_without_an_area_are_left_out():
     y = np.arange(12) % 2
     gaps = np.where(y == 1, np.nan, np.arange(12.0))
     areas, knows = single_areas(np.c_[np.ones(12), gaps, -y], y)
-    assert areas.tolist() == [1.0] and knows.tolist() == [True]
+    assert np.isnan(areas).tolist() == [True, True, False] and knows.tolist() == [
+        False,
+        False,
+        True,
+    ]

@@ -84,10 +84,12 @@ def test_imbalance_is_a_word_on_the_command_line(classify, tmp_path, imbalance):
         ),
         ("selection.method=best", "expected selection.method among paper, lasso, mrmr, boruta"),
         ("+selection.threshold=0.4", "selection.threshold above 0.5"),
+        ("+classifier.lr.fixed.class_weight=balanced", "by classifier.imbalance alone"),
+        ("+backbone.head.lr.grid.class_weight=[balanced]", "by backbone.head.imbalance alone"),
     ],
 )
 def test_a_wrong_word_is_refused_before_the_cohort_is_read(classify, setting, said):
-    finished = classify(setting)
+    finished = classify(setting, "cohort.table=absent.csv")
     assert finished.status == 2
     assert said in finished.sentences[0]
 
@@ -149,3 +151,34 @@ def test_a_cohort_without_features_is_refused(her2_command, table_cohort, tiny, 
     )  # fmt: skip
     assert finished.status == 2
     assert "expected images with masks or a table of features" in finished.sentences[0]
+
+
+def test_patients_entered_twice_are_named_in_the_run_folder_alone(
+    undrawn_command, tiny, tmp_path, canary
+):
+    """Noise of 30 patients under 60 names."""
+    rng = np.random.default_rng(0)
+    patients = [f"{canary}{i}" for i in range(60)]
+    values = np.tile(rng.normal(size=(30, 12)), (2, 1))
+    features = pd.DataFrame(values, columns=[f"f{i}" for i in range(12)])
+    features.insert(0, "patient_id", patients)
+    features.to_csv(tmp_path / "features.csv", index=False)
+    outcome = np.tile(np.arange(30) % 2, 2)
+    table = pd.DataFrame({"patient_id": patients, "outcome": outcome})
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    finished = undrawn_command(
+        "classify", *tiny, "cohort=folder", f"cohort.root={tmp_path}",
+        "cohort.features=features.csv", f"run_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert finished.status == 1
+    assert any("feature rows of different patients" in said for said in finished.sentences)
+    named = pd.read_csv(tmp_path / "run" / "near_duplicates.csv")
+    assert set(named["copy_of"]) == {"features"}
+    pairs = named[["first_patient_id", "second_patient_id"]].to_numpy().tolist()
+    assert {frozenset(pair) for pair in pairs} == {
+        frozenset((patients[i], patients[i + 30])) for i in range(30)
+    }
+    page = (tmp_path / "run" / "report.html").read_text()
+    audit = (tmp_path / "run" / "tables" / "audit.csv").read_text()
+    assert "30 of 1,770 pairs" in page and "30 of 1,770 pairs" in audit
+    assert canary not in page + audit + finished.out + finished.err

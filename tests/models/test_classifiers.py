@@ -210,3 +210,23 @@ def test_one_positive_patient_is_too_few_to_search():
     groups = np.array([0, 0, 0, *range(1, 18)])
     with pytest.raises(BadCohort, match="found 1;"):
         inner_folds(y, groups, n_folds=5, seed=0, name="x")
+
+
+@pytest.mark.parametrize("part", ["fixed", "grid"])
+@pytest.mark.parametrize(
+    ("classifier", "parameter"),
+    [
+        ("lr", "class_weight"), ("random_forest", "class_weight"), ("extra_trees", "class_weight"),
+        ("xgboost", "scale_pos_weight"), ("lightgbm", "class_weight"),
+        ("lightgbm", "is_unbalance"), ("lightgbm", "unbalance"),
+        ("lightgbm", "pos_bagging_fraction"), ("lightgbm", "neg_bagging_fraction"),
+    ],
+)  # fmt: skip
+def test_class_weights_come_by_the_setting_alone(classifier, parameter, part):
+    """Weights of a classifier would write the judged fold's prevalence into probabilities."""
+    grids = {classifier: {"fixed": {}, "grid": {}}}
+    grids[classifier][part] = {parameter: [1]}
+    with pytest.raises(BadConfig, match=f"classifier.{classifier} with {parameter};"):
+        candidates(grids)
+    with pytest.raises(BadConfig, match=r"by backbone\.head\.imbalance alone"):
+        candidates(grids, "backbone.head")

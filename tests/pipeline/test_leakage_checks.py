@@ -38,8 +38,8 @@ def test_an_honest_study_passes(honest):
     table = audit_table(run_of(honest), REFITS)
     known = table["passed"].notna()
     assert table["passed"][known].all()
-    assert table["check"][~known].str.contains("copies").tolist() == [True]  # no images
-    assert len(table) == 6
+    assert table["check"][~known].str.contains("copies").tolist() == [True, True]  # no images
+    assert len(table) == 7
     assert audit_notes(table) == []
 
 
@@ -90,6 +90,54 @@ def test_a_variable_that_knows_the_outcome_is_found(honest):
     found = row(audit_table(run_of(honest, cohort=cohort), REFITS), "one clinical variable")
     assert not found["passed"]
     assert "therapy" in found["found"]
+
+
+def test_every_feature_that_knows_the_outcome_is_named(honest):
+    outcome = np.array([lesion.outcome for lesion in honest.lesions])
+    told = honest.radiomics.assign(stage=outcome, receptor=outcome + 0.001 * honest.radiomics.r9)
+    arm = replace(honest.arms()[1], features=told)
+    found = row(audit_table(run_of(honest), REFITS, [arm]), "one radiomics feature")
+    assert found["passed"] is False
+    assert "stage (train, 1.000)" in found["found"] and "receptor (test" in found["found"]
+    passed = row(audit_table(run_of(honest), REFITS, honest.arms()), "one radiomics feature")
+    assert passed["passed"] is True and "(" not in passed["found"]
+
+
+def test_a_feature_that_knows_held_out_outcomes_alone_is_named(honest):
+    told = honest.radiomics.copy()
+    test = list(honest.split.test)
+    outcomes = {lesion.key: lesion.outcome for lesion in honest.lesions}
+    told.loc[test, "r7"] += [20 * outcomes[key] for key in test]
+    arm = replace(honest.arms()[1], features=told)
+    found = row(audit_table(run_of(honest), REFITS, [arm]), "one radiomics feature")
+    assert found["passed"] is False and "beyond chance: r7 (test, 1.000)" in found["found"]
+
+
+def copied(of, first, second):
+    """Return the radiomics arm with the row of one lesion written over another's."""
+    features = of.radiomics.copy()
+    features.loc[second] = features.loc[first]
+    return replace(of.arms()[1], features=features)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_patient_entered_twice_is_found_by_features(honest, held_out):
+    first = honest.split.train[0]
+    others = honest.split.test if held_out else honest.split.train
+    second = next(key for key in others if key.split("/")[0] != first.split("/")[0])
+    run = run_of(honest)
+    found = row(audit_table(run, REFITS, [copied(honest, first, second)]), "feature rows")
+    assert found["passed"] is False
+    assert found["found"].startswith("1 of ")
+    assert f"{int(held_out)} of them across roles" in found["found"]
+    assert row(audit_table(run, REFITS, honest.arms()), "feature rows")["passed"] is True
+
+
+def test_two_lesions_of_a_patient_may_be_alike(honest):
+    counted = pd.Series([key.split("/")[0] for key in honest.split.train]).value_counts()
+    first, second, *_ = [k for k in honest.split.train if k.startswith(f"{counted.index[0]}/")]
+    table = audit_table(run_of(honest), REFITS, [copied(honest, first, second)])
+    assert row(table, "feature rows")["passed"] is True
 
 
 def test_checks_that_were_not_asked_for_are_not_said_to_pass(honest):
