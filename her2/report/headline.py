@@ -132,9 +132,10 @@ def _cohort_sentence(results: Mapping[str, Any]) -> str:
 
 
 def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
-    where, repeated = "Out of fold on the training patients", results["arms"][arm].get(REPEATED)
+    trained = f"the {count(results['cohort']['n_train'])} training patients"
+    where, repeated = f"Out of fold on {trained}", results["arms"][arm].get(REPEATED)
     if primary_estimate(results) == REPEATED and repeated:
-        folds = f"{count(repeated['n_folds'])}-fold cross-validation of the training patients"
+        folds = f"{count(repeated['n_folds'])}-fold cross-validation of {trained}"
         n = repeated["n_repeats"]
         where = f"Over {count(n)} repeats of {folds}" if n > 1 else f"In {folds}"
         left_out = set(centre_roles(results)) - set(results["cohort"].get("centres") or {})
