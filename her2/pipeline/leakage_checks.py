@@ -27,6 +27,7 @@ from her2.models.negative_controls import (
 from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline.resampling_checks import Refits
 from her2.pipeline.run import OpenRun
+from her2.plots.text import beside
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -171,7 +172,7 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
     if areas:
         name = max(areas, key=lambda key: areas[key])
         check = "Largest AUC of one clinical variable alone"
-        found = f"{areas[name]:.3f} ({name})"
+        found = f"{beside(areas[name], KNOWS_OUTCOME)} ({name})"
         yield check, f"below {KNOWS_OUTCOME}", found, areas[name] < KNOWS_OUTCOME
 
 
@@ -356,11 +357,11 @@ def stacking_row(
     mean = float(np.mean(areas))
     high = 0.5 + N_SD * _known_sd(noise[0], "out_of_fold") / sqrt(len(areas))
     ours = table[table["role"].eq("out_of_fold") & table["arm"].eq("combined")]
-    beside = f" where this protocol finds {ours['auc'].iloc[0]:.3f}" if len(ours) else ""
+    other = f" where this protocol finds {ours['auc'].iloc[0]:.3f}" if len(ours) else ""
     return (
         f"Control that leaks: fusion of in-sample signatures ({' + '.join(members)}), on noise",
         f"flagged: above {high:.3f}",
-        f"AUC {mean:.3f}{beside}",
+        f"AUC {mean:.3f}{other}",
         mean > high,
     )
 

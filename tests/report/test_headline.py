@@ -41,10 +41,9 @@ def test_repeated_cross_validation_leads_where_a_study_has_it(report):
     results["arms"]["radiomics"]["repeated_cv"]["auc"] = 0.85
     assert leading_arm(results) == "radiomics"
     assert headline_columns(results) == ["Repeated cross-validation", "Test (single split)"]
-    assert (
-        "Over 20 repeats of 5-fold cross-validation of the training patients the arm “Radiomics”"
-        in headline_sentences(results)[1]
-    )
+    sentence = headline_sentences(results)[1]
+    assert "Over 20 repeats of 5-fold cross-validation of the 140 training patients" in sentence
+    assert "the arm “Radiomics” ranked first" in sentence
     older = without_repeats(results)
     assert leading_arm(older) == "combined"
     assert headline_columns(older)[0] == "Training, out of fold"
