@@ -93,7 +93,7 @@ def assemble(
         n_rows=len(drafts),
         data_sha256=_data_sha256(lesions, verified, variables, brought),
         notes=tuple(f"{note.code}: {note.what}" for note in notes),
-        acquisition=_acquisition(verified, variables.index),
+        acquisition=_acquisition(lesions, verified),
         thumbnails=np.stack(pictures) if len(pictures) == len(lesions) else None,
     )
 
@@ -138,10 +138,12 @@ def _check_classes(source: Source, lesions: Sequence[Lesion]) -> None:
         )
 
 
-def _acquisition(verified: Sequence[Verified], keys: pd.Index) -> pd.DataFrame:
-    """Vendor and lesion diameter (mm) by `Lesion.key`; a column without any value is left out."""
+def _acquisition(lesions: Sequence[Lesion], verified: Sequence[Verified]) -> pd.DataFrame:
+    """Vendor, device, diameter (mm) by `Lesion.key`; a column without values is left out."""
+    keys = [lesion.key for lesion in lesions]
     columns = {
         "vendor": pd.Series([x.vendor for x in verified], keys, dtype=object),
+        "device": pd.Series([x.device for x in lesions], keys, dtype=object),
         "diameter_mm": pd.Series([x.diameter_mm for x in verified], keys, dtype=np.float64),
     }
     return pd.DataFrame(columns).dropna(axis="columns", how="all")

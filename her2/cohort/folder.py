@@ -36,7 +36,9 @@ from her2.core.types import Cohort, Lesion
 INTERNAL_ROLES = ("train", "test")
 NO_CENTRE = ("", "validation", "valid", "val", "dev", "development", "tuning", "holdout")
 TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
-_COLUMNS = ("image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split")
+_COLUMNS = (
+    "image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split", "device",
+)  # fmt: skip
 _SPACING = re.compile(
     r"(\d*\.?\d+(?:e-?\d+)?)(?:\s*[x×*]\s*(\d*\.?\d+(?:e-?\d+)?))?", re.IGNORECASE
 )
@@ -66,9 +68,9 @@ def read_folder_cohort(
     `outcome`, or `her2_ihc` and `her2_fish`. Optional: `lesion_id`, `mask_reader2`, `group`,
     `spacing_mm` (``0.1`` or, row by column, ``0.1x0.08``), `frame` (of a stack, which image, from
     1), `split` (train, test, or an external centre's name; the option `centre` names another
-    column with centres). `positive` is the level of `outcome` that counts as 1;
-    None where it is 0 and 1. `clinical` names variables, `features` a csv or parquet of features
-    by `patient_id` (and `lesion_id`); no image is needed then. With `frame` ``largest_lesion``,
+    column with centres), `device` (subgroups are made of it). `positive` is the level of `outcome`
+    that counts as 1; None where it is 0 and 1. `clinical` names variables, `features` a csv or
+    parquet of features by `patient_id` (and `lesion_id`); no image is needed then. With `frame` ``largest_lesion``,
     of stacks without a `frame` the image in which the mask is largest is read; with None they are
     left out. The result does not depend on `n_workers`, the processes that decode.
     """
@@ -254,6 +256,7 @@ def _draft(cells: Any, outcome: int | InputProblem, root: Path, *, needs_image: 
         group=cells.group or None,
         role=_role(cells.split),
         centre=cells.centre or None,
+        device=cells.device or None,
         frame=_frame(cells.frame, notes),
     )
     if needs_image or cells.image:

@@ -47,6 +47,8 @@ class Lesion:
         ``train``, ``test`` or the name of an external centre, where the table brings the split.
     centre
         Where the lesion was imaged, if the settings name the table's column.
+    device
+        What it was imaged with, as the table's column of that name says.
     frame
         Which image of a stack, from 1; None for a single image.
     enhanced
@@ -63,6 +65,7 @@ class Lesion:
     group: str | None = None
     role: str | None = None
     centre: str | None = None
+    device: str | None = None
     frame: int | None = None
     enhanced: Path | None = None
 
