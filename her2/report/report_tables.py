@@ -141,7 +141,7 @@ def _candidates(candidates: pd.DataFrame) -> pd.DataFrame:
     """Return each arm's chosen model and its best others, ranked by what chose."""
     if candidates.empty:
         return candidates
-    is_by_loss = candidates["scoring"].eq("log loss").any()
+    is_by_loss = "log loss" in set(candidates["scoring"])
     measure = "cv_log_loss_mean" if is_by_loss else "cv_auc_mean"
     ranked = candidates.sort_values(measure, ascending=is_by_loss, kind="stable")
     rank = ranked.groupby("arm", sort=False).cumcount()

@@ -282,7 +282,10 @@ def _parameter(name: str, given: Any) -> Parameter:
                if given.get(key) is not None}  # fmt: skip
     if missing := sorted({"low", "high"} - set(numbers)):
         raise BadConfig(f"expected {name} with low and high, found no {' and '.join(missing)}")
-    return Parameter(name, kind, **numbers, log=bool(given.get("log", False)), when=when)
+    low, high, step, of_rows = map(numbers.get, ("low", "high", "step", "of_rows"))
+    assert low is not None and high is not None
+    is_log = bool(given.get("log", False))
+    return Parameter(name, kind, low, high, step=step, log=is_log, when=when, of_rows=of_rows)
 
 
 def _number(name: str, key: str, given: Any) -> float:
