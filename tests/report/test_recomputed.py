@@ -1,6 +1,7 @@
 """Every table of a report is what its caption says, recomputed from the predictions alone."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import own_formulas as own
@@ -11,6 +12,9 @@ from recomputed import TABLES, Truth
 from recomputed_sentences import sentences
 from report_page import Cell, Page, Table
 from tiny_study import REFITS, lesion_mask
+
+from her2.evaluation import evaluate
+from her2.report import write_report
 
 SHARE = 0.6  # of the training patients, in the learning curve
 NO_PREDICTIONS = {
@@ -180,3 +184,69 @@ def test_a_changed_number_of_a_sentence_is_found(page, told, position):
     text = next(text for text in page.paragraphs[section] if part in text)
     wrong = [n + (i == position) for i, n in enumerate(numbers)]
     assert says(text, numbers) and not says(text, wrong)
+
+
+def simulated(role: str, kinds: list[str], n: int, seed: int) -> list[pd.DataFrame]:
+    """Rows of two arms for the patients of a role, as in predictions.parquet."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 3 % 2
+    known = {"patient_id": [f"{role}{i:03d}" for i in range(n)], "lesion_id": "1", "y_true": y}
+    return [
+        pd.DataFrame(
+            known
+            | {"role": role, "kind": kind, "fold": np.arange(n) % 5, "arm": arm, "model": "LR"}
+            | {"y_prob": 1 / (1 + np.exp(0.7 - k * y - rng.normal(size=n)))}
+        )
+        for k, arm in enumerate(("clinical", "radiomics"))
+        for kind in kinds
+    ]
+
+
+@pytest.fixture(scope="module")
+def of_centres(report, tmp_path_factory):
+    """Truth and page of a study in which a centre judged the models too."""
+    trained = simulated("train", ["out_of_fold", "in_sample"], 60, 1)
+    rows = pd.concat(
+        [
+            *trained,
+            *simulated("test", ["held_out"], 40, 2),
+            *simulated("Lyon", ["held_out"], 30, 3),
+        ]
+    )
+    again = simulated("train", ["out_of_fold"], 60, 4)
+    repeated = pd.concat(
+        [*(x.assign(repeat=0) for x in trained[::2]), *(x.assign(repeat=1) for x in again)]
+    )
+    found = evaluate(rows, repeated, n_features={"clinical": 2, "radiomics": 9})
+    results = report.results | {
+        "arms": found.arms,
+        "comparisons": found.comparisons,
+        "repeated_comparisons": found.repeated_comparisons,
+    }
+    tables = found.tables | {
+        "comparisons": pd.DataFrame([*found.repeated_comparisons, *found.comparisons])
+    }
+    shown = dataclasses.replace(report, results=results, tables=tables, figures={})
+    path = write_report(tmp_path_factory.mktemp("centres") / "report.html", shown)
+    return Truth(rows, repeated, pd.DataFrame()), Page(path)
+
+
+OF_CENTRES = [
+    "AUC of every arm",
+    "Primary estimate: repeated cross-validation of the whole procedure",
+    "Single split: discrimination, and classification at the training threshold",
+    "Operating points",
+    "Calibration and overall error",
+    "Confusion counts at the training threshold",
+    "Differences of AUC between arms",
+    "Reclassification: the second arm in place of the first",
+]
+
+
+@pytest.mark.parametrize("caption", OF_CENTRES)
+def test_a_centre_by_its_name_is_a_role_of_every_table(of_centres, caption):
+    truth, page = of_centres
+    made, table = TABLES[caption](truth), page.tables[caption]
+    assert list(differences(table, made)) == []
+    if "Role" in table.titles:
+        assert list(differences(swapped(table, "Role", "Lyon", "Test"), made))
