@@ -70,9 +70,10 @@ def read_folder_cohort(
     1), `split` (train, test, or an external centre's name; the option `centre` names another
     column with centres), `device` (subgroups are made of it). `positive` is the level of `outcome`
     that counts as 1; None where it is 0 and 1. `clinical` names variables, `features` a csv or
-    parquet of features by `patient_id` (and `lesion_id`); no image is needed then. With `frame` ``largest_lesion``,
-    of stacks without a `frame` the image in which the mask is largest is read; with None they are
-    left out. The result does not depend on `n_workers`, the processes that decode.
+    parquet of features by `patient_id` (and `lesion_id`); no image is needed then. With `frame`
+    ``largest_lesion``, of stacks without a `frame` the image in which the mask is largest is read;
+    with None they are left out. The result does not depend on `n_workers`, the processes that
+    decode.
     """
     frame, centre = images.get("frame"), images.get("centre")
     if frame not in (None, LARGEST_LESION):

@@ -192,7 +192,7 @@ def role_key(role: str) -> str:
     """Role as a part of a file's name; of a centre's name only letters and digits stay.
 
     >>> role_key("out_of_fold"), role_key("St. Mary's, A/2")
-    ('out_of_fold', 'St_Mary_s_A_2_78d0')
+    ('out_of_fold', 'St_Mary_s_A_2_eeed')
     """
     if role in ROLE_TITLES:
         return role

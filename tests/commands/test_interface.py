@@ -38,10 +38,10 @@ def test_results_are_typed_and_shown(run):
     found = run.results.arms["radiomics"].repeated_cv
     row = pd.read_csv(run.folder / "tables" / "repeated_cv.csv").set_index("arm").loc["radiomics"]
     assert (found.auc, found.auc_low) == pytest.approx((row["auc"], row["auc_low"]))
-    assert set(run.results.arms) == {"clinical", "radiomics"}
+    assert set(run.results.arms) == {"clinical", "radiomics", "combined"}
     assert f"{found.auc:.3f}" in run._repr_html_() and "Radiomics" in run.results._repr_html_()
     assert set(run.predictions["arm"]) == set(run.results.arms)
-    assert len(run.tables["performance"]) == 6
+    assert len(run.tables["performance"]) == 9
     with pytest.raises(KeyError, match="expected a table among"):
         run.tables["performnace"]
     assert run.report.is_file()

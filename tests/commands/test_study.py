@@ -67,7 +67,8 @@ SCHEMA = {
     "cohort": {
         "name": str, "simulated": bool, "unit": str, "n_patients": int,
         "n_lesions": int, "n_positive": int, "n_train": int, "n_test": int, "n_external": int,
-        "n_quarantined": int, "n_excluded": int, "data_sha256": str, "split_sha256": str,
+        "centres": dict, "n_quarantined": int, "n_excluded": int, "data_sha256": str,
+        "split_sha256": str,
     },
     "arms": {
         str: {
@@ -485,7 +486,8 @@ def test_a_brought_split_is_kept(study_of, make_cohort, tmp_path):
     split = json.loads((tmp_path / "split.json").read_text())
     assert split["origin"] == "brought"
     assert [int(key.split("/")[0][-3:]) for key in split["test"]] == list(range(728, 740))
-    assert [key.split("/")[0][-3:] for key in split["external"]] == ["700", "710", "720"]
+    external = [key.split("/")[0][-3:] for key in split["external"]["external"]]
+    assert external == ["700", "710", "720"]
     assert results["cohort"]["n_external"] == 3
     # three negatives: no AUC, and a reason
     assert results["arms"]["clinical"]["roles"]["external"]["auc"] is None
