@@ -290,12 +290,12 @@ def confounders(facts: StudyFacts) -> Answer:
 
 def clusters(facts: StudyFacts) -> Answer:
     """Whether performance was estimated by centre."""
-    centres = external_test(facts)
-    if centres.status == "met":
-        return centres
     names = [n for n in _subgroup_variables(facts, "auc") if _is_one_of(n, PLACES)]
     known = facts.table("subgroups").dropna(subset="auc") if names else pd.DataFrame()
     places = [n for n in names if known.loc[known["variable"].eq(n), "level"].nunique() > 1]
+    apart = external_test(facts)
+    if not places and apart.status == "met":
+        return needs_author(apart.proof, "say how differences between centres were handled")
     if not places:
         return needs_author(
             "no centre is among the subgroups (tables/subgroups.csv): say that there was a single "

@@ -8,12 +8,19 @@ OF_CENTRES = {"clear": ["38", "52"], "metrics": ["27"], "tripod_ai": ["12d", "23
 
 
 def with_centres(facts: StudyFacts, *centres: str) -> StudyFacts:
+    """The facts with these centres in place of the role `external`, and none in a subgroup."""
     arms = {}
     for arm, content in facts.results["arms"].items():
         roles = dict(content["roles"])
         external = roles.pop("external")
         arms[arm] = {**content, "roles": roles | dict.fromkeys(centres, external)}
-    return replace(facts, results={**facts.results, "arms": arms})
+    subgroups = facts.table("subgroups")
+    people = subgroups[~subgroups["variable"].eq("centre")]
+    return replace(
+        facts,
+        results={**facts.results, "arms": arms},
+        tables={**facts.tables, "subgroups": people},
+    )
 
 
 def proofs(facts: StudyFacts) -> dict[tuple[str, str], str]:
@@ -33,12 +40,7 @@ def test_a_study_with_centres_is_not_told_that_they_are_missing(facts):
 
 
 def test_a_study_of_one_centre_is_told_what_is_missing(facts):
-    subgroups = facts.table("subgroups")
-    alone = replace(
-        with_centres(facts),
-        tables={**facts.tables, "subgroups": subgroups[~subgroups["variable"].eq("centre")]},
-    )
-    found = proofs(alone)
+    found = proofs(with_centres(facts))
     assert "no patients of another centre" in found["clear", "52"]
     assert "no external patients were judged" in found["metrics", "27"]
     assert found["tripod_ai", "27c"].startswith("plan the next evaluation: patients of another")
