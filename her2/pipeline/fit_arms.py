@@ -38,7 +38,8 @@ from her2.pipeline.run import OpenRun, Stopwatch
 logger = logging.getLogger(__name__)
 
 MODEL_SELECTION_COLUMNS = [
-    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "cv_log_loss_mean", "chosen",
+    "arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "cv_log_loss_mean", "scoring",
+    "chosen",
 ]  # fmt: skip
 
 
@@ -174,9 +175,12 @@ def selection_notes(fitted: Mapping[str, FittedArm]) -> list[str]:
     return notes
 
 
-def model_selection_table(fitted: Mapping[str, FittedArm]) -> pd.DataFrame:
+def model_selection_table(found: FittedRun) -> pd.DataFrame:
     """Return the grid search of every arm on all training rows: one row for each candidate."""
-    frames = [arm.final.table.assign(arm=name) for name, arm in fitted.items()]
+    scoring = {"log_loss": "log loss", "roc_auc": "AUC"}[found.run.settings.evaluation.scoring]
+    frames = [
+        arm.final.table.assign(arm=name, scoring=scoring) for name, arm in found.fitted.items()
+    ]
     return stacked(frames, MODEL_SELECTION_COLUMNS)
 
 

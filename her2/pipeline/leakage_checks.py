@@ -27,6 +27,7 @@ from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline.copies import Copies, Row, copies_rows, find_copies
 from her2.pipeline.resampling_checks import Refits
 from her2.pipeline.run import OpenRun
+from her2.plots.text import beside
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -152,7 +153,8 @@ def _telling_variables(run: OpenRun) -> Iterator[Row]:
         best = sorted(areas, key=lambda key: -areas[key])
         telling = [name for name in best if areas[name] >= KNOWS_OUTCOME]
         check = "Largest AUC of one clinical variable alone"
-        found = f"{areas[best[0]]:.3f} ({_listed(telling or best[:1])})"
+        listed = _listed(telling or best[:1])
+        found = f"{beside(areas[best[0]], KNOWS_OUTCOME)} ({listed})"
         yield check, f"below {KNOWS_OUTCOME}", found, not telling
 
 
@@ -380,11 +382,11 @@ def stacking_row(
     mean = float(np.mean(areas))
     high = 0.5 + N_SD * _known_sd(noise[0], "out_of_fold") / sqrt(len(areas))
     ours = table[table["role"].eq("out_of_fold") & table["arm"].eq("combined")]
-    beside = f" where this protocol finds {ours['auc'].iloc[0]:.3f}" if len(ours) else ""
+    other = f" where this protocol finds {ours['auc'].iloc[0]:.3f}" if len(ours) else ""
     return (
         f"Control that leaks: fusion of in-sample signatures ({' + '.join(members)}), on noise",
         f"flagged: above {high:.3f}",
-        f"AUC {mean:.3f}{beside}",
+        f"AUC {mean:.3f}{other}",
         mean > high,
     )
 

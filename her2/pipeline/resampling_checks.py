@@ -229,7 +229,8 @@ def learning_table(
     n_patients is the mean number that a fold's model was fitted on. repeated: the table
     `repeated_cv`; patients: (n_train,), whose mean probability is judged, None judges every row.
     """
-    learned_from = len(np.unique(training.groups)) * (1 - 1 / training.n_folds)
+    n_patients = len({key.rpartition("/")[0] for key in training.keys})
+    learned_from = n_patients * (1 - 1 / training.n_folds)
     rows = []
     for (arm, share), probability in refits.learning.items():
         try:

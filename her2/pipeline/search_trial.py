@@ -87,7 +87,7 @@ class Answer:
     values
         One for each metric.
     folds
-        Values by metric and fold.
+        Values by metric and fold; the AUC is always among them.
     facts
         Hashes of the data and the split.
     """
@@ -108,7 +108,8 @@ def cross_validate(folds: Iterable[Judged], training: TrainingSet, request: Requ
     y_true, n_folds = training.y_true, training.n_folds
     n_steps = sum(training.repeat(r).n_folds for r in range(training.n_repeats))
     judged: list[Judged] = []
-    scores: dict[str, list[float]] = {name: [] for name in request.metrics if name in BY_FOLD}
+    names = dict.fromkeys([*request.metrics, "auc"])  # .5 in every fold: the model is constant
+    scores: dict[str, list[float]] = {name: [] for name in names if name in BY_FOLD}
     for step, fold in enumerate(folds):
         judged.append(fold)
         for name, found in scores.items():

@@ -21,6 +21,7 @@ from her2.models.nested_cv import Arm, arm_signature, fit_arms, n_searches
 from her2.models.predictions import repeats_table
 from her2.pipeline.load_cohort import cache_folder
 from her2.pipeline.run import OpenRun
+from her2.plots.text import beside
 from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
 from her2.report.formats import CONTROLS
 from her2.selection import no_selection
@@ -129,14 +130,15 @@ def _alarm(row: Any) -> str:
     reaches = row.arm is not None and row.auc >= row.arm_low
     if not row.auc_low > 0.5 or not (reaches or row.auc >= TOO_GOOD):
         return ""
-    beside = f"; an AUC of {TOO_GOOD} needs no arm beside it"
+    more = f"; an AUC of {TOO_GOOD} needs no arm beside it"
     if reaches:
-        beside = (
+        more = (
             f", which reaches the interval of the arm {ARM_TITLES[row.arm]} "
-            f"({row.arm_auc:.3f}, from {row.arm_low:.3f})"
+            f"({row.arm_auc:.3f}, from {beside(row.arm_low, row.auc)})"
         )
     return (
         f"A model that cannot see the lesion's grey levels tells the outcomes apart "
-        f"({CONTROLS[row.control]}): AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f})"
-        f"{beside}. The arms that read images may use the same (docs/method.md, shortcuts)."
+        f"({CONTROLS[row.control]}): AUC {row.auc:.3f} ({beside(row.auc_low, 0.5)} to "
+        f"{row.auc_high:.3f}){more}. The arms that read images may use the same (docs/method.md, "
+        "shortcuts)."
     )

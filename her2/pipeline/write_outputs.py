@@ -205,7 +205,7 @@ def _tables(
         **selection_tables(refits),
         "performance": _performance_table(results),
         "comparisons": pd.DataFrame(all_comparisons(results)),
-        "model_selection": model_selection_table(found.fitted),
+        "model_selection": model_selection_table(found),
         **evaluated,
         "learning_curve": learning_table(
             refits, run.training, evaluated["repeated_cv"], run.patients_judged

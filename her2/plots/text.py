@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from her2.core.rounding import digits_beside
 from her2.core.types import ARM_TITLES
 
 NOT_ESTIMABLE = "not estimable"
@@ -58,6 +59,17 @@ def number(value: Number, digits: int = 3) -> str:
     return MINUS + text if value < 0 and float(text) != 0 else text
 
 
+def beside(value: Number, limit: float, digits: int = 3) -> str:
+    """Value beside a limit, with enough decimals to show on which side it lies.
+
+    >>> beside(0.74996, 0.75), beside(0.6, 0.75), beside(0.75, 0.75, 2), beside(None, 0.75)
+    ('0.74996', '0.600', '0.75', 'not estimable')
+    """
+    if value is None or is_missing(value):
+        return NOT_ESTIMABLE
+    return number(value, digits_beside(value, limit, digits))
+
+
 def signed(value: Number, digits: int = 3) -> str:
     """Value with its sign always written.
 
@@ -82,10 +94,10 @@ def interval(value: Number, low: Number, high: Number, digits: int = 3) -> str:
 
 
 def p_value(value: Number) -> str:
-    """P value to three decimals, never ``.000`` and never ``1.000``.
+    """P value to three decimals, never ``.000``, ``1.000``, or ``.050`` for what is below it.
 
-    >>> p_value(0.0421), p_value(2e-5), p_value(0.99996), p_value(None)
-    ('.042', '<.001', '>.999', 'not estimable')
+    >>> p_value(0.0421), p_value(2e-5), p_value(0.99996), p_value(0.04998), p_value(None)
+    ('.042', '<.001', '>.999', '.04998', 'not estimable')
     """
     if value is None or is_missing(value):
         return NOT_ESTIMABLE
@@ -93,7 +105,7 @@ def p_value(value: Number) -> str:
         return "<.001"
     if value >= 0.9995:
         return ">.999"
-    return f"{value:.3f}".lstrip("0")
+    return beside(value, 0.05).lstrip("0")
 
 
 def p_statement(value: Number) -> str:

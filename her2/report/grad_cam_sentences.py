@@ -15,7 +15,7 @@ from her2.explain.saliency import (
     POINTING,
     SHARE_INSIDE,
 )
-from her2.plots.text import count, is_missing, number
+from her2.plots.text import beside, count, is_missing, number
 from her2.report.formats import interval_text
 
 Record: TypeAlias = Mapping[Hashable, Any]
@@ -40,7 +40,7 @@ def _place(found: Mapping[tuple[Any, Any], Record], role: str) -> list[str]:
     texts = [
         f"In {lesions} {_percent(share['value'])} of the map lay inside the lesion, which fills "
         f"{_percent(share['without_knowledge'])} of the crop: an enrichment of "
-        f"{interval_text(enriched['value'], enriched['low'], enriched['high'])}.",
+        f"{_beside_one(enriched)}.",
         _outside(enriched),
     ]
     if hits:
@@ -93,9 +93,16 @@ def _trust(found: Mapping[tuple[Any, Any], Record]) -> list[str]:
     if worst > SAME_MAP:
         texts.append(
             f"Warning: with random weights the map stays much the same (rank correlation "
-            f"{number(worst, 2)}); it shows the image more than what was learned."
+            f"{beside(worst, SAME_MAP, 2)}); it shows the image more than what was learned."
         )
     return texts
+
+
+def _beside_one(enriched: Record) -> str:
+    if is_missing(enriched["low"]):
+        return interval_text(enriched["value"], enriched["low"], enriched["high"])
+    value, low, high = (beside(enriched[name], 1) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def _percent(share: Any) -> str:

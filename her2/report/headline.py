@@ -9,7 +9,7 @@ import pandas as pd
 
 from her2.core.results import centre_roles, judged_roles
 from her2.plots.style import arm_colour, arms_in_order
-from her2.plots.text import arm_title, count, is_missing, number, p_statement, role_title
+from her2.plots.text import arm_title, beside, count, is_missing, number, p_statement, role_title
 from her2.report.formats import interval_cell, interval_text
 from her2.report.grad_cam_sentences import grad_cam_sentences
 
@@ -23,6 +23,7 @@ STABLE = 0.75  # Nogueira's index from which a selection counts as excellent
 BEYOND_BIOPSY = "C23"
 SCALE = (0.3, 1.0)  # AUC at the left and right end of the small interval drawing
 TOO_GOOD = 0.95
+CHANCE = 0.5
 ALPHA = 0.05
 
 
@@ -132,9 +133,10 @@ def _cohort_sentence(results: Mapping[str, Any]) -> str:
 
 
 def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
-    where, repeated = "Out of fold on the training patients", results["arms"][arm].get(REPEATED)
+    trained = f"the {count(results['cohort']['n_train'])} training patients"
+    where, repeated = f"Out of fold on {trained}", results["arms"][arm].get(REPEATED)
     if primary_estimate(results) == REPEATED and repeated:
-        folds = f"{count(repeated['n_folds'])}-fold cross-validation of the training patients"
+        folds = f"{count(repeated['n_folds'])}-fold cross-validation of {trained}"
         n = repeated["n_repeats"]
         where = f"Over {count(n)} repeats of {folds}" if n > 1 else f"In {folds}"
         left_out = set(centre_roles(results)) - set(results["cohort"].get("centres") or {})
@@ -154,15 +156,16 @@ def _held_out_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
     text = f"On {patients_of(role)} its AUC was {_spoken(value, low, high)}"
     if is_missing(low) or is_missing(high):
         return f"{text}; its certainty is not estimable."
-    if low <= 0.5 <= high:
+    if low <= CHANCE <= high:
         return f"{text}; the interval includes 0.5: the model may be no better than chance."
-    return f"{text}; the interval lies {'above' if low > 0.5 else 'below'} 0.5."
+    return f"{text}; the interval lies {'above' if low > CHANCE else 'below'} 0.5."
 
 
 def _spoken(value: Any, low: Any, high: Any) -> str:
     if is_missing(value) or is_missing(low) or is_missing(high):
         return interval_text(value, low, high)
-    return f"{number(value)} (95 % CI {number(low)} to {number(high)})"
+    ends = [beside(end, CHANCE) for end in (low, high)]
+    return f"{beside(value, CHANCE)} (95 % CI {' to '.join(ends)})"
 
 
 def _shares_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
@@ -297,7 +300,7 @@ def _too_few(tables: Mapping[str, pd.DataFrame]) -> str:
 def _unstable(tables: Mapping[str, pd.DataFrame]) -> str:
     rows = _records(tables, "stability", "arm", "nogueira")
     weak = [
-        f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
+        f"{arm_title(str(row['arm']))} {beside(row['nogueira'], STABLE, 2)}"
         for row in rows
         if not is_missing(row["nogueira"]) and row["nogueira"] < STABLE
     ]

@@ -130,7 +130,7 @@ def _readers(_results: Results, tables: Tables) -> list[str]:
     return texts
 
 
-def _features(_results: Results, tables: Tables) -> list[str]:
+def _features(results: Results, tables: Tables) -> list[str]:
     rows = _rows(tables, "selection_steps", "arm", "n_before", "n_after")
     first: dict[Any, Any] = {}
     last: dict[Any, Any] = {}
@@ -138,7 +138,8 @@ def _features(_results: Results, tables: Tables) -> list[str]:
         first.setdefault(row["arm"], row["n_before"])
         last[row["arm"]] = row["n_after"]
     kept = [f"{arm_title(str(arm))} {count(last[arm])} of {count(first[arm])}" for arm in first]
-    return [f"Selection kept, fitted on all training patients: {in_words(kept)}."] if kept else []
+    trained = f"the {count(results['cohort']['n_train'])} training patients"
+    return [f"Selection kept, fitted on {trained}: {in_words(kept)}."] if kept else []
 
 
 def _performance(results: Results, tables: Tables) -> list[str]:
@@ -264,8 +265,9 @@ def _robustness(_results: Results, tables: Tables) -> list[str]:
 def _models(results: Results, tables: Tables) -> list[str]:
     if tables["model_selection"].empty:
         return []
+    trained = f"the {count(results['cohort']['n_train'])} training patients"
     chosen = [f"{arm_title(arm)} {content['model']}" for arm, content in results["arms"].items()]
-    return [f"Chosen by inner cross-validation: {in_words(chosen)}."]
+    return [f"Chosen by inner cross-validation of {trained}: {in_words(chosen)}."]
 
 
 def _audit(_results: Results, tables: Tables) -> list[str]:

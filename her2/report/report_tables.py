@@ -39,7 +39,8 @@ class ReportInput:
         Table 1 by role: variable, level, all, train, test, external, missing, p_value,
         test_name, smd.
     model_selection
-        arm, classifier, parameters, cv_auc_mean, cv_auc_sd, cv_log_loss_mean, chosen.
+        arm, classifier, parameters, cv_auc_mean, cv_auc_sd, cv_log_loss_mean, scoring ("log loss"
+        or "AUC", which chose), chosen.
     problems
         code, severity, title, n.
     figures
@@ -137,10 +138,12 @@ def _problems(problems: pd.DataFrame) -> pd.DataFrame:
 
 
 def _candidates(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Return each arm's chosen model and its best others, by cross-validated AUC."""
+    """Return each arm's chosen model and its best others, ranked by what chose."""
     if candidates.empty:
         return candidates
-    ranked = candidates.sort_values(["cv_auc_mean"], ascending=False, kind="stable")
+    is_by_loss = "log loss" in set(candidates["scoring"])
+    measure = "cv_log_loss_mean" if is_by_loss else "cv_auc_mean"
+    ranked = candidates.sort_values(measure, ascending=is_by_loss, kind="stable")
     rank = ranked.groupby("arm", sort=False).cumcount()
     is_chosen = ranked["chosen"].astype(bool)
     kept = ranked.assign(chosen=is_chosen.map({True: "chosen", False: ""}))

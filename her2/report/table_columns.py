@@ -302,6 +302,7 @@ COLUMNS: Mapping[str, Columns] = {
         decimal("Mean AUC", "cv_auc_mean", term="auc"),
         decimal("SD", "cv_auc_sd"),
         decimal("Mean log loss", "cv_log_loss_mean", term="log_loss"),
+        words("Chosen by", "scoring"),
         words("Chosen", "chosen"),
     ),
     # checks and provenance

@@ -60,6 +60,8 @@ def _search(jobs: HydraJobs, settings: SearchSettings, address: str) -> Study:
         settings.pruner,
     )  # fmt: skip
     facts = dict(jobs.rehearse(ticket, folder).facts) if settings.rehearse else {}
+    if "n_train" in facts:
+        jobs.space = jobs.space.within(int(facts["n_train"]))
     _check_identity(study, jobs, settings, facts)
     tracked = TrackedSearch(jobs, study, settings, folder, facts)
     work = Work(jobs, settings, study, storage, replace(ticket, facts=facts), tracked)

@@ -49,6 +49,7 @@ FloatArray = NDArray[np.float64]
 
 TRIALS, SUMMARY, PAGE, MARKDOWN = "trials.csv", "search.json", "summary.html", "summary.md"
 MAP = "cividis"  # the same order of brightness for every reader
+IMPORTANCE = "parameter_importance"  # figure, followed by the metric where there are several
 PANELS = 3  # in a row
 HONESTY = (
     "Every trial was judged by cross-validation among training patients; no test patient was "
@@ -66,16 +67,18 @@ def close_search(work: Work, *, is_finished: bool) -> None:
     is_judged = is_finished and settings.evaluate_winner and best is not None
     winner = judge_winner(work, best) if is_judged and best is not None else None
     trials = trials_table(work.study, settings.metrics, work.tracked.names)
+    found = summary(work, best) | {"is_finished": is_finished, "winner": winner}
     figures = {} if best is None else search_figures(work, trials, best)
+    if found["n_constant"]:
+        figures = {k: v for k, v in figures.items() if not k.startswith(IMPORTANCE)}
     for name, figure in figures.items():
         save_figure(figure, folder / "figures", name)
     write_atomic(folder / TRIALS, trials.to_csv(index=False).encode())
-    found = summary(work, best) | {"is_finished": is_finished, "winner": winner}
     note = summary_markdown(found)
     write_json(folder / SUMMARY, found)
     write_atomic(folder / MARKDOWN, note.encode())
     _write_page(folder / PAGE, found, trials, figures)
-    said = [x for x in sentences(found) if x != HONESTY]
+    said = [*alarms(found), *(x for x in sentences(found) if x != HONESTY)]
     sys.stdout.write("\n".join([*said, f"summary: {folder / PAGE}"]) + "\n")
     files = [folder / name for name in (TRIALS, SUMMARY, PAGE, "figures")]
     work.tracked.close(found, note, files)
@@ -120,11 +123,6 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         f"stopped early by the pruner ({found['pruner']}); {n['failed']} failed; "
         f"{n['given_up']} were given up with their process, and their points ran again."
     ]
-    if found["n_constant"]:
-        said.append(
-            f"AUC of .5 in every fold: {found['n_constant']} trials, whose models predict "
-            "the same for everybody."
-        )
     if found["best"]:
         values = ", ".join(f"{k} {v:.4f}" for k, v in found["best"]["values"].items())
         settings = ", ".join(f"{k} = {_cell(v)}" for k, v in found["best"]["settings"].items())
@@ -144,9 +142,22 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def alarms(found: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a search, none where nothing is."""
+    said = [] if found["is_finished"] else ["The search stopped: too many trials failed."]
+    if n := found["n_constant"]:
+        said.append(
+            f"{n} of {found['n_trials']['finished']} trials predicted the same for everybody (AUC "
+            "of .5 in every fold): with their settings nothing is learned from so few patients. "
+            "The importance of the settings would measure this alone, and is not shown."
+        )
+    return said
+
+
 def summary_markdown(found: Mapping[str, Any]) -> str:
     """Return the note of a search: Markdown."""
-    lines = [f"## Search {found['study']}", "", *(f"{x}\n" for x in sentences(found))]
+    said = [*alarms(found), *sentences(found)]
+    lines = [f"## Search {found['study']}", "", *(f"{x}\n" for x in said)]
     if found["best"]:
         lines += ["| setting | best |", "| --- | --- |"]
         lines += [f"| {k} | {_cell(v)} |" for k, v in found["best"]["settings"].items()]
@@ -175,7 +186,7 @@ def _write_page(
         title=f"Search {found['study']}",
         simulated=found["data"].get("simulated") == "True",
         sentences=sentences(found),
-        alarms=[] if found["is_finished"] else ["The search stopped: too many trials failed."],
+        alarms=alarms(found),
         sections=sections,
     )
 
@@ -212,7 +223,7 @@ def search_figures(work: Work, trials: pd.DataFrame, best: FrozenTrial) -> dict[
         }
         if len(complete) >= 4 and complete[metric].nunique() > 1:
             try:
-                figures[f"parameter_importance{end}"] = _importance(study, metric)
+                figures[f"{IMPORTANCE}{end}"] = _importance(study, metric)
             except (ValueError, RuntimeError) as error:  # conditional settings that no two share
                 logger.info("search: the importance of the settings is unknown (%s)", error)
     if len(metrics) > 1:

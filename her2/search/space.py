@@ -7,6 +7,7 @@ A space is a file of sweeps/spaces (or one of your own), sweeps of Hydra's own s
     parameters:
       classifier.lightgbm.fixed.num_leaves: {type: int, low: 2, high: 31, log: true}
       classifier.imbalance: {type: choice, values: [none, weights]}
+      classifier.lightgbm.fixed.min_child_samples: {type: int, low: 2, high: 40, of_rows: 0.2}
       classifier.lightgbm.fixed.subsample_freq:
         {type: int, low: 1, high: 5, when: {classifier.imbalance: none}}
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Value = float | int | str
 SPACES = packaged_path("sweeps") / "spaces"
 MOST_POINTS = 100_000  # of a space that is counted
-_RANGE = {"type", "low", "high", "step", "log", "when"}
+_RANGE = {"type", "low", "high", "step", "log", "when", "of_rows"}
 _KEYS = {"float": _RANGE, "int": _RANGE, "choice": {"type", "values", "when"}}
 _PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_][\w./@-]*")
 
@@ -58,6 +59,8 @@ class Parameter:
         Texts as Hydra reads them.
     when
         Settings before it and the texts with which it matters, all of them.
+    of_rows
+        Share of the training rows that the upper limit may not exceed, None for none.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Parameter:
     log: bool = False
     choices: tuple[str, ...] = ()
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    of_rows: float | None = None
 
     def __post_init__(self) -> None:
         is_choice = self.kind == "choice"
@@ -91,6 +95,18 @@ class Parameter:
             )
         if self.kind == "int" and any(x != int(x) for x in whole):
             raise BadConfig(f"expected {self.name} with whole limits and step, found {shown}")
+
+    def within(self, n_rows: int) -> Parameter:
+        """Return the setting with the upper limit that this number of training rows allows.
+
+        >>> leaf = Parameter("leaf", "int", 2, 40, of_rows=0.2)
+        >>> leaf.within(33).high, leaf.within(500).high, leaf.within(5).high
+        (6, 40, 2)
+        """
+        if self.of_rows is None:
+            return self
+        high = min(self.high, max(self.low, self.of_rows * n_rows))
+        return replace(self, high=int(high) if self.kind == "int" else high)
 
     def is_active(self, point: Mapping[str, Value]) -> bool:
         """Whether it matters beside these values."""
@@ -186,9 +202,15 @@ class Space:
                 point[parameter.name] = value_of(parameter)
         return point
 
+    def within(self, n_rows: int) -> Space:
+        """Return the space with the upper limits that this number of training rows allows."""
+        return replace(self, parameters=tuple(p.within(n_rows) for p in self.parameters))
+
     def document(self) -> dict[str, Any]:
         """Return the space as JSON, for a study to remember."""
         described = [asdict(parameter) for parameter in self.parameters]
+        for one in described:
+            del one["of_rows"]  # its effect, the upper limit, stays
         return {"fixed": list(self.fixed), "parameters": {d.pop("name"): d for d in described}}
 
 
@@ -256,13 +278,14 @@ def _parameter(name: str, given: Any) -> Parameter:
         if not isinstance(values, list):
             raise BadConfig(f"expected {name} with a list of values, found {values}")
         return Parameter(name, kind, choices=tuple(map(hydra_text, values)), when=when)
-    numbers = {key: _number(name, key, given[key]) for key in ("low", "high", "step")
+    numbers = {key: _number(name, key, given[key]) for key in ("low", "high", "step", "of_rows")
                if given.get(key) is not None}  # fmt: skip
     if missing := sorted({"low", "high"} - set(numbers)):
         raise BadConfig(f"expected {name} with low and high, found no {' and '.join(missing)}")
-    low, high = numbers["low"], numbers["high"]
-    log = bool(given.get("log", False))
-    return Parameter(name, kind, low, high, step=numbers.get("step"), log=log, when=when)
+    low, high, step, of_rows = map(numbers.get, ("low", "high", "step", "of_rows"))
+    assert low is not None and high is not None
+    is_log = bool(given.get("log", False))
+    return Parameter(name, kind, low, high, step=step, log=is_log, when=when, of_rows=of_rows)
 
 
 def _number(name: str, key: str, given: Any) -> float:

@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from small_study import study
 
 optuna = pytest.importorskip("optuna")
@@ -67,8 +68,9 @@ def arguments(root: Path, folder: Path, tiny, *more: str) -> list[str]:
 def search(undrawn_command, tiny):
     """Return a function that searches and returns the command's end and the summary."""
 
-    def run(root: Path, folder: Path, *more: str):
-        with mock.patch("her2.search.search_page.search_figures", return_value={}):
+    def run(root: Path, folder: Path, *more: str, figures=None):
+        drawn = figures or {}
+        with mock.patch("her2.search.search_page.search_figures", return_value=drawn):
             done = undrawn_command(*arguments(root, folder, tiny, *more))
         path = folder / "run" / "search.json"
         return done, json.loads(path.read_text()) if path.is_file() else None
@@ -129,11 +131,15 @@ def test_the_summary_says_how_many_models_predict_the_same_for_everybody(
 ):
     _, summary = search(
         split_cohort(), tmp_path, "hydra.sweeper.n_trials=1",
-        "hydra.sweeper.evaluate_winner=false", "classifier=lightgbm",
-        "classifier.lightgbm.fixed.min_child_samples=choice(100)",
+        "hydra.sweeper.metrics=[log_loss]", "hydra.sweeper.evaluate_winner=false",
+        "classifier=lightgbm", "classifier.lightgbm.fixed.min_child_samples=choice(100)",
         "hydra.sweeper.space=lightgbm",
+        figures={"parameter_importance_auc": Figure(), "slices": Figure()},
     )  # fmt: skip
     assert summary["n_constant"] == 1
+    assert {x.stem for x in (tmp_path / "run" / "figures").iterdir()} == {"slices"}
+    page = (tmp_path / "run" / "summary.html").read_text()
+    assert "1 of 1 trials predicted the same for everybody" in page
     note = (tmp_path / "run" / "summary.md").read_text()
     assert "AUC of .5 in every fold: 1 trials" in note
 

@@ -137,9 +137,9 @@ def build_candidates() -> pd.DataFrame:
             mean = 0.8 - 0.01 * position
             values = (arm, "lightgbm", f"num_leaves={2**position}, learning_rate=0.05", mean)
             spread, loss = rng.uniform(0.03, 0.06), rng.uniform(0.4, 0.6)
-            rows.append((*values, float(spread), float(loss), position == 0))
+            rows.append((*values, float(spread), float(loss), "AUC", position == 0))
     names = ("arm", "classifier", "parameters", "cv_auc_mean", "cv_auc_sd", "cv_log_loss_mean")
-    return pd.DataFrame(rows, columns=[*names, "chosen"])
+    return pd.DataFrame(rows, columns=[*names, "scoring", "chosen"])
 
 
 def build_problems() -> pd.DataFrame:

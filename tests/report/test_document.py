@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from her2.plots import prediction_panels
 from her2.report import render_report, write_report
+from her2.report.report_tables import all_tables
 from her2.report.table_columns import table_formats
 
 HOSTILE = (
@@ -370,3 +371,19 @@ def _hostile(table: pd.DataFrame, text: str) -> pd.DataFrame:
     changed = table.astype(object).head(3)
     changed[words] = text
     return changed
+
+
+@pytest.mark.parametrize(
+    ("scoring", "first"), [("log loss", ["B", "A", "C"]), ("AUC", ["C", "A", "B"])]
+)
+def test_candidates_are_ranked_by_what_chose_them(report, scoring, first):
+    candidates = pd.DataFrame(
+        {
+            "arm": "clinical", "classifier": "lr", "parameters": ["A", "B", "C"],
+            "cv_auc_mean": [0.7, 0.6, 0.8], "cv_auc_sd": 0.1, "cv_log_loss_mean": [0.5, 0.4, 0.6],
+            "scoring": scoring, "chosen": [first[0] == x for x in "ABC"],
+        }
+    )  # fmt: skip
+    shown = all_tables(dataclasses.replace(report, model_selection=candidates))["model_selection"]
+    assert shown["parameters"].tolist() == first
+    assert shown["chosen"].tolist() == ["chosen", "", ""]

@@ -41,15 +41,14 @@ def test_repeated_cross_validation_leads_where_a_study_has_it(report):
     results["arms"]["radiomics"]["repeated_cv"]["auc"] = 0.85
     assert leading_arm(results) == "radiomics"
     assert headline_columns(results) == ["Repeated cross-validation", "Test (single split)"]
-    assert (
-        "Over 20 repeats of 5-fold cross-validation of the training patients the arm “Radiomics”"
-        in headline_sentences(results)[1]
-    )
+    sentence = headline_sentences(results)[1]
+    assert "Over 20 repeats of 5-fold cross-validation of the 140 training patients" in sentence
+    assert "the arm “Radiomics” ranked first" in sentence
     older = without_repeats(results)
     assert leading_arm(older) == "combined"
     assert headline_columns(older)[0] == "Training, out of fold"
     assert headline_sentences(older)[1].startswith(
-        "Out of fold on the training patients the arm “Combined”"
+        "Out of fold on the 140 training patients the arm “Combined”"
     )
 
 
@@ -157,3 +156,16 @@ def test_whiskers_stay_inside_their_drawing(report):
     arm = headline_arms(with_test_area(report.results, "clinical", 0.2, 0.1, 1.0))[0]
     whisker = arm["estimates"][1]["whisker"]
     assert (whisker["low"], whisker["high"]) == (0.0, 100.0)
+
+
+def test_limits_beside_chance_show_on_which_side_they_lie(report):
+    results = copy.deepcopy(report.results)
+    for arm in results["arms"].values():
+        arm["roles"]["test"] |= {"auc": 0.61, "auc_low": 0.50002, "auc_high": 0.72}
+    text = next(x for x in headline_sentences(results) if x.startswith("On the test patients"))
+    assert "0.610 (95 % CI 0.50002 to 0.720); the interval lies above 0.5." in text
+
+
+def test_an_index_below_the_limit_is_not_printed_as_the_limit(report):
+    weak = pd.DataFrame({"arm": ["radiomics"], "nogueira": [0.7498]})
+    assert "Radiomics 0.7498." in " ".join(headline_alarms(report.results, {"stability": weak}))

@@ -143,3 +143,17 @@ def test_every_space_names_each_setting_once_and_has_its_own_file_of_search():
 def test_a_space_knows_a_point():
     both = (Parameter("a", "int", 2, 5), Parameter("b", "choice", choices=("x", "y")))
     assert Space(both).first() == {"a": 2, "b": "x"}
+
+
+@pytest.mark.parametrize(("n_rows", "highest"), [(33, 6), (100, 20), (1000, 40), (4, 2)])
+def test_no_leaf_of_lightgbm_asks_for_more_rows_than_a_fold_can_split(n_rows, highest):
+    found = read_space("lightgbm").within(n_rows)
+    limits = {p.name.rpartition(".")[2]: (p.low, p.high) for p in found.parameters}
+    assert limits["min_child_samples"] == (2, highest)
+    assert limits["num_leaves"] == (2, min(highest, 15))
+    assert limits["reg_lambda"] == (0.01, 100.0)
+    assert "of_rows" not in str(found.document())
+
+
+def test_a_space_without_a_share_stays_as_it_is():
+    assert read_space("xgboost").within(10) == read_space("xgboost")

@@ -182,7 +182,7 @@ class EvaluationSettings:
         "log_loss", "what the grid search chooses by; roc_auc as in the paper"
     )
     n_resamples: int = setting(
-        1000, "bootstrap of patients: bands of decision curves, intervals of F1 and NRI", ge=0
+        1000, "bootstrap of patients: bands of decision curves, optimism of the combined arm", ge=0
     )
     n_permutations: int = setting(
         1000, "of outcomes among predictions: the p value of each AUC", ge=0

@@ -18,6 +18,7 @@ from her2.report.checklists.study_facts import (
     named,
     needs_author,
     not_met,
+    shown,
 )
 
 EXPLAINING = ("nomogram", "grad_cam", "selection_weights", "selection_lasso", "odds_ratios")
@@ -43,14 +44,37 @@ def internal_test(facts: StudyFacts) -> Answer:
 
 def external_test(facts: StudyFacts) -> Answer:
     """Whether patients of another source were judged; where they come from is the author's."""
+    judged = [_judged(facts, centre) for centre in centre_roles(facts.results)]
+    lacking = [answer for answer in judged if answer.status != "met"]
+    if not judged:
+        return not_met("no external patients were judged (results.json)")
+    return lacking[0] if lacking else met(*[answer.proof for answer in judged])
+
+
+def limitations(facts: StudyFacts) -> Answer:
+    """Whether other centres took part: what there is to discuss is the author's."""
     centres = centre_roles(facts.results)
-    return _judged(facts, centres[0] if centres else "external")
+    missing = "that no patients of another centre judged the models"
+    return needs_author(
+        "discuss every item of these tables that is not met, the width of the intervals, and "
+        + (f"whom the patients of {shown(centres)} stand for" if centres else missing)
+    )
+
+
+def next_steps(facts: StudyFacts) -> Answer:
+    """Whether other centres took part: which are next is the author's."""
+    centres = centre_roles(facts.results)
+    done = f"after {shown(centres)}, " if centres else ""
+    return needs_author(
+        f"plan the next evaluation: {done}patients of another centre, judged by the frozen "
+        "pipelines of model/"
+    )
 
 
 def _judged(facts: StudyFacts, role: str) -> Answer:
     n, auc = _size(facts, role), _role_result(facts, role, "auc")
     lacking = f"no {role} patients were judged (results.json)"
-    return met_by(lacking, named("lesions", n), named("AUC", auc))
+    return met_by(lacking, named(f"{role}: lesions", n), named("AUC", auc))
 
 
 def _size(facts: StudyFacts, role: str) -> Found | None:
@@ -269,6 +293,9 @@ def clusters(facts: StudyFacts) -> Answer:
     names = [n for n in _subgroup_variables(facts, "auc") if _is_one_of(n, PLACES)]
     known = facts.table("subgroups").dropna(subset="auc") if names else pd.DataFrame()
     places = [n for n in names if known.loc[known["variable"].eq(n), "level"].nunique() > 1]
+    apart = external_test(facts)
+    if not places and apart.status == "met":
+        return needs_author(apart.proof, "say how differences between centres were handled")
     if not places:
         return needs_author(
             "no centre is among the subgroups (tables/subgroups.csv): say that there was a single "

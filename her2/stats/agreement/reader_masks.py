@@ -12,6 +12,7 @@ from scipy.ndimage import binary_erosion
 from scipy.spatial import KDTree
 
 from her2.core.errors import BadArgument, NotEstimable
+from her2.core.rounding import digits_beside
 from her2.stats.agreement.icc import absolute_agreement, mean_squares
 from her2.stats.validation import BoolArray
 
@@ -167,14 +168,16 @@ def _below(name: str, values: pd.Series, limit: float) -> list[str]:
     return [
         f"{name} was not measured"
         if np.isnan(value)
-        else f"{name} {value:.3f} is below {limit:g}" * bool(value < limit)
+        else f"{name} {value:.{digits_beside(value, limit)}f} is below {limit:g}"
+        * bool(value < limit)
         for value in values.astype(np.float64)
     ]
 
 
 def _above(distances: pd.Series, limit: float) -> list[str]:
     return [
-        f"Hausdorff distance {value:.1f} mm is above {limit:g} mm" * bool(value > limit)
+        f"Hausdorff distance {value:.{digits_beside(value, limit, 1)}f} mm is above {limit:g} mm"
+        * bool(value > limit)
         for value in distances.astype(np.float64)
     ]
 

@@ -127,3 +127,14 @@ def test_limits_outside_their_range(arguments, reason):
 def test_a_table_without_a_column():
     with pytest.raises(BadArgument, match="lacks dice"):
         adjudication_list(lesions().drop(columns="dice"))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.7498, "0.7498"), (0.7499996, "0.7499996"), (0.74, "0.740")]
+)
+def test_a_reason_shows_on_which_side_of_the_limit_it_lies(value, said):
+    row = {"patient_id": "P1", "lesion_id": "1", "dice": value, "hausdorff_mm": 5.04}
+    listed = adjudication_list(pd.DataFrame([row]), hausdorff_limit_mm=5.0)
+    assert listed.loc[0, "reason"] == (
+        f"Dice {said} is below 0.75; Hausdorff distance 5.04 mm is above 5 mm"
+    )
