@@ -151,7 +151,7 @@ class TrackedSearch:
             return
         uri = jobs.tracking.get("uri")
         self.run = open_parent(
-            folder, f"search {study.study_name}", kind="search", uri=uri and str(uri),
+            folder, f"search {study.study_name}", kind="search", uri=str(uri) if uri else None,
             experiment=str(jobs.tracking.get("experiment", "her2")),
             tags={"command": jobs.command, "study_name": study.study_name,
                   "her2.run_dir": str(folder), "status": "running", **facts},
