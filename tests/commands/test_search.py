@@ -141,7 +141,7 @@ def test_the_summary_says_how_many_models_predict_the_same_for_everybody(
     page = (tmp_path / "run" / "summary.html").read_text()
     assert "1 of 1 trials predicted the same for everybody" in page
     note = (tmp_path / "run" / "summary.md").read_text()
-    assert "AUC of .5 in every fold: 1 trials" in note
+    assert "1 of 1 trials predicted the same for everybody (AUC of .5 in every fold)" in note
 
 
 def test_a_trial_is_worth_what_its_settings_are(search, split_cohort, tmp_path):
