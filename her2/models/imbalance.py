@@ -78,7 +78,8 @@ class Balanced(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: FloatArray) -> NDArray[Any]:
         """Return the class with the larger probability, (n,)."""
-        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+        most = np.argmax(self.predict_proba(X), axis=1)  # which says so if nothing was fitted
+        return np.asarray(self.classes_[most])
 
     def __sklearn_tags__(self) -> Any:
         """Say that there are two classes."""

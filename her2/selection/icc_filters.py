@@ -63,13 +63,7 @@ class ReaderAgreementFilter(TakesGaps, Filter):
         X = X[:, self.n_before :]
         if self.by not in ("low", "value"):
             raise BadArgument(f"by must be low or value, found {self.by!r}")
-        n_columns, n_blocks = X.shape[1], 1 + self.n_passed + self.n_versions
-        width = n_columns // n_blocks
-        if n_columns != n_blocks * width or not width:
-            raise BadArgument(
-                f"expected the features of {n_blocks} readers side by side, {n_blocks} x "
-                f"{width or 1} columns, found {n_columns}; give all readers the same features"
-            )
+        width, n_blocks = self._width(X.shape[1]), 1 + self.n_passed + self.n_versions
         versions = [
             X[:, width * block : width * (block + 1)]
             for block in range(1 + self.n_passed, n_blocks)
@@ -85,6 +79,17 @@ class ReaderAgreementFilter(TakesGaps, Filter):
         if self.fell_back_:
             self.support_[int(np.argmax(judged))] = True
         return self
+
+    def _width(self, n_columns: int) -> int:
+        """Return the number of features that every reader has."""
+        n_blocks = 1 + self.n_passed + self.n_versions
+        width = n_columns // n_blocks
+        if n_columns != n_blocks * width or not width:
+            raise BadArgument(
+                f"expected the features of {n_blocks} readers side by side, {n_blocks} x "
+                f"{width or 1} columns, found {n_columns}; give all readers the same features"
+            )
+        return width
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         of_first = super()._get_support_mask()
