@@ -153,19 +153,22 @@ def _shifts(run: OpenRun, arm: Arm) -> Iterator[Planted]:
     in_fold = (training.fold == 0) & (training.y_true == 1)
     parts.append(("train, one fold", list(training.keys), training.y_true, in_fold))
     for name, keys, y_true, moved in parts:
-        sees = partial(_names_more, _known_columns(arm, keys), y_true, moved)
+        judged = partial(single_areas, y_true=y_true, is_small=not name.startswith("train"))
+        sees = partial(_names_more, judged, _known_columns(arm, keys), moved)
         leak = f"All features of the positive patients moved (interquartile ranges): {name}"
         yield _planted(leak, SINGLE, OFFSETS, sees, "{:g}")
 
 
 def _names_more(
-    X: FloatArray, y_true: NDArray[np.int64], moved: NDArray[np.bool_], size: float
+    judged: Callable[[FloatArray], tuple[FloatArray, NDArray[np.bool_]]],
+    X: FloatArray,
+    moved: NDArray[np.bool_],
+    size: float,
 ) -> bool:
     """Return whether more columns are named once some rows have moved by `size` ranges."""
     low, high = np.nanquantile(X, (0.25, 0.75), axis=0)
     step = size * np.where(moved[:, np.newaxis], high - low, 0.0)
-    named, before = single_areas(X + step, y_true)[1], single_areas(X, y_true)[1]
-    return bool((named & ~before).any())
+    return bool((judged(X + step)[1] & ~judged(X)[1]).any())
 
 
 def _known_columns(arm: Arm, keys: Sequence[str]) -> FloatArray:

@@ -165,7 +165,8 @@ def _telling_features(run: OpenRun, arms: Sequence[Arm]) -> Iterator[Row]:
             continue
         names, best, telling = arm.features.columns[arm.is_candidate], 0.0, []
         for role, keys, y_true in roles_alone(run):
-            areas, knows = single_areas(arm.rows(keys)[:, arm.is_candidate], y_true)
+            X, is_small = arm.rows(keys)[:, arm.is_candidate], role != "train"
+            areas, knows = single_areas(X, y_true, is_small=is_small)
             if role == "train":
                 best = float(np.max(areas, initial=0.0, where=np.isfinite(areas)))
             found = zip(names[knows], areas[knows], strict=True)
@@ -194,7 +195,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def single_areas(
-    X: FloatArray, y_true: NDArray[np.integer]
+    X: FloatArray, y_true: NDArray[np.integer], *, is_small: bool = False
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the AUC, .5 or more, of each column alone, and whether it knows the outcome.
 
@@ -202,7 +203,8 @@ def single_areas(
     outcome if it separates it without exception, where chance would not (Holm, 5 %), or if its
     AUC is .95 or more and significantly above .85, which one honest feature hardly reaches
     (the same). X: (n, p); a column with missing or infinite values is judged by its other rows.
-    A column that is constant, or known of one outcome only, has no AUC: NaN.
+    A column that is constant, or known of one outcome only, has no AUC: NaN. is_small: a dozen
+    held-out patients are separated by an honest feature too, so only the second rule holds.
 
     References
     ----------
@@ -217,7 +219,7 @@ def single_areas(
     ([1.0, 0.75, nan], [True, False, False])
     """
     alone = single_tests(X, y_true)
-    return alone[:, 0], knows_outcome(alone)
+    return alone[:, 0], knows_outcome(alone, is_small=is_small)
 
 
 def single_tests(X: FloatArray, y_true: NDArray[np.integer]) -> FloatArray:
@@ -230,11 +232,11 @@ def single_tests(X: FloatArray, y_true: NDArray[np.integer]) -> FloatArray:
     return found
 
 
-def knows_outcome(alone: FloatArray) -> NDArray[np.bool_]:
-    """Return which columns know the outcome, (p,), of their `single_tests`."""
+def knows_outcome(alone: FloatArray, *, is_small: bool = False) -> NDArray[np.bool_]:
+    """Return which columns know the outcome, (p,), of their `single_tests` (`single_areas`)."""
     has_area = np.isfinite(alone[:, 0])
     area, by_chance, by_a_feature = alone[has_area].T
-    separates = (area == 1) & (stats.holm(by_chance) < ALPHA)
+    separates = (area == 1) & (stats.holm(by_chance) < ALPHA) & (not is_small)
     found = np.zeros(len(alone), dtype=bool)
     found[has_area] = separates | (area >= KNOWS_OUTCOME) & (stats.holm(by_a_feature) < ALPHA)
     return found

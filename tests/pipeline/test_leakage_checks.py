@@ -113,6 +113,18 @@ def test_a_feature_that_knows_held_out_outcomes_alone_is_named(honest):
     assert found["passed"] is False and "beyond chance: r7 (test, 1.000)" in found["found"]
 
 
+def test_a_dozen_held_out_patients_are_separated_by_an_honest_feature(honest):
+    test = list(honest.split.test[:12])
+    outcomes = {lesion.key: lesion.outcome for lesion in honest.lesions}
+    told = honest.radiomics.iloc[:, 3:8].copy()
+    told.loc[test, "r7"] += [20 * outcomes[key] for key in test]
+    train = (*honest.split.train, *honest.split.test[12:])
+    split = replace(honest.split, train=train, test=tuple(test))
+    arm = replace(honest.arms()[1], features=told)
+    found = row(audit_table(run_of(honest, split=split), REFITS, [arm]), "one radiomics feature")
+    assert found["passed"] is True
+
+
 def copied(of, first, second):
     """Return the radiomics arm with the row of one lesion written over another's."""
     features = of.radiomics.copy()
