@@ -127,7 +127,9 @@ def test_too_good_a_result_rings_an_alarm(report):
 
 def test_everything_to_know_before_believing_is_said(report):
     tables = {
-        "audit": pd.DataFrame({"check": ["poison", "folds"], "passed": [False, True]}),
+        "audit": pd.DataFrame(
+            {"check": ["poison", "folds"], "found": ["2 changed", "0"], "passed": [False, True]}
+        ),
         "shortcut_controls": pd.DataFrame({"alarm": ["An outline does it all.", ""]}),
         "problems": pd.DataFrame({"code": ["C23", "M01"]}),
         "sample_size": pd.DataFrame(
@@ -137,7 +139,7 @@ def test_everything_to_know_before_believing_is_said(report):
     }
     said = headline_alarms(report.results, tables)
     for found in (
-        "failed: poison.", "An outline does it all.", "only after biopsy", "sample size: Deep",
+        "failed: poison, found 2 changed.", "An outline does it all.", "only after biopsy", "sample size: Deep",
         "unstable", "Deep learning radiomics 0.31", "5 lesions were left out",
     ):  # fmt: skip
         assert any(found in text for text in said), found
