@@ -35,7 +35,7 @@ from her2.models.splits import Rows
 from her2.pipeline.arm_definitions import check_study
 from her2.pipeline.audit_power import audit_power
 from her2.pipeline.copies import Row, find_copies, write_copies
-from her2.pipeline.fit_arms import study_signatures
+from her2.pipeline.fit_arms import combined_members, study_signatures
 from her2.pipeline.leakage_checks import (
     as_table,
     audit_notes,
@@ -98,7 +98,8 @@ def protocol_checks(
         if name not in _ONCE
     }
     n_features = selecting.arms[0].features.shape[1]
-    fused = [arm.name for arm in study.arms if arm.name in settings.fusion.members]
+    members = combined_members(settings, study.arms)
+    fused = [arm.name for arm in study.arms if arm.name in members]
     rows = [
         *null_rows("shuffled outcomes", areas["shuffled"]),
         *null_rows("noise", areas["noise"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from her2.pipeline import arm_definitions
 from her2.pipeline.deep_features import DeepInputs, deep_inputs, frozen_features
 from her2.pipeline.enhance import enhanced_run
 from her2.pipeline.fine_tuning import check_weights, settle_networks, tuned_signature
-from her2.pipeline.fit_arms import FittedRun, enhanced_fit, fit_run
+from her2.pipeline.fit_arms import FittedRun, combined_members, enhanced_fit, fit_run
 from her2.pipeline.grad_cam import Explanation, check_cam, explain_frozen, explain_tuned
 from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun, open_run
@@ -50,23 +49,11 @@ def fit_study(run: OpenRun, *, keeps: bool = True) -> FittedRun:
     run, radiomic = radiomic_inputs(run)
     deep = deep_inputs(run, frozen, keeps=keeps)
     arms = _arms(run, radiomic, deep)
-    found = fit_run(run, arms, combined_members(run, arms))
+    found = fit_run(run, arms, combined_members(run.settings, arms))
     signatures = dict(found.signatures)
     if deep.tuned is not None and not deep.by_fold:  # the network is an arm itself
         signatures[DEEP] = tuned_signature(run, deep.tuned)
     return replace(found, signatures=signatures, radiomic=radiomic, deep=deep)
-
-
-def combined_members(run: OpenRun, arms: Sequence[Arm]) -> list[str]:
-    """Return the arms that the combined arm joins: radiomics in place of a dlr arm that is absent.
-
-    A cohort that brings its features has no images, and so no deep features to fuse.
-    """
-    named = list(run.settings.fusion.members)
-    present = {arm.name for arm in arms}
-    if "dlr" in named and "dlr" not in present and "radiomics" in present:
-        named = ["radiomics" if member == "dlr" else member for member in named]
-    return list(dict.fromkeys(named))
 
 
 def study_arms(run: OpenRun) -> tuple[OpenRun, list[Arm]]:
@@ -115,7 +102,7 @@ def _absent(found: FittedRun) -> list[str]:
         f"arm {arm} is absent: {why}." for arm, why in NEEDS.items() if arm not in found.signatures
     ]
     if found.combined is None:
-        members = combined_members(found.run, found.arms)
+        members = combined_members(found.run.settings, found.arms)
         missing = [member for member in members if member not in found.signatures]
         notes.append(f"arm combined is absent: it needs the arm {' and '.join(missing)}.")
     elif found.combined.members != tuple(found.run.settings.fusion.members):

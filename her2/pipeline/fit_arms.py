@@ -99,14 +99,26 @@ def fit_run(run: OpenRun, arms: Sequence[Arm], members: Sequence[str]) -> Fitted
     return FittedRun(run, signatures, arms, fitted, combined)
 
 
+def combined_members(settings: StudySettings, arms: Sequence[Arm]) -> list[str]:
+    """Return the arms that the combined arm joins: radiomics in place of a dlr arm that is absent.
+
+    A cohort that brings its features has no images, and so no deep features to fuse.
+    """
+    named, present = settings.fusion.members, {arm.name for arm in arms}
+    replaces = "dlr" not in present and "radiomics" in present
+    return list(
+        dict.fromkeys("radiomics" if replaces and name == "dlr" else name for name in named)
+    )
+
+
 def study_signatures(settings: StudySettings, control: Control) -> dict[str, Signature]:
     """Return the signatures of every arm by the protocol of `her2 study`, for an audit's control.
 
     The held-out outcomes are not read.
     """
     return _fit(
-        control.arms, control.training, control.held_out.keys, members=settings.fusion.members,
-        settings=settings,
+        control.arms, control.training, control.held_out.keys,
+        members=combined_members(settings, control.arms), settings=settings,
     )[2]  # fmt: skip
 
 
