@@ -21,7 +21,7 @@ from her2.models.nested_cv import Arm, arm_signature, fit_arms, n_searches
 from her2.models.predictions import repeats_table
 from her2.pipeline.load_cohort import cache_folder
 from her2.pipeline.run import OpenRun
-from her2.plots.text import beside
+from her2.plots.text import beside, is_missing
 from her2.radiomics.parameters import SHAPE_FAMILIES, image_type_and_family
 from her2.report.formats import CONTROLS
 from her2.selection import no_selection
@@ -127,8 +127,10 @@ def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame
 
 def _alarm(row: Any) -> str:
     """Return the sentence for the first screen; empty where there is nothing to fear."""
-    reaches = row.arm is not None and row.auc >= row.arm_low
-    if not row.auc_low > 0.5 or not (reaches or row.auc >= TOO_GOOD):
+    if is_missing(row.auc) or row.auc_low <= 0.5:
+        return ""  # one picture for all lesions, or no better than chance
+    reaches = not is_missing(row.arm) and row.auc >= row.arm_low
+    if not (reaches or row.auc >= TOO_GOOD):
         return ""
     more = f"; an AUC of {TOO_GOOD} needs no arm beside it"
     if reaches:

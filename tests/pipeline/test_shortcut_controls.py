@@ -1,0 +1,135 @@
+"""Controls of shortcuts see nothing of the lesion, and say where an arm may do the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from her2.core.settings import BackboneSettings
+from her2.core.types import LesionImage
+from her2.pipeline.shortcut_controls import COLUMNS, beside_arms
+from lightning_modules.shortcut_images import FRAME, frame, outline, surroundings
+
+BACKBONE = BackboneSettings(image_size=64)
+PICTURES = (outline, surroundings, frame)
+
+
+def image(seed: int = 0) -> LesionImage:
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:100, :160]
+    mask = ((rows - 50) / 20) ** 2 + ((columns - 90) / 30) ** 2 < 1
+    return LesionImage(rng.integers(30, 250, (100, 160)).astype(np.uint8), mask)
+
+
+def with_pixels(of: LesionImage, where, value: int) -> LesionImage:
+    pixels = of.pixels.copy()
+    pixels[where] = value
+    return replace(of, pixels=pixels)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_no_picture_shows_a_grey_level_of_the_lesion(picture) -> None:
+    found = picture(image(), BACKBONE)
+    assert found.shape == (64, 64) and found.dtype == np.uint8
+    changed = picture(with_pixels(image(), image().mask, 7), BACKBONE)
+    np.testing.assert_array_equal(changed, found)
+
+
+def test_an_outline_is_the_mask_alone() -> None:
+    np.testing.assert_array_equal(outline(image(1), BACKBONE), outline(image(2), BACKBONE))
+    assert set(np.unique(outline(image(), BackboneSettings(image_size=224)))) >= {0, 255}
+
+
+def test_a_frame_shows_its_border_alone() -> None:
+    inside = np.zeros((100, 160), dtype=bool)
+    inside[round(FRAME * 100) : -round(FRAME * 100), round(FRAME * 160) : -round(FRAME * 160)] = 1
+    found = frame(image(), BACKBONE)
+    np.testing.assert_array_equal(frame(with_pixels(image(), inside, 0), BACKBONE), found)
+    assert (frame(with_pixels(image(), ~inside, 0), BACKBONE) == 0).all()
+    assert (surroundings(with_pixels(image(), inside, 0), BACKBONE) != surroundings(
+        image(), BACKBONE)).any()  # fmt: skip
+
+
+def controls(auc: float, low: float) -> pd.DataFrame:
+    row = {"control": "frame", "n_features": 9, "auc": auc, "auc_low": low, "auc_high": 0.99}
+    return pd.DataFrame([row])
+
+
+def arm(auc: float, low: float) -> dict[str, object]:
+    return {"repeated_cv": {"auc": auc, "auc_low": low, "auc_high": 0.99}}
+
+
+ARMS = {"clinical": arm(0.95, 0.9), "radiomics": arm(0.7, 0.6), "dlr": arm(0.8, 0.72)}
+
+
+@pytest.mark.parametrize(
+    ("auc", "low", "arms", "is_alarm"),
+    [
+        (0.73, 0.6, ARMS, True),
+        (0.71, 0.6, ARMS, False),  # below the best image arm's lower limit
+        (0.73, 0.49, ARMS, False),  # may be no better than chance
+        (0.91, 0.8, {"dlr": arm(0.99, 0.97)}, True),
+        (0.89, 0.8, {"dlr": arm(0.99, 0.97)}, False),
+        (0.91, 0.8, {"clinical": arm(0.6, 0.5)}, True),  # no image arm at all
+        (0.80, 0.7, {"clinical": arm(0.6, 0.5)}, False),
+        (None, None, ARMS, False),  # one picture for all lesions
+    ],
+)
+def test_an_alarm_needs_a_control_that_does_as_well(auc, low, arms, is_alarm) -> None:
+    table = beside_arms(controls(auc, low), arms)
+    assert list(table.columns) == list(COLUMNS)
+    assert bool(table["alarm"][0]) is is_alarm
+    if is_alarm:
+        assert f"AUC {auc:.3f} ({low:.3f} to 0.990)" in table["alarm"][0]
+
+
+def test_no_control_is_no_table() -> None:
+    assert beside_arms(pd.DataFrame(columns=list(COLUMNS[:5])), ARMS).empty
+
+
+def test_a_study_with_images_has_all_four_controls(study) -> None:
+    table = pd.read_csv(study.run_dir / "tables" / "shortcut_controls.csv")
+    named = ["outline_shape", "outline_network", "surroundings", "frame"]
+    assert table["control"].tolist() == named
+    assert (table["auc_low"] <= table["auc"]).all() and (table["auc"] <= table["auc_high"]).all()
+    assert not set(named) & set(study.results["arms"])
+    assert not set(named) & set(study.predictions["arm"])
+
+
+@pytest.fixture(scope="module")
+def phantom(her2_command, tmp_path_factory):
+    """A simulated cohort, whose outlines are drawn alike in both outcomes."""
+    root = tmp_path_factory.mktemp("phantom") / "alike"
+    size = ("cohort.n_patients=120", "cohort.image_shape=[256,320]")
+    assert her2_command("phantom", f"cohort.root={root}", *size).status == 0
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["alike", "smoother"])
+def test_outlines_that_are_smoother_in_one_outcome_ring_an_alarm(
+    style, phantom, undrawn_command, tmp_path
+) -> None:
+    from PIL import Image
+
+    if style == "smoother":
+        table = pd.read_csv(phantom / "cohort.csv", dtype=str)
+        negative = table[~table["her2_ihc"].isin(["3+"]) & ~table["her2_fish"].eq("positive")]
+        for path in negative["mask"]:
+            mask = np.asarray(Image.open(phantom / path)) > 0
+            smooth = gaussian_filter(mask.astype(float), 0.06 * np.sqrt(mask.sum())) > 0.5
+            Image.fromarray(smooth.astype(np.uint8) * 255).save(phantom / path)
+    finished = undrawn_command(
+        "study", "study=quick", "cohort=folder", f"cohort.root={phantom}", "tracking=none",
+        "evaluation.grad_cam=false", f"run_dir={tmp_path}",
+    )  # fmt: skip
+    assert finished.status in (0, 1), finished.err
+    table = pd.read_csv(tmp_path / "tables" / "shortcut_controls.csv").set_index("control")
+    alarms = table["alarm"].fillna("").ne("")
+    if style == "alike":
+        assert not alarms.any(), table
+    else:
+        assert alarms["outline_shape"] or alarms["outline_network"], table
+        assert "cannot see the lesion" in (tmp_path / "report.html").read_text()
