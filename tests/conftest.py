@@ -36,12 +36,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def _imports_stay_spared() -> Iterator[None]:
-    """Training takes everything back into its collection of garbage when it ends."""
-    yield
-    if not gc.get_freeze_count():
-        gc.freeze()
+def pytest_sessionfinish() -> None:
+    """Let what was spared be collected at the end."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,9 @@ def train_network(job: Job, task: TrainingTask, *, is_shared: bool, advance: Adv
     """
     files = JobFiles.of(job, task)
     task.folder.mkdir(parents=True, exist_ok=True)
-    gc.freeze()  # what is there before costs the collection below nothing
+    is_first = not gc.get_freeze_count()
+    if is_first:
+        gc.freeze()  # what is there before costs the collection below nothing
     try:
         module = _fitted(job, task, files.checkpoint, is_shared=is_shared, advance=advance)
         if is_shared:
@@ -73,7 +75,8 @@ def train_network(job: Job, task: TrainingTask, *, is_shared: bool, advance: Adv
             _write(module, job, task, files)
     finally:
         gc.collect()  # Lightning's trainer and module hold each other: the network would stay
-        gc.unfreeze()
+        if is_first:
+            gc.unfreeze()
 
 
 def _write(module: LesionClassifier, job: Job, task: TrainingTask, files: JobFiles) -> None:

@@ -69,7 +69,10 @@ def test_a_patient_is_judged_once_by_the_mean_of_all_views(classify):
 
 
 def test_the_learning_curve_judges_patients_too():
-    training = SimpleNamespace(y_true=np.array([1, 1, 0, 0, 1, 0]), groups=np.arange(6), n_folds=2)
+    training = SimpleNamespace(
+        y_true=np.array([1, 1, 0, 0, 1, 0]), groups=np.arange(6), n_folds=2,
+        keys=[f"{name}/1" for name in "abcdef"],
+    )  # fmt: skip
     refits = Refits(learning={("radiomics", 0.5): np.array([0.9, 0.1, 0.3, 0.5, 0.6, 0.2])})
     repeated = pd.DataFrame({"arm": ["radiomics"], "auc": 1.0, "auc_low": 1.0, "auc_high": 1.0})
     by_row = learning_table(refits, training, repeated)
