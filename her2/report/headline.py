@@ -189,14 +189,16 @@ def _shares_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
 def comparison_sentence(results: Mapping[str, Any]) -> str:
     """Say how many arms differ after correction: cross-validated, then in every held-out role."""
     found: dict[str, list[Any]] = {}
-    for c in [*(results.get("repeated_comparisons") or ()), *results["comparisons"]]:
-        if c["role"] != "out_of_fold" and not is_missing(c["p_holm"]):
+    repeated = results.get("repeated_comparisons") or ()
+    for c in [*repeated, *results["comparisons"]]:
+        # with one repeat the rows out of fold are the primary estimate
+        if not (repeated and c["role"] == "out_of_fold") and not is_missing(c["p_holm"]):
             found.setdefault(c["role"], []).append(c)
     if not found:
         return "No two arms could be compared."
     parts = []
     for role, tests in found.items():
-        where = "cross-validated" if role == REPEATED else f"on {patients_of(role)}"
+        where = "cross-validated" if role in (REPEATED, "out_of_fold") else f"on {patients_of(role)}"
         different = [c for c in tests if c["p_holm"] < ALPHA]
         text = f"{count(len(different))} of {count(len(tests))} {where}"
         if different:

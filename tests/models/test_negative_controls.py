@@ -165,6 +165,7 @@ def test_a_protocol_that_leaks_fails_the_check_for_its_leak(control, protocol, c
         assert check in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "check"), [(scaled_by_all, "Poison"), (blind, "Power")])
 def test_scaling_by_all_rows_and_blindness_are_noticed(narrow, protocol, check):
     assert check in failed(protocol, narrow)
@@ -182,6 +183,7 @@ def test_select_then_split_finds_much_in_noise_and_split_then_select_nothing(con
     assert leaking > 0.75
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_workers(narrow):
     plan = [(PROTOCOL, shuffled, 0), (PROTOCOL, noise, 1)]
     one, two = (run_controls(plan, narrow, n_workers=n) for n in (1, 2))
