@@ -198,7 +198,8 @@ def comparison_sentence(results: Mapping[str, Any]) -> str:
         return "No two arms could be compared."
     parts = []
     for role, tests in found.items():
-        where = "cross-validated" if role in (REPEATED, "out_of_fold") else f"on {patients_of(role)}"
+        is_primary = role in (REPEATED, "out_of_fold")
+        where = "cross-validated" if is_primary else f"on {patients_of(role)}"
         different = [c for c in tests if c["p_holm"] < ALPHA]
         text = f"{count(len(different))} of {count(len(tests))} {where}"
         if different:
