@@ -45,6 +45,7 @@ MARKERS = ("o", "^", "s", "D", "v", "P")
 ALPHA = 0.05
 SHORT = {"deep_learning": "Deep\nlearning", "dlr": "Deep learning\nradiomics"}
 MOST_BESIDE = 4  # columns of a map that leaves room for another beside it
+MOST_IN_A_ROW = 3  # panels of roles
 TICK = 14  # characters of a line of a name below or beside the map
 MARGIN, CHARACTER = 1.6, 0.078  # inches beside the map, and of a character
 PREVALENCES, SHORTEST = 2.5, 0.3  # the x axis ends at 2.5 times the prevalence, or at 0.3
@@ -82,19 +83,35 @@ def roc_panels(
 
 
 def square_panels(n: int, *, n_lines: int) -> tuple[Figure, list[Axes]]:
-    """Page with n square axes side by side, each over room for a legend of so many lines.
+    """Page with n square axes in rows, each over room for a legend of so many lines.
 
     Placed by hand: automatic spacing leaves square axes and a legend below them apart or cut.
     """
-    panel = min(style.PAGE_WIDTH / n, style.PAGE_WIDTH / 2)
+    n_columns = _in_a_row(n)
+    panel = min(style.PAGE_WIDTH / n_columns, style.PAGE_WIDTH / 2)
     side = panel - LEFT - RIGHT
-    width, height = n * panel, TOP + side + style.LEGEND_DROP + LEGEND_LINE * (n_lines + 1.5)
+    row = TOP + side + style.LEGEND_DROP + LEGEND_LINE * (n_lines + 1.5)
+    width, height = n_columns * panel, row * math.ceil(n / n_columns)
     figure = Figure(figsize=(width, height))
     places = [
-        ((i * panel + LEFT) / width, 1 - (TOP + side) / height, side / width, side / height)
+        (
+            (i % n_columns * panel + LEFT) / width,
+            1 - (i // n_columns * row + TOP + side) / height,
+            side / width,
+            side / height,
+        )
         for i in range(n)
     ]
     return figure, [figure.add_axes(place) for place in places]
+
+
+def _in_a_row(n: int) -> int:
+    """Return how many of n panels stand side by side: all of three, two of more.
+
+    >>> [_in_a_row(n) for n in (1, 3, 4, 7)]
+    [1, 3, 2, 2]
+    """
+    return n if n <= MOST_IN_A_ROW else 2
 
 
 def _draw_points(
@@ -208,9 +225,9 @@ def decision_curve_panels(panels: Mapping[str, pd.DataFrame]) -> Figure:
     leaves a gap); optional low and high, its interval, drawn as a band of the last arm in the
     order of the study: bands of all would cover each other.
     """
-    width = min(style.PAGE_WIDTH, 4.7 * max(len(panels), 1))
-    figure = style.new_figure(width, 4.6)
-    all_axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+    n = max(len(panels), 1)
+    width = min(style.PAGE_WIDTH, 4.7 * _in_a_row(n))
+    figure, all_axes = style.panel_grid(n, _in_a_row(n), width=width, height=4.6)
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=False):
         _draw_curves(axes, curves, title=title)
     return figure

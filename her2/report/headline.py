@@ -94,8 +94,10 @@ def headline_sentences(results: Mapping[str, Any]) -> list[str]:
         texts.append(f"No arm has {kind} AUC that can be estimated; see the notes.")
     else:
         texts.append(_lead_sentence(results, lead))
-        texts += [_held_out_sentence(results, lead, role) for role in held_out]
-        texts += [_shares_sentence(results, lead, role) for role in held_out or ["out_of_fold"]]
+        for role in held_out:
+            texts += [_area_sentence(results, lead, role), _shares_sentence(results, lead, role)]
+        if not held_out:
+            texts.append(_shares_sentence(results, lead, "out_of_fold"))
     return [text for text in (*texts, comparison_sentence(results)) if text]
 
 
@@ -148,7 +150,7 @@ def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
     )
 
 
-def _held_out_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
+def _area_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
     """Say how the leading arm did on patients who took no part in any choice of its models."""
     value, low, high = auc_of(results, arm, role)
     if is_missing(value):

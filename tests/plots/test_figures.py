@@ -9,6 +9,7 @@ import pytest
 from drawn import texts
 from matplotlib.colors import to_hex
 
+from her2 import plots
 from her2.core.errors import BadConfig
 from her2.core.types import ARMS
 from her2.plots import (
@@ -22,7 +23,7 @@ from her2.plots import (
     prediction_panels,
     roc_panels,
 )
-from her2.plots.style import ARM_COLOURS, arm_colour, arms_in_order
+from her2.plots.style import ARM_COLOURS, PAGE_WIDTH, arm_colour, arms_in_order
 
 
 def example(shape=(40, 60)):
@@ -274,3 +275,19 @@ def test_the_callers_settings_are_left_alone(study):
 def test_titles_are_text_and_not_mathematics(study):
     shown = texts(roc_panels({"$\\frac{": (study.curves["test"], study.auc["test"])}))
     assert "$\\frac{" in shown
+
+
+@pytest.mark.parametrize("n", [3, 4, 6])
+def test_panels_of_many_roles_stand_in_rows(study, n) -> None:
+    role = next(iter(study.curves))
+    titles = [f"Centre {i}" for i in range(n)]
+    figures = [
+        plots.roc_panels(dict.fromkeys(titles, (study.curves[role], study.auc[role]))),
+        plots.decision_curve_panels(dict.fromkeys(titles, study.decision[role])),
+    ]
+    for figure in figures:
+        shown = [axes for axes in figure.axes if axes.get_title("left") or axes.get_title()]
+        places = {(round(a.get_position().x0, 2), round(a.get_position().y0, 2)) for a in shown}
+        assert len(places) == n
+        assert len({x for x, _ in places}) == (3 if n == 3 else 2)
+        assert figure.get_size_inches()[0] <= PAGE_WIDTH + 0.01
