@@ -35,6 +35,10 @@ from her2.core.types import Cohort, Lesion
 
 INTERNAL_ROLES = ("train", "test")
 NO_CENTRE = ("", "validation", "valid", "val", "dev", "development", "tuning", "holdout")
+RESERVED = (  # estimates, and columns of the tables in which a centre has one of its own
+    "out_of_fold", "repeated_cv", "held_out", "all", "variable", "level", "missing", "p_value",
+    "test_name", "smd",
+)  # fmt: skip
 TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
 _COLUMNS = (
     "image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split", "device",
@@ -172,14 +176,26 @@ def _check_columns(frame: pd.DataFrame, *, needs_image: bool, centre: str | None
         return
     require_columns(frame, [centre], why="the centre of every patient, as the settings name it")
     empty = [row for row, cell in frame[centre].items() if is_missing(cell)]
-    named = {str(cell).casefold() for cell in frame[centre]} & set(INTERNAL_ROLES)
-    if empty or named:
-        found = row_numbers(empty) + " without one" if empty else listed(sorted(named))
+    names = sorted({str(cell) for cell in frame[centre]})
+    taken = [name for name in names if name.casefold() in (*INTERNAL_ROLES, *RESERVED)]
+    wrong = taken or _spelt_twice(names)
+    if empty or wrong:
+        found = row_numbers(empty) + " without one" if empty else listed(wrong)
         raise stop(
             "C28",
             f"expected the name of a centre in every cell of {centre}, found {found}; correct "
             "these cells",
         )
+
+
+def _spelt_twice(names: Sequence[str]) -> list[str]:
+    """Return names that differ in case or spaces alone.
+
+    >>> _spelt_twice(["A", "B", "a ", "b2"])
+    ['A', 'a ']
+    """
+    plain = ["".join(name.casefold().split()) for name in names]
+    return [name for name, same in zip(names, plain, strict=True) if plain.count(same) > 1]
 
 
 def _check_split_column(cells: pd.Series) -> None:
@@ -190,8 +206,10 @@ def _check_split_column(cells: pd.Series) -> None:
     misspelt = [
         name
         for name in sorted(set(given) - set(INTERNAL_ROLES))
-        if name in NO_CENTRE or get_close_matches(name, INTERNAL_ROLES, cutoff=0.7)
+        if name in (*NO_CENTRE, *RESERVED) or get_close_matches(name, INTERNAL_ROLES, cutoff=0.7)
     ]
+    others = sorted({cell for cell in cells if cell.casefold() not in INTERNAL_ROLES})
+    misspelt = misspelt or _spelt_twice(others)
     if misspelt or not given.eq("train").any():
         raise stop(
             "C28",

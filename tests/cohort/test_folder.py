@@ -89,10 +89,22 @@ def test_brought_split(make_folder):
     assert [lesion.role for lesion in cohort.lesions] == ["train", "train", "test", "external"]
 
 
-@pytest.mark.parametrize("roles", [["train", "", "test", "test"], ["train", "validation"] * 2])
-def test_split_must_be_complete(roles, make_folder):
+@pytest.mark.parametrize(
+    "roles",
+    [
+        ["train", "", "test", "test"], ["train", "validation"] * 2, ["train", "out_of_fold"] * 2,
+        ["train", "train", "All", "All"], ["train", "train", "Lyon", "LYON"],
+    ],
+)  # fmt: skip
+def test_a_split_names_roles_and_centres_that_can_be_told_apart(roles, make_folder):
     with pytest.raises(BadCohort, match="C28"):
         read_folder_cohort(make_folder(4, split=roles))
+
+
+@pytest.mark.parametrize("sites", [["A", "out_of_fold"] * 2, ["A", "a"] * 2, ["A", ""] * 2])
+def test_a_centre_has_one_name_of_its_own(sites, make_folder):
+    with pytest.raises(BadCohort, match="C28: expected the name of a centre"):
+        read_folder_cohort(make_folder(4, site=sites), centre="site")
 
 
 def test_patient_on_both_sides_of_the_split(make_folder, kit):
