@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from her2.core.errors import BadArgument, NotEstimable
+from her2.stats.clusters import IntArray, patient_numbers
 from her2.stats.validation import BoolArray
 
-IntArray = NDArray[np.intp]
 Seed = int | np.random.SeedSequence | np.random.Generator
 
 MAX_FAILED_SHARE = 0.05
@@ -36,15 +36,7 @@ def patients(positive: BoolArray, groups: ArrayLike | None) -> Patients:
 
     Numbered by the sorted identifiers, so that the order of cases does not matter.
     """
-    if groups is None:
-        return Patients(np.arange(positive.size), positive)
-    identifiers = np.asarray(groups)
-    if identifiers.shape != positive.shape:
-        raise BadArgument(
-            f"groups must have one value for each of the {positive.size} cases, found shape "
-            f"{identifiers.shape}; pass the patient of each case"
-        )
-    of_case = np.unique(identifiers, return_inverse=True)[1]
+    of_case = patient_numbers(positive.size, groups)
     return Patients(of_case, np.bincount(of_case, weights=positive) > 0)
 
 
