@@ -73,7 +73,6 @@ from her2.stats.discrimination.net_benefit import (
 from her2.stats.discrimination.operating_point import (
     OperatingPoint,
     operating_point,
-    wilson_interval,
 )
 from her2.stats.discrimination.optimism import optimism_corrected
 from her2.stats.discrimination.permutation import permutation_p_value
@@ -90,6 +89,7 @@ from her2.stats.discrimination.roc_curve import (
     roc_curve,
     youden_threshold,
 )
+from her2.stats.discrimination.shares import Share, share, wilson_interval
 from her2.stats.discrimination.subgroup_auc import cut, interaction_p, subgroup_performance
 from her2.stats.probabilities.calibration_line import (
     CalibrationInTheLarge,
@@ -121,21 +121,21 @@ __all__ = [
     "CalibrationInTheLarge", "CalibrationLine", "CombatModel", "DelongTest", "HausdorffDistance",
     "HosmerLemeshow", "Icc", "IccForm", "IntegratedDiscrimination", "LogisticModel",
     "MeanInterval", "NetReclassification", "Nomogram", "OperatingPoint", "RepeatedAuc", "RocCurve",
-    "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list", "area_under_steps", "auc",
-    "auc_interval", "baseline_by_outcome", "baseline_table", "bootstrap_difference",
-    "bootstrap_interval", "brier_score", "calibration", "calibration_curve", "calibration_errors",
-    "calibration_groups", "calibration_in_the_large", "calibration_in_the_large_interval",
-    "calibration_line", "calibration_line_interval", "calibration_slope", "cox_snell_r2", "cut",
-    "delong_test", "delong_test_unpaired", "dice", "enrichment", "fit_combat",
-    "fit_logistic_model", "fixed_sensitivity_threshold", "fixed_specificity_threshold",
-    "hausdorff_distance", "holm", "hosmer_lemeshow", "icc", "icc_of_pairs", "icc_per_feature",
-    "idi", "integrated_calibration_index", "interaction_p", "largest_n_parameters", "mask_icc",
-    "mean_interval", "multivariable_logistic", "net_benefit", "net_benefit_band",
-    "net_benefit_treat_all", "nogueira_stability", "nomogram", "nri", "odds_ratio_table",
-    "operating_point", "optimism_corrected", "permutation_p_value", "points_inside", "psnr",
-    "rank_correlation", "repeated_auc", "repeated_delong_test", "roc_curve",
-    "sample_size_for_prediction", "scaled_brier", "selection_frequency", "share_inside", "ssim",
-    "standardised_difference", "standardised_difference_of_shares", "stepwise_logistic",
-    "subgroup_performance", "univariable_logistic", "upsampled", "variance_inflation",
-    "wilson_interval", "with_largest_replaced", "youden_threshold",
+    "Share", "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list",
+    "area_under_steps", "auc", "auc_interval", "baseline_by_outcome", "baseline_table",
+    "bootstrap_difference", "bootstrap_interval", "brier_score", "calibration",
+    "calibration_curve", "calibration_errors", "calibration_groups", "calibration_in_the_large",
+    "calibration_in_the_large_interval", "calibration_line", "calibration_line_interval",
+    "calibration_slope", "cox_snell_r2", "cut", "delong_test", "delong_test_unpaired", "dice",
+    "enrichment", "fit_combat", "fit_logistic_model", "fixed_sensitivity_threshold",
+    "fixed_specificity_threshold", "hausdorff_distance", "holm", "hosmer_lemeshow", "icc",
+    "icc_of_pairs", "icc_per_feature", "idi", "integrated_calibration_index", "interaction_p",
+    "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic", "net_benefit",
+    "net_benefit_band", "net_benefit_treat_all", "nogueira_stability", "nomogram", "nri",
+    "odds_ratio_table", "operating_point", "optimism_corrected", "permutation_p_value",
+    "points_inside", "psnr", "rank_correlation", "repeated_auc", "repeated_delong_test",
+    "roc_curve", "sample_size_for_prediction", "scaled_brier", "selection_frequency", "share",
+    "share_inside", "ssim", "standardised_difference", "standardised_difference_of_shares",
+    "stepwise_logistic", "subgroup_performance", "univariable_logistic", "upsampled",
+    "variance_inflation", "wilson_interval", "with_largest_replaced", "youden_threshold",
 ]  # fmt: skip

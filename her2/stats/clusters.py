@@ -8,14 +8,33 @@ patient, and the patients' sums are what varies.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import sqrt
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student_t
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.validation import FloatArray
 
 IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate with its confidence limits.
+
+    Attributes
+    ----------
+    value, low, high
+        The estimate and its limits.
+    """
+
+    value: float
+    low: float
+    high: float
 
 
 def patient_variance(influence: ArrayLike, groups: ArrayLike | None = None) -> float:
@@ -109,31 +128,56 @@ def repeated_scores(
 ) -> FloatArray:
     """Finite scores of n cases by repeat, (n_repeats, n), from (n,) or (n_repeats, n).
 
-    `BadArgument` if there are not n a repeat; `NotEstimable` if one is missing, or if all of a
-    repeat are equal and that is not allowed.
+    `BadArgument` if there are not n a repeat; `NotEstimable` if one is missing, or if all of all
+    repeats are equal and that is not allowed.
     """
-    return np.array([
-        validation.score(row, n, name=name, constant_ok=constant_ok)
-        for row in _by_repeat(y_score, name)
-    ])  # fmt: skip
+    scores = _by_repeat(y_score, n, name)
+    validation.score(scores.ravel(), scores.size, name=name, constant_ok=constant_ok)
+    return scores
 
 
 def repeated_probabilities(y_prob: ArrayLike, n: int, *, constant_ok: bool = True) -> FloatArray:
     """Probabilities of n cases by repeat, (n_repeats, n), checked as in `repeated_scores`."""
-    rows = _by_repeat(y_prob, "y_prob")
-    return np.array([validation.probability(row, n, constant_ok=constant_ok) for row in rows])
+    p = _by_repeat(y_prob, n, "y_prob")
+    validation.probability(p.ravel(), p.size, constant_ok=constant_ok)
+    return p
 
 
-def _by_repeat(values: ArrayLike, name: str) -> list[ArrayLike]:
+def _by_repeat(values: ArrayLike, n: int, name: str) -> FloatArray:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise BadArgument(f"{name} must be numbers, found {error}; convert it first") from error
-    if array.ndim == 1:
-        return [array]
-    if array.ndim == 2 and len(array):
-        return list(array)
-    raise BadArgument(
-        f"{name} must have shape (n,) or (n_repeats, n), found {array.shape}; pass one value a "
-        "case, or one row of values a repeat"
+    by_repeat = array[None] if array.ndim == 1 else array
+    if by_repeat.ndim != 2 or not len(by_repeat):
+        raise BadArgument(
+            f"{name} must have shape (n,) or (n_repeats, n), found {array.shape}; pass one value "
+            "a case, or one row of values a repeat"
+        )
+    if by_repeat.shape[1] != n:
+        raise BadArgument(
+            f"{name} must have one value for each of the {n} outcomes, found "
+            f"{by_repeat.shape[1]}; align the two by case"
+        )
+    return by_repeat
+
+
+def wald_interval(
+    value: float, influence: FloatArray, groups: ArrayLike | None, *, level: float
+) -> Estimate:
+    """Estimate with Student's interval, from the influence of each case (n,).
+
+    One degree of freedom fewer than there are patients: few patients with many rows each leave
+    the variance uncertain.
+    """
+    half_width = patient_quantile(len(influence), groups, level=level) * sqrt(
+        patient_variance(influence, groups)
     )
+    return Estimate(value, value - half_width, value + half_width)
+
+
+def patient_quantile(n: int, groups: ArrayLike | None, *, level: float) -> float:
+    """Student's quantile with one degree of freedom fewer than the n cases have patients."""
+    validation.check_level(level)
+    n_patients = int(patient_numbers(n, groups).max(initial=-1)) + 1
+    return float(student_t.ppf((1.0 + level) / 2.0, max(n_patients - 1, 1)))

@@ -81,9 +81,9 @@ def test_probabilities_by_repeat():
         repeated_probabilities([[0.1, 0.2], [0.3, 0.4]], 3)
     with pytest.raises(BadArgument, match="not logits"):
         repeated_probabilities([[0.1, 0.2], [0.3, 1.4]], 2)
-    with pytest.raises(NotEstimable, match="1 of 2 missing"):
+    with pytest.raises(NotEstimable, match="1 of 4 missing"):
         repeated_probabilities([[0.1, 0.2], [0.3, np.nan]], 2)
     with pytest.raises(NotEstimable, match="same value"):
-        repeated_scores([[0.1, 0.2], [0.3, 0.3]], 2, constant_ok=False)
+        repeated_scores([[0.3, 0.3], [0.3, 0.3]], 2, constant_ok=False)
     with pytest.raises(BadArgument, match="must be numbers"):
         repeated_probabilities(["a", "b"], 2)

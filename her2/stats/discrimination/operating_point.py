@@ -1,82 +1,72 @@
-"""What a model does at one threshold, with intervals of its proportions."""
+"""What a model does at one threshold, with intervals of its shares."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan, sqrt
 from typing import Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
-from her2.core.errors import BadArgument, NotEstimable
+from her2.core.errors import BadArgument
 from her2.stats import validation
+from her2.stats.clusters import repeated_scores
+from her2.stats.discrimination.shares import Share, share
+from her2.stats.validation import BoolArray, FloatArray
 
-Proportion = Literal["sensitivity", "specificity", "ppv", "npv", "accuracy"]
+Proportion = Literal["sensitivity", "specificity", "ppv", "npv", "accuracy", "f1"]
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Counts and proportions with positive = probability >= threshold.
+    """Counts and shares with positive = probability >= threshold.
 
     Attributes
     ----------
     threshold
-        As given.
+        As given; None if it was not the same for all.
     n
         Cases.
+    prevalence
+        Share of positive cases. It is the one at which ppv, npv, accuracy and f1 hold.
     tp, fp, tn, fn
-        Cases by call and outcome.
+        Cases by call and outcome: whole numbers, or with several repeats means over them.
     sensitivity, specificity, ppv, npv, accuracy, f1
         In [0, 1]; None where the denominator is 0: it was not observed.
+    shares
+        The same six with their limits and effective number of cases.
     """
 
-    threshold: float
+    threshold: float | None
     n: int
-    tp: int
-    fp: int
-    tn: int
-    fn: int
+    prevalence: float
+    tp: float
+    fp: float
+    tn: float
+    fn: float
     sensitivity: float | None
     specificity: float | None
     ppv: float | None
     npv: float | None
-    accuracy: float
+    accuracy: float | None
     f1: float | None
+    shares: Mapping[Proportion, Share | None]
 
-    def counts(self, name: Proportion) -> tuple[int, int]:
-        """Numerator and denominator of one of the proportions."""
-        return {
-            "sensitivity": (self.tp, self.tp + self.fn),
-            "specificity": (self.tn, self.tn + self.fp),
-            "ppv": (self.tp, self.tp + self.fp),
-            "npv": (self.tn, self.tn + self.fn),
-            "accuracy": (self.tp + self.tn, self.n),
-        }[name]
-
-    def interval(self, name: Proportion, *, level: float = 0.95) -> tuple[float, float] | None:
-        """Wilson interval of one of the proportions; None where the proportion is None."""
-        successes, trials = self.counts(name)
-        return wilson_interval(successes, trials, level=level) if trials else None
-
-    def f1_interval(self, *, level: float = 0.95) -> tuple[float, float] | None:
-        """Interval of F1; None where F1 is None.
-
-        F1 = 2 j / (1 + j) grows with the proportion j = TP / (TP + FP + FN), whose Wilson limits
-        it therefore carries over.
-
-        References
-        ----------
-        Lam, Gopal & Qian (2023), doi:10.48550/arXiv.2309.14621 (the Wilson indirect interval).
-        """
-        trials = self.tp + self.fp + self.fn
-        if not trials:
-            return None
-        low, high = wilson_interval(self.tp, trials, level=level)
-        return 2.0 * low / (1.0 + low), 2.0 * high / (1.0 + high)
+    def interval(self, name: Proportion) -> tuple[float, float] | None:
+        """Limits of one of the shares; None where the share is None."""
+        found = self.shares[name]
+        return None if found is None else (found.low, found.high)
 
 
-def operating_point(y_true: ArrayLike, y_prob: ArrayLike, threshold: float) -> OperatingPoint:
+def operating_point(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    threshold: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    level: float = 0.95,
+) -> OperatingPoint:
     """Classification at a threshold, with positive = probability >= threshold.
 
     Parameters
@@ -84,104 +74,100 @@ def operating_point(y_true: ArrayLike, y_prob: ArrayLike, threshold: float) -> O
     y_true
         Shape (n,), 0 or 1. One class is enough: what then has no denominator is None.
     y_prob
-        Shape (n,), finite.
+        Shape (n,), or (n_repeats, n) of repeated cross-validation; finite.
     threshold
-        From other cases than these, or the proportions are too good.
+        From other cases than these, or the shares are too good. A number, or an array that
+        broadcasts to the shape of `y_prob`: each case may have the one of its own fold.
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
+    level
+        Confidence level of the intervals, in (0, 1).
 
     Returns
     -------
     OperatingPoint
-        Whole counts; proportions in [0, 1] or None.
+        Shares of means over repeats. F1 = 2 j / (1 + j) grows with j = TP / (TP + FP + FN), whose
+        limits it carries over.
 
     Raises
     ------
     NotEstimable
         If there is no case, or a score is missing.
     BadArgument
-        If the shapes differ or the threshold is NaN.
+        If the shapes differ, a threshold is NaN or the level is not in (0, 1).
 
     References
     ----------
     Altman & Bland (1994), BMJ 308:1552, doi:10.1136/bmj.308.6943.1552; BMJ 309:102,
     doi:10.1136/bmj.309.6947.102.
+    Lam, Gopal & Qian (2023), doi:10.48550/arXiv.2309.14621 (F1 by Wilson's limits of j).
 
     Examples
     --------
     >>> point = operating_point([0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9], 0.5)
     >>> point.tp, point.fp, point.tn, point.fn, point.sensitivity, point.specificity
     (2, 1, 1, 0, 1.0, 0.5)
+    >>> twice = operating_point([0, 0, 1, 1], [[0.1, 0.6, 0.5, 0.9], [0.1, 0.4, 0.5, 0.9]], 0.5)
+    >>> twice.fp, twice.specificity
+    (0.5, 0.75)
     """
-    if isnan(threshold):
-        raise BadArgument("threshold must be a number, found NaN; choose one on training cases")
+    validation.check_level(level)
     actual = validation.outcome(y_true, both_classes=False)
-    scores = validation.score(y_prob, actual.size, name="y_prob", constant_ok=True)
-    called = scores >= threshold
-    tp, fp = int((called & actual).sum()), int((called & ~actual).sum())
-    tn, fn = int((~called & ~actual).sum()), int((~called & actual).sum())
+    scores = repeated_scores(y_prob, actual.size, name="y_prob")
+    called = scores >= _by_case(threshold, np.shape(y_prob))
+    shares = _shares(actual, called.mean(axis=0), groups, level)
     return OperatingPoint(
-        threshold=float(threshold),
+        threshold=float(np.asarray(threshold)) if np.ndim(threshold) == 0 else None,
         n=actual.size,
-        tp=tp,
-        fp=fp,
-        tn=tn,
-        fn=fn,
-        sensitivity=_ratio(tp, tp + fn),
-        specificity=_ratio(tn, tn + fp),
-        ppv=_ratio(tp, tp + fp),
-        npv=_ratio(tn, tn + fn),
-        accuracy=(tp + tn) / actual.size,
-        f1=_ratio(2 * tp, 2 * tp + fp + fn),
+        prevalence=float(actual.mean()),
+        tp=_count(called & actual),
+        fp=_count(called & ~actual),
+        tn=_count(~called & ~actual),
+        fn=_count(~called & actual),
+        shares=shares,
+        **{name: None if found is None else found.value for name, found in shares.items()},
     )
 
 
-def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson score interval of a proportion, without continuity correction.
-
-    Parameters
-    ----------
-    successes, n
-        Whole numbers, 0 <= successes <= n.
-    level
-        Confidence level in (0, 1).
-
-    Returns
-    -------
-    tuple of float
-        (low, high) in [0, 1]; exactly 0 for no success and exactly 1 for no failure.
-
-    Raises
-    ------
-    NotEstimable
-        If n is 0.
-    BadArgument
-        If successes is not within 0 to n or the level is not in (0, 1).
-
-    References
-    ----------
-    Wilson (1927), J. Am. Stat. Assoc. 22:209, doi:10.1080/01621459.1927.10502953.
-
-    Examples
-    --------
-    >>> low, high = wilson_interval(8, 10)
-    >>> round(low, 4), round(high, 4)
-    (0.4902, 0.9433)
-    """
-    _check_counts(successes, n, level)
-    z2 = float(norm.isf((1.0 - level) / 2.0)) ** 2
-    centre = (successes + z2 / 2.0) / (n + z2)
-    half_width = sqrt(z2 * (successes * (n - successes) / n + z2 / 4.0)) / (n + z2)
-    low = 0.0 if successes == 0 else centre - half_width
-    high = 1.0 if successes == n else centre + half_width
-    return low, high
+def _shares(
+    actual: BoolArray, calls: FloatArray, groups: ArrayLike | None, level: float
+) -> dict[Proportion, Share | None]:
+    """Every share from how often each case was called positive, (n,) in [0, 1]."""
+    tp, fn = actual * calls, actual * (1.0 - calls)
+    fp, tn = ~actual * calls, ~actual * (1.0 - calls)
+    parts: dict[Proportion, tuple[FloatArray, FloatArray]] = {
+        "sensitivity": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "ppv": (tp, tp + fp),
+        "npv": (tn, tn + fn),
+        "accuracy": (tp + tn, tp + fp + tn + fn),
+        "f1": (tp, tp + fp + fn),
+    }
+    shares = {
+        name: share(above, below, groups, level=level) if below.any() else None
+        for name, (above, below) in parts.items()
+    }
+    return shares | {"f1": shares["f1"] and _f1(shares["f1"])}
 
 
-def _check_counts(successes: int, n: int, level: float) -> None:
-    validation.check_level(level)
-    if n == 0:
-        raise NotEstimable("a proportion needs at least one case, found 0; report it as missing")
-    if not 0 <= successes <= n:
-        raise BadArgument(f"successes must lie in 0 to {n}, found {successes}; check the counts")
+def _f1(j: Share) -> Share:
+    value, low, high = (2.0 * x / (1.0 + x) for x in (j.value, j.low, j.high))
+    return Share(value, low, high, j.n_effective)
 
 
-def _ratio(numerator: int, denominator: int) -> float | None:
-    return numerator / denominator if denominator else None
+def _count(which: BoolArray) -> float:
+    """Cases of a repeat (n_repeats, n), on average; a whole number of one repeat."""
+    return int(which.sum()) if len(which) == 1 else float(which.sum() / len(which))
+
+
+def _by_case(threshold: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    thresholds = np.asarray(threshold, dtype=np.float64)
+    if np.isnan(thresholds).any():
+        raise BadArgument("threshold must be a number, found NaN; choose one on training cases")
+    try:
+        return np.broadcast_to(thresholds, shape)
+    except ValueError as error:
+        raise BadArgument(
+            f"threshold must be a number or broadcast to shape {shape}, found "
+            f"{thresholds.shape}; pass one, or one a case"
+        ) from error

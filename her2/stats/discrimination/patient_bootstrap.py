@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats.clusters import IntArray, patient_numbers
+from her2.stats.clusters import IntArray as IntArray
+from her2.stats.clusters import patient_numbers
 from her2.stats.validation import BoolArray
 
 Seed = int | np.random.SeedSequence | np.random.Generator

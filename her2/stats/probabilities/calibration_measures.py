@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.discrimination.operating_point import wilson_interval
+from her2.stats.discrimination.shares import wilson_interval
 from her2.stats.probabilities.calibration_line import calibration_in_the_large, calibration_line
 from her2.stats.probabilities.smooth_calibration import integrated_calibration_index
 from her2.stats.validation import BoolArray, FloatArray

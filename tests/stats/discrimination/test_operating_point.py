@@ -33,13 +33,37 @@ def test_what_has_no_denominator_is_none():
     assert only_negatives.specificity == 1.0
 
 
-def test_intervals_belong_to_their_proportion():
-    point = operating_point([0] * 10 + [1] * 10, np.arange(20) / 20, 0.6)
-    assert point.interval("sensitivity") == wilson_interval(8, 10)
+def test_intervals_are_wilsons_of_the_counts():
+    y, p = [0] * 10 + [1] * 10, np.arange(20) / 20
+    point = operating_point(y, p, 0.6)
+    assert point.interval("sensitivity") == pytest.approx(wilson_interval(8, 10), abs=1e-12)
     assert point.interval("specificity") == wilson_interval(10, 10)
     assert point.interval("ppv") == wilson_interval(8, 8)
-    assert point.interval("npv") == wilson_interval(10, 12)
-    assert point.interval("accuracy", level=0.9) == wilson_interval(18, 20, level=0.9)
+    assert point.interval("npv") == pytest.approx(wilson_interval(10, 12), abs=1e-12)
+    at_90 = operating_point(y, p, 0.6, level=0.9).interval("accuracy")
+    assert at_90 == pytest.approx(wilson_interval(18, 20, level=0.9), abs=1e-12)
+    assert point.prevalence == 0.5
+    assert isinstance(point.tp, int)
+
+
+def test_repeats_that_agree_are_one():
+    y, p = [0] * 10 + [1] * 10, np.arange(20) / 20
+    once, five = operating_point(y, p, 0.6), operating_point(y, np.tile(p, (5, 1)), 0.6)
+    assert (once.tp, once.fp, once.tn, once.fn) == (five.tp, five.fp, five.tn, five.fn)
+    assert isinstance(five.tp, float)
+    for name in once.shares:
+        assert five.interval(name) == pytest.approx(once.interval(name), abs=1e-12)
+
+
+def test_each_case_may_have_the_threshold_of_its_fold():
+    y, p = [0, 0, 1, 1], np.array([[0.1, 0.6, 0.5, 0.9], [0.2, 0.3, 0.4, 0.8]])
+    found = operating_point(y, p, [[0.5], [0.4]])
+    assert (found.tp, found.fp, found.threshold) == (2.0, 0.5, None)
+    assert operating_point(y, p, np.full((2, 4), 0.5)).tp == operating_point(y, p, 0.5).tp == 1.5
+    with pytest.raises(BadArgument, match=r"broadcast to shape \(2, 4\), found \(3,\)"):
+        operating_point(y, p, [0.1, 0.2, 0.3])
+    with pytest.raises(BadArgument, match="NaN"):
+        operating_point(y, p, [[0.1], [np.nan]])
 
 
 @pytest.mark.parametrize(
@@ -81,11 +105,11 @@ def test_wilson_refuses_impossible_counts():
 
 def test_f1_interval_is_that_of_its_proportion():
     point = operating_point([0] * 10 + [1] * 10, np.arange(20) / 20, 0.55)
-    low, high = point.f1_interval()
+    low, high = point.interval("f1")
     assert 0 < low < point.f1 < high <= 1
     j_low, j_high = wilson_interval(point.tp, point.tp + point.fp + point.fn)
     assert (low, high) == pytest.approx((2 * j_low / (1 + j_low), 2 * j_high / (1 + j_high)))
-    assert operating_point([0, 0], [0.1, 0.2], 0.9).f1_interval() is None
+    assert operating_point([0, 0], [0.1, 0.2], 0.9).interval("f1") is None
 
 
 def test_f1_interval_covers_as_often_as_it_says():
@@ -96,6 +120,6 @@ def test_f1_interval_covers_as_often_as_it_says():
     for tp, fp, fn, tn in rng.multinomial(60, p, size=400):
         y = np.repeat([1, 0, 1, 0], [tp, fp, fn, tn])
         called = np.repeat([0.9, 0.9, 0.1, 0.1], [tp, fp, fn, tn])
-        low, high = operating_point(y, called, 0.5).f1_interval()
+        low, high = operating_point(y, called, 0.5).interval("f1")
         covered.append(low <= truth <= high)
     assert 0.92 < np.mean(covered) < 0.98
