@@ -55,10 +55,7 @@ def _with_bands(
     for (role, arm), curve in curves.groupby(["role", "arm"], sort=False):
         y_true, y_prob = outcome_and_probability(predictions, str(arm), str(role))
         groups = patient_codes(predictions, str(arm), str(role))
-        band = stats.net_benefit_band(
-            y_true, y_prob, THRESHOLD_PROBABILITIES,
-            groups=groups, n_resamples=n_resamples, seed=seed,
-        )  # fmt: skip
+        band = stats.net_benefit_table(y_true, y_prob, THRESHOLD_PROBABILITIES, groups)
         frames.append(curve.assign(low=band["low"].to_numpy(), high=band["high"].to_numpy()))
     return pd.concat(frames)
 

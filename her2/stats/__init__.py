@@ -67,7 +67,7 @@ from her2.stats.discrimination.delong import (
 )
 from her2.stats.discrimination.net_benefit import (
     net_benefit,
-    net_benefit_band,
+    net_benefit_table,
     net_benefit_treat_all,
 )
 from her2.stats.discrimination.operating_point import (
@@ -103,11 +103,13 @@ from her2.stats.probabilities.calibration_line import (
 from her2.stats.probabilities.calibration_measures import (
     Calibration,
     HosmerLemeshow,
+    brier_interval,
     brier_score,
     calibration,
     calibration_groups,
     hosmer_lemeshow,
     scaled_brier,
+    scaled_brier_interval,
 )
 from her2.stats.probabilities.smooth_calibration import (
     CalibrationErrors,
@@ -123,7 +125,7 @@ __all__ = [
     "MeanInterval", "NetReclassification", "Nomogram", "OperatingPoint", "RepeatedAuc", "RocCurve",
     "Share", "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list",
     "area_under_steps", "auc", "auc_interval", "baseline_by_outcome", "baseline_table",
-    "bootstrap_difference", "bootstrap_interval", "brier_score", "calibration",
+    "bootstrap_difference", "bootstrap_interval", "brier_interval", "brier_score", "calibration",
     "calibration_curve", "calibration_errors", "calibration_groups", "calibration_in_the_large",
     "calibration_in_the_large_interval", "calibration_line", "calibration_line_interval",
     "calibration_slope", "cox_snell_r2", "cut", "delong_test", "delong_test_unpaired", "dice",
@@ -131,11 +133,12 @@ __all__ = [
     "fixed_specificity_threshold", "hausdorff_distance", "holm", "hosmer_lemeshow", "icc",
     "icc_of_pairs", "icc_per_feature", "idi", "integrated_calibration_index", "interaction_p",
     "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic", "net_benefit",
-    "net_benefit_band", "net_benefit_treat_all", "nogueira_stability", "nomogram", "nri",
+    "net_benefit_table", "net_benefit_treat_all", "nogueira_stability", "nomogram", "nri",
     "odds_ratio_table", "operating_point", "optimism_corrected", "permutation_p_value",
     "points_inside", "psnr", "rank_correlation", "repeated_auc", "repeated_delong_test",
-    "roc_curve", "sample_size_for_prediction", "scaled_brier", "selection_frequency", "share",
-    "share_inside", "ssim", "standardised_difference", "standardised_difference_of_shares",
-    "stepwise_logistic", "subgroup_performance", "univariable_logistic", "upsampled",
-    "variance_inflation", "wilson_interval", "with_largest_replaced", "youden_threshold",
+    "roc_curve", "sample_size_for_prediction", "scaled_brier", "scaled_brier_interval",
+    "selection_frequency", "share", "share_inside", "ssim", "standardised_difference",
+    "standardised_difference_of_shares", "stepwise_logistic", "subgroup_performance",
+    "univariable_logistic", "upsampled", "variance_inflation", "wilson_interval",
+    "with_largest_replaced", "youden_threshold",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ patient, and the patients' sums are what varies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from scipy.stats import t as student_t
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.validation import FloatArray
+from her2.stats.validation import BoolArray, FloatArray
 
 IntArray = NDArray[np.intp]
 
@@ -162,22 +162,37 @@ def _by_repeat(values: ArrayLike, n: int, name: str) -> FloatArray:
     return by_repeat
 
 
+def outcome_and_repeats(
+    y_true: ArrayLike, y_prob: ArrayLike, *, constant_ok: bool = True
+) -> tuple[BoolArray, FloatArray]:
+    """Outcomes of both classes (n,) and their probabilities (n_repeats, n)."""
+    positive = validation.outcome(y_true)
+    return positive, repeated_probabilities(y_prob, positive.size, constant_ok=constant_ok)
+
+
 def wald_interval(
-    value: float, influence: FloatArray, groups: ArrayLike | None, *, level: float
+    value: float,
+    influence: FloatArray,
+    groups: ArrayLike | None,
+    *,
+    level: float,
+    within: tuple[float, float] = (-inf, inf),
 ) -> Estimate:
     """Estimate with Student's interval, from the influence of each case (n,).
 
+    Limits beyond `within`, which the estimate cannot leave, are moved there.
+
     One degree of freedom fewer than there are patients: few patients with many rows each leave
-    the variance uncertain.
+    the variance uncertain. With one row a patient it is the usual interval of a mean.
     """
-    half_width = patient_quantile(len(influence), groups, level=level) * sqrt(
-        patient_variance(influence, groups)
-    )
-    return Estimate(value, value - half_width, value + half_width)
-
-
-def patient_quantile(n: int, groups: ArrayLike | None, *, level: float) -> float:
-    """Student's quantile with one degree of freedom fewer than the n cases have patients."""
-    validation.check_level(level)
+    n = len(influence)
     n_patients = int(patient_numbers(n, groups).max(initial=-1)) + 1
+    error = sqrt(patient_variance(influence, groups) * n / max(n - 1, 1))
+    half_width = student_quantile(n_patients, level) * error
+    return Estimate(value, max(value - half_width, within[0]), min(value + half_width, within[1]))
+
+
+def student_quantile(n_patients: int, level: float) -> float:
+    """Student's two-sided quantile with one degree of freedom fewer than patients."""
+    validation.check_level(level)
     return float(student_t.ppf((1.0 + level) / 2.0, max(n_patients - 1, 1)))

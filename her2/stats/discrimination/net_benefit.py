@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 
 from her2.core.errors import BadArgument
 from her2.stats import validation
-from her2.stats.discrimination.patient_bootstrap import IntArray, Seed, draws, patients
+from her2.stats.clusters import outcome_and_repeats, wald_interval
 from her2.stats.discrimination.roc_curve import n_at_or_above
-from her2.stats.validation import BoolArray, FloatArray
+from her2.stats.validation import FloatArray
 
 
 def net_benefit(y_true: ArrayLike, y_prob: ArrayLike, thresholds: ArrayLike) -> FloatArray:
@@ -86,90 +86,89 @@ def net_benefit_treat_all(y_true: ArrayLike, thresholds: ArrayLike) -> FloatArra
     return np.asarray(prevalence - (1.0 - prevalence) * t / (1.0 - t), dtype=np.float64)
 
 
-def net_benefit_band(
+def net_benefit_table(
     y_true: ArrayLike,
     y_prob: ArrayLike,
     thresholds: ArrayLike,
-    *,
-    seed: Seed,
     groups: ArrayLike | None = None,
-    n_resamples: int = 500,
+    *,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Net benefit at each threshold probability with a pointwise bootstrap band.
+    """Net benefit at each threshold probability, and its gain over treating all, with limits.
 
-    Patients are drawn regardless of outcome: net benefit depends on the prevalence, whose
-    uncertainty is part of the band.
+    The gain over treating nobody is the net benefit itself. Net benefit is a mean over cases, so
+    its variance and that of the gain follow from each case's value; the prevalence is estimated,
+    and its uncertainty part of them. The limits are pointwise and Student's: where fewer than some
+    ten cases change hands they are too narrow, and where none does they coincide.
 
     Parameters
     ----------
-    y_true, y_prob, thresholds
+    y_true, thresholds
         As in `net_benefit`.
-    seed
-        An integer, a `SeedSequence` or a `Generator`.
+    y_prob
+        Shape (n,), or (n_repeats, n) of repeated cross-validation; in [0, 1].
     groups
-        Shape (n,), the patient of each case, whose cases are drawn together; None if each case
-        is a patient.
-    n_resamples
-        At least 1.
+        Shape (n,), the patient of each case; None if each case is a patient.
     level
         Confidence level at each threshold, in (0, 1).
 
     Returns
     -------
     DataFrame
-        One row a threshold, in their order: threshold_probability, net_benefit, low, high.
+        One row a threshold, in their order: threshold_probability; net_benefit, low, high, the
+        mean over repeats; treat_all; over_all, over_all_low, over_all_high, net benefit minus that
+        of treating every case.
 
     Raises
     ------
     NotEstimable, BadArgument
-        As `net_benefit`, and if an option is outside its range.
+        As `net_benefit`, and if there is one patient only, or the level is not in (0, 1).
 
     References
     ----------
-    Vickers et al. (2008), BMC Med. Inform. Decis. Mak. 8:53, doi:10.1186/1472-6947-8-53.
+    Vickers & Elkin (2006), Med. Decis. Making 26:565, doi:10.1177/0272989X06295361.
+    Pfeiffer & Gail (2020), Biom. J. 62:764, doi:10.1002/bimj.201800240 (influence functions).
 
     Examples
     --------
     >>> y, p = [0] * 30 + [1] * 10, [k / 40 for k in range(40)]
-    >>> net_benefit_band(y, p, [0.2, 0.5], seed=0).round(2)
-       threshold_probability  net_benefit   low  high
-    0                    0.2         0.11 -0.05  0.28
-    1                    0.5         0.00 -0.24  0.22
+    >>> columns = ["net_benefit", "low", "high", "over_all", "over_all_low", "over_all_high"]
+    >>> net_benefit_table(y, p, [0.2, 0.5])[columns].round(2)
+       net_benefit   low  high  over_all  over_all_low  over_all_high
+    0         0.11 -0.05  0.28      0.05          0.02           0.08
+    1         0.00 -0.23  0.23      0.50          0.34           0.66
     """
-    validation.check_level(level)
-    benefit = net_benefit(y_true, y_prob, thresholds)
+    positive, p = outcome_and_repeats(y_true, y_prob)
     t = _thresholds(thresholds)
-    positive, p = validation.outcome_and_probability(y_true, y_prob)
-    reached = np.searchsorted(np.sort(t), p, side="right")  # thresholds, (n,) from 0 to m
-    blocks = draws(patients(positive, groups), n_resamples, seed, stratified=False)
-    values = np.concatenate([_resampled(times, positive, reached, t) for times in blocks])
-    low, high = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    treated = (p[:, :, None] >= t).mean(axis=0)
+    worth = np.where(positive[:, None], 1.0, -t / (1.0 - t))  # of treating a case, (n, m)
+    benefit, low, high = _means(treated * worth, groups, level)
+    over_all, over_all_low, over_all_high = _means((treated - 1.0) * worth, groups, level)
     return pd.DataFrame(
-        {"threshold_probability": t, "net_benefit": benefit, "low": low, "high": high}
+        {
+            "threshold_probability": t,
+            "net_benefit": benefit,
+            "low": low,
+            "high": high,
+            "treat_all": worth.mean(axis=0),
+            "over_all": over_all,
+            "over_all_low": over_all_low,
+            "over_all_high": over_all_high,
+        }
     )
 
 
-def _resampled(
-    times: IntArray, positive: BoolArray, reached: IntArray, thresholds: FloatArray
-) -> FloatArray:
-    """Net benefit of each resample (b, n) at each threshold, shape (b, m)."""
-    gain = _at_or_above(times * positive, reached, thresholds)
-    harm = _at_or_above(times * ~positive, reached, thresholds)
-    n_drawn = times.sum(axis=1, keepdims=True)
-    benefit = (gain - harm * thresholds / (1.0 - thresholds)) / n_drawn
-    return np.asarray(benefit, dtype=np.float64)
-
-
-def _at_or_above(times: IntArray, reached: IntArray, thresholds: FloatArray) -> FloatArray:
-    """Cases of each resample (b, n) that reach each threshold, shape (b, m)."""
-    m = thresholds.size
-    per_bin = np.array(
-        [np.bincount(reached, weights=resample, minlength=m + 1) for resample in times]
-    )
-    above_ascending = per_bin[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-    rank = np.argsort(np.argsort(thresholds, kind="stable"), kind="stable")
-    return np.asarray(above_ascending[:, rank], dtype=np.float64)
+def _means(
+    values: FloatArray, groups: ArrayLike | None, level: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean of each column of (n, m) and its limits, (m,) each."""
+    mean = values.mean(axis=0)
+    of_columns = ((values - mean) / len(values)).T
+    found = [
+        wald_interval(value, influence, groups, level=level)
+        for value, influence in zip(mean.tolist(), of_columns, strict=True)
+    ]
+    return mean, np.array([x.low for x in found]), np.array([x.high for x in found])
 
 
 def _thresholds(thresholds: ArrayLike) -> FloatArray:

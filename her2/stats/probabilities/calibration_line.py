@@ -1,9 +1,14 @@
-"""The calibration line: outcome on logit(p), ideally with intercept 0 and slope 1."""
+"""The calibration line: outcome on logit(p), ideally with intercept 0 and slope 1.
+
+Repeats of cross-validation are stacked and weigh one case together; the errors are then those of a
+sandwich whose filling varies between patients, and so they are where a patient has several rows.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +18,14 @@ from scipy.special import expit, logit
 from her2.core.errors import NotEstimable
 from her2.stats import validation
 from her2.stats.association.logistic_fit import fit_logistic
+from her2.stats.clusters import (
+    IntArray,
+    outcome_and_repeats,
+    patient_covariance,
+    patient_numbers,
+    patient_sums,
+    student_quantile,
+)
 from her2.stats.validation import BoolArray, FloatArray
 
 
@@ -29,7 +42,7 @@ class CalibrationLine:
     slope_standard_error, slope_low, slope_high
         Of the slope.
     n
-        Predictions other than 0 and 1, which it is fitted to.
+        Cases with a prediction other than 0 and 1, which it is fitted to.
     """
 
     intercept: float
@@ -71,8 +84,9 @@ def calibration_line(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[float, float
     y_true
         Shape (n,), 0 or 1, both present.
     y_prob
-        Shape (n,), in [0, 1]. Predictions of exactly 0 or 1 have no logit and are left out, as
-        R's `val.prob` leaves them out: any clip would be an arbitrary, hugely influential value.
+        Shape (n,) or (n_repeats, n), in [0, 1]. Predictions of exactly 0 or 1 have no logit and
+        are left out, as R's `val.prob` leaves them out: any clip would be an arbitrary, hugely
+        influential value.
 
     Returns
     -------
@@ -97,8 +111,8 @@ def calibration_line(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[float, float
     >>> round(intercept, 3), round(slope, 3)
     (0.798, 1.639)
     """
-    _, _, intercept, slope = _line(y_true, y_prob)
-    return intercept, slope
+    fit = fit_line(*outcome_and_repeats(y_true, y_prob), None)
+    return fit.intercept, fit.slope
 
 
 def calibration_slope(y_true: ArrayLike, y_prob: ArrayLike) -> float:
@@ -132,7 +146,7 @@ def calibration_slope(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
 
 def calibration_line_interval(
-    y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95
+    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None, *, level: float = 0.95
 ) -> CalibrationLine:
     """Intercept and slope of `calibration_line` with standard errors and Wald intervals.
 
@@ -140,6 +154,8 @@ def calibration_line_interval(
     ----------
     y_true, y_prob
         As in `calibration_line`.
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
     level
         Confidence level in (0, 1).
 
@@ -151,6 +167,7 @@ def calibration_line_interval(
     References
     ----------
     Cox (1958), Biometrika 45:562, doi:10.1093/biomet/45.3-4.562.
+    Binder (1983), Int. Stat. Rev. 51:279, doi:10.2307/1402588 (the sandwich).
 
     Examples
     --------
@@ -159,22 +176,20 @@ def calibration_line_interval(
     >>> round(line.slope, 3), round(line.slope_low, 3), round(line.slope_high, 3)
     (1.639, -0.809, 4.088)
     """
-    z = validation.normal_quantile(level)
-    positive, linear_predictor, intercept, slope = _line(y_true, y_prob)
-    design = np.column_stack([np.ones(positive.size), linear_predictor])
-    fitted = expit(intercept + slope * linear_predictor)
-    information = (design * (fitted * (1.0 - fitted))[:, None]).T @ design
-    errors = np.sqrt(np.diag(np.linalg.inv(information))).tolist()
+    validation.check_level(level)
+    fit = fit_line(*outcome_and_repeats(y_true, y_prob), groups)
+    errors = np.sqrt(np.diag(fit.errors.covariance)).tolist()
+    half_widths = [fit.errors.quantile(level) * error for error in errors]
     return CalibrationLine(
-        intercept=intercept,
-        slope=slope,
+        intercept=fit.intercept,
+        slope=fit.slope,
         intercept_standard_error=errors[0],
         slope_standard_error=errors[1],
-        intercept_low=intercept - z * errors[0],
-        intercept_high=intercept + z * errors[0],
-        slope_low=slope - z * errors[1],
-        slope_high=slope + z * errors[1],
-        n=positive.size,
+        intercept_low=fit.intercept - half_widths[0],
+        intercept_high=fit.intercept + half_widths[0],
+        slope_low=fit.slope - half_widths[1],
+        slope_high=fit.slope + half_widths[1],
+        n=fit.n,
     )
 
 
@@ -207,11 +222,12 @@ def calibration_in_the_large(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     >>> round(calibration_in_the_large([0, 1, 1, 1], [0.5, 0.5, 0.5, 0.5]), 3)  # log(3)
     1.099
     """
-    return _offset(*_with_logit(*validation.outcome_and_probability(y_true, y_prob)))
+    rows = _with_logit(*outcome_and_repeats(y_true, y_prob))
+    return _offset(rows.positive, rows.logit)
 
 
 def calibration_in_the_large_interval(
-    y_true: ArrayLike, y_prob: ArrayLike, *, level: float = 0.95
+    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None, *, level: float = 0.95
 ) -> CalibrationInTheLarge:
     """Calibration in the large with its Wald interval, and observed against expected.
 
@@ -219,6 +235,8 @@ def calibration_in_the_large_interval(
     ----------
     y_true, y_prob
         As in `calibration_line`.
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
     level
         Confidence level in (0, 1).
 
@@ -239,13 +257,13 @@ def calibration_in_the_large_interval(
     >>> result.observed_minus_expected, result.observed_over_expected
     (0.25, 1.5)
     """
-    z = validation.normal_quantile(level)
-    positive, p = validation.outcome_and_probability(y_true, y_prob)
-    inside, linear_predictor = _with_logit(positive, p)
-    intercept = _offset(inside, linear_predictor)
-    fitted = expit(linear_predictor + intercept)
-    error = 1.0 / sqrt(float(np.sum(fitted * (1.0 - fitted))))
-    half_width = z * error
+    validation.check_level(level)
+    positive, p = outcome_and_repeats(y_true, y_prob)
+    rows = _with_logit(positive, p)
+    intercept = _offset(rows.positive, rows.logit)
+    errors = _errors(rows, np.ones((rows.logit.size, 1)), expit(rows.logit + intercept), groups)
+    error = sqrt(float(errors.covariance[0, 0]))
+    half_width = errors.quantile(level) * error
     return CalibrationInTheLarge(
         intercept=intercept,
         standard_error=error,
@@ -256,17 +274,67 @@ def calibration_in_the_large_interval(
     )
 
 
-def _line(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[BoolArray, FloatArray, float, float]:
-    """Outcome and logit of the predictions that have one, and the line's intercept and slope."""
-    checked = validation.outcome_and_probability(y_true, y_prob)
-    positive, linear_predictor = _with_logit(*checked)
-    if linear_predictor.min() == linear_predictor.max():
+class _Rows(NamedTuple):
+    """Predictions that have a logit, stacked over repeats, (m,) each; `case` of n."""
+
+    positive: BoolArray
+    logit: FloatArray
+    case: IntArray
+    n: int
+    n_repeats: int
+
+
+class _Errors(NamedTuple):
+    """Covariance of the coefficients, and the patients it varies between; None: model-based."""
+
+    covariance: FloatArray
+    n_patients: int | None
+
+    def quantile(self, level: float) -> float:
+        if self.n_patients is None:
+            return validation.normal_quantile(level)
+        return student_quantile(self.n_patients, level)
+
+
+class LineFit(NamedTuple):
+    """Calibration line with the covariance (2, 2) of intercept and slope."""
+
+    intercept: float
+    slope: float
+    errors: _Errors
+    n: int
+
+
+def fit_line(positive: BoolArray, p: FloatArray, groups: ArrayLike | None) -> LineFit:
+    """Calibration line of outcomes (n,) on probabilities (n_repeats, n)."""
+    rows = _with_logit(positive, p)
+    if rows.logit.min() == rows.logit.max():
         raise NotEstimable(
             "the calibration slope needs predictions that differ, found one value; "
             "report calibration in the large only"
         )
-    fit = fit_logistic(positive, linear_predictor[:, None], ["logit(p)"])
-    return positive, linear_predictor, fit.intercept, float(fit.coefficients[0])
+    fit = fit_logistic(rows.positive, rows.logit[:, None], ["logit(p)"])
+    intercept, slope = fit.intercept, float(fit.coefficients[0])
+    design = np.column_stack([np.ones(rows.logit.size), rows.logit])
+    errors = _errors(rows, design, expit(intercept + slope * rows.logit), groups)
+    return LineFit(intercept, slope, errors, np.unique(rows.case).size)
+
+
+def _errors(
+    rows: _Rows, design: FloatArray, fitted: FloatArray, groups: ArrayLike | None
+) -> _Errors:
+    """Model-based with one row a patient and one repeat, as R's glm, else the sandwich."""
+    patient = patient_numbers(rows.n, groups)
+    information = (design * (fitted * (1.0 - fitted))[:, None]).T @ design
+    bread = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    if rows.n_repeats == 1 and np.unique(patient).size == rows.n:
+        return _Errors(bread, None)
+    # a weight of 1 / n_repeats divides bread and filling alike
+    influence = (design * (rows.positive - fitted)[:, None]) @ bread
+    cases, case = np.unique(rows.case, return_inverse=True)
+    of_cases = patient[cases]
+    covariance = patient_covariance(patient_sums(influence, case), of_cases)
+    return _Errors(covariance, np.unique(of_cases).size)
 
 
 def _offset(positive: BoolArray, linear_predictor: FloatArray) -> float:
@@ -281,13 +349,14 @@ def _offset(positive: BoolArray, linear_predictor: FloatArray) -> float:
     return float(brentq(excess, low - 1.0, high + 1.0, xtol=1e-14, rtol=1e-14))
 
 
-def _with_logit(positive: BoolArray, p: FloatArray) -> tuple[BoolArray, FloatArray]:
-    """Outcome and logit of the predictions that have one, both classes present."""
+def _with_logit(positive: BoolArray, p: FloatArray) -> _Rows:
+    """Predictions (n_repeats, n) that have a logit, both classes present."""
     inside = (p > 0.0) & (p < 1.0)
-    kept = positive[inside]
+    case = np.nonzero(inside)[1]
+    kept = positive[case]
     if not 0 < kept.sum() < kept.size:
         raise NotEstimable(
             f"calibration needs both classes among predictions other than 0 and 1, found "
             f"{int(kept.sum())} positive of {kept.size}; report the Brier score instead"
         )
-    return kept, np.asarray(logit(p[inside]), dtype=np.float64)
+    return _Rows(kept, np.asarray(logit(p[inside])), case, positive.size, len(p))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
+from her2.stats.clusters import Estimate, outcome_and_repeats, wald_interval
 from her2.stats.discrimination.shares import wilson_interval
 from her2.stats.probabilities.calibration_line import calibration_in_the_large, calibration_line
 from her2.stats.probabilities.smooth_calibration import integrated_calibration_index
@@ -156,8 +158,10 @@ def brier_score(y_true: ArrayLike, y_prob: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_true, y_prob
-        As in `calibration`.
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), or (n_repeats, n) of repeated cross-validation; in [0, 1].
 
     Returns
     -------
@@ -180,8 +184,44 @@ def brier_score(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     >>> brier_score([0, 1], [0.5, 0.5])
     0.25
     """
-    positive, p = validation.outcome_and_probability(y_true, y_prob)
+    positive, p = outcome_and_repeats(y_true, y_prob)
     return float(np.mean((p - positive) ** 2))
+
+
+def brier_interval(
+    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None, *, level: float = 0.95
+) -> Estimate:
+    """Brier score with Student's interval of patients.
+
+    Parameters
+    ----------
+    y_true, y_prob
+        As in `brier_score`.
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
+    level
+        Confidence level in (0, 1).
+
+    Raises
+    ------
+    NotEstimable, BadArgument
+        As `brier_score`, and if there is one patient only, or the level is not in (0, 1).
+
+    References
+    ----------
+    Bradley, Schwartz & Hashino (2008), Weather Forecast. 23:992, doi:10.1175/2007WAF2007049.1.
+
+    Examples
+    --------
+    >>> found = brier_interval([0, 1, 1], [0.2, 0.6, 1.0])
+    >>> round(found.value, 4), round(found.low, 4), round(found.high, 4)
+    (0.0667, 0.0, 0.2735)
+    """
+    positive, p = outcome_and_repeats(y_true, y_prob)
+    error = ((p - positive) ** 2).mean(axis=0)
+    brier = float(error.mean())
+    influence = (error - brier) / error.size
+    return wald_interval(brier, influence, groups, level=level, within=(0.0, 1.0))
 
 
 def scaled_brier(y_true: ArrayLike, y_prob: ArrayLike) -> float:
@@ -212,9 +252,44 @@ def scaled_brier(y_true: ArrayLike, y_prob: ArrayLike) -> float:
     >>> scaled_brier([0, 0, 1, 1], [0.0, 0.5, 0.5, 1.0])
     0.5
     """
-    positive, p = validation.outcome_and_probability(y_true, y_prob)
-    prevalence = positive.mean()
-    return float(1.0 - np.mean((p - positive) ** 2) / (prevalence * (1.0 - prevalence)))
+    prevalence = validation.outcome(y_true).mean()
+    return float(1.0 - brier_score(y_true, y_prob) / (prevalence * (1.0 - prevalence)))
+
+
+def scaled_brier_interval(
+    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None, *, level: float = 0.95
+) -> Estimate:
+    """Scaled Brier score with Student's interval of patients, the prevalence being estimated.
+
+    Parameters
+    ----------
+    y_true, y_prob, groups, level
+        As in `brier_interval`.
+
+    Raises
+    ------
+    NotEstimable, BadArgument
+        As `brier_interval`.
+
+    References
+    ----------
+    Bradley, Schwartz & Hashino (2008), Weather Forecast. 23:992, doi:10.1175/2007WAF2007049.1.
+
+    Examples
+    --------
+    >>> y, p = [0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.6, 0.4, 0.7, 0.9]
+    >>> found = scaled_brier_interval(y, p)
+    >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
+    (0.42, -0.29, 1.0)
+    """
+    positive, p = outcome_and_repeats(y_true, y_prob)
+    error = ((p - positive) ** 2).mean(axis=0)
+    brier, prevalence = error.mean(), positive.mean()
+    reference = prevalence * (1.0 - prevalence)
+    of_reference = (1.0 - 2.0 * prevalence) * (positive - prevalence)
+    influence = (brier / reference * of_reference - (error - brier)) / reference / error.size
+    scaled = float(1.0 - brier / reference)
+    return wald_interval(scaled, influence, groups, level=level, within=(-inf, 1.0))
 
 
 def hosmer_lemeshow(

@@ -2,9 +2,10 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats import net_benefit, net_benefit_band, net_benefit_treat_all, operating_point
+from her2.stats import net_benefit, net_benefit_table, net_benefit_treat_all, operating_point
 from her2.stats.discrimination.patient_bootstrap import draws, patients, rows
 
 Y = np.array([0, 0, 0, 1, 1])
@@ -13,9 +14,9 @@ THRESHOLDS = np.arange(1, 100) / 100
 
 
 def test_is_the_weighted_count_at_each_threshold():
-    for t, found in zip(THRESHOLDS, net_benefit(Y, P, THRESHOLDS), strict=True):
-        point = operating_point(Y, P, t)
-        assert found == pytest.approx((point.tp - point.fp * t / (1 - t)) / 5)
+    for at, found in zip(THRESHOLDS, net_benefit(Y, P, THRESHOLDS), strict=True):
+        point = operating_point(Y, P, at)
+        assert found == pytest.approx((point.tp - point.fp * at / (1 - at)) / 5)
 
 
 def test_ties_at_the_threshold_are_treated():
@@ -39,12 +40,12 @@ def test_a_perfect_model_gains_the_prevalence():
     np.testing.assert_allclose(net_benefit(Y, Y, THRESHOLDS), 0.4)
 
 
-@pytest.mark.parametrize("t", [1.0, -0.1, np.nan])
-def test_thresholds_have_a_range(t):
+@pytest.mark.parametrize("at", [1.0, -0.1, np.nan])
+def test_thresholds_have_a_range(at):
     with pytest.raises(BadArgument, match="thresholds"):
-        net_benefit(Y, P, [0.2, t])
+        net_benefit(Y, P, [0.2, at])
     with pytest.raises(BadArgument, match="thresholds"):
-        net_benefit_treat_all(Y, [t])
+        net_benefit_treat_all(Y, [at])
 
 
 def test_degenerate():
@@ -62,42 +63,94 @@ def simulated(seed: int, n: int = 210):
     return (rng.random(n) < p).astype(int), p
 
 
-@pytest.mark.parametrize("groups", [None, np.arange(210) // 2])
-def test_band_is_that_of_each_resample(groups):
+def test_table_by_hand():
+    row = net_benefit_table(Y, P, [0.5]).iloc[0]
+    values = np.array([0, 0, -1, 0, 1])
+    half_width = t.ppf(0.975, 4) * values.std(ddof=1) / np.sqrt(5)
+    assert (row["net_benefit"], row["treat_all"]) == pytest.approx((0.0, -0.2))
+    assert (row["low"], row["high"]) == pytest.approx((-half_width, half_width))
+    gain = np.array([1, 1, 0, -1, 0])
+    half_width = t.ppf(0.975, 4) * gain.std(ddof=1) / np.sqrt(5)
+    assert row["over_all"] == pytest.approx(0.2)
+    assert (row["over_all_low"], row["over_all_high"]) == pytest.approx(
+        (0.2 - half_width, 0.2 + half_width)
+    )
+
+
+def test_table_holds_the_curves_in_the_order_of_the_thresholds():
     y, p = simulated(0)
     thresholds = np.array([0.5, 0.05, 0.3, 0.3, 0.0, 0.99])  # any order, twice the same
-    band = net_benefit_band(y, p, thresholds, seed=1, n_resamples=40, groups=groups)
-    (times,) = draws(patients(y == 1, groups), 40, 1, stratified=False)
-    each = [net_benefit(y[rows(t)], p[rows(t)], thresholds) for t in times]
-    np.testing.assert_allclose(band["low"], np.quantile(each, 0.025, axis=0), atol=1e-12)
-    np.testing.assert_allclose(band["high"], np.quantile(each, 0.975, axis=0), atol=1e-12)
-    np.testing.assert_array_equal(band["net_benefit"], net_benefit(y, p, thresholds))
-    np.testing.assert_array_equal(band["threshold_probability"], thresholds)
+    table = net_benefit_table(y, p, thresholds)
+    np.testing.assert_array_equal(table["threshold_probability"], thresholds)
+    np.testing.assert_allclose(table["net_benefit"], net_benefit(y, p, thresholds))
+    np.testing.assert_allclose(table["treat_all"], net_benefit_treat_all(y, thresholds))
+    np.testing.assert_allclose(
+        table["over_all"], table["net_benefit"] - table["treat_all"], atol=1e-15
+    )
+    assert (table.loc[4, ["over_all_low", "over_all_high"]] == 0.0).all()  # all are treated
+
+
+def test_band_is_that_of_a_bootstrap_of_patients():
+    y, p = simulated(3, 400)
+    patient = np.arange(400) // 2
+    table = net_benefit_table(y, p, [0.2, 0.4], patient)
+    blocks = draws(patients(y == 1, patient), 1500, 1, stratified=False)
+    resampled = np.array([
+        net_benefit(y[rows(one)], p[rows(one)], [0.2, 0.4]) for block in blocks for one in block
+    ])  # fmt: skip
+    standard_error = (table["high"] - table["low"]) / 2 / t.ppf(0.975, 199)
+    np.testing.assert_allclose(resampled.std(axis=0), standard_error, rtol=0.08)
+
+
+def test_repeats_are_averaged_and_no_cases():
+    y, p = simulated(1)
+    once, five = (net_benefit_table(y, q, THRESHOLDS) for q in (p, np.tile(p, (5, 1))))
+    np.testing.assert_allclose(five, once, atol=1e-12)
+    other = np.vstack([p, p[::-1]])
+    expected = (net_benefit(y, p, THRESHOLDS) + net_benefit(y, p[::-1], THRESHOLDS)) / 2
+    found = net_benefit_table(y, other, THRESHOLDS)["net_benefit"]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_band_holds_the_uncertainty_of_the_prevalence():
-    y, p = simulated(1)
-    band = net_benefit_band(y, np.ones(210), [0.0], seed=0, n_resamples=2000)
-    expected = 3.92 * np.sqrt(y.mean() * (1 - y.mean()) / 210)
-    assert band["high"][0] - band["low"][0] == pytest.approx(expected, rel=0.08)
-    assert net_benefit_band(y, p, [0.3], seed=0, level=0.5).iloc[0].between(-1, 1).all()
+    y, _ = simulated(1)
+    band = net_benefit_table(y, np.ones(210), [0.0])
+    expected = 2 * t.ppf(0.975, 209) * np.sqrt(y.mean() * (1 - y.mean()) / 209)
+    assert band["high"][0] - band["low"][0] == pytest.approx(expected)
 
 
-def test_band_takes_no_time():
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
+def test_covers_as_often_as_it_says_with_four_rows_a_patient(correlation):
+    rng = np.random.default_rng(4)
+    benefit, over_all = 0.5 * (0.6 - 0.4 * 0.25), 0.5 * (0.9 * 0.25 - 0.1)
+    covered = []
+    for _ in range(200):
+        p = np.where(np.repeat(rng.random(60) < 0.5, 4), 0.6, 0.1)
+        same = np.repeat(rng.random(60) < correlation, 4)
+        u = np.where(same, np.repeat(rng.random(60), 4), rng.random(240))
+        table = net_benefit_table(u < p, p, [0.2], np.repeat(np.arange(60), 4)).iloc[0]
+        covered.append([
+            table["low"] <= benefit <= table["high"],
+            table["over_all_low"] <= over_all <= table["over_all_high"],
+        ])  # fmt: skip
+    assert (np.mean(covered, axis=0) > 0.89).all()
+
+
+def test_table_takes_no_time():
     y, p = simulated(2)
     start = perf_counter()
-    band = net_benefit_band(y, p, THRESHOLDS, seed=0)
-    assert perf_counter() - start < 1.0  # some 0.02 s undisturbed
-    assert (band["low"] <= band["net_benefit"] + 1e-12).all()
-    assert (band["net_benefit"] <= band["high"] + 1e-12).all()
+    net_benefit_table(y, np.tile(p, (5, 1)), THRESHOLDS, np.arange(210) // 2)
+    assert perf_counter() - start < 1.0
 
 
-def test_band_refuses():
+def test_table_refuses():
     with pytest.raises(NotEstimable, match="both outcome classes"):
-        net_benefit_band([1, 1], [0.2, 0.3], THRESHOLDS, seed=0)
+        net_benefit_table([1, 1], [0.2, 0.3], THRESHOLDS)
+    with pytest.raises(NotEstimable, match="2 patients"):
+        net_benefit_table(Y, P, THRESHOLDS, ["a"] * 5)
     with pytest.raises(BadArgument, match="level"):
-        net_benefit_band(Y, P, THRESHOLDS, seed=0, level=2)
-    with pytest.raises(BadArgument, match="n_resamples"):
-        net_benefit_band(Y, P, THRESHOLDS, seed=0, n_resamples=0)
+        net_benefit_table(Y, P, THRESHOLDS, level=2)
     with pytest.raises(BadArgument, match="thresholds"):
-        net_benefit_band(Y, P, [1.0], seed=0)
+        net_benefit_table(Y, P, [1.0])
+    with pytest.raises(BadArgument, match="not logits"):
+        net_benefit_table(Y, P * 2, THRESHOLDS)
