@@ -115,6 +115,7 @@ from her2.stats.probabilities.smooth_calibration import (
     CalibrationErrors,
     calibration_curve,
     calibration_errors,
+    ici_interval,
     integrated_calibration_index,
 )
 
@@ -131,10 +132,10 @@ __all__ = [
     "calibration_slope", "cox_snell_r2", "cut", "delong_test", "delong_test_unpaired", "dice",
     "enrichment", "fit_combat", "fit_logistic_model", "fixed_sensitivity_threshold",
     "fixed_specificity_threshold", "hausdorff_distance", "holm", "hosmer_lemeshow", "icc",
-    "icc_of_pairs", "icc_per_feature", "idi", "integrated_calibration_index", "interaction_p",
-    "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic", "net_benefit",
-    "net_benefit_table", "net_benefit_treat_all", "nogueira_stability", "nomogram", "nri",
-    "odds_ratio_table", "operating_point", "optimism_corrected", "permutation_p_value",
+    "icc_of_pairs", "icc_per_feature", "ici_interval", "idi", "integrated_calibration_index",
+    "interaction_p", "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic",
+    "net_benefit", "net_benefit_table", "net_benefit_treat_all", "nogueira_stability", "nomogram",
+    "nri", "odds_ratio_table", "operating_point", "optimism_corrected", "permutation_p_value",
     "points_inside", "psnr", "rank_correlation", "repeated_auc", "repeated_delong_test",
     "roc_curve", "sample_size_for_prediction", "scaled_brier", "scaled_brier_interval",
     "selection_frequency", "share", "share_inside", "ssim", "standardised_difference",

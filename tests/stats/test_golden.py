@@ -207,16 +207,6 @@ def test_brier(dataset, score, value):
     close(stats.brier_score(*cases(dataset, score)), value["brier"])
 
 
-@pytest.mark.parametrize(("dataset", "score", "value"), entries("ici_loess"))
-def test_integrated_calibration_index(dataset, score, value):
-    y, p = cases(dataset, score)
-    if is_constant(p):
-        with pytest.raises(NotEstimable):
-            stats.integrated_calibration_index(y, p)
-        return
-    close(stats.integrated_calibration_index(y, p), value["ICI"], 1e-6)
-
-
 @pytest.mark.parametrize(("dataset", "score", "value"), entries("dca"))
 def test_net_benefit(dataset, score, value):
     thresholds = np.array(value["threshold"], dtype=float)

@@ -135,7 +135,7 @@ def net_benefit_table(
     >>> columns = ["net_benefit", "low", "high", "over_all", "over_all_low", "over_all_high"]
     >>> net_benefit_table(y, p, [0.2, 0.5])[columns].round(2)
        net_benefit   low  high  over_all  over_all_low  over_all_high
-    0         0.11 -0.05  0.28      0.05          0.02           0.08
+    0         0.11 -0.06  0.28      0.05          0.02           0.08
     1         0.00 -0.23  0.23      0.50          0.34           0.66
     """
     positive, p = outcome_and_repeats(y_true, y_prob)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from her2.core.errors import NotEstimable
-from her2.stats.probabilities.smooth_calibration import loess_band, loess_curve
+from her2.stats.probabilities.loess import local_weights, loess_band, loess_curve
 
 
 def noisy(seed: int, n: int = 90, digits: int = 8):
@@ -27,6 +27,15 @@ def test_smooth_is_near_the_definition():
     x, y = noisy(0)
     expected = direct_loess(x, y, x)
     np.testing.assert_allclose(loess_curve(x, y), expected, atol=0.05)
+
+
+def test_weights_are_those_of_the_definition():
+    x, y = noisy(2)
+    at = np.linspace(0.1, 0.9, 7)
+    weights = local_weights(x, at)
+    np.testing.assert_allclose(weights @ y, direct_loess(x, y, at))
+    np.testing.assert_allclose(weights @ x**2, at**2, atol=1e-12)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
 
 
 def test_band_is_centred_on_the_smooth_and_widens_with_the_level():
