@@ -28,9 +28,9 @@ def curve_tables(
     """Return the points of every curve, each with the columns role and arm.
 
     ``roc``: threshold, false_positive_rate, sensitivity. ``calibration``: the groups of
-    `stats.calibration_groups`. ``calibration_curve``: predicted, observed, low, high of the
-    flexible curve. ``decision_curve``: threshold_probability, net_benefit and its band low, high,
-    a bootstrap of patients, absent with 0 resamples; ``treat_all`` and ``treat_none`` stand beside
+    `stats.calibration_groups`. ``calibration_curve``: predicted, observed, low, high and kind
+    of the curve. ``decision_curve``: threshold_probability, net_benefit and its band low, high,
+    absent with 0 resamples; ``treat_all`` and ``treat_none`` stand beside
     the arms.
     """
     benefit = _points(predictions, arms, _benefits(stats.net_benefit))

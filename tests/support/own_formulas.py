@@ -134,11 +134,11 @@ def in_the_large(y: Array, line: Array) -> float:
 
 
 def calibration_distances(y: Array, p: Array) -> tuple[float, float, float] | None:
-    """ICI, E50, E90: mean and quantiles of the distances from a loess of the outcome."""
+    """ICI, E50, E90: mean and quantiles of the distances from a loess within [0, 1]."""
     smooth = loess(p, y, span=0.75, degree=2)
     with suppress(ValueError):  # also raised with a usable fit, by a pseudoinverse
         smooth.fit()
-    distance = np.abs(np.array(smooth.outputs.fitted_values) - p)
+    distance = np.abs(np.clip(smooth.outputs.fitted_values, 0.0, 1.0) - p)
     if not np.isfinite(distance).all():
         return None
     return distance.mean(), np.quantile(distance, 0.5), np.quantile(distance, 0.9)
