@@ -131,7 +131,7 @@ def truths(setting: Setting) -> dict[str, float]:
     }
 
 
-def coverage(n_simulations: int, setting: Setting) -> dict[str, str]:
+def coverage(n_simulations: int, setting: Setting) -> dict[str, tuple[float, float]]:
     """Return coverage and mean width of every measure's interval."""
     truth = truths(setting)
     held: dict[str, list[bool]] = {name: [] for name in MEASURES}
@@ -142,7 +142,7 @@ def coverage(n_simulations: int, setting: Setting) -> dict[str, str]:
         for name, (low, high) in found:
             held[name].append(low <= truth[name] <= high)
             widths[name].append(high - low)
-    return {name: _cell(np.mean(held[name]), np.mean(widths[name])) for name in MEASURES}
+    return {name: (np.mean(held[name]), np.mean(widths[name])) for name in MEASURES}
 
 
 def _estimable(found: Iterator[tuple[str, Limits]]) -> list[tuple[str, Limits]]:
@@ -161,12 +161,12 @@ def _cell(share: float, width: float) -> str:
 def main() -> None:
     n_simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with ProcessPoolExecutor() as pool:
-        found = pool.map(partial(coverage, n_simulations), SETTINGS)
-        columns = dict(zip((setting.name for setting in SETTINGS), found, strict=True))
+        found = list(pool.map(partial(coverage, n_simulations), SETTINGS))
+        columns = {setting.name: one for setting, one in zip(SETTINGS, found, strict=True)}
     print(f"| {' | '.join(['measure', *columns])} |")
     print(f"|{' --- |' * (len(columns) + 1)}")
     for name in MEASURES:
-        print(f"| {' | '.join([name, *(cells[name] for cells in columns.values())])} |")
+        print(f"| {' | '.join([name, *(_cell(*found[name]) for found in columns.values())])} |")
 
 
 if __name__ == "__main__":
