@@ -247,8 +247,8 @@ def ici_interval(
     A distance cannot be negative, so noise moves the estimate up, and that of a resample, with
     the noise of both, once more: percentile limits never hold 0. Here the upper limit is the
     percentile of the resamples, the lower one lies as far below the estimate, and it is 0 where
-    the sample's smooth is no farther from the predictions than `level` of the resamples' smooths
-    are from it.
+    the sample's smooth is no farther from the predictions than that percentile of the resamples'
+    smooths is from it.
 
     Parameters
     ----------
@@ -300,8 +300,9 @@ def ici_interval(
     ]  # fmt: skip
     check_failures(n_resamples - len(distances), n_resamples)
     of_resample, between_smooths = np.transpose(distances)
-    high = max(float(np.quantile(of_resample, (1.0 + level) / 2.0)), ici)
-    is_compatible = ici <= np.quantile(between_smooths, level)
+    upper = (1.0 + level) / 2.0
+    high = max(float(np.quantile(of_resample, upper)), ici)
+    is_compatible = ici <= np.quantile(between_smooths, upper)
     return Estimate(ici, 0.0 if is_compatible else max(2.0 * ici - high, 0.0), high)
 
 
