@@ -1,7 +1,7 @@
 """The models of a comparison: arms of finished runs, under names of their own, and their numbers.
 
-Every number comes from the predictions alone. Lesions count as independent, as everywhere in
-the study; a model is chosen by its out-of-fold AUC, never by the test role.
+Every number comes from the predictions alone; a model is chosen by its cross-validated AUC, never
+by the test role.
 """
 
 from __future__ import annotations
@@ -50,10 +50,17 @@ class Model:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """Its rows of predictions.parquet; the arm is the model's name, the case a patient's."""
-        rows = self.run.predictions
-        rows = rows[rows["arm"].eq(self.arm)].rename(columns={"case": "patient_id"})
-        return rows.assign(arm=self.name, lesion_id=0)
+        """Its rows of predictions.parquet; the arm is the model's name, numbers are names."""
+        return self._named(self.run.predictions)
+
+    @property
+    def repeats(self) -> pd.DataFrame:
+        """Its rows of repeated_cv.parquet, in the same way."""
+        return self._named(self.run.repeated)
+
+    def _named(self, rows: pd.DataFrame) -> pd.DataFrame:
+        names = {"case": "lesion_id", "patient": "patient_id"}
+        return rows[rows["arm"].eq(self.arm)].rename(columns=names).assign(arm=self.name)
 
 
 def models_of(runs: Sequence[FinishedRun], arms: Sequence[str] = ()) -> list[Model]:
@@ -168,12 +175,13 @@ def compare_models(
     # names as categories are quick
     predictions = predictions.astype(dict.fromkeys(("arm", "role", "kind"), "category"))
     honest = predictions[predictions["kind"].ne("in_sample")]
+    repeated = pd.concat([model.repeats for model in models], ignore_index=True)
     reasons: list[str] = []
     judged = pd.DataFrame(
         [
             {"model": model.name, "role": role, **found}
             for model in models
-            for role, found in performance_by_role(honest, model.name, reasons).items()
+            for role, found in performance_by_role(honest, repeated, model.name, reasons).items()
         ],
         columns=["model", "role", *dict.fromkeys((*PERFORMANCE, *CALIBRATION))],
     )
@@ -182,13 +190,13 @@ def compare_models(
     ranked = sorted(models, key=lambda m: -float(auc[m.name]) if m.name in auc.index else 2.0)
     names = [model.name for model in ranked]
     judged = judged.set_index("model").loc[names].reset_index()
-    tests = comparisons(honest, pd.DataFrame(), names, reasons)
+    tests = comparisons(honest, repeated, names, reasons)
     return ComparedModels(
         runs=runs,
         models=ranked,
         performance=judged,
         differences=pd.DataFrame(tests, columns=["role", "first", "second", *TESTED]),
-        curves=curve_tables(honest, names),
+        curves=curve_tables(honest, repeated, names),
         missing=missing or {},
         notes=[*notes, *run_notes(runs), *reasons],
     )

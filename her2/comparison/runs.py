@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from her2.core.errors import BadConfig, MissingInput
 from her2.core.store import content_key
 from her2.core.types import ARMS
+from her2.evaluation.prediction_rows import first_repeat
 from her2.plots.text import NOT_ESTIMABLE
-from her2.tracking import FoundRun, fetch, find_runs
+from her2.tracking import FoundRun, anonymise, fetch, find_runs
 
-RESULTS, PREDICTIONS = "results.json", "predictions.parquet"
+RESULTS, PREDICTIONS, REPEATED = "results.json", "predictions.parquet", "repeated_cv.parquet"
 RUN_DIR = "her2.run_dir"  # tag of a run in MLflow: its folder
-KEPT = "evaluation/predictions.parquet"  # what MLflow keeps of the predictions, without names
+KEPT = "evaluation"  # where MLflow keeps the predictions, without names
 SHOWN = 12  # digits of a hash
-COLUMNS = ["case", "role", "fold", "kind", "arm", "model", "y_true", "y_prob"]
+COLUMNS = ["case", "patient", "role", "fold", "kind", "arm", "model", "y_true", "y_prob"]
 _PAIR = re.compile(r"([^=,]+)=([^=,]*)")
 
 
@@ -37,8 +39,10 @@ class FinishedRun:
     results
         Its results.json.
     predictions
-        Columns `COLUMNS`; case is the position of the lesion among the sorted ones, so that
-        nothing names a patient.
+        Columns `COLUMNS`; case is the position of the lesion among the sorted ones and patient
+        that of the patient, so that nothing names one.
+    repeated
+        Rows out of fold with the column repeat.
     cases
         Hash of the lesions' names; None where they are not known.
     folder
@@ -50,6 +54,7 @@ class FinishedRun:
     name: str
     results: Mapping[str, Any]
     predictions: pd.DataFrame
+    repeated: pd.DataFrame
     cases: str | None = None
     folder: Path | None = None
     run_id: str | None = None
@@ -78,14 +83,31 @@ def read_run(folder: Path, *, name: str = "") -> FinishedRun:
                 "the command that began it"
             )
     results = _read_results(folder / RESULTS)
-    table = pd.read_parquet(folder / PREDICTIONS)
-    keys = pd.MultiIndex.from_frame(table[["patient_id", "lesion_id"]].astype(str))
-    lesions = keys.unique().sort_values()
-    table["case"] = lesions.get_indexer(keys)
+    named = pd.read_parquet(folder / PREDICTIONS)
+    table, place = anonymise(named), folder / REPEATED
+    repeated = anonymise(pd.read_parquet(place)) if place.is_file() else None
+    lesions = named[["patient_id", "lesion_id"]].astype(str).drop_duplicates()
     run_id = (results.get("mlflow") or {}).get("run_id")
-    cases = content_key([[list(key) for key in lesions]])
+    cases = content_key([sorted(lesions.to_numpy().tolist())])
     name = name or folder.resolve().name
-    return FinishedRun(name, results, table[COLUMNS], cases, folder, run_id)
+    rows = _rows(table, repeated)
+    return FinishedRun(name, results, *rows, cases=cases, folder=folder, run_id=run_id)
+
+
+def _rows(
+    predictions: pd.DataFrame, repeated: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the predictions, and the rows out of fold of all repeats with the same numbers.
+
+    Those of repeated_cv.parquet are numbered among the training patients alone.
+    """
+    if repeated is None:
+        return predictions[COLUMNS], first_repeat(predictions)
+    trained = predictions[predictions["role"].eq("train")]
+    numbers = {name: np.unique(trained[name]) for name in ("case", "patient")}
+    return predictions[COLUMNS], repeated.assign(
+        **{name: found[repeated[name].to_numpy()] for name, found in numbers.items()}
+    )
 
 
 def _read_results(path: Path) -> Mapping[str, Any]:
@@ -125,11 +147,10 @@ def _read_tracked(found: FoundRun, uri: str | None) -> FinishedRun:
         if run.run_id == found.run_id:
             return run
     with tempfile.TemporaryDirectory() as place:
-        files = [fetch(found.run_id, kept, Path(place), uri=uri) for kept in (RESULTS, KEPT)]
-        table = pd.read_parquet(files[1])
-        return FinishedRun(
-            found.name, _read_results(files[0]), table[COLUMNS], run_id=found.run_id
-        )
+        kept = (RESULTS, f"{KEPT}/{PREDICTIONS}", f"{KEPT}/{REPEATED}")
+        files = [fetch(found.run_id, file, Path(place), uri=uri) for file in kept]
+        rows = _rows(*map(pd.read_parquet, files[1:]))
+        return FinishedRun(found.name, _read_results(files[0]), *rows, run_id=found.run_id)
 
 
 def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:

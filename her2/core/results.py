@@ -85,15 +85,20 @@ class Performance:
     auc, auc_low, auc_high
         Area under the ROC curve with its 95 % interval.
     threshold
-        Youden's, of out-of-fold training predictions.
+        Youden's, of out-of-fold training predictions; out of fold each fold is judged by that of
+        the others, and this is the one for other patients.
+    prevalence
+        At which ppv, npv, accuracy and f1 hold.
     sensitivity, specificity, ppv, npv, accuracy, f1
-        At that threshold; with Wilson's 95 % limits where they are given.
+        At the threshold, each with its 95 % interval (.._low, .._high).
     tp, fp, tn, fn
-        Counts at that threshold.
+        Counts at that threshold; of the cross-validation their means over its repeats.
     brier, brier_scaled
-        Brier score, and its share of the prevalence's own.
-    calibration_intercept, calibration_slope, calibration_in_the_large, ici, e50, e90
-        Calibration.
+        Brier score, and its share of the prevalence's own, with 95 % intervals.
+    calibration_intercept, calibration_slope, calibration_in_the_large, ici
+        Calibration, with 95 % intervals.
+    e50, e90
+        Median and 90th percentile of the distance from the calibration curve.
     hosmer_lemeshow
         Its test.
     """
@@ -104,30 +109,47 @@ class Performance:
     auc_low: float | None
     auc_high: float | None
     threshold: float | None
+    prevalence: float | None
     sensitivity: float | None
-    specificity: float | None
-    ppv: float | None
-    npv: float | None
-    accuracy: float | None
-    f1: float | None
-    tp: int | None
-    fp: int | None
-    tn: int | None
-    fn: int | None
     sensitivity_low: float | None
     sensitivity_high: float | None
+    specificity: float | None
     specificity_low: float | None
     specificity_high: float | None
+    ppv: float | None
     ppv_low: float | None
     ppv_high: float | None
+    npv: float | None
     npv_low: float | None
     npv_high: float | None
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+    tp: int | float | None
+    fp: int | float | None
+    tn: int | float | None
+    fn: int | float | None
     brier: float | None
+    brier_low: float | None
+    brier_high: float | None
     brier_scaled: float | None
+    brier_scaled_low: float | None
+    brier_scaled_high: float | None
     calibration_intercept: float | None
+    calibration_intercept_low: float | None
+    calibration_intercept_high: float | None
     calibration_slope: float | None
+    calibration_slope_low: float | None
+    calibration_slope_high: float | None
     calibration_in_the_large: float | None
+    calibration_in_the_large_low: float | None
+    calibration_in_the_large_high: float | None
     ici: float | None
+    ici_low: float | None
+    ici_high: float | None
     e50: float | None
     e90: float | None
     hosmer_lemeshow: GoodnessOfFit
@@ -208,6 +230,33 @@ class ArmComparison:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class BestArm:
+    """The arm with the largest primary AUC, and what the choice has added to it.
+
+    Attributes
+    ----------
+    arm
+        Its name.
+    auc
+        Its primary AUC.
+    corrected, low, high
+        The AUC without the luck of having been the largest, with its 95 % interval.
+    tied
+        Arms that cannot be told from it, itself among them.
+    n_arms
+        Arms that it was chosen from.
+    """
+
+    arm: str
+    auc: float
+    corrected: float
+    low: float
+    high: float
+    tied: list[str]
+    n_arms: int
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Results:
     """Everything that results.json holds.
 
@@ -220,9 +269,10 @@ class Results:
     arms
         Results by arm.
     comparisons
-        Of arms, role by role.
-    repeated_comparisons
-        Of arms, by the primary estimate.
+        Of arms, role by role; out of fold by the primary estimate.
+    best_arm
+        The arm with the largest primary AUC, corrected for having been chosen by it; None where
+        no arm has one.
     timing
         Seconds by step.
     notes
@@ -247,7 +297,6 @@ class Results:
     cohort: CohortSummary
     arms: dict[str, ArmResults]
     comparisons: list[ArmComparison]
-    repeated_comparisons: list[ArmComparison]
     timing: dict[str, float]
     notes: list[str]
     mlflow: dict[str, str | None]
@@ -256,7 +305,8 @@ class Results:
     made_by: dict[str, Any]
     cost: dict[str, float | int | None]
     network: dict[str, str | None] | None = None
-    enhancement: dict[str, Any] | None = field(default=None)
+    enhancement: dict[str, Any] | None = None
+    best_arm: BestArm | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Results:

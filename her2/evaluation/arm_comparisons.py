@@ -1,4 +1,4 @@
-"""Which of two arms is better: DeLong with Holm's correction, and reclassification."""
+"""Which of two arms is better: paired tests of the AUC, and reclassification."""
 
 from __future__ import annotations
 
@@ -10,52 +10,73 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.prediction_rows import (
-    REPEATED,
-    FloatArray,
-    IntArray,
-    honest_roles,
-    outcome_and_probability,
-    repeats_of,
-)
+from her2.evaluation.prediction_rows import CROSS_VALIDATED, RoleRows, honest_roles, rows_of
 
-Pair = tuple[dict[str, str], IntArray, FloatArray, FloatArray]
+Pair = tuple[dict[str, str], RoleRows, RoleRows]
 TESTED = ("auc_difference", "low", "high", "z", "p_value", "p_holm", "n_looks")
 
 
 def comparisons(
-    predictions: pd.DataFrame,
-    repeated: pd.DataFrame,
-    arms: Sequence[str],
-    notes: list[str],
-    *,
-    roles: Sequence[str] = (),
+    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
 ) -> list[dict[str, Any]]:
-    """Return paired DeLong tests of all arms, Holm-adjusted over the pairs of one role.
+    """Return paired tests of the AUCs of all arms, Holm-adjusted over the pairs of one role.
 
     Fields of each are role, first, second and `TESTED`; n_looks is the number of tests that the
-    correction counts. Of `roles` (none: every honest one), `REPEATED` compares the mean AUCs over
-    the repeats of the cross-validation, if there was more than one.
+    correction counts. Out of fold the primary estimates are compared, by their standard error;
+    elsewhere the test is DeLong's.
     """
     compared: list[dict[str, Any]] = []
-    for role in roles or honest_roles(predictions):
-        rows = [_delong(pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
+    for role in honest_roles(predictions):
+        rows = [_test(pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
         _adjust(rows)
         compared.extend(rows)
     return compared
 
 
+def best_arm(
+    repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
+) -> dict[str, Any] | None:
+    """Return the arm with the largest primary AUC, corrected for having been chosen by it.
+
+    Fields: arm, auc, corrected, low, high, tied (arms that cannot be told from it), n_arms. None
+    where no arm has an AUC.
+    """
+    found = {arm: rows_of(pd.DataFrame(), repeated, arm, CROSS_VALIDATED) for arm in arms}
+    known = {arm: rows for arm, rows in found.items() if rows is not None and _ranks(rows)}
+    if not known:
+        return None
+    first = next(iter(known.values()))
+    try:
+        best = stats.best_of_several(
+            first.y_true, {arm: rows.y_prob for arm, rows in known.items()},
+            {arm: rows.fold for arm, rows in known.items() if rows.fold is not None},
+            groups=first.patient,
+        )  # fmt: skip
+    except NotEstimable as reason:
+        notes.append(f"best arm: its corrected AUC is not estimable: {reason}")
+        return None
+    return {
+        "arm": best.name, "auc": best.auc, "corrected": best.corrected, "low": best.low,
+        "high": best.high, "tied": list(best.tied), "n_arms": best.n_arms,
+    }  # fmt: skip
+
+
+def _ranks(rows: RoleRows) -> bool:
+    return all(p.min() < p.max() for p in rows.y_prob)
+
+
 def reclassification(
-    predictions: pd.DataFrame, arms: Sequence[str], notes: list[str]
+    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
 ) -> pd.DataFrame:
     """Return IDI and continuous NRI of every two arms.
 
     Columns: role, first, second, idi, idi_low, idi_high, idi_p, nri, nri_low, nri_high, nri_p;
     of the second arm in place of the first; positive: the second arm's probabilities are better.
+    Out of fold a row has its mean probability over the repeats.
     """
     rows = []
     for role in honest_roles(predictions):
-        pairs = _pairs(predictions, pd.DataFrame(), arms, role)
+        pairs = _pairs(predictions, repeated, arms, role)
         rows += [_reclassified(pair, notes) for pair in pairs]
     measures = [f"{name}{end}" for name in ("idi", "nri") for end in ("", "_low", "_high", "_p")]
     return pd.DataFrame(rows, columns=["role", "first", "second", *measures])
@@ -64,25 +85,21 @@ def reclassification(
 def _pairs(
     predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], role: str
 ) -> Iterator[Pair]:
-    """Yield names, outcomes and both arms' probabilities of every two arms in a role."""
-    if role == REPEATED and repeated["repeat"].nunique() < 2:
-        return
+    """Yield names and both arms' rows of every two arms in a role."""
+    found = {arm: rows_of(predictions, repeated, arm, role) for arm in arms}
     for first, second in combinations(arms, 2):
-        if role == REPEATED:
-            (y_true, one), (_, two) = repeats_of(repeated, first), repeats_of(repeated, second)
-        else:
-            y_true, one = outcome_and_probability(predictions, first, role)
-            two = outcome_and_probability(predictions, second, role)[1]
-        if len(y_true):
-            yield {"role": role, "first": first, "second": second}, y_true, one, two
+        one, two = found[first], found[second]
+        if one is not None and two is not None:
+            yield {"role": role, "first": first, "second": second}, one, two
 
 
 def _reclassified(pair: Pair, notes: list[str]) -> dict[str, Any]:
-    names, y_true, first, second = pair
+    names, first, second = pair
     found: dict[str, Any] = dict(names)
+    one, two = first.y_prob.mean(axis=0), second.y_prob.mean(axis=0)
     for name, measure in (("idi", stats.idi), ("nri", stats.nri)):
         try:
-            result = measure(y_true, second, first)
+            result = measure(first.y_true, two, one, groups=first.patient)
         except NotEstimable as reason:
             notes.append(f"{_where(names)}: {name.upper()} is not estimable: {reason}")
             continue
@@ -91,11 +108,12 @@ def _reclassified(pair: Pair, notes: list[str]) -> dict[str, Any]:
     return found
 
 
-def _delong(pair: Pair, notes: list[str]) -> dict[str, Any]:
-    names, y_true, first, second = pair
-    test = stats.repeated_delong_test if names["role"] == REPEATED else stats.delong_test
+def _test(pair: Pair, notes: list[str]) -> dict[str, Any]:
+    names, first, second = pair
     try:
-        found = test(y_true, first, second)
+        found = stats.auc_difference(
+            first.y_true, first.y_prob, second.y_prob, groups=first.patient, n_folds=first.n_folds
+        )
     except NotEstimable as reason:
         notes.append(f"{_where(names)}: not estimable: {reason}")
         return {**names, **dict.fromkeys(TESTED)}

@@ -6,6 +6,7 @@ Discrimination, an operating point and calibration; and whether chance explains 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,23 +15,18 @@ import pandas as pd
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.evaluation.prediction_rows import (
+    CROSS_VALIDATED,
     FloatArray,
-    IntArray,
+    RoleRows,
     honest_roles,
-    patient_codes,
+    judged,
     performance_roles,
-    predicted,
-    repeats_of,
-    role_rows,
+    rows_of,
 )
+from her2.evaluation.thresholds import RULES, thresholds_for, training_threshold
 from her2.stats.discrimination.operating_point import Proportion
 
-RULES: dict[str, Callable[[IntArray, FloatArray], float]] = {
-    "Youden": stats.youden_threshold,
-    "sensitivity ≥ .90": lambda y, p: stats.fixed_sensitivity_threshold(y, p, 0.9),
-    "specificity ≥ .90": lambda y, p: stats.fixed_specificity_threshold(y, p, 0.9),
-}
-_RATIOS: tuple[Proportion, ...] = ("sensitivity", "specificity", "ppv", "npv")
+RATIOS: tuple[Proportion, ...] = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 SUMMARY = ("auc", "auc_low", "auc_high", "sd_between_repeats", "min", "max")
 _WITHOUT_CASES = {
     "sensitivity": "no case is positive",
@@ -39,137 +35,150 @@ _WITHOUT_CASES = {
     "npv": "no case was called negative",
     "f1": "no case is positive or was called so",
 }
+Known = Callable[[str, Callable[[], Any]], Any]
 
 
 def performance(
-    y_true: IntArray, y_prob: FloatArray, threshold: float | None, label: str
+    rows: RoleRows, threshold: float | FloatArray | None, *, seed: int = 0
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the performance of one arm in one role, and why a number is absent.
 
-    Outcomes and probabilities (n,); the threshold was chosen elsewhere, or is None if it could not
-    be; `label` names arm and role in the notes.
+    The threshold was chosen by other patients: one, or one a row of (n_repeats, n), or None where
+    there is none. seed: of the bootstrap of the calibration index.
     """
     notes: list[str] = []
 
-    def known(name: str, measure: Callable[[IntArray, FloatArray], Any]) -> Any:
+    def known(name: str, measure: Callable[[], Any]) -> Any:
         try:
-            return measure(y_true, y_prob)
+            return measure()
         except NotEstimable as reason:
-            notes.append(f"{label}: {name} is not estimable: {reason}")
+            notes.append(f"{rows.arm}, {rows.role}: {name} is not estimable: {reason}")
             return None
 
-    point = _operating_point(y_true, y_prob, threshold)
+    point = _operating_point(rows, threshold)
     if threshold is not None:
         notes.extend(
-            f"{label}: {name} is not estimable: {reason}"
+            f"{rows.arm}, {rows.role}: {name} is not estimable: {reason}"
             for name, reason in _WITHOUT_CASES.items()
             if point[name] is None
         )
-    auc = known("AUC", stats.auc_interval)
+    auc = known("AUC", partial(_auc, rows))
     values: dict[str, Any] = {
-        "n": len(y_true),
-        "n_positive": int(y_true.sum()),
+        "n": len(rows.y_true),
+        "n_positive": int(rows.y_true.sum()),
         "auc": auc and auc.auc,
         "auc_low": auc and auc.low,
         "auc_high": auc and auc.high,
         **point,
-        **_calibration(known),
+        **_calibration(rows, known, seed),
     }
     return values, notes
 
 
-def _calibration(known: Callable[..., Any]) -> dict[str, Any]:
+def _auc(rows: RoleRows) -> stats.AucEstimate:
+    return stats.auc_estimate(rows.y_true, rows.y_prob, groups=rows.patient, folds=rows.fold)
+
+
+def _calibration(rows: RoleRows, known: Known, seed: int) -> dict[str, Any]:
     """Return overall error and calibration; `known` answers None where there is no number."""
-    brier = known("Brier score", stats.brier_score)
-    scaled = known("scaled Brier score", stats.scaled_brier)
-    line = known("calibration slope", stats.calibration_line)
-    large = known("calibration in the large", stats.calibration_in_the_large)
-    errors = known("ICI", stats.calibration_errors)
-    fit = known("Hosmer-Lemeshow", _finite_hosmer_lemeshow)
+    of = (rows.y_true, rows.y_prob, rows.patient)
+    stacked = np.tile(rows.y_true, len(rows.y_prob)), rows.y_prob.ravel()
+    line = known("calibration slope", lambda: stats.calibration_line_interval(*of))
+    large = known("calibration in the large", lambda: stats.calibration_in_the_large_interval(*of))
+    errors = known("ICI", lambda: stats.calibration_errors(*stacked))
+    ici = errors and known("interval of ICI", lambda: stats.ici_interval(*of, seed=seed))
+    fit = known("Hosmer-Lemeshow", partial(_hosmer_lemeshow, rows))
+    found = {
+        "brier": known("Brier score", lambda: stats.brier_interval(*of)),
+        "brier_scaled": known("scaled Brier score", lambda: stats.scaled_brier_interval(*of)),
+        "calibration_intercept": line
+        and (line.intercept, line.intercept_low, line.intercept_high),
+        "calibration_slope": line and (line.slope, line.slope_low, line.slope_high),
+        "calibration_in_the_large": large and (large.intercept, large.low, large.high),
+        "ici": errors and (errors.ici, ici and ici.low, ici and ici.high),
+    }
+    values: dict[str, Any] = {}
+    for name, estimate in found.items():
+        if isinstance(estimate, stats.Estimate):
+            estimate = (estimate.value, estimate.low, estimate.high)
+        of_name = (name, f"{name}_low", f"{name}_high")
+        values |= dict(zip(of_name, estimate or (None, None, None), strict=True))
     return {
-        "brier": brier,
-        "brier_scaled": scaled,
-        "calibration_intercept": line and line[0],
-        "calibration_slope": line and line[1],
-        "calibration_in_the_large": large,
-        "ici": errors and errors.ici,
+        **values,
         "e50": errors and errors.e50,
         "e90": errors and errors.e90,
         "hosmer_lemeshow": {k: fit and getattr(fit, k) for k in ("statistic", "dof", "p_value")},
     }
 
 
-def training_threshold(
-    predictions: pd.DataFrame, arm: str, rule: str = "Youden", *, role: str = "test"
-) -> float | None:
-    """Return the threshold of an arm for a role, by a rule of `RULES` on out-of-fold predictions.
-
-    Where the role is a centre that was left out, its own patients do not take part. None where
-    there is no threshold: predictions that are all equal, or one outcome only.
-    """
-    rows = role_rows(predictions, arm, "out_of_fold")
-    judged = role_rows(predictions, arm, role)
-    left_out = judged.loc[judged["kind"].eq("left_out"), ["patient_id", "lesion_id"]]
-    if len(left_out):
-        names = ["patient_id", "lesion_id"]
-        rows = rows[~rows.set_index(names).index.isin(left_out.set_index(names).index)]
-    try:
-        return RULES[rule](rows["y_true"].to_numpy(np.int64), rows["y_prob"].to_numpy(np.float64))
-    except NotEstimable:
-        return None
-
-
-def operating_points(predictions: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
-    """Return what every arm does at the threshold of every rule, in every honest role.
-
-    Columns: arm, role, rule, threshold, tp, fp, tn, fn, each of sensitivity, specificity, ppv
-    and npv with its Wilson interval (.._low, .._high), f1. Thresholds are those of
-    `training_threshold`.
-    """
-    rows = []
-    for arm in arms:
-        judged = list(predicted(predictions, [arm], honest_roles(predictions)))
-        for rule in RULES:
-            for role, _, y_true, y_prob in judged:
-                threshold = training_threshold(predictions, arm, rule, role=role)
-                if threshold is not None:
-                    point = _operating_point(y_true, y_prob, threshold)
-                    rows.append({"arm": arm, "role": role, "rule": rule, **point})
-    columns = ["arm", "role", "rule", "threshold", "tp", "fp", "tn", "fn"]
-    measures = [f"{name}{end}" for name in _RATIOS for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=[*columns, *measures, "f1"])
-
-
-def _finite_hosmer_lemeshow(y_true: IntArray, y_prob: FloatArray) -> stats.HosmerLemeshow:
-    fit = stats.hosmer_lemeshow(y_true, y_prob)
+def _hosmer_lemeshow(rows: RoleRows) -> stats.HosmerLemeshow:
+    """Return the test; of several repeats the one whose statistic is the median."""
+    external = rows.role != "train"  # nothing was fitted on the rows
+    tests = sorted(
+        (stats.hosmer_lemeshow(rows.y_true, p, external=external) for p in rows.y_prob),
+        key=lambda test: test.statistic,
+    )
+    fit = tests[len(tests) // 2]
     if not np.isfinite(fit.statistic):
         raise NotEstimable("a group that was predicted with certainty holds the other outcome")
     return fit
 
 
-def _operating_point(
-    y_true: IntArray, y_prob: FloatArray, threshold: float | None
-) -> dict[str, Any]:
-    names = ("threshold", *_RATIOS, "accuracy", "f1", "tp", "fp", "tn", "fn")
+def operating_points(
+    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str]
+) -> pd.DataFrame:
+    """Return what every arm does at the threshold of every rule, in every honest role.
+
+    Columns: arm, role, rule, threshold (out of fold each fold has its own, and this is the one
+    for other patients), prevalence, tp, fp, tn, fn, and each of `RATIOS` with its interval
+    (.._low, .._high). Counts of the cross-validation are means over its repeats.
+    """
+    found = []
+    for rows in judged(predictions, repeated, arms, honest_roles(predictions)):
+        for rule in RULES:
+            own = thresholds_for(predictions, repeated, rows, rule)
+            common = training_threshold(predictions, repeated, rows.arm, rule, role=rows.role)
+            if own is not None and common is not None:
+                point = _operating_point(rows, own) | {"threshold": common}
+                found.append({"arm": rows.arm, "role": rows.role, "rule": rule, **point})
+    columns = ["arm", "role", "rule", "threshold", "prevalence", "tp", "fp", "tn", "fn"]
+    measures = [f"{name}{end}" for name in RATIOS for end in ("", "_low", "_high")]
+    return pd.DataFrame(found, columns=[*columns, *measures])
+
+
+def _operating_point(rows: RoleRows, threshold: float | FloatArray | None) -> dict[str, Any]:
+    names = ("threshold", "prevalence", "tp", "fp", "tn", "fn", *RATIOS)
     if threshold is None:
-        bounds = [f"{name}_{end}" for name in _RATIOS for end in ("low", "high")]
+        bounds = [f"{name}_{end}" for name in RATIOS for end in ("low", "high")]
         return dict.fromkeys([*names, *bounds])
-    point = stats.operating_point(y_true, y_prob, threshold)
+    point = stats.operating_point(
+        rows.y_true, rows.y_prob, threshold, rows.patient, n_folds=rows.n_folds
+    )
     values = {name: getattr(point, name) for name in names}
-    for name in _RATIOS:
+    for name in RATIOS:
         low, high = point.interval(name) or (None, None)
         values[f"{name}_low"], values[f"{name}_high"] = low, high
     return values
 
 
 def performance_by_role(
-    predictions: pd.DataFrame, arm: str, notes: list[str]
+    predictions: pd.DataFrame,
+    repeated: pd.DataFrame,
+    arm: str,
+    notes: list[str],
+    *,
+    seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Return an arm's performance in every role; `notes` says why a number is absent."""
+    """Return an arm's performance in every role; `notes` says why a number is absent.
+
+    Its threshold is that for other patients; out of fold each row is judged by that of its fold.
+    """
     roles = {}
-    for role, _, y_true, y_prob in predicted(predictions, [arm], performance_roles(predictions)):
-        threshold = training_threshold(predictions, arm, role=role)
-        roles[role], reasons = performance(y_true, y_prob, threshold, f"{arm}, {role}")
+    for rows in judged(predictions, repeated, [arm], performance_roles(predictions)):
+        own = thresholds_for(predictions, repeated, rows)
+        roles[rows.role], reasons = performance(rows, own, seed=seed)
+        common = training_threshold(predictions, repeated, arm, role=rows.role)
+        roles[rows.role]["threshold"] = common
         notes.extend(reasons)
     return roles
 
@@ -181,23 +190,24 @@ def repeated_cross_validation(
 
     First table: arm, n_repeats, n_folds, n, n_positive and `SUMMARY`; second: arm, repeat, auc.
     """
-    rows, single = [], []
+    table, single = [], []
     for arm in arms:
-        y_true, y_prob = repeats_of(repeated, arm)
-        n_folds = int(repeated.loc[repeated["arm"].eq(arm), "fold"].max()) + 1
-        size = {"arm": arm, "n_repeats": len(y_prob), "n_folds": n_folds}
-        size |= {"n": len(y_true), "n_positive": int(y_true.sum())}
+        rows = rows_of(pd.DataFrame(), repeated, arm, CROSS_VALIDATED)
+        if rows is None:
+            continue
+        size = {"arm": arm, "n_repeats": len(rows.y_prob), "n_folds": rows.n_folds}
+        size |= {"n": len(rows.y_true), "n_positive": int(rows.y_true.sum())}
         try:
-            found = stats.repeated_auc(y_true, y_prob)
+            found = _auc(rows)
         except NotEstimable as reason:
             notes.append(f"{arm}, repeated cross-validation: AUC is not estimable: {reason}")
-            rows.append(size | dict.fromkeys(SUMMARY))
+            table.append(size | dict.fromkeys(SUMMARY))
             continue
-        values = (found.auc, found.low, found.high, found.sd_between_repeats,
-                  found.lowest, found.highest)  # fmt: skip
-        rows.append(size | dict(zip(SUMMARY, values, strict=True)))
-        single += [{"arm": arm, "repeat": r, "auc": a} for r, a in enumerate(found.per_repeat)]
-    return pd.DataFrame(rows), pd.DataFrame(single, columns=["arm", "repeat", "auc"])
+        each = found.per_repeat
+        values = found.auc, found.low, found.high, found.sd_between_repeats, min(each), max(each)
+        table.append(size | dict(zip(SUMMARY, values, strict=True)))
+        single += [{"arm": arm, "repeat": r, "auc": a} for r, a in enumerate(each)]
+    return pd.DataFrame(table), pd.DataFrame(single, columns=["arm", "repeat", "auc"])
 
 
 def summary_of(table: pd.DataFrame, arm: str) -> dict[str, Any]:
@@ -207,19 +217,32 @@ def summary_of(table: pd.DataFrame, arm: str) -> dict[str, Any]:
     return {name: None if pd.isna(row[name]) else row[name].item() for name in names}
 
 
-def permutation_tests(
-    predictions: pd.DataFrame, arms: Sequence[str], *, n_permutations: int, seed: int
+def against_chance(
+    predictions: pd.DataFrame,
+    repeated: pd.DataFrame,
+    arms: Sequence[str],
+    *,
+    n_permutations: int,
+    seed: int,
 ) -> pd.DataFrame:
-    """Return arm, role, auc, n_permutations, p_value of outcomes permuted among patients."""
-    rows = []
-    roles = honest_roles(predictions) if n_permutations else []
-    for role, arm, y_true, y_prob in predicted(predictions, arms, roles):
+    """Return arm, role, auc, n_permutations, p_value: whether chance ranks as well.
+
+    Held-out patients exchange their outcomes. Out of fold that would be too easily significant,
+    because the models have learned from the outcomes of the others: there the p value is that of
+    the primary estimate and its standard error, and n_permutations is missing.
+    """
+    found: list[tuple[str, str, float, int | None, float]] = []
+    for rows in judged(predictions, repeated, arms, honest_roles(predictions)):
         try:
-            p_value = stats.permutation_p_value(
-                y_true, y_prob, groups=patient_codes(predictions, arm, role),
-                n_permutations=n_permutations, seed=seed,
-            )  # fmt: skip
+            auc = _auc(rows)
+            if rows.fold is not None:
+                found.append((rows.arm, rows.role, auc.auc, None, auc.p_value))
+            elif n_permutations:
+                p_value = stats.permutation_p_value(
+                    rows.y_true, rows.y_prob[0], groups=rows.patient,
+                    n_permutations=n_permutations, seed=seed,
+                )  # fmt: skip
+                found.append((rows.arm, rows.role, auc.auc, n_permutations, p_value))
         except NotEstimable:
             continue  # so is the AUC, and the performance table says why
-        rows.append((arm, role, stats.auc(y_true, y_prob), n_permutations, p_value))
-    return pd.DataFrame(rows, columns=["arm", "role", "auc", "n_permutations", "p_value"])
+    return pd.DataFrame(found, columns=["arm", "role", "auc", "n_permutations", "p_value"])

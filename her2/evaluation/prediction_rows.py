@@ -1,8 +1,9 @@
-"""Which rows of predictions.parquet a name in results.json speaks of; one row a patient."""
+"""Which rows of predictions.parquet and repeated_cv.parquet a name in results.json speaks of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,42 @@ IntArray = NDArray[np.int64]
 # name in results.json -> (role, kind) in predictions.parquet, for the training patients
 TRAINED = {"train": ("train", "in_sample"), "out_of_fold": ("train", "out_of_fold")}
 HELD_OUT_KINDS = ("held_out", "left_out")
-REPEATED = "repeated_cv"
+CROSS_VALIDATED = "out_of_fold"
+KEYS = ["patient_id", "lesion_id"]
+
+
+@dataclass(frozen=True)
+class RoleRows:
+    """What one arm predicted in one role, and who it was.
+
+    Attributes
+    ----------
+    role, arm
+        Names.
+    y_true
+        Outcomes, (n,), sorted by lesion.
+    y_prob
+        Probabilities, (n_repeats, n): all repeats of the cross-validation, one elsewhere.
+    fold
+        The fold without which each was predicted, (n_repeats, n); None elsewhere.
+    patient
+        Number of the patient of each row, (n,).
+    keys
+        `Lesion.key` of each row.
+    """
+
+    role: str
+    arm: str
+    y_true: IntArray
+    y_prob: FloatArray
+    fold: IntArray | None
+    patient: IntArray
+    keys: tuple[str, ...]
+
+    @property
+    def n_folds(self) -> int | None:
+        """Number of folds; None for patients who took no part in learning."""
+        return None if self.fold is None else int(self.fold.max()) + 1
 
 
 def performance_roles(predictions: pd.DataFrame) -> list[str]:
@@ -32,53 +68,75 @@ def performance_roles(predictions: pd.DataFrame) -> list[str]:
 def honest_roles(predictions: pd.DataFrame) -> list[str]:
     """Return the roles in which nobody is judged by a model that has learned from him or her."""
     judged = predictions.loc[predictions["kind"].isin(HELD_OUT_KINDS), "role"]
-    return ["out_of_fold", *(str(role) for role in judged.unique())]
+    return [CROSS_VALIDATED, *(str(role) for role in judged.unique())]
 
 
 def role_rows(predictions: pd.DataFrame, arm: str, name: str) -> pd.DataFrame:
-    """Return one arm's rows of one of `performance_roles`, sorted by lesion."""
+    """Return one arm's rows of one of `performance_roles`, sorted by lesion.
+
+    Of the cross-validation those of the first repeat, as predictions.parquet has them.
+    """
     of = predictions[predictions["arm"].eq(arm)]
     if name in TRAINED:
         role, kind = TRAINED[name]
         rows = of[of["role"].eq(role) & of["kind"].eq(kind)]
     else:
         rows = of[of["role"].eq(name) & of["kind"].isin(HELD_OUT_KINDS)]
-    return rows.sort_values(["patient_id", "lesion_id"], kind="stable")
+    return rows.sort_values(KEYS, kind="stable")
 
 
-def outcome_and_probability(
-    predictions: pd.DataFrame, arm: str, name: str
-) -> tuple[IntArray, FloatArray]:
-    """Return outcomes (n,) and probabilities (n,) of one arm in one role, sorted by lesion."""
+def rows_of(
+    predictions: pd.DataFrame, repeated: pd.DataFrame, arm: str, name: str
+) -> RoleRows | None:
+    """Return what an arm predicted in a role, all repeats of it; None where it did not."""
+    if name == CROSS_VALIDATED:
+        return _repeats(repeated, arm)
     rows = role_rows(predictions, arm, name)
-    return rows["y_true"].to_numpy(np.int64), rows["y_prob"].to_numpy(np.float64)
+    if rows.empty:
+        return None
+    return RoleRows(
+        name, arm, rows["y_true"].to_numpy(np.int64), rows["y_prob"].to_numpy(np.float64)[None],
+        None, _numbers(rows["patient_id"]), _lesions(rows[KEYS]),
+    )  # fmt: skip
 
 
-def predicted(
-    predictions: pd.DataFrame, arms: Iterable[str], roles: Iterable[str]
-) -> Iterator[tuple[str, str, IntArray, FloatArray]]:
-    """Yield role, arm, outcomes and probabilities wherever an arm has predictions."""
+def judged(
+    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Iterable[str], roles: Iterable[str]
+) -> Iterator[RoleRows]:
+    """Yield what the arms predicted, role by role, wherever an arm has predictions."""
     names = list(arms)
     for role in roles:
         for arm in names:
-            y_true, y_prob = outcome_and_probability(predictions, arm, role)
-            if len(y_true):
-                yield role, arm, y_true, y_prob
+            rows = rows_of(predictions, repeated, arm, role)
+            if rows is not None:
+                yield rows
 
 
-def patient_codes(predictions: pd.DataFrame, arm: str, name: str) -> IntArray:
-    """Return the number of each row's patient, (n,), for resampling whole patients."""
-    codes = pd.factorize(role_rows(predictions, arm, name)["patient_id"])[0]
-    return np.asarray(codes, dtype=np.int64)
+def first_repeat(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the out-of-fold rows of predictions.parquet as those of one repeat."""
+    rows = predictions[predictions["kind"].eq("out_of_fold")]
+    return rows.assign(repeat=0)
 
 
-def repeats_of(repeated: pd.DataFrame, arm: str) -> tuple[IntArray, FloatArray]:
-    """Return an arm's outcomes (n,) and probabilities (n_repeats, n) in repeated_cv.parquet."""
+def _repeats(repeated: pd.DataFrame, arm: str) -> RoleRows | None:
     rows = repeated[repeated["arm"].eq(arm)]
-    keys = ["patient_id", "lesion_id"]
-    wide = rows.pivot(index=keys, columns="repeat", values="y_prob").sort_index()
-    outcome = rows[rows["repeat"].eq(0)].set_index(keys)["y_true"].loc[wide.index]
-    return outcome.to_numpy(np.int64), wide.to_numpy(np.float64).T
+    if rows.empty:
+        return None
+    wide = rows.pivot(index=KEYS, columns="repeat", values=["y_prob", "fold"]).sort_index()
+    outcome = rows[rows["repeat"].eq(rows["repeat"].min())].set_index(KEYS)["y_true"]
+    y_true = outcome.loc[wide.index].to_numpy(np.int64)
+    y_prob, fold = (wide[name].to_numpy(np.float64).T for name in ("y_prob", "fold"))
+    patient = _numbers(wide.index.get_level_values("patient_id"))
+    keys = _lesions(wide.index.to_frame())
+    return RoleRows(CROSS_VALIDATED, arm, y_true, y_prob, fold.astype(np.int64), patient, keys)
+
+
+def _lesions(rows: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(rows["patient_id"].astype(str) + "/" + rows["lesion_id"].astype(str))
+
+
+def _numbers(patients: pd.Series | pd.Index) -> IntArray:
+    return np.asarray(pd.factorize(patients)[0], dtype=np.int64)
 
 
 def by_patient(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -115,14 +173,27 @@ def _prevalences(predictions: pd.DataFrame) -> tuple[float, float]:
     return float(rows["y_true"].mean()), float(whole["y_true"].mean())
 
 
+def judged_unit(lesions: Sequence[Lesion]) -> str:
+    """Return what is judged by itself: ``patient`` where any has several rows, else ``lesion``.
+
+    Patients with lesions of both outcomes have none of their own, and rows are judged.
+    """
+    several = len({lesion.patient_id for lesion in lesions}) < len(lesions)
+    return "patient" if several and not _n_mixed(lesions) else "lesion"
+
+
 def check_patients(lesions: Sequence[Lesion]) -> None:
     """Raise `BadCohort` if a patient has lesions of both outcomes, and so none of its own."""
-    outcomes: dict[str, set[int]] = {}
-    for lesion in lesions:
-        outcomes.setdefault(lesion.patient_id, set()).add(lesion.outcome)
-    n_mixed = sum(len(found) > 1 for found in outcomes.values())
+    n_mixed = _n_mixed(lesions)
     if n_mixed:
         raise BadCohort(
             f"expected one outcome a patient with evaluation.unit=patient, found {n_mixed} "
             "patients with lesions of both; use evaluation.unit=lesion"
         )
+
+
+def _n_mixed(lesions: Sequence[Lesion]) -> int:
+    outcomes: dict[str, set[int]] = {}
+    for lesion in lesions:
+        outcomes.setdefault(lesion.patient_id, set()).add(lesion.outcome)
+    return sum(len(found) > 1 for found in outcomes.values())

@@ -25,7 +25,7 @@ from her2.models.classifiers import Search
 from her2.models.clinical_imputation import ClinicalEncoder
 from her2.models.nested_cv import Arm, FittedArm, TrainingSet
 from her2.selection.pca import CompressDeepFeatures
-from her2.stats import repeated_delong_test
+from her2.stats import auc_difference
 
 FloatArray = NDArray[np.float64]
 
@@ -69,9 +69,9 @@ def permutation_importance(
 
     In each outer fold of each repeat the fold's rows exchange their values of one feature
     `n_permutations` times, and the fold's model judges them again. The loss is the arm's AUC out
-    of fold less the mean of the AUCs after shuffling; its interval is DeLong's paired one of the
-    placements averaged over repeats and permutations, so it speaks of the sampled patients. The
-    table has `COLUMNS`, the largest loss first, without features that no model of a fold reads.
+    of fold less the mean of the AUCs after shuffling, with the interval of `stats.auc_difference`.
+    The table has `COLUMNS`, the largest loss first, without features that no model of a fold
+    reads.
 
     References
     ----------
@@ -92,7 +92,9 @@ def permutation_importance(
     losses = []
     for name, rows in shuffled.items():  # (n_repeats, n_permutations, n)
         flat = rows.reshape(-1, rows.shape[2])
-        test = repeated_delong_test(training.y_true, given, flat)
+        test = auc_difference(
+            training.y_true, given, flat, groups=training.groups, n_folds=training.n_folds
+        )
         losses.append((arm.name, name, test.difference, test.low, test.high))
     table = pd.DataFrame(losses, columns=COLUMNS)
     return table.sort_values(["auc_loss", "feature"], ascending=[False, True], ignore_index=True)

@@ -103,7 +103,7 @@ def enhancement_figures(made: Enhancement) -> dict[str, Figure]:
 
 
 def _comparison_rows(
-    y_true: NDArray[np.int64],
+    training: TrainingSet,
     native: Mapping[str, Signature],
     enhanced: Mapping[str, Signature],
     method: str,
@@ -116,14 +116,18 @@ def _comparison_rows(
     and is left out.
     """
     rows: list[Row] = []
-    y_true = _judged_means(y_true[np.newaxis], patients)[0].astype(np.int64)
+    of_rows = np.array([training.y_true, training.groups, training.fold, *training.more_folds])
+    y_true, groups, *folds = _judged_means(of_rows, patients).astype(np.int64)
+    given = {"groups": groups, "folds": np.array(folds)}
     for arm in ARMS:
         if arm == "clinical" or arm not in native or arm not in enhanced:
             continue
         without, with_it = (_judged_means(of[arm].repeats, patients) for of in (native, enhanced))
         try:
-            areas = [stats.repeated_auc(y_true, p) for p in (without, with_it)]
-            test = stats.repeated_delong_test(y_true, with_it, without)
+            areas = [stats.auc_estimate(y_true, p, **given) for p in (without, with_it)]
+            test = stats.auc_difference(
+                y_true, with_it, without, groups=groups, n_folds=training.n_folds
+            )
         except NotEstimable as reason:
             notes.append(f"{arm}: the AUC with and without enhancement: {reason}")
             continue
@@ -152,7 +156,7 @@ def compared(
     notes: list[str] = []
     rows: list[Row] = []
     if training.keys == native_training.keys:
-        rows = _comparison_rows(training.y_true, native, enhanced, made.method, notes, patients)
+        rows = _comparison_rows(training, native, enhanced, made.method, notes, patients)
     else:
         notes.append(
             "The AUC with and without enhancement is not estimable: not the same lesions could be "

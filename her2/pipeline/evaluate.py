@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
 from her2.core.types import ARMS, Cohort
-from her2.evaluation import Evaluation, by_patient, evaluate, honest_roles, role_rows
+from her2.evaluation import Evaluation, by_patient, evaluate, honest_roles
+from her2.evaluation.prediction_rows import RoleRows, judged
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
@@ -34,23 +34,27 @@ TITLES = {"vendor": "scanner", "diameter_mm": "diameter, mm"}
 
 def judge(
     run: OpenRun, signatures: Mapping[str, Signature], notes: Sequence[str]
-) -> tuple[pd.DataFrame, Evaluation]:
-    """Write the predictions; return them as written, and every number of them with all notes."""
+) -> tuple[list[RoleRows], Evaluation]:
+    """Write the predictions; return them by role and arm, and every number with all notes."""
     evaluation = run.settings.evaluation
     ordered = [signatures[arm] for arm in ARMS if arm in signatures]
     predicted = predictions_table(ordered, run.cohort.lesions, run.split.roles(), run.training)
     repeats = repeats_table(ordered, run.cohort.lesions, run.training)
-    if evaluation.unit == "patient":
+    if run.unit == "patient":
         predicted, repeats = by_patient(predicted), by_patient(repeats)
     predictions = _written(run, "predictions.parquet", predicted)
     repeated = _written(run, "repeated_cv.parquet", repeats)
     found = evaluate(
         predictions, repeated, n_features={s.arm: s.n_features for s in ordered},
-        n_resamples=evaluation.n_resamples, n_permutations=evaluation.n_permutations,
-        seed=run.seed,
+        n_permutations=evaluation.n_permutations, seed=run.seed,
     )  # fmt: skip
-    known = [*_cohort_notes(run.cohort, evaluation.unit), *_search_notes(run.folder.path)]
-    return predictions, replace(found, notes=[*known, *notes, *found.notes])
+    subgroups = subgroup_table(run.cohort, predictions, repeated)
+    known = [*_cohort_notes(run.cohort, run.unit), *_search_notes(run.folder.path)]
+    of_roles = judged(predictions, repeated, found.arms, honest_roles(predictions))
+    return list(of_roles), replace(
+        found, notes=[*known, *notes, *found.notes],
+        tables={**found.tables, "subgroups": subgroups},
+    )  # fmt: skip
 
 
 def _written(run: OpenRun, name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -81,14 +85,14 @@ def results_document(run: OpenRun, evaluation: Evaluation) -> dict[str, Any]:
         "n_excluded": cohort.count("excluded"),
         "data_sha256": cohort.data_sha256,
         "split_sha256": split.sha256,
-        "unit": run.settings.evaluation.unit,
+        "unit": run.unit,
     }
     return {
         "schema": 1,
         "cohort": summary,
         "arms": evaluation.arms,
         "comparisons": evaluation.comparisons,
-        "repeated_comparisons": evaluation.repeated_comparisons,
+        "best_arm": evaluation.best_arm,
         "timing": dict(run.watch.seconds),
         "notes": evaluation.notes,
         "mlflow": {"tracking_uri": None, "experiment": None, "run_id": None},
@@ -102,7 +106,7 @@ def _cohort_notes(cohort: Cohort, unit: str) -> list[str]:
         notes.insert(0, "The patients are simulated: no number here says anything of patients.")
     if len(cohort.lesions) > cohort.n_patients:
         judged = {
-            "lesion": "but intervals and tests count lesions as independent",
+            "lesion": "and intervals and tests count the rows of a patient as one patient's",
             "patient": "and a patient is judged once, by the mean probability of all of them at "
             "the prevalence of patients",
         }
@@ -142,7 +146,9 @@ def write_features(path: Path, cohort: Cohort, features: pd.DataFrame) -> None:
     write_parquet(path, pd.concat([ids, features.reset_index(drop=True)], axis=1))
 
 
-def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+def subgroup_table(
+    cohort: Cohort, predictions: pd.DataFrame, repeated: pd.DataFrame
+) -> pd.DataFrame:
     """Return the AUC of every arm in every level, with the p-value of heterogeneity.
 
     Numbers are cut at the median of all lesions, to three digits; variables with one level or
@@ -150,11 +156,11 @@ def subgroup_table(cohort: Cohort, predictions: pd.DataFrame, arms: Sequence[str
     """
     variables = pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
     frames = []
-    for role, arm in product(honest_roles(predictions), arms):
-        rows = role_rows(predictions, arm, role)
-        for name in variables.columns if len(rows) else ():
-            levels = variables[name].loc[rows["patient_id"] + "/" + rows["lesion_id"]]
-            frames.append(_subgroup_rows(rows, levels).assign(role=role, arm=arm, variable=name))
+    arms = list(dict.fromkeys(predictions["arm"]))
+    for rows in judged(predictions, repeated, arms, honest_roles(predictions)):
+        for name in variables.columns:
+            found = _subgroup_rows(rows, variables[name].loc[list(rows.keys)])
+            frames.append(found.assign(role=rows.role, arm=rows.arm, variable=name))
     return stacked(frames, SUBGROUP_COLUMNS)
 
 
@@ -181,11 +187,11 @@ def _levels(cohort: Cohort) -> Iterator[tuple[str, pd.Series]]:
             yield TITLES.get(name, str(name)), values
 
 
-def _subgroup_rows(rows: pd.DataFrame, levels: pd.Series) -> pd.DataFrame:
-    y_true, y_prob = rows["y_true"].to_numpy(), rows["y_prob"].to_numpy()
-    found = stats.subgroup_performance(y_true, y_prob, levels)
+def _subgroup_rows(rows: RoleRows, levels: pd.Series) -> pd.DataFrame:
+    of = rows.y_true, rows.y_prob, levels, rows.patient
+    found = stats.subgroup_performance(*of, n_folds=rows.n_folds)
     try:
-        p_value: float | None = stats.interaction_p(y_true, y_prob, levels)
+        p_value: float | None = stats.interaction_p(*of, n_folds=rows.n_folds)
     except NotEstimable:
         p_value = None  # fewer than two levels have an AUC, and their notes say why
     return found.assign(interaction_p=p_value)

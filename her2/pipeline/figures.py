@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from her2 import plots, stats
 from her2.cohort import CATALOGUE, load_lesion
 from her2.core.results import judged_roles
 from her2.core.types import ARM_TITLES
-from her2.evaluation import role_rows
+from her2.evaluation.prediction_rows import RoleRows
 from her2.pipeline.enhance import around
 from her2.pipeline.fit_arms import FittedRun
 from her2.pipeline.grad_cam import ARM, Explanation, view_of
@@ -42,7 +42,7 @@ GROUPS = {
 
 def figures(
     found: FittedRun,
-    predictions: pd.DataFrame,
+    judged: Sequence[RoleRows],
     results: Results,
     tables: Tables,
     readers: pd.DataFrame,
@@ -55,7 +55,7 @@ def figures(
     yield from _patients(found.run, readers, tables["odds_ratios"])
     yield from _selection(found, tables["feature_counts"])
     yield from _performance(results, tables)
-    yield from _by_role(results, tables, predictions)
+    yield from _by_role(results, tables, judged)
     yield from _models(found, results, nomogram)
     yield from _refitted(found.refits, tables)
 
@@ -112,14 +112,19 @@ def _performance(results: Results, tables: Tables) -> Named:
     yield "decision_curve", plots.decision_curve_panels(benefit)
     yield "confusion", plots.confusion_figure(results["arms"], roles=roles)
     if results["comparisons"]:
-        yield "comparison", plots.comparison_figure(all_comparisons(results))
+        yield "comparison", plots.comparison_figure(results["comparisons"])
 
 
-def _by_role(results: Results, tables: Tables, predictions: pd.DataFrame) -> Named:
+def _mean_rows(of: RoleRows) -> pd.DataFrame:
+    """Return arm, y_true and each row's mean probability over the repeats."""
+    return pd.DataFrame({"arm": of.arm, "y_true": of.y_true, "y_prob": of.y_prob.mean(axis=0)})
+
+
+def _by_role(results: Results, tables: Tables, judged: Sequence[RoleRows]) -> Named:
     leading = leading_arm(results)
     for role in judged_roles(results):
         found = _performances(results, role)
-        rows_of = {arm: role_rows(predictions, arm, role) for arm in found}
+        shown = {of.arm: _mean_rows(of) for of in judged if of.role == role}
         groups = _of_role(tables["calibration"], role)
         if not groups.empty:
             curve = _of_role(tables["calibration_curve"], role)
@@ -130,11 +135,11 @@ def _by_role(results: Results, tables: Tables, predictions: pd.DataFrame) -> Nam
                     groups,
                     title=role_title(role),
                     curves={str(arm): points for arm, points in by_arm} or None,
-                    predictions=pd.concat(rows_of.values()),
+                    predictions=pd.concat(shown.values()),
                     measures={arm: _calibration_text(p) for arm, p in found.items()},
                 ),
             )
-        panels = {ARM_TITLES[arm]: (rows_of[arm], p["threshold"]) for arm, p in found.items()}
+        panels = {ARM_TITLES[arm]: (shown[arm], p["threshold"]) for arm, p in found.items()}
         yield f"prediction_{role_key(role)}", plots.prediction_panels(panels)
         yield f"prediction_histogram_{role_key(role)}", plots.prediction_histogram_panels(panels)
         of_role = _of_role(tables["subgroups"], role)
@@ -180,11 +185,6 @@ def _refitted(refits: Refits, tables: Tables) -> Named:
                 frequencies, nogueira_text=_stability_text(tables["stability"], arm),
                 title=f"{ARM_TITLES[arm]}: how often a feature is selected again",
             )  # fmt: skip
-
-
-def all_comparisons(results: Results) -> list[dict[str, Any]]:
-    """Return the comparisons of the primary estimate, and those of every role."""
-    return [*results["repeated_comparisons"], *results["comparisons"]]
 
 
 def _calibration_text(p: Mapping[str, Any]) -> str:

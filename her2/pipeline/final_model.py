@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from scipy.special import logit
 from her2 import stats
 from her2.core.errors import NotEstimable
 from her2.core.types import ARM_TITLES
-from her2.models.fusion import signature_logit, signature_regression
+from her2.models.fusion import signature_logit
 from her2.models.nested_cv import Arm, CombinedArm, FittedArm, TrainingSet
 from her2.selection.pca import CompressDeepFeatures
 
@@ -46,44 +46,17 @@ def combined_nomogram(
     return replace(drawn, points=pd.concat(axes), probability_axis=_probability_axis(drawn))
 
 
-def combined_optimism(
-    combined: CombinedArm,
-    fitted: Mapping[str, FittedArm],
-    training: TrainingSet,
-    *,
-    n_resamples: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Return Harrell's optimism of the combined regression, as `optimism_of_pipelines` has it.
+def optimism_table(whole: pd.DataFrame) -> pd.DataFrame:
+    """Return scope, measure, apparent, optimism, corrected, n_bootstraps, note of whole arms.
 
-    Its inputs are out-of-fold signatures, so this is the optimism of the last step alone; the
-    repeated cross-validation covers all of them.
+    Of a last step alone there is none: what it corrects is not what a reader takes it for.
     """
-    signatures = np.column_stack([fitted[m].out_of_fold for m in combined.members])
-
-    def fit(X: FloatArray, y: NDArray[np.int64]) -> Callable[[FloatArray], FloatArray]:
-        regression = signature_regression().fit(X, y)
-        return lambda rows: np.asarray(regression.predict_proba(rows)[:, 1])
-
-    table = stats.optimism_corrected(
-        fit, signatures, training.y_true, groups=training.groups, n_resamples=n_resamples,
-        seed=seed,
-    )  # fmt: skip
-    return table.assign(arm="combined")
-
-
-def optimism_table(last_step: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    """Return scope, measure, apparent, optimism, corrected, n_bootstraps, note of both tables."""
-    parts = [
-        table.assign(scope=[f"{ARM_TITLES[arm]}, {what}" for arm in table["arm"]])
-        for table, what in ((whole, "whole pipeline"), (last_step, "regression of signatures"))
-        if not table.empty
-    ]
-    if not parts:
+    if whole.empty:
         return pd.DataFrame()
-    joined = pd.concat(parts, ignore_index=True).rename(columns={"n_resamples": "n_bootstraps"})
+    scopes = [f"{ARM_TITLES[arm]}, whole pipeline" for arm in whole["arm"]]
+    named = whole.assign(scope=scopes).rename(columns={"n_resamples": "n_bootstraps"})
     columns = ["scope", "measure", "apparent", "optimism", "corrected", "n_bootstraps", "note"]
-    return joined[columns]
+    return named[columns]
 
 
 def sample_size_table(

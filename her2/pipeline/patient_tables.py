@@ -63,7 +63,7 @@ def patient_tables(
     leaves_out = bool(run.training.centres)
     roles = np.array([str(x.centre) if leaves_out else role_of[x.key] for x in lesions])
     is_counted = np.ones(len(lesions), dtype=bool)
-    if run.settings.evaluation.unit == "patient":
+    if run.unit == "patient":
         is_counted = ~pd.Index([lesion.patient_id for lesion in lesions]).duplicated()
     table = clinical_table(run.cohort.clinical)[is_counted]
     y_true = run.cohort.y_true[is_counted]

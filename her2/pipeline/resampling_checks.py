@@ -218,23 +218,17 @@ def _history(arm: Arm, fitted: FittedArm, training: TrainingSet) -> SelectionHis
     return selection_history(chain, arm.rows(training.keys), training.y_true, names)
 
 
-def learning_table(
-    refits: Refits,
-    training: TrainingSet,
-    repeated: pd.DataFrame,
-    patients: Sequence[str] | None = None,
-) -> pd.DataFrame:
+def learning_table(refits: Refits, run: OpenRun, repeated: pd.DataFrame) -> pd.DataFrame:
     """Return arm, n_patients, share, auc, auc_low, auc_high; share 1 is the primary estimate.
 
     n_patients is the mean number that a fold's model was fitted on. repeated: the table
-    `repeated_cv`; patients: (n_train,), whose mean probability is judged, None judges every row.
+    `repeated_cv`.
     """
-    n_patients = len({key.rpartition("/")[0] for key in training.keys})
-    learned_from = n_patients * (1 - 1 / training.n_folds)
+    learned_from = len(set(run.patients)) * (1 - 1 / run.training.n_folds)
     rows = []
     for (arm, share), probability in refits.learning.items():
         try:
-            found = stats.auc_interval(*_judged_rows(training.y_true, probability, patients))
+            found = _learned(run, probability)
         except NotEstimable:
             continue  # a constant model: the point is missing from the curve
         rows.append((arm, round(share * learned_from), share, found.auc, found.low, found.high))
@@ -246,14 +240,15 @@ def learning_table(
     return table.sort_values(["arm", "share"], ignore_index=True)
 
 
-def _judged_rows(
-    y_true: NDArray[np.int64], probability: FloatArray, patients: Sequence[str] | None
-) -> tuple[NDArray[np.int64], FloatArray]:
-    if patients is None:
-        return y_true, probability
-    rows = pd.DataFrame({"y_true": y_true, "y_prob": probability})
-    means = rows.groupby(list(patients), sort=False).mean()
-    return means["y_true"].to_numpy(np.int64), means["y_prob"].to_numpy(np.float64)
+def _learned(run: OpenRun, probability: FloatArray) -> stats.AucEstimate:
+    """Return the AUC of out-of-fold probabilities (n_train,) of what is judged."""
+    training = run.training
+    rows = pd.DataFrame({"y": training.y_true, "p": probability, "fold": training.fold})
+    rows["patient"] = run.patients
+    if run.unit == "patient":
+        rows = rows.groupby("patient", sort=False, as_index=False).mean()
+    fold = rows["fold"].to_numpy(np.int64)
+    return stats.auc_estimate(rows["y"], rows["p"], groups=rows["patient"], folds=fold)
 
 
 def selection_tables(refits: Refits) -> dict[str, pd.DataFrame]:

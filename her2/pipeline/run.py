@@ -19,7 +19,7 @@ from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings, check_rules
 from her2.core.store import content_key
 from her2.core.types import Cohort, Problem, split_groups
-from her2.evaluation import check_patients
+from her2.evaluation import check_patients, judged_unit
 from her2.models.nested_cv import TrainingSet
 from her2.models.splits import Split, centre_folds, check_split, grouped_folds
 from her2.pipeline.cost import forget_peak
@@ -106,12 +106,21 @@ class OpenRun:
         return self.cohort.features is None and all(x.image and x.masks for x in lesions)
 
     @property
-    def patients_judged(self) -> list[str] | None:
-        """The patient of every training row where patients are judged, None elsewhere."""
-        if self.settings.evaluation.unit == "lesion":
-            return None
+    def unit(self) -> str:
+        """What is judged, ``lesion`` or ``patient``."""
+        unit = self.settings.evaluation.unit
+        return judged_unit(self.cohort.lesions) if unit == "auto" else unit
+
+    @property
+    def patients(self) -> list[str]:
+        """The patient of every training row."""
         patient_of = {lesion.key: lesion.patient_id for lesion in self.cohort.lesions}
         return [patient_of[key] for key in self.training.keys]
+
+    @property
+    def patients_judged(self) -> list[str] | None:
+        """The patient of every training row where patients are judged, None elsewhere."""
+        return self.patients if self.unit == "patient" else None
 
 
 def open_run(command: str, settings: StudySettings, run_dir: Path) -> OpenRun:

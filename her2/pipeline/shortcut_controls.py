@@ -60,7 +60,7 @@ def shortcut_controls(run: OpenRun, radiomic: pd.DataFrame | None) -> pd.DataFra
             )  # fmt: skip
         signatures = [arm_signature(fitted[arm.name], arm, ()) for arm in arms]
         repeats = repeats_table(signatures, run.cohort.lesions, training)
-        if evaluation.unit == "patient":
+        if run.unit == "patient":
             repeats = by_patient(repeats)
         table, _ = repeated_cross_validation(repeats, [arm.name for arm in arms], [])
     n_features = [signature.n_features for signature in signatures]

@@ -22,12 +22,13 @@ from her2.core.run_folder import environment
 from her2.core.settings import BackboneSettings
 from her2.core.store import file_sha256, write_atomic
 from her2.core.types import ARM_TITLES
+from her2.evaluation.prediction_rows import RoleRows
 from her2.pipeline import final_model
 from her2.pipeline.copies import find_copies, write_copies
 from her2.pipeline.cost import cost_entry
 from her2.pipeline.enhancement_evidence import enhancement_figures
-from her2.pipeline.evaluate import judge, results_document, subgroup_table
-from her2.pipeline.figures import all_comparisons, figures
+from her2.pipeline.evaluate import judge, results_document
+from her2.pipeline.figures import figures
 from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
 from her2.pipeline.leakage_checks import audit_notes, audit_table
 from her2.pipeline.load_cohort import warn
@@ -43,13 +44,13 @@ from her2.pipeline.shortcut_controls import beside_arms
 from her2.radiomics.parameters import family_counts
 from her2.report import ReportInput, write_report, write_tables
 from her2.report.checklists import StudyFacts, fill_checklists, metrics_score
+from her2.report.headline import which_number
 from her2.report.report_tables import differences
 from her2.tracking import NOT_SENT, NOT_WANTED, track_study, upload_files
 
 logger = logging.getLogger(__name__)
 
 Tables = dict[str, pd.DataFrame]
-MOST_BOOTSTRAPS = 200  # of the optimism, as Harrell
 PACKAGES = (
     "pyradiomics-bhklab", "scikit-learn", "torch", "numpy", "scipy", "xgboost", "lightgbm",
 )  # fmt: skip
@@ -66,12 +67,12 @@ def conclude(found: FittedRun, notes: Sequence[str]) -> int:
         save_models(found)
         found = replace(found, refits=refit_run(run, found.arms, found.fitted))
         said += selection_notes(found.fitted)
-    predictions, evaluation = judge(run, found.signatures, said)
+    judged, evaluation = judge(run, found.signatures, said)
     results = results_document(run, evaluation)
     if found.enhancement.summary:
         results["enhancement"] = dict(found.enhancement.summary)
     with run.watch.step("report"):
-        doubts = _write_pages(found, predictions, results, evaluation.tables)
+        doubts = _write_pages(found, judged, results, evaluation.tables)
     results["timing"] = dict(run.watch.seconds)
     results["status"] = 1 if run.warning or doubts else 0
     results["made_by"] = made_by()
@@ -125,27 +126,27 @@ def finished_before(run: OpenRun) -> int | None:
 
 
 def _write_pages(
-    found: FittedRun, predictions: pd.DataFrame, results: dict[str, Any], evaluated: Tables
+    found: FittedRun, judged: Sequence[RoleRows], results: dict[str, Any], evaluated: Tables
 ) -> list[str]:
     """Write tables, figures and report; return the checks that failed."""
     run, notes = found.run, results["notes"]
     tables, readers = patient_tables(run, notes)
-    nomogram, optimism = _combined_model(found, notes)
+    nomogram = _nomogram(found, notes)
     copies = find_copies(run, found.arms)
     write_copies(run, copies)
-    tables |= _tables(found, predictions, readers, results, evaluated)
+    tables |= _tables(found, readers, results, evaluated)
     tables["audit"] = audit_table(run, found.refits, found.arms, copies)
     tables["sample_size"] = final_model.sample_size_table(found.arms, run.training, results)
     if nomogram is not None:
         tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
-    tables["optimism"] = final_model.optimism_table(optimism, found.refits.optimism)
+    tables["optimism"] = final_model.optimism_table(found.refits.optimism)
     notes.extend(found.refits.unexplained)
     notes.extend(found.explained.notes if found.explained else ())
     tables["shortcut_controls"] = beside_arms(found.controls, results["arms"])
     notes.extend(text for text in tables["shortcut_controls"]["alarm"] if text)
     doubts = audit_notes(tables["audit"])
     notes.extend(doubts)
-    drawn = figures(found, predictions, results, tables, readers.per_lesion, nomogram)
+    drawn = figures(found, judged, results, tables, readers.per_lesion, nomogram)
     pictures = plots.save_figures(
         chain(drawn, enhancement_figures(found.enhancement).items()),
         run.folder.file("figures"), n_workers=run.n_workers,
@@ -182,7 +183,6 @@ def _report(
 
 def _tables(
     found: FittedRun,
-    predictions: pd.DataFrame,
     readers: ReaderAgreement,
     results: Mapping[str, Any],
     evaluated: Tables,
@@ -204,41 +204,26 @@ def _tables(
         "super_resolution_history": found.enhancement.history,
         **selection_tables(refits),
         "performance": _performance_table(results),
-        "comparisons": pd.DataFrame(all_comparisons(results)),
+        "which_number": which_number(results),
+        "comparisons": pd.DataFrame(results["comparisons"]),
         "model_selection": model_selection_table(found),
         **evaluated,
-        "learning_curve": learning_table(
-            refits, run.training, evaluated["repeated_cv"], run.patients_judged
-        ),
+        "learning_curve": learning_table(refits, run, evaluated["repeated_cv"]),
         **importance_tables(refits),
         "grad_cam": explained,
-        "subgroups": subgroup_table(run.cohort, predictions, list(results["arms"])),
         "training": found.deep.history,
     }
 
 
-def _combined_model(
-    found: FittedRun, notes: list[str]
-) -> tuple[stats.Nomogram | None, pd.DataFrame]:
-    """Return the nomogram of the combined model and the optimism of its regression, if any."""
-    run, combined = found.run, found.combined
-    nomogram, optimism = None, pd.DataFrame()
-    if combined is None:
-        return nomogram, optimism
+def _nomogram(found: FittedRun, notes: list[str]) -> stats.Nomogram | None:
+    """Return the nomogram of the combined model, if any."""
+    if found.combined is None:
+        return None
     try:
-        nomogram = final_model.combined_nomogram(combined, found.fitted, run.training)
+        return final_model.combined_nomogram(found.combined, found.fitted, found.run.training)
     except NotEstimable as reason:
         notes.append(f"The nomogram of the combined model is not estimable: {reason}")
-    n_resamples = min(run.settings.evaluation.n_resamples, MOST_BOOTSTRAPS)
-    if not n_resamples:
-        return nomogram, optimism
-    try:
-        optimism = final_model.combined_optimism(
-            combined, found.fitted, run.training, n_resamples=n_resamples, seed=run.seed
-        )
-    except NotEstimable as reason:
-        notes.append(f"The optimism of the combined model is not estimable: {reason}")
-    return nomogram, optimism
+        return None
 
 
 def _unnamed(adjudication: pd.DataFrame) -> pd.DataFrame:

@@ -29,7 +29,16 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from her2.plots import style
 from her2.plots.arm_curves import square_panels
-from her2.plots.text import NOT_ESTIMABLE, Number, arm_title, count, is_missing, number, role_title
+from her2.plots.text import (
+    NOT_ESTIMABLE,
+    Number,
+    arm_title,
+    count,
+    is_missing,
+    mean_count,
+    number,
+    role_title,
+)
 
 EDGES = np.linspace(0.0, 1.0, 21)  # of the bins of a histogram
 HEADROOM = 1.3  # of the highest bar: the threshold is named above the bars
@@ -188,7 +197,7 @@ def _draw_matrix(axes: Axes, counts: Mapping[str, Any]) -> None:
         axes.fill_between(ends, row - 0.48, row + 0.48, color=shade, linewidth=0)
         colour = "white" if share > 0.6 else style.INK
         look: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
-        axes.text(column, row - 0.08, str(n), size=12, **look)
+        axes.text(column, row - 0.08, mean_count(n), size=12, **look)
         percent = f"{100 * share:.0f} %" if total else "–"
         axes.text(column, row + 0.26, percent, size=8, **look)
 
@@ -216,7 +225,7 @@ def calibration_figure(
     """Calibration plots, one panel an arm, each over a strip of the predictions.
 
     Groups have mean_predicted, observed and its interval (0-1; NaN: not estimable) and n
-    (patients); flexible curves predicted, observed and its interval (0-1); predictions y_true
+    (patients); curves predicted, observed and its interval (0-1), and kind; predictions y_true
     (0/1) and y_prob (0-1). Measures stand above their panel. Without predictions the strip shows
     the sizes of the groups.
     """
@@ -268,7 +277,7 @@ def _panels(
 def _measures(text: str, curve: pd.DataFrame | None) -> str:
     """Lines above a panel: the measures, and that there is no curve if there is none."""
     is_missing = curve is not None and not curve["observed"].notna().any()
-    lines = [*text.split("\n"), f"flexible curve {NOT_ESTIMABLE}" if is_missing else ""]
+    lines = [*text.split("\n"), f"curve {NOT_ESTIMABLE}" if is_missing else ""]
     return "\n".join(textwrap.fill(line, MEASURE_WIDTH) for line in lines if line)
 
 
@@ -323,11 +332,11 @@ def _draw_strip(axes: Axes, panel: _Panel) -> None:
 
 
 def _handles(panels: list[_Panel]) -> list[Artist]:
-    """Legend of curve, groups and outcomes, where there is more than points to tell apart."""
+    """Return the legend of curve, groups and outcomes, where there is more than points."""
     handles: list[Artist] = []
     if any(panel.curve is not None for panel in panels):
         handles += [
-            Patch(color=style.MUTED, alpha=0.4, label="Flexible curve, 95 % CI"),
+            Patch(color=style.MUTED, alpha=0.4, label=f"{_kind(panels)}, 95 % CI"),
             Line2D([], [], color=style.INK, marker="o", markersize=3.5, label="Groups, 95 % CI"),
         ]
     if any(panel.predictions is not None for panel in panels):
@@ -335,11 +344,19 @@ def _handles(panels: list[_Panel]) -> list[Artist]:
     return handles
 
 
+def _kind(panels: list[_Panel]) -> str:
+    """Return what the curves are: flexible, or the logistic line of few patients."""
+    curves = [panel.curve for panel in panels if panel.curve is not None]
+    kinds = {kind for curve in curves if "kind" in curve for kind in curve["kind"]}
+    titles = {"flexible": "Flexible curve", "logistic": "Logistic line"}
+    return " or ".join(titles[k].lower() if i else titles[k] for i, k in enumerate(sorted(kinds)))
+
+
 @style.styled
 def calibration_overlay(
     panels: Mapping[str, pd.DataFrame], *, measures: Mapping[str, Mapping[str, str]] | None = None
 ) -> Figure:
-    """Flexible calibration curves (arm, predicted, observed) of several models, a panel a role.
+    """Calibration curves (arm, predicted, observed) of several models, a panel a role.
 
     Bands would cover each other; the figure of one model has them. Measures, by panel and arm,
     stand beside the arm's name, also of an arm without a curve.

@@ -17,14 +17,11 @@ NOT_ESTIMABLE = "not estimable"
 MINUS = "\N{MINUS SIGN}"
 ROLE_TITLES = {
     "train": "Training, in sample",
-    "out_of_fold": "Training, out of fold",
+    "out_of_fold": "Training, cross-validated",
     "test": "Test",
     "external": "External",  # where a table has patients of other centres under no other name
 }
-OTHER_TITLES = {
-    "repeated_cv": "Repeated cross-validation",  # an estimate, not a set of patients
-    "held_out": "Held out",  # test and external
-}
+OTHER_TITLES = {"held_out": "Held out"}  # test and external
 DEEP_COMPONENT = "deep_pc_"
 ABBREVIATIONS = {
     "GrayLevel": "GL", "Emphasis": "Emph.", "NonUniformity": "NonUnif.", "Normalized": "Norm.",
@@ -129,6 +126,17 @@ def count(value: Number) -> str:
     if value is None or is_missing(value):
         return NOT_ESTIMABLE
     return f"{round(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def mean_count(value: Number) -> str:
+    """Count, or the mean of counts over repeats with one decimal.
+
+    >>> mean_count(18), mean_count(41.0), mean_count(40.6), mean_count(None)
+    ('18', '41', '40.6', 'not estimable')
+    """
+    if value is None or is_missing(value) or float(value).is_integer():
+        return count(value)
+    return number(value, 1)
 
 
 def sentence_case(name: str) -> str:

@@ -9,16 +9,21 @@ import pandas as pd
 
 from her2.core.results import centre_roles, judged_roles
 from her2.plots.style import arm_colour, arms_in_order
-from her2.plots.text import arm_title, beside, count, is_missing, number, p_statement, role_title
+from her2.plots.text import (
+    arm_title,
+    beside,
+    count,
+    is_missing,
+    mean_count,
+    number,
+    p_statement,
+    role_title,
+)
 from her2.report.formats import interval_cell, interval_text
 from her2.report.grad_cam_sentences import grad_cam_sentences
 
-REPEATED = "repeated_cv"
-TITLES = {
-    REPEATED: "Repeated cross-validation",
-    "out_of_fold": "Training, out of fold",
-    "test": "Test (single split)",
-}
+PRIMARY = "out_of_fold"
+TITLES = {PRIMARY: "Cross-validated", "test": "Test (single split)"}
 STABLE = 0.75  # Nogueira's index from which a selection counts as excellent
 BEYOND_BIOPSY = "C23"
 SCALE = (0.3, 1.0)  # AUC at the left and right end of the small interval drawing
@@ -27,16 +32,9 @@ CHANCE = 0.5
 ALPHA = 0.05
 
 
-def primary_estimate(results: Mapping[str, Any]) -> str:
-    """Name of the estimate that leads: repeated cross-validation where a study has it."""
-    arms = results["arms"].values()
-    return REPEATED if any(arm.get(REPEATED) for arm in arms) else "out_of_fold"
-
-
 def headline_kinds(results: Mapping[str, Any]) -> list[str]:
     """Names of the estimates: the primary one, and every role of held-out patients."""
-    held_out = [role for role in judged_roles(results) if role != "out_of_fold"]
-    return [primary_estimate(results), *held_out]
+    return [PRIMARY, *(role for role in judged_roles(results) if role != PRIMARY)]
 
 
 def headline_columns(results: Mapping[str, Any]) -> list[str]:
@@ -60,8 +58,7 @@ def headline_arms(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def auc_of(results: Mapping[str, Any], arm: str, kind: str) -> tuple[Any, Any, Any]:
     """AUC, low and high end of its interval; None for what there is not."""
-    content = results["arms"][arm]
-    p = (content.get(REPEATED) if kind == REPEATED else content["roles"].get(kind)) or {}
+    p = results["arms"][arm]["roles"].get(kind) or {}
     return p.get("auc"), p.get("auc_low"), p.get("auc_high")
 
 
@@ -78,8 +75,7 @@ def _estimate(value: Any, low: Any, high: Any) -> dict[str, Any]:
 
 def leading_arm(results: Mapping[str, Any]) -> str | None:
     """Arm with the highest primary AUC: the test patients do not choose the headline."""
-    kind = primary_estimate(results)
-    areas = {arm: auc_of(results, arm, kind)[0] for arm in arms_in_order(results["arms"])}
+    areas = {arm: auc_of(results, arm, PRIMARY)[0] for arm in arms_in_order(results["arms"])}
     known = {arm: value for arm, value in areas.items() if not is_missing(value)}
     return max(known, key=lambda arm: known[arm]) if known else None
 
@@ -90,14 +86,13 @@ def headline_sentences(results: Mapping[str, Any]) -> list[str]:
     held_out = headline_kinds(results)[1:]
     texts = [_cohort_sentence(results)]
     if lead is None:
-        kind = "a cross-validated" if primary_estimate(results) == REPEATED else "an out-of-fold"
-        texts.append(f"No arm has {kind} AUC that can be estimated; see the notes.")
+        texts.append("No arm has a cross-validated AUC that can be estimated; see the notes.")
     else:
-        texts.append(_lead_sentence(results, lead))
+        texts += [_lead_sentence(results, lead), choice_sentence(results)]
         for role in held_out:
             texts += [_area_sentence(results, lead, role), _shares_sentence(results, lead, role)]
         if not held_out:
-            texts.append(_shares_sentence(results, lead, "out_of_fold"))
+            texts.append(_shares_sentence(results, lead, PRIMARY))
     return [text for text in (*texts, comparison_sentence(results)) if text]
 
 
@@ -107,7 +102,7 @@ def patients_of(role: str) -> str:
     >>> patients_of("test"), patients_of("Lyon")
     ('the test patients', 'the patients of Lyon')
     """
-    known = {"test": "the test patients", "out_of_fold": "the training patients, out of fold"}
+    known = {"test": "the test patients", PRIMARY: "the training patients, cross-validated"}
     return known.get(role, "the external patients" if role == "external" else _of_centre(role))
 
 
@@ -136,17 +131,31 @@ def _cohort_sentence(results: Mapping[str, Any]) -> str:
 
 def _lead_sentence(results: Mapping[str, Any], arm: str) -> str:
     trained = f"the {count(results['cohort']['n_train'])} training patients"
-    where, repeated = f"Out of fold on {trained}", results["arms"][arm].get(REPEATED)
-    if primary_estimate(results) == REPEATED and repeated:
-        folds = f"{count(repeated['n_folds'])}-fold cross-validation of {trained}"
-        n = repeated["n_repeats"]
-        where = f"Over {count(n)} repeats of {folds}" if n > 1 else f"In {folds}"
-        left_out = set(centre_roles(results)) - set(results["cohort"].get("centres") or {})
-        if left_out:
-            where = "With each centre left out in turn"
+    repeated = results["arms"][arm]["repeated_cv"]
+    folds = f"{count(repeated['n_folds'])}-fold cross-validation of {trained}"
+    n = repeated["n_repeats"]
+    where = f"Over {count(n)} repeats of {folds}" if n > 1 else f"In {folds}"
+    if set(centre_roles(results)) - set(results["cohort"].get("centres") or {}):
+        where = "With each centre left out in turn"
     return (
         f"{where} the arm “{arm_title(arm)}” ranked first, with an AUC of "
-        f"{_spoken(*auc_of(results, arm, primary_estimate(results)))}."
+        f"{_spoken(*auc_of(results, arm, PRIMARY))}."
+    )
+
+
+def choice_sentence(results: Mapping[str, Any]) -> str:
+    """Say what the leading arm is worth without the luck of having been the best of several."""
+    best = results.get("best_arm")
+    if not best or best["n_arms"] < 2:
+        return ""
+    n_tied = len(best["tied"]) - 1
+    others = f"the {count(best['n_arms'] - 1)} other" + "s" * (best["n_arms"] > 2)
+    if not n_tied:
+        return f"It can be told from {others}, so its AUC needs no correction for the choice."
+    corrected = _spoken(best["corrected"], best["low"], best["high"])
+    return (
+        f"It was chosen for being the largest, and {count(n_tied)} of {others} cannot be told "
+        f"from it; corrected for the choice, the AUC is {corrected}."
     )
 
 
@@ -181,27 +190,62 @@ def _shares_sentence(results: Mapping[str, Any], arm: str, role: str) -> str:
         ("specificity", "negative", p["tn"], p["fp"]),
     ):
         if hit + other:
-            parts.append(f"{name} {number(p[name], 2)} ({hit} of {hit + other} {of})")
-    return (
-        f"At the threshold {number(p['threshold'])} of its training patients it had, on "
-        f"{patients_of(role)}: {', '.join(parts)}."
-    )
+            found = f"{mean_count(hit)} of {count(hit + other)}"
+            parts.append(f"{name} {number(p[name], 2)} ({found} {of})")
+    at = f"At the threshold {number(p['threshold'])} of its training patients"
+    if role == PRIMARY:
+        at = "At the thresholds of the other folds (counts are means over the repeats)"
+    return f"{at} it had, on {patients_of(role)}: {', '.join(parts)}."
+
+
+WHICH = {
+    "cross-validated": "What a model of this procedure is worth for new patients like these: the "
+    "number to quote. Each training patient is judged by models without him or her, in every "
+    "repeat; the interval is meant to hold the AUC of the model of all training patients.",
+    "corrected": "The same without the luck of having been the best of several arms: the number "
+    "to quote where the arm was chosen here.",
+    "test": "One draw of patients who took no part in anything: unbiased for the final model, "
+    "and uncertain where they are few.",
+    "external": "Patients of another centre: what changes with place, devices and patients.",
+    "left out": "Patients of a centre, judged by models of the other centres.",
+    "in sample": "Patients the model has learned from: how well it remembers, and no estimate.",
+}
+
+
+def which_number(results: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the AUCs of the leading arm: estimate, n, auc, auc_low, auc_high, meaning."""
+    lead = leading_arm(results)
+    if lead is None:
+        return pd.DataFrame()
+    roles, best = results["arms"][lead]["roles"], results.get("best_arm")
+    external = results["cohort"].get("centres") or {}
+    rows = []
+    for role in (*headline_kinds(results), "train"):
+        kind = {PRIMARY: "cross-validated", "test": "test", "train": "in sample"}.get(role)
+        kind = kind or ("external" if role in external else "left out")
+        if role in roles:
+            values = auc_of(results, lead, role)
+            title = TITLES.get(role, role_title(role))
+            rows.append((title, roles[role]["n"], *values, WHICH[kind]))
+        if role == PRIMARY and best and len(best["tied"]) > 1:
+            values = (best["corrected"], best["low"], best["high"])
+            title = "Cross-validated, corrected for the choice"
+            rows.append((title, roles[role]["n"], *values, WHICH["corrected"]))
+    columns = ["estimate", "n", "auc", "auc_low", "auc_high", "meaning"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def comparison_sentence(results: Mapping[str, Any]) -> str:
     """Say how many arms differ after correction: cross-validated, then in every held-out role."""
     found: dict[str, list[Any]] = {}
-    repeated = results.get("repeated_comparisons") or ()
-    for c in [*repeated, *results["comparisons"]]:
-        # with one repeat the rows out of fold are the primary estimate
-        if not (repeated and c["role"] == "out_of_fold") and not is_missing(c["p_holm"]):
+    for c in results["comparisons"]:
+        if not is_missing(c["p_holm"]):
             found.setdefault(c["role"], []).append(c)
     if not found:
         return "No two arms could be compared."
     parts = []
     for role, tests in found.items():
-        is_primary = role in (REPEATED, "out_of_fold")
-        where = "cross-validated" if is_primary else f"on {patients_of(role)}"
+        where = "cross-validated" if role == PRIMARY else f"on {patients_of(role)}"
         different = [c for c in tests if c["p_holm"] < ALPHA]
         text = f"{count(len(different))} of {count(len(tests))} {where}"
         if different:
@@ -216,7 +260,7 @@ def comparison_sentence(results: Mapping[str, Any]) -> str:
         "; no difference is no proof of equality" if any(x.startswith("0 ") for x in parts) else ""
     )
     return (
-        f"Comparisons between arms that show a difference (DeLong, Holm-adjusted p < .05): "
+        f"Comparisons between arms that show a difference (Holm-adjusted p < .05): "
         f"{'; '.join(parts)}{end}."
     )
 
@@ -242,7 +286,7 @@ def headline_alarms(
 
 
 def _too_good(results: Mapping[str, Any]) -> str:
-    kinds = (REPEATED, *judged_roles(results))
+    kinds = judged_roles(results)
     high = [
         arm_title(arm)
         for arm in arms_in_order(results["arms"])

@@ -16,8 +16,8 @@ from her2.report.formats import interval_text, ratio
 from her2.report.grad_cam_sentences import grad_cam_sentences
 from her2.report.headline import (
     ALPHA,
-    REPEATED,
     auc_of,
+    choice_sentence,
     comparison_sentence,
     failed_checks,
     headline_kinds,
@@ -30,7 +30,6 @@ Tables: TypeAlias = Mapping[str, pd.DataFrame]
 Record: TypeAlias = Mapping[Hashable, Any]
 NAMED = 5  # names in a sentence before it says "and others"
 INTERCEPT = "(intercept)"
-LAST_STEP = "regression of signatures"  # the scope of the optimism behind the nomogram
 
 
 def narrative(anchor: str, results: Results, tables: Tables) -> tuple[str, ...]:
@@ -146,11 +145,9 @@ def _performance(results: Results, tables: Tables) -> list[str]:
     lead = leading_arm(results)
     if lead is None:
         return ["No AUC could be estimated; the notes give the reason."]
-    repeated = results["arms"][lead].get(REPEATED)
-    single = interval_text(*auc_of(results, lead, "out_of_fold"))
-    first = f"“{arm_title(lead)}” ranked first out of fold with an AUC of {single}."
     return [
-        _repeated_sentence(lead, repeated) if repeated else first,
+        _repeated_sentence(lead, results["arms"][lead]["repeated_cv"]),
+        choice_sentence(results),
         *(
             f"On {patients_of(role)} its AUC was {interval_text(*auc_of(results, lead, role))}."
             for role in headline_kinds(results)[1:]
@@ -234,18 +231,6 @@ def _comparisons(results: Results, _frames: Tables) -> list[str]:
     return [comparison_sentence(results)] if results["comparisons"] else []
 
 
-def _nomogram(_results: Results, tables: Tables) -> list[str]:
-    rows = _rows(tables, "optimism", "measure", "apparent", "corrected")
-    rows = [row for row in rows if str(row.get("scope", LAST_STEP)).endswith(LAST_STEP)]
-    found = [
-        f"{row['measure']} {number(row['apparent'])} as fitted, {number(row['corrected'])} "
-        "corrected"
-        for row in rows
-        if not is_missing(row["corrected"])
-    ]
-    return [f"Corrected for optimism: {in_words(found)}."] if found else []
-
-
 def _robustness(_results: Results, tables: Tables) -> list[str]:
     stable = [
         f"{arm_title(str(row['arm']))} {number(row['nogueira'], 2)}"
@@ -309,7 +294,6 @@ SENTENCES: dict[str, Callable[[Results, Tables], list[str]]] = {
     "calibration": _calibration,
     "confusion": _confusion,
     "comparisons": _comparisons,
-    "nomogram": _nomogram,
     "grad-cam": _grad_cam,
     "robustness": _robustness,
     "model-selection": _models,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, TypeAlias
 
+from her2.plots.text import number
 from her2.report import formats as form
 from her2.report.page_parts import Cell
 from her2.report.tabulate import (
@@ -19,6 +20,7 @@ from her2.report.tabulate import (
     estimate,
     gain,
     group,
+    mean_whole,
     name,
     odds,
     p,
@@ -30,6 +32,11 @@ from her2.report.texts import load_text
 
 Columns: TypeAlias = tuple[ColumnFormat, ...]
 
+CALIBRATION = {
+    "calibration_slope": "Slope",
+    "calibration_intercept": "Intercept",
+    "calibration_in_the_large": "In the large",
+}
 MEASURES = {
     "psnr": "PSNR, dB",
     "psnr_gain": "PSNR, gain over bicubic",
@@ -59,11 +66,11 @@ def _titled_cell(value: Any, *, titles: Mapping[str, str]) -> Cell:
 N, N_POSITIVE = whole("n", "n"), whole("Positive", "n_positive")
 AUC = estimate(f"AUC{INTERVAL}", "auc", stem="auc_", term="auc")
 THRESHOLD = decimal("Threshold", "threshold", term="threshold")
-F1 = decimal("F1", "f1", term="f1")
 SHARES = tuple(
     estimate(title, title.lower(), stem=f"{title.lower()}_", term=title.lower())
-    for title in ("Sensitivity", "Specificity", "PPV", "NPV")
+    for title in ("Sensitivity", "Specificity", "PPV", "NPV", "F1")
 )
+PREVALENCE = decimal("Prevalence", "prevalence", 2, term="prevalence")
 TWO_ARMS = (role(), arm("First", "first"), arm("Second", "second"))
 VARIABLE = name("Variable", "variable")
 ARM_ROLE, COUNTS = (arm(), role()), (N, N_POSITIVE)
@@ -182,22 +189,28 @@ COLUMNS: Mapping[str, Columns] = {
         estimate("AUC", "auc", stem="auc_", term="auc"),
         THRESHOLD,
         *SHARES,
-        decimal("Accuracy", "accuracy", term="accuracy"),
-        F1,
+        estimate("Accuracy", "accuracy", stem="accuracy_", term="accuracy"),
+        PREVALENCE,
+    ),
+    "which_number": (
+        words("Estimate", "estimate"),
+        N,
+        AUC,
+        words("What it is", "meaning"),
     ),
     "operating_points": (
         *ARM_ROLE,
         words("Rule", "rule", form.rule_cell, term="youden"),
         THRESHOLD,
-        *each(whole, {"tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN"}),
+        *each(mean_whole, {"tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN"}),
         *SHARES,
-        F1,
+        PREVALENCE,
     ),
-    "permutation": (
+    "against_chance": (
         *ARM_ROLE,
         decimal("AUC", "auc", term="auc"),
-        whole("Permutations", "n_permutations"),
-        p("p", "p_value", term="permutation"),
+        whole("Permutations", "n_permutations", absent=DASH),
+        p("p", "p_value", term="against_chance"),
     ),
     "sample_size": (
         arm(),
@@ -210,18 +223,15 @@ COLUMNS: Mapping[str, Columns] = {
     ),
     "calibration_measures": (
         *ARM_ROLE,
-        *each(decimal, {"brier": "Brier", "brier_scaled": "Scaled Brier"}, term="source"),
-        *each(
-            decimal,
-            {
-                "calibration_slope": "Slope",
-                "calibration_intercept": "Intercept",
-                "calibration_in_the_large": "In the large",
-            },
-            digits=2,
-            term="source",
+        *(
+            estimate(title, name, stem=f"{name}_", term=name)
+            for name, title in {"brier": "Brier", "brier_scaled": "Scaled Brier"}.items()
         ),
-        decimal("ICI", "ici", term="ici"),
+        *(
+            estimate(title, name, stem=f"{name}_", term=name, show=partial(number, digits=2))
+            for name, title in CALIBRATION.items()
+        ),
+        estimate("ICI", "ici", stem="ici_", term="ici"),
         *each(decimal, {"e50": "E50", "e90": "E90"}, term="e50"),
         decimal("HL statistic", "hosmer_lemeshow_statistic", 2, term="hosmer_lemeshow"),
         whole("HL d.f.", "hosmer_lemeshow_dof"),
@@ -230,8 +240,8 @@ COLUMNS: Mapping[str, Columns] = {
     "confusion_counts": (
         *ARM_ROLE,
         THRESHOLD,
-        *each(whole, {"tp": "True positive", "fn": "False negative"}),
-        *each(whole, {"fp": "False positive", "tn": "True negative"}),
+        *each(mean_whole, {"tp": "True positive", "fn": "False negative"}),
+        *each(mean_whole, {"fp": "False positive", "tn": "True negative"}),
     ),
     "comparisons": (
         *TWO_ARMS,

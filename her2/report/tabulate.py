@@ -13,7 +13,15 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from her2.plots.text import NOT_ESTIMABLE, count, number, p_value, sentence_case, signed
+from her2.plots.text import (
+    NOT_ESTIMABLE,
+    count,
+    mean_count,
+    number,
+    p_value,
+    sentence_case,
+    signed,
+)
 from her2.report.formats import (
     arm_cell,
     interval_cell,
@@ -127,6 +135,7 @@ def _numbers(
 
 
 whole = partial(_numbers, count)
+mean_whole = partial(_numbers, mean_count)
 difference = partial(_numbers, signed)
 p = partial(_numbers, p_value, term="p")
 

@@ -49,7 +49,15 @@ from her2.stats.association.sample_size import (
     largest_n_parameters,
     sample_size_for_prediction,
 )
+from her2.stats.clusters import Estimate, patient_variance
 from her2.stats.discrimination.auc import AucInterval, auc, auc_interval
+from her2.stats.discrimination.auc_estimate import (
+    AucDifference,
+    AucEstimate,
+    auc_difference,
+    auc_estimate,
+)
+from her2.stats.discrimination.best_of_several import BestOfSeveral, best_of_several
 from her2.stats.discrimination.bootstrap_intervals import (
     BootstrapInterval,
     bootstrap_difference,
@@ -57,13 +65,10 @@ from her2.stats.discrimination.bootstrap_intervals import (
 )
 from her2.stats.discrimination.delong import (
     DelongTest,
-    RepeatedAuc,
     UnpairedDelongTest,
     delong_test,
     delong_test_unpaired,
     holm,
-    repeated_auc,
-    repeated_delong_test,
 )
 from her2.stats.discrimination.net_benefit import (
     net_benefit,
@@ -120,23 +125,25 @@ from her2.stats.probabilities.smooth_calibration import (
 )
 
 __all__ = [
-    "AucInterval", "BootstrapInterval", "Calibration", "CalibrationErrors",
-    "CalibrationInTheLarge", "CalibrationLine", "CombatModel", "DelongTest", "HausdorffDistance",
-    "HosmerLemeshow", "Icc", "IccForm", "IntegratedDiscrimination", "LogisticModel",
-    "MeanInterval", "NetReclassification", "Nomogram", "OperatingPoint", "RepeatedAuc", "RocCurve",
-    "Share", "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list",
-    "area_under_steps", "auc", "auc_interval", "baseline_by_outcome", "baseline_table",
-    "bootstrap_difference", "bootstrap_interval", "brier_interval", "brier_score", "calibration",
-    "calibration_curve", "calibration_errors", "calibration_groups", "calibration_in_the_large",
-    "calibration_in_the_large_interval", "calibration_line", "calibration_line_interval",
-    "calibration_slope", "cox_snell_r2", "cut", "delong_test", "delong_test_unpaired", "dice",
-    "enrichment", "fit_combat", "fit_logistic_model", "fixed_sensitivity_threshold",
-    "fixed_specificity_threshold", "hausdorff_distance", "holm", "hosmer_lemeshow", "icc",
-    "icc_of_pairs", "icc_per_feature", "ici_interval", "idi", "integrated_calibration_index",
-    "interaction_p", "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic",
-    "net_benefit", "net_benefit_table", "net_benefit_treat_all", "nogueira_stability", "nomogram",
-    "nri", "odds_ratio_table", "operating_point", "optimism_corrected", "permutation_p_value",
-    "points_inside", "psnr", "rank_correlation", "repeated_auc", "repeated_delong_test",
+    "AucDifference", "AucEstimate", "AucInterval", "BestOfSeveral", "BootstrapInterval",
+    "Calibration", "CalibrationErrors", "CalibrationInTheLarge", "CalibrationLine",
+    "CombatModel", "DelongTest", "Estimate", "HausdorffDistance", "HosmerLemeshow", "Icc",
+    "IccForm", "IntegratedDiscrimination", "LogisticModel", "MeanInterval",
+    "NetReclassification", "Nomogram", "OperatingPoint", "RocCurve", "Share", "Stability",
+    "Stepwise", "UnpairedDelongTest", "adjudication_list", "area_under_steps", "auc",
+    "auc_difference", "auc_estimate", "auc_interval", "baseline_by_outcome", "baseline_table",
+    "best_of_several", "bootstrap_difference", "bootstrap_interval", "brier_interval",
+    "brier_score", "calibration", "calibration_curve", "calibration_errors",
+    "calibration_groups", "calibration_in_the_large", "calibration_in_the_large_interval",
+    "calibration_line", "calibration_line_interval", "calibration_slope", "cox_snell_r2",
+    "cut", "delong_test", "delong_test_unpaired", "dice", "enrichment", "fit_combat",
+    "fit_logistic_model", "fixed_sensitivity_threshold", "fixed_specificity_threshold",
+    "hausdorff_distance", "holm", "hosmer_lemeshow", "icc", "icc_of_pairs", "icc_per_feature",
+    "ici_interval", "idi", "integrated_calibration_index", "interaction_p",
+    "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic",
+    "net_benefit", "net_benefit_table", "net_benefit_treat_all", "nogueira_stability",
+    "nomogram", "nri", "odds_ratio_table", "operating_point", "optimism_corrected",
+    "patient_variance", "permutation_p_value", "points_inside", "psnr", "rank_correlation",
     "roc_curve", "sample_size_for_prediction", "scaled_brier", "scaled_brier_interval",
     "selection_frequency", "share", "share_inside", "ssim", "standardised_difference",
     "standardised_difference_of_shares", "stepwise_logistic", "subgroup_performance",

@@ -7,6 +7,7 @@
 from her2.tracking.finished_run import (
     NOT_SENT,
     NOT_WANTED,
+    anonymise,
     opening_tags,
     run_name,
     track_study,
@@ -36,7 +37,7 @@ from her2.tracking.stored_runs import (
 
 __all__ = [
     "NOT_SENT", "NOT_WANTED", "OPEN_RUN", "FoundRun", "LiveRun", "RunContent",
-    "client", "close_parent", "fetch", "find_runs", "open_live_run", "open_parent",
+    "anonymise", "client", "close_parent", "fetch", "find_runs", "open_live_run", "open_parent",
     "open_run_id", "opening_tags", "quiet", "record_child", "run_folders", "run_name", "runs_page",
     "shown", "spared", "sync_runs", "system_metrics", "track_study", "tracking_uri", "ui_command",
     "upload_files",

@@ -42,7 +42,6 @@ NAMED = ("patient_id", "lesion_id")
 EVALUATION = "evaluation"  # folder of a run's artifacts
 PERFORMANCE = f"{EVALUATION}/performance.json"
 MODEL_TAGS = ("command", "data_sha256", "split_sha256", "seed", "backbone")
-COMPARISONS = {"delong": "comparisons", "delong_repeated_cv": "repeated_comparisons"}
 COUNTS = ("n_patients", "n_lesions", "n_positive", "n_train", "n_test", "n_external")
 DIGITS = 12  # of the data's SHA-256, which the tag data_sha256 has in full
 AREA = ("auc", "auc_low", "auc_high")
@@ -125,17 +124,20 @@ def upload_files(
 def anonymise(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return predictions with `case`, the place among the sorted patients and lesions.
 
+    `patient` is that among the patients, whose lesions are no independent cases.
+
     Two runs of the same cohort number the same cases alike, so that they can be compared where
     no identifier may go.
 
     >>> rows = {"patient_id": ["b", "a"], "lesion_id": ["1", "1"], "y_prob": [0.2, 0.7]}
     >>> anonymise(pd.DataFrame(rows)).to_dict("list")
-    {'case': [1, 0], 'y_prob': [0.2, 0.7]}
+    {'case': [1, 0], 'patient': [1, 0], 'y_prob': [0.2, 0.7]}
     """
     keys = pd.MultiIndex.from_frame(predictions[list(NAMED)].astype(str))
     cases = {key: i for i, key in enumerate(sorted(set(keys)))}
     anonymous = predictions.drop(columns=list(NAMED))
     anonymous.insert(0, "case", [cases[key] for key in keys])
+    anonymous.insert(1, "patient", keys.get_level_values(0).factorize(sort=True)[0])
     return anonymous
 
 
@@ -194,7 +196,8 @@ def _tables(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         for arm, content in results["arms"].items()
         for role, p in content["roles"].items()
     ]
-    tables = {f"{n}.json": pd.DataFrame(results[k]) for n, k in COMPARISONS.items() if results[k]}
+    compared = results["comparisons"]
+    tables = {"delong.json": pd.DataFrame(compared)} if compared else {}
     return {PERFORMANCE: pd.DataFrame(rows), **tables}
 
 
@@ -342,7 +345,7 @@ def _study_metrics(results: Mapping[str, Any]) -> dict[str, float]:
     }
     metrics |= _performance(results["arms"][headline_arm(results)])
     metrics |= {f"seconds/{step}": float(s) for step, s in results["timing"].items()}
-    for row in [*results["repeated_comparisons"], *results["comparisons"]]:
+    for row in results["comparisons"]:
         for name in ("auc_difference", "p_value", "p_holm"):
             if row[name] is not None:
                 key = f"delong/{row['role']}/{row['first']} vs {row['second']}/{name}"

@@ -181,11 +181,8 @@ class EvaluationSettings:
     scoring: Literal["log_loss", "roc_auc"] = setting(
         "log_loss", "what the grid search chooses by; roc_auc as in the paper"
     )
-    n_resamples: int = setting(
-        1000, "bootstrap of patients: bands of decision curves, optimism of the combined arm", ge=0
-    )
     n_permutations: int = setting(
-        1000, "of outcomes among predictions: the p value of each AUC", ge=0
+        1000, "of outcomes among held-out patients: the p value of each AUC", ge=0
     )
     n_stability: int = setting(
         50, "resamples of the training patients in which features are selected again", ge=0
@@ -215,9 +212,10 @@ class EvaluationSettings:
     imputation: Literal["median", "multiple"] = setting(
         "median", "how gaps of clinical variables are filled, inside the folds"
     )
-    unit: Literal["lesion", "patient"] = setting(
-        "lesion",
-        "what is judged: each row, or each patient by the mean probability of his or her images",
+    unit: Literal["auto", "lesion", "patient"] = setting(
+        "auto",
+        "what is judged: each row, or each patient by the mean probability of his or her images; "
+        "auto: patients where any has several rows and all have one outcome",
     )
 
 

@@ -65,6 +65,7 @@ def operating_point(
     threshold: ArrayLike,
     groups: ArrayLike | None = None,
     *,
+    n_folds: int | None = None,
     level: float = 0.95,
 ) -> OperatingPoint:
     """Classification at a threshold, with positive = probability >= threshold.
@@ -80,6 +81,9 @@ def operating_point(
         broadcasts to the shape of `y_prob`: each case may have the one of its own fold.
     groups
         Shape (n,), the patient of each case; None if each case is a patient.
+    n_folds
+        Of a repeated cross-validation: half of it times the variance between repeats is added to
+        that of the patients, as in `auc_estimate`. None for held-out cases.
     level
         Confidence level of the intervals, in (0, 1).
 
@@ -115,7 +119,7 @@ def operating_point(
     actual = validation.outcome(y_true, both_classes=False)
     scores = repeated_scores(y_prob, actual.size, name="y_prob")
     called = scores >= _by_case(threshold, np.shape(y_prob))
-    shares = _shares(actual, called.mean(axis=0), groups, level)
+    shares = _shares(actual, called, groups, n_folds, level)
     return OperatingPoint(
         threshold=float(np.asarray(threshold)) if np.ndim(threshold) == 0 else None,
         n=actual.size,
@@ -130,24 +134,38 @@ def operating_point(
 
 
 def _shares(
-    actual: BoolArray, calls: FloatArray, groups: ArrayLike | None, level: float
+    actual: BoolArray,
+    called: BoolArray,
+    groups: ArrayLike | None,
+    n_folds: int | None,
+    level: float,
 ) -> dict[Proportion, Share | None]:
-    """Every share from how often each case was called positive, (n,) in [0, 1]."""
-    tp, fn = actual * calls, actual * (1.0 - calls)
-    fp, tn = ~actual * calls, ~actual * (1.0 - calls)
-    parts: dict[Proportion, tuple[FloatArray, FloatArray]] = {
-        "sensitivity": (tp, tp + fn),
-        "specificity": (tn, tn + fp),
-        "ppv": (tp, tp + fp),
-        "npv": (tn, tn + fn),
-        "accuracy": (tp + tn, tp + fp + tn + fn),
-        "f1": (tp, tp + fp + fn),
+    """Every share from which cases each repeat called positive, (n_repeats, n)."""
+    tp, fn = actual & called, actual & ~called
+    fp, tn = ~actual & called, ~actual & ~called
+    everybody = np.ones_like(called)
+    parts: dict[Proportion, tuple[BoolArray, BoolArray]] = {
+        "sensitivity": (tp, tp | fn),
+        "specificity": (tn, tn | fp),
+        "ppv": (tp, tp | fp),
+        "npv": (tn, tn | fn),
+        "accuracy": (tp | tn, everybody),
+        "f1": (tp, tp | fp | fn),
     }
-    shares = {
-        name: share(above, below, groups, level=level) if below.any() else None
-        for name, (above, below) in parts.items()
-    }
+    shares = {}
+    for name, (above, below) in parts.items():
+        means = above.mean(axis=0), below.mean(axis=0)
+        learning = 0.0 if n_folds is None else n_folds / 2.0 * _between(above, below)
+        known = below.any()
+        shares[name] = share(*means, groups, learning=learning, level=level) if known else None
     return shares | {"f1": shares["f1"] and _f1(shares["f1"])}
+
+
+def _between(above: BoolArray, below: BoolArray) -> float:
+    """Variance of a share between repeats; 0 where fewer than two have one."""
+    totals = below.sum(axis=1)
+    values = above.sum(axis=1)[totals > 0] / totals[totals > 0]
+    return float(np.var(values, ddof=1)) if values.size > 1 else 0.0
 
 
 def _f1(j: Share) -> Share:

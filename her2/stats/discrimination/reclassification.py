@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from her2.core.errors import NotEstimable
 from her2.stats import validation
+from her2.stats.clusters import patient_variance
 from her2.stats.validation import BoolArray, FloatArray
 
 _ROUNDING = 1e-12  # differences of probabilities below it are no change of risk
@@ -71,7 +72,12 @@ class NetReclassification:
 
 
 def idi(
-    y_true: ArrayLike, first: ArrayLike, second: ArrayLike, *, level: float = 0.95
+    y_true: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> IntegratedDiscrimination:
     """Integrated discrimination improvement, as `Hmisc::improveProb(second, first, y_true)`.
 
@@ -81,6 +87,8 @@ def idi(
         Shape (n,), 0 or 1, at least two of each.
     first, second
         Shape (n,), probabilities in [0, 1], in the order of `y_true`.
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
     level
         Confidence level in (0, 1).
 
@@ -113,19 +121,28 @@ def idi(
     positive, one, two = _checked(y_true, first, second)
     gain = one - two
     events, non_events = float(gain[positive].mean()), -float(gain[~positive].mean())
-    error = sqrt(_mean_variance(gain[positive]) + _mean_variance(gain[~positive]))
+    influence = np.empty(positive.size)
+    for rows in (positive, ~positive):
+        n = int(rows.sum())
+        influence[rows] = (gain[rows] - gain[rows].mean()) / sqrt(n * (n - 1))
+    error = sqrt(patient_variance(_exact(influence), groups))
     total = events + non_events
     return IntegratedDiscrimination(total, events, non_events, *_tested(total, error, quantile))
 
 
 def nri(
-    y_true: ArrayLike, first: ArrayLike, second: ArrayLike, *, level: float = 0.95
+    y_true: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> NetReclassification:
     """Continuous net reclassification improvement, as `Hmisc::improveProb(second, first, y_true)`.
 
     Parameters
     ----------
-    y_true, first, second, level
+    y_true, first, second, groups, level
         As in `idi`; any change of a probability counts.
 
     Returns
@@ -156,8 +173,10 @@ def nri(
     move = np.sign(one - two)  # (n,): 1 up, -1 down, 0 not at all
     up, down = move[positive], -move[~positive]  # the right way is positive in both
     events, non_events = float(up.mean()), float(down.mean())
-    # the variance of a mean of -1, 0 and 1 in counts, divided by n and not by n - 1
-    error = sqrt(_multinomial(up, events) + _multinomial(down, non_events))
+    influence = np.empty(positive.size)  # divided by n and not by n - 1, as a multinomial share
+    influence[positive] = (up - events) / up.size
+    influence[~positive] = (down - non_events) / down.size
+    error = sqrt(patient_variance(_exact(influence), groups))
     total = events + non_events
     return NetReclassification(total, events, non_events, *_tested(total, error, quantile))
 
@@ -177,13 +196,9 @@ def _checked(
     return positive, np.where(np.abs(one - two) < _ROUNDING, two, one), two
 
 
-def _multinomial(moves: FloatArray, mean: float) -> float:
-    n_moved = int(np.count_nonzero(moves))
-    return max(0.0, n_moved / moves.size**2 - mean**2 / moves.size)
-
-
-def _mean_variance(values: FloatArray) -> float:
-    return 0.0 if np.ptp(values) == 0.0 else float(values.var(ddof=1)) / values.size
+def _exact(influence: FloatArray) -> FloatArray:
+    """Influence without the rounding that would be a variance where all cases change alike."""
+    return np.where(np.abs(influence) < _ROUNDING, 0.0, influence)
 
 
 def _tested(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from her2.core.errors import BadArgument
 from her2.stats import validation
+from her2.stats.clusters import repeated_scores
 from her2.stats.validation import BoolArray, FloatArray
 
 
@@ -19,7 +21,8 @@ class RocCurve:
     Attributes
     ----------
     thresholds
-        Shape (m,), first -inf, last inf, midway between neighbouring scores otherwise.
+        Shape (m,), first -inf, last inf, midway between neighbouring scores otherwise; missing in
+        the mean curve of several repeats.
     false_positive_rate, sensitivity
         Shape (m,), in [0, 1], with positive = score >= threshold.
     """
@@ -34,13 +37,16 @@ def roc_curve(y_true: ArrayLike, y_score: ArrayLike) -> RocCurve:
 
     Parameters
     ----------
-    y_true, y_score
-        As in `auc`.
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_score
+        Shape (n,), finite, higher = more likely positive; or (n_repeats, n), whose mean curve has
+        at every false positive rate the mean sensitivity, and so the mean AUC as its area.
 
     Returns
     -------
     RocCurve
-        One point more than there are distinct scores.
+        Of one repeat, one point more than there are distinct scores.
 
     Raises
     ------
@@ -59,9 +65,32 @@ def roc_curve(y_true: ArrayLike, y_score: ArrayLike) -> RocCurve:
     >>> curve.sensitivity.tolist()
     [1.0, 1.0, 0.5, 0.5, 0.0]
     """
-    positive, scores = validation.outcome_and_score(y_true, y_score)
-    thresholds, n_true, n_false = _counts_at_thresholds(positive, scores)
+    positive = validation.outcome(y_true)
+    repeats = repeated_scores(y_score, positive.size)
+    for row in repeats:
+        validation.score(row, positive.size, name="y_score")
+    if len(repeats) > 1:
+        return _mean_curve(positive, repeats)
+    thresholds, n_true, n_false = _counts_at_thresholds(positive, repeats[0])
     return RocCurve(thresholds, n_false / n_false[0], n_true / n_true[0])
+
+
+def _mean_curve(positive: BoolArray, repeats: FloatArray) -> RocCurve:
+    """Vertical mean of curves: at each false positive rate the ends of their rise."""
+    n_negative = positive.size - int(positive.sum())
+    rises = np.zeros((2, n_negative + 1))  # lower and upper end at each number of false positives
+    for row in repeats:
+        _, n_true, n_false = _counts_at_thresholds(positive, row)
+        at, first = np.unique(n_false[::-1], return_index=True)
+        last = np.append(first[1:], n_false.size) - 1
+        lower, upper = n_true[::-1][first], n_true[::-1][last]
+        for j, (start, end) in enumerate(pairwise(at.astype(int))):
+            between = np.arange(start + 1, end)  # tied scores: a straight line
+            rises[:, between] += np.interp(between, (start, end), (upper[j], lower[j + 1]))
+        rises[:, at.astype(int)] += lower, upper
+    sensitivity = rises[::-1, ::-1].T.ravel() / (len(repeats) * int(positive.sum()))
+    rate = np.repeat(np.arange(n_negative, -1, -1) / n_negative, 2)
+    return RocCurve(np.full(rate.size, np.nan), rate, sensitivity)
 
 
 def _counts_at_thresholds(

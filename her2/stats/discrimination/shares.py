@@ -38,6 +38,7 @@ def share(
     denominator: ArrayLike,
     groups: ArrayLike | None = None,
     *,
+    learning: float = 0.0,
     level: float = 0.95,
 ) -> Share:
     """Sum of the numerator over that of the denominator, with Wilson's interval of patients.
@@ -53,6 +54,8 @@ def share(
         repeats, 0 or 1 with one repeat.
     groups
         Shape (n,), the patient of each case; None if each case is a patient.
+    learning
+        Variance of the share that the cases do not show: that of the models which predict them.
     level
         Confidence level in (0, 1).
 
@@ -88,18 +91,21 @@ def share(
     if not counted.any():
         raise NotEstimable("a share needs at least one case, found 0; report it as missing")
     patient = patient_numbers(above.size, groups)[counted]
-    n_effective = _n_effective(above[counted], below[counted], patient, level)
+    n_effective = _n_effective(above[counted], below[counted], patient, learning, level)
     value = float(above.sum() / below.sum())
     low, high = _wilson(value, n_effective, level)
     return Share(value, low, high, n_effective)
 
 
-def _n_effective(above: FloatArray, below: FloatArray, patient: ArrayLike, level: float) -> float:
+def _n_effective(
+    above: FloatArray, below: FloatArray, patient: ArrayLike, learning: float, level: float
+) -> float:
     """Independent cases with the variance of the ratio; `below` > 0 everywhere."""
     n, n_patients, total = above.size, np.unique(patient).size, float(below.sum())
     value = float(above.sum() / total)
     spread = value * (1.0 - value)
     variance = patient_variance((above - value * below) / total, patient) if n_patients > 1 else 0
+    variance += learning
     if variance <= 1e-12 * spread:
         return min(float(n_patients), total)
     of_cases, of_patients = student_t.ppf((1.0 + level) / 2.0, [n - 1, n_patients - 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from scipy.stats import chi2
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
-from her2.stats.discrimination.auc import auc_interval
+from her2.stats.clusters import IntArray, patient_numbers, repeated_scores
+from her2.stats.discrimination.auc_estimate import AucEstimate, auc_estimate
 from her2.stats.validation import BoolArray, FloatArray
 
 MISSING = "(missing)"
@@ -63,25 +65,33 @@ def subgroup_performance(
     y_true: ArrayLike,
     y_prob: ArrayLike,
     subgroup: ArrayLike,
+    groups: ArrayLike | None = None,
     *,
+    n_folds: int | None = None,
     level: float = 0.95,
     min_per_class: int = 5,
 ) -> pd.DataFrame:
-    """AUC with its DeLong interval in every level of a subgroup variable.
+    """AUC with its interval, by `auc_estimate`, in every level of a subgroup variable.
 
     Parameters
     ----------
     y_true
         Shape (n,), 0 or 1.
     y_prob
-        Shape (n,), finite, higher = more likely positive.
+        Shape (n,), or (n_repeats, n) of repeated cross-validation; finite, higher = more likely
+        positive.
     subgroup
         Shape (n,), the level of each case (see `cut` for numbers); a missing one is the level
         "(missing)".
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
+    n_folds
+        Of the cross-validation; None if no case took part in learning.
     level
         Confidence level in (0, 1).
     min_per_class
-        Fewest positive and fewest negative cases of a level whose AUC is given, at least 2.
+        Fewest patients with a positive case, and with a negative one, of a level whose AUC is
+        given, at least 2.
 
     Returns
     -------
@@ -111,31 +121,40 @@ def subgroup_performance(
     """
     validation.check_level(level)
     rows = []
-    for name, positive, scores in _levels(y_true, y_prob, subgroup, min_per_class):
-        row = {"level": name, "n": positive.size, "n_positive": int(positive.sum())}
+    for of in _levels(y_true, y_prob, subgroup, groups, min_per_class):
+        row = {"level": of.name, "n": of.positive.size, "n_positive": int(of.positive.sum())}
         row |= dict.fromkeys(("auc", "low", "high"), np.nan)
-        note = _reason(positive, scores, min_per_class)
+        note = _reason(of, min_per_class)
         if not note:
-            found = auc_interval(positive, scores, level=level)
+            found = _estimate(of, n_folds, level)
             row |= {"auc": found.auc, "low": found.low, "high": found.high}
-            note = "perfect separation: the interval has no width" * (found.variance == 0.0)
         rows.append(row | {"note": note})
     return pd.DataFrame(rows)
 
 
+def _estimate(of: _Level, n_folds: int | None, level: float = 0.95) -> AucEstimate:
+    return auc_estimate(of.positive, of.scores, groups=of.patient, folds=n_folds, level=level)
+
+
 def interaction_p(
-    y_true: ArrayLike, y_prob: ArrayLike, subgroup: ArrayLike, *, min_per_class: int = 5
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    subgroup: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    n_folds: int | None = None,
+    min_per_class: int = 5,
 ) -> float:
     """P-value of the heterogeneity of the AUC across the levels of a subgroup variable.
 
-    Cochran's chi-square of the levels' AUCs, each weighted by the inverse of its DeLong
-    variance, with (number of levels - 1) degrees of freedom. It tests whether the ranking is as
-    good in all levels, not a term of the model; a large p-value does not show that it is.
+    Cochran's chi-square of the levels' AUCs, each weighted by the inverse of its squared
+    standard error, with (number of levels - 1) degrees of freedom. It tests whether the ranking
+    is as good in all levels, not a term of the model; a large p-value does not show that it is.
     Missing values and levels without an AUC are left out.
 
     Parameters
     ----------
-    y_true, y_prob, subgroup, min_per_class
+    y_true, y_prob, subgroup, groups, n_folds, min_per_class
         As in `subgroup_performance`.
 
     Returns
@@ -161,32 +180,45 @@ def interaction_p(
     1.0
     """
     found = [
-        auc_interval(positive, scores)
-        for name, positive, scores in _levels(y_true, y_prob, subgroup, min_per_class)
-        if name != MISSING and not _reason(positive, scores, min_per_class)
+        _estimate(of, n_folds)
+        for of in _levels(y_true, y_prob, subgroup, groups, min_per_class)
+        if of.name != MISSING and not _reason(of, min_per_class)
     ]
     if len(found) < 2:
         raise NotEstimable(
             f"a comparison of levels needs 2 with an AUC, found {len(found)}; merge small levels"
         )
-    if any(interval.variance == 0.0 for interval in found):
+    if any(estimate.standard_error == 0.0 for estimate in found):
         raise NotEstimable(
             "a comparison of levels needs the variance of each AUC, found a level that separates "
             "perfectly; describe the levels alone"
         )
-    areas = np.array([interval.auc for interval in found])
-    weights = np.array([1.0 / interval.variance for interval in found])
+    areas = np.array([estimate.auc for estimate in found])
+    weights = np.array([estimate.standard_error**-2 for estimate in found])
     pooled = float((weights * areas).sum() / weights.sum())
     statistic = float((weights * (areas - pooled) ** 2).sum())
     return float(chi2.sf(statistic, len(found) - 1))
 
 
+class _Level(NamedTuple):
+    """Cases of one level: outcomes and patients (n,), scores (n_repeats, n)."""
+
+    name: str
+    positive: BoolArray
+    scores: FloatArray
+    patient: IntArray
+
+
 def _levels(
-    y_true: ArrayLike, y_prob: ArrayLike, subgroup: ArrayLike, min_per_class: int
-) -> list[tuple[str, BoolArray, FloatArray]]:
-    """Name, outcomes and scores of each level."""
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    subgroup: ArrayLike,
+    groups: ArrayLike | None,
+    min_per_class: int,
+) -> list[_Level]:
     positive = validation.outcome(y_true, both_classes=False)
-    scores = validation.score(y_prob, positive.size, name="y_prob", constant_ok=True)
+    scores = repeated_scores(y_prob, positive.size, name="y_prob")
+    patient = patient_numbers(positive.size, groups)
     if min_per_class < 2:
         raise BadArgument(f"min_per_class must be at least 2, found {min_per_class}; 5 is usual")
     values = pd.Series(subgroup).reset_index(drop=True)
@@ -203,18 +235,19 @@ def _levels(
     members = [(str(x), (values == x).to_numpy(dtype=bool)) for x in levels]
     if len(known) < len(values):
         members.append((MISSING, values.isna().to_numpy()))
-    return [(name, positive[rows], scores[rows]) for name, rows in members]
+    return [_Level(name, positive[at], scores[:, at], patient[at]) for name, at in members]
 
 
-def _reason(positive: BoolArray, scores: FloatArray, min_per_class: int) -> str:
+def _reason(of: _Level, min_per_class: int) -> str:
     """Why a level has no AUC, empty where it has one."""
-    n_positive = int(positive.sum())
-    n_negative = positive.size - n_positive
+    n_positive, n_negative = (
+        np.unique(of.patient[rows]).size for rows in (of.positive, ~of.positive)
+    )
     if min(n_positive, n_negative) < min_per_class:
         return (
             f"an AUC needs {min_per_class} cases of each class here, found {n_positive} positive "
             f"and {n_negative} negative"
         )
-    if scores.min() == scores.max():
+    if (of.scores.min(axis=1) == of.scores.max(axis=1)).any():
         return "an AUC needs scores that differ, found one for the whole level"
     return ""

@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.clusters import Estimate, outcome_and_repeats, wald_interval
-from her2.stats.discrimination.shares import wilson_interval
+from her2.stats.discrimination.shares import share
 from her2.stats.probabilities.calibration_line import calibration_in_the_large, calibration_line
 from her2.stats.probabilities.smooth_calibration import integrated_calibration_index
 from her2.stats.validation import BoolArray, FloatArray
@@ -103,21 +103,26 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike) -> Calibration:
 
 
 def calibration_groups(
-    y_true: ArrayLike, y_prob: ArrayLike, *, n_groups: int = 10
+    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None, *, n_groups: int = 10
 ) -> pd.DataFrame:
     """Mean prediction and observed proportion in quantile groups: the points of the plot.
 
     Parameters
     ----------
-    y_true, y_prob
-        As in `calibration`; the predictions not constant.
+    y_true
+        Shape (n,), 0 or 1, both present.
+    y_prob
+        Shape (n,), or (n_repeats, n) of repeated cross-validation; in [0, 1], not constant.
+    groups
+        Shape (n,), the patient of each case; None if each case is a patient.
     n_groups
         At least 2; tied predictions realise fewer.
 
     Returns
     -------
     DataFrame
-        One row a group, ascending: mean_predicted, observed, low, high (Wilson, 95 %), n.
+        One row a group, ascending: mean_predicted, observed, low, high (Wilson, 95 %), n
+        (with several repeats its mean).
 
     Raises
     ------
@@ -137,20 +142,16 @@ def calibration_groups(
     ... ].values.tolist()
     [[0.2, 0.0, 2.0], [0.7, 1.0, 2.0]]
     """
-    positive, p = validation.outcome_and_probability(y_true, y_prob)
-    group = quantile_groups(p, n_groups)
-    sizes = np.bincount(group)
-    n_positive = np.bincount(group, weights=positive).astype(int)
-    limits = [wilson_interval(int(k), int(n)) for k, n in zip(n_positive, sizes, strict=True)]
-    return pd.DataFrame(
-        {
-            "mean_predicted": np.bincount(group, weights=p) / sizes,
-            "observed": n_positive / sizes,
-            "low": [low for low, _ in limits],
-            "high": [high for _, high in limits],
-            "n": sizes,
-        }
-    )
+    positive, p = outcome_and_repeats(y_true, y_prob)
+    group = quantile_groups(p.ravel(), n_groups).reshape(p.shape)
+    rows = []
+    for k in range(int(group.max()) + 1):
+        members = (group == k).mean(axis=0)  # how often each case is one
+        found = share(members * positive, members, groups)
+        row = {"mean_predicted": p[group == k].mean(), "observed": found.value}
+        rows.append(row | {"low": found.low, "high": found.high, "n": members.sum()})
+    table = pd.DataFrame(rows)
+    return table.astype({"n": int}) if len(p) == 1 else table
 
 
 def brier_score(y_true: ArrayLike, y_prob: ArrayLike) -> float:
