@@ -45,9 +45,20 @@ from her2.stats.association.means import (
 from her2.stats.association.nomogram_points import Nomogram, nomogram
 from her2.stats.association.odds_ratio_table import odds_ratio_table, variance_inflation
 from her2.stats.association.sample_size import (
+    binormal_linear_predictor,
     cox_snell_r2,
     largest_n_parameters,
     sample_size_for_prediction,
+    sample_size_for_prediction_error,
+)
+from her2.stats.association.validation_size import (
+    PrecisionTargets,
+    c_statistic_standard_error,
+    sample_size_for_validation,
+    size_for_c_statistic,
+    size_for_calibration_slope,
+    size_for_net_benefit,
+    size_for_observed_over_expected,
 )
 from her2.stats.discrimination.auc import AucInterval, auc, auc_interval
 from her2.stats.discrimination.bootstrap_intervals import (
@@ -123,10 +134,11 @@ __all__ = [
     "AucInterval", "BootstrapInterval", "Calibration", "CalibrationErrors",
     "CalibrationInTheLarge", "CalibrationLine", "CombatModel", "DelongTest", "HausdorffDistance",
     "HosmerLemeshow", "Icc", "IccForm", "IntegratedDiscrimination", "LogisticModel",
-    "MeanInterval", "NetReclassification", "Nomogram", "OperatingPoint", "RepeatedAuc", "RocCurve",
-    "Share", "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list",
-    "area_under_steps", "auc", "auc_interval", "baseline_by_outcome", "baseline_table",
-    "bootstrap_difference", "bootstrap_interval", "brier_interval", "brier_score", "calibration",
+    "MeanInterval", "NetReclassification", "Nomogram", "OperatingPoint", "PrecisionTargets",
+    "RepeatedAuc", "RocCurve", "Share", "Stability", "Stepwise", "UnpairedDelongTest",
+    "adjudication_list", "area_under_steps", "auc", "auc_interval", "baseline_by_outcome",
+    "baseline_table", "binormal_linear_predictor", "bootstrap_difference", "bootstrap_interval",
+    "brier_interval", "brier_score", "c_statistic_standard_error", "calibration",
     "calibration_curve", "calibration_errors", "calibration_groups", "calibration_in_the_large",
     "calibration_in_the_large_interval", "calibration_line", "calibration_line_interval",
     "calibration_slope", "cox_snell_r2", "cut", "delong_test", "delong_test_unpaired", "dice",
@@ -134,11 +146,14 @@ __all__ = [
     "fixed_specificity_threshold", "hausdorff_distance", "holm", "hosmer_lemeshow", "icc",
     "icc_of_pairs", "icc_per_feature", "ici_interval", "idi", "integrated_calibration_index",
     "interaction_p", "largest_n_parameters", "mask_icc", "mean_interval", "multivariable_logistic",
-    "net_benefit", "net_benefit_table", "net_benefit_treat_all", "nogueira_stability", "nomogram",
-    "nri", "odds_ratio_table", "operating_point", "optimism_corrected", "permutation_p_value",
-    "points_inside", "psnr", "rank_correlation", "repeated_auc", "repeated_delong_test",
-    "roc_curve", "sample_size_for_prediction", "scaled_brier", "scaled_brier_interval",
-    "selection_frequency", "share", "share_inside", "ssim", "standardised_difference",
+    "net_benefit", "net_benefit_band", "net_benefit_table", "net_benefit_treat_all",
+    "nogueira_stability", "nomogram", "nri", "odds_ratio_table", "operating_point",
+    "optimism_corrected", "permutation_p_value", "points_inside", "psnr", "rank_correlation",
+    "repeated_auc", "repeated_delong_test", "roc_curve", "sample_size_for_prediction",
+    "sample_size_for_prediction_error", "sample_size_for_validation", "scaled_brier",
+    "scaled_brier_interval", "selection_frequency", "share", "share_inside",
+    "size_for_c_statistic", "size_for_calibration_slope", "size_for_net_benefit",
+    "size_for_observed_over_expected", "ssim", "standardised_difference",
     "standardised_difference_of_shares", "stepwise_logistic", "subgroup_performance",
     "univariable_logistic", "upsampled", "variance_inflation", "wilson_interval",
     "with_largest_replaced", "youden_threshold",
