@@ -52,29 +52,18 @@ def make_plan(of: PlanSettings) -> StudyPlan:
     cases = {EXPECTED: expected.auc}
     if expected.auc_low is not None:
         cases[PESSIMISTIC] = expected.auc_low
+    p = expected.n_parameters
     requirements = [
-        requirement
-        for case, auc in cases.items()
-        for requirement in (
-            *_development(expected, of, case, auc, expected.n_parameters),
-            *_validation(expected, of, case, auc, pilot),
-        )
+        *(x for case, auc in cases.items() for x in _development(expected, of, case, auc, p)),
+        *(x for case, auc in cases.items() for x in _validation(expected, of, case, auc, pilot)),
     ]
     largest = {
         stage: max(x.n_required or 0 for x in requirements if x.stage == stage)
         for stage in (DEVELOPMENT, VALIDATION)
     }
     learning, assurance = _simulated(expected, of, cases, largest)
-    if not learning:
-        notes.append("The learning curve was left out: it would take too long to simulate.")
-    elif learning[-1].n < largest[DEVELOPMENT]:
-        notes.append(
-            f"The learning curve ends at {learning[-1].n} patients, because larger cohorts with "
-            "so many candidates take too long to simulate."
-        )
+    notes += _notes(expected, of, learning, largest[DEVELOPMENT])
     notes += dict.fromkeys(x.reason for x in requirements if x.reason)
-    if of.threshold is None:
-        notes.append("Net benefit was left out, because no threshold is given: see threshold.")
     return StudyPlan(
         schema=1,
         assumptions=expected,
@@ -88,6 +77,30 @@ def make_plan(of: PlanSettings) -> StudyPlan:
         n_for_assurance=_first_reaching(assurance, of.assurance),
         notes=[*pilot.notes, *notes],
     )
+
+
+def _notes(
+    expected: Assumptions, of: PlanSettings, learning: list[LearningPoint], n_required: int
+) -> Iterator[str]:
+    if expected.source:
+        yield (
+            "The pilot's cross-validated AUC is taken as what can be attained; with more patients "
+            "to learn from it may be higher."
+        )
+    if abs(expected.calibration_slope - 1) > of.slope_width / 2:
+        yield (
+            f"The pilot's calibration slope is {expected.calibration_slope:.2f}: a precise "
+            "validation will show that it is not 1. Recalibrate the model first."
+        )
+    if not learning:
+        yield "The learning curve was left out: it would take too long to simulate."
+    elif learning[-1].n < n_required:
+        yield (
+            f"The learning curve ends at {learning[-1].n} patients, because larger cohorts with "
+            "so many candidates take too long to simulate."
+        )
+    if of.threshold is None:
+        yield "Net benefit was left out, because no threshold is given: see threshold."
 
 
 def _development(
@@ -149,9 +162,7 @@ def _alternatives(expected: Assumptions, of: PlanSettings) -> Iterator[Alternati
         low = expected.auc_low
         worst = None if low is None else largest(PESSIMISTIC, low, n_parameters).n_required
         assert usual.n_required is not None and usual.n_positive is not None
-        yield Alternative(
-            n_parameters, usual.n_required, usual.n_positive, usual.criterion, worst
-        )
+        yield Alternative(n_parameters, usual.n_required, usual.n_positive, usual.criterion, worst)
 
 
 def _supported(expected: Assumptions, of: PlanSettings) -> int | None:
@@ -254,4 +265,4 @@ def _first_reaching(points: list[AssurancePoint], wanted: float) -> int | None:
     if i == 0:
         return int(sizes[0])
     share = (wanted - sure[i - 1]) / (sure[i] - sure[i - 1])
-    return math.ceil(sizes[i - 1] + share * (sizes[i] - sizes[i - 1]))
+    return math.ceil(float(sizes[i - 1] + share * (sizes[i] - sizes[i - 1])))

@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 Draw: TypeAlias = Callable[[np.random.Generator], Sequence[float]]
 CHUNK = 10  # cohorts of a job
 N_NEWTON, TOLERANCE = 30, 1e-6
-PENALTIES = np.geomspace(100.0, 0.03, 8)  # of the one that suits the true coefficients
+PENALTIES = np.geomspace(10.0, 0.03, 9)  # of the one that suits the true coefficients
 _Z = float(norm.ppf(0.975))
 
 
@@ -160,6 +160,7 @@ def simulate(
 
     The numbers depend on the seed and the names alone, not on the workers.
     """
+
     def jobs() -> Iterator[Any]:
         for key, draw in sorted(draws.items(), key=lambda item: -item[0][1]):  # longest first
             for start in range(0, n_cohorts[key], CHUNK):

@@ -168,12 +168,7 @@ class CheckPaperSettings:
 
 
 AnySettings = (
-    StudySettings
-    | CompareSettings
-    | UiSettings
-    | SyncSettings
-    | CheckPaperSettings
-    | PlanSettings
+    StudySettings | CompareSettings | UiSettings | SyncSettings | CheckPaperSettings | PlanSettings
 )
 
 
