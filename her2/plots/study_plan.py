@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -48,7 +47,8 @@ def study_plan_figure(
     n_rows = len(rows.drop_duplicates(["stage", "criterion"]))
     top = 0.9 + ROW * (n_rows + 2)
     figure = style.new_figure(style.PAGE_WIDTH, top + 3.4)
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[top, 3.4]))
+    grid = figure.add_gridspec(2, 1, height_ratios=[top, 3.4])
+    above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     _draw_requirements(above.subplots(), rows)
     area, slope, shown = below.subplots(1, 3)
     _draw_curve(area, learning, "auc", attainable_auc)
