@@ -14,7 +14,7 @@ from scipy.special import logit
 from her2 import stats
 from her2.core.errors import BadConfig, MissingInput
 from her2.core.results import FILE, ArmResults, Results, read_results
-from her2.core.settings.plan_settings import PlanSettings
+from her2.core.settings.plan_settings import PlanSettings, nothing_assumed
 from her2.planning.study_plan import Assumptions
 
 REPEATS = "repeated_cv.parquet"
@@ -126,12 +126,8 @@ def pilot_of(of: PlanSettings) -> Pilot:
     """Return the pilot that the settings name; without one they must say everything."""
     if of.run is not None:
         return read_pilot(Path(of.run), of.arm)
-    absent = [x for x in ("prevalence", "auc", "n_parameters") if getattr(of, x) is None]
-    if absent:
-        raise BadConfig(
-            f"expected {', '.join(absent)}, or the run of a pilot, found none; write her2 plan "
-            "prevalence=.25 auc=.80 n_parameters=12, or her2 plan run=FOLDER"
-        )
+    if said := nothing_assumed(of):
+        raise BadConfig(said)
     return Pilot()
 
 

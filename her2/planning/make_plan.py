@@ -265,4 +265,5 @@ def _first_reaching(points: list[AssurancePoint], wanted: float) -> int | None:
     if i == 0:
         return int(sizes[0])
     share = (wanted - sure[i - 1]) / (sure[i] - sure[i - 1])
-    return math.ceil(float(sizes[i - 1] + share * (sizes[i] - sizes[i - 1])))
+    between = float(sizes[i - 1] + share * (sizes[i] - sizes[i - 1]))
+    return math.ceil(round(between, 6))

@@ -73,3 +73,18 @@ def test_an_arm_that_the_run_lacks_is_refused(her2_command, study, tmp_path):
     finished = her2_command("plan", f"run={study.run_dir}", "arm=mri", f"run_dir={tmp_path}")
     assert finished.status == 2
     assert re.search(r"expected arm among .*combined.*, found mri", finished.sentences[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ([], "expected prevalence, auc, n_parameters, or the run of a pilot, found none"),
+        (["run=nowhere"], "found no results.json in nowhere"),
+        (["prevalence=.4", "auc=.9", "n_parameters=3", "shrinkage=.2"], "expect less of"),
+    ],
+)
+def test_what_cannot_be_planned_is_a_sentence(her2_command, tmp_path, words, answer):
+    finished = her2_command("plan", *words, f"run_dir={tmp_path}")
+    assert finished.status == 2
+    assert len(finished.sentences) == 1 and answer in finished.sentences[0]
+    assert not list(tmp_path.iterdir())

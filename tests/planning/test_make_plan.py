@@ -92,7 +92,7 @@ def test_what_does_not_apply_is_said():
     assert any("no threshold is given" in note for note in made.notes)
     assert "error of the risks" not in texts(plan_figure(made))
     with pytest.raises(NotEstimable, match="expect less of the model"):
-        planned(prevalence=0.02, auc=0.99999)
+        planned(auc=0.9, shrinkage=0.2)
 
 
 def test_large_developments_are_simulated_less_often():

@@ -71,8 +71,24 @@ class PlanSettings:
         return {"command": "plan", **{k: v for k, v in plain.items() if k != "run_dir"}}
 
 
+ASSUMED = ("prevalence", "auc", "n_parameters")
+
+
+def nothing_assumed(of: PlanSettings) -> str:
+    """Return the sentence for what is not given without a pilot; nothing where all of it is."""
+    absent = [x for x in ASSUMED if getattr(of, x) is None]
+    if of.run is not None or not absent:
+        return ""
+    return (
+        f"expected {', '.join(absent)}, or the run of a pilot, found none; write her2 plan "
+        "prevalence=.25 auc=.80 n_parameters=12, or her2 plan run=FOLDER"
+    )
+
+
 def plan_rules(of: PlanSettings) -> Iterator[str]:
-    """Yield what `her2 plan` refuses, a sentence each."""
+    """Yield what `her2 plan` refuses, a sentence each; the bare command is refused by itself."""
+    if any(getattr(of, x) is not None for x in ASSUMED) and (said := nothing_assumed(of)):
+        yield said
     if of.run is None and of.arm is not None:
         yield f"expected run=FOLDER, whose arm is read, found arm={of.arm} alone; name the run"
     if bad := [x for x in of.alternatives if x < 1]:
