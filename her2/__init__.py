@@ -15,9 +15,11 @@ from her2.core.version import __version__
 if TYPE_CHECKING:
     from her2.commands.interface import (
         Comparison,
+        Plan,
         Run,
         compare_runs,
         load_run,
+        plan_study,
         read_cohort,
         run_study,
     )
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         EnhanceSettings,
         EvaluationSettings,
         FusionSettings,
+        PlanSettings,
         RadiomicsSettings,
         SelectionSettings,
         SplitSettings,
@@ -44,15 +47,16 @@ if TYPE_CHECKING:
 # what each module gives; nothing of it is loaded before it is asked for
 _PLACES = {
     "her2.commands.interface": (
-        "Comparison", "Run", "compare_runs", "load_run", "read_cohort", "run_study",
+        "Comparison", "Plan", "Run", "compare_runs", "load_run", "plan_study", "read_cohort",
+        "run_study",
     ),
     "her2.core.errors": ("BadCohort", "BadConfig", "Her2Error", "LeakageError", "MissingInput"),
     "her2.core.results": ("Results",),
     "her2.core.settings": (
         "BackboneSettings", "ClassifierSettings", "CohortSettings", "ComputeSettings",
-        "EnhanceSettings", "EvaluationSettings", "FusionSettings", "RadiomicsSettings",
-        "SelectionSettings", "SplitSettings", "StudySettings", "TrackingSettings",
-        "TrainerSettings",
+        "EnhanceSettings", "EvaluationSettings", "FusionSettings", "PlanSettings",
+        "RadiomicsSettings", "SelectionSettings", "SplitSettings", "StudySettings",
+        "TrackingSettings", "TrainerSettings",
     ),
     "her2.core.types": ("Cohort",),
     "her2.radiomics": ("extract_features",),
@@ -62,9 +66,10 @@ _HOMES = {name: module for module, names in _PLACES.items() for name in names}
 __all__ = [
     "BackboneSettings", "BadCohort", "BadConfig", "ClassifierSettings", "Cohort", "CohortSettings",
     "Comparison", "ComputeSettings", "EnhanceSettings", "EvaluationSettings", "FusionSettings",
-    "Her2Error", "LeakageError", "MissingInput", "RadiomicsSettings", "Results", "Run",
-    "SelectionSettings", "SplitSettings", "StudySettings", "TrackingSettings", "TrainerSettings",
-    "__version__", "compare_runs", "extract_features", "load_run", "read_cohort", "run_study",
+    "Her2Error", "LeakageError", "MissingInput", "Plan", "PlanSettings", "RadiomicsSettings",
+    "Results", "Run", "SelectionSettings", "SplitSettings", "StudySettings", "TrackingSettings",
+    "TrainerSettings", "__version__", "compare_runs", "extract_features", "load_run", "plan_study",
+    "read_cohort", "run_study",
 ]  # fmt: skip
 
 

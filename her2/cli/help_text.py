@@ -110,7 +110,7 @@ def settings_page() -> str:
         lines += _rows(keys, "study")
     presets = ", ".join(f"`{PRESETS}={name}`" for name in groups[PRESETS])
     lines += ["", "## Presets of a study", "", f"{presets}: see the files of `conf/study/`."]
-    for command in ("check-paper", "compare", "ui", "sync"):
+    for command in ("plan", "check-paper", "compare", "ui", "sync"):
         keys = [key for key in known_keys(command).values() if "." not in key.name]
         own = [key for key in keys if key.name in COMMANDS[command].reads]
         lines += ["", f"## her2 {command}", "", *_rows(own, command)]

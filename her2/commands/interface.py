@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -17,10 +18,14 @@ from her2.core.results import FILE, Results, read_results
 from her2.core.settings import (
     CohortSettings,
     CompareSettings,
+    PlanSettings,
     StudySettings,
     TrackingSettings,
 )
 from her2.core.types import Cohort
+
+if TYPE_CHECKING:
+    from her2.planning.study_plan import StudyPlan
 
 
 def run_study(settings: StudySettings | None = None) -> Run:
@@ -271,6 +276,66 @@ def compare_runs(
     )
     compare(settings, folder)
     return Comparison(folder)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many patients a study needs.
+
+    Attributes
+    ----------
+    folder
+        Where plan.html, plan.json, tables and the figure lie.
+    """
+
+    folder: Path
+
+    @cached_property
+    def results(self) -> StudyPlan:
+        """Every number, typed: ``results.deciding("validation").n_required``."""
+        from her2.planning.study_plan import read_plan
+
+        return read_plan(self.folder)
+
+    @property
+    def page(self) -> Path:
+        """The page: one HTML file that opens offline."""
+        return self.folder / "plan.html"
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The tables by name."""
+        return _Tables(self.folder / "tables")
+
+    @property
+    def figure(self) -> Picture:
+        """The picture; a notebook shows it."""
+        return Run(self.folder).figure("plan")
+
+    def _repr_html_(self) -> str:
+        return self.tables["requirements"].to_html(index=False)
+
+
+def plan_study(settings: PlanSettings) -> Plan:
+    """Say how many patients a study needs; the bytes are those of ``her2 plan``.
+
+    Parameters
+    ----------
+    settings
+        What is expected, or ``run``, the folder of a pilot. ``settings.run_dir`` names the
+        folder, outputs/plan/TIME by default.
+
+    Raises
+    ------
+    BadConfig, MissingInput, NotEstimable
+        With one sentence: what was expected, what was found, what to do.
+    """
+    from her2.commands.plan import plan
+
+    folder = _run_dir(settings.run_dir, "plan")
+    with threadpool_limits(1, user_api="blas"):
+        plan(settings, folder)
+    return Plan(folder)
 
 
 def _run_dir(named: str | None, command: str) -> Path:

@@ -36,6 +36,7 @@ from her2.plots.prediction_figures import (
     prediction_histogram_panels,
     prediction_panels,
 )
+from her2.plots.study_plan import study_plan_figure
 from her2.plots.style import distinct_styles
 from her2.plots.training import (
     cost_figure,
@@ -54,6 +55,6 @@ __all__ = [
     "learning_curve_figure", "nomogram_figure", "p_value_figure",
     "prediction_histogram_panels", "prediction_panels", "repeats_figure",
     "roc_panels", "save_figure", "save_figures", "shap_figure", "stability_figure",
-    "super_resolution_figure", "super_resolution_history_figure", "svg_bytes",
+    "study_plan_figure", "super_resolution_figure", "super_resolution_history_figure", "svg_bytes",
     "training_figure", "weights_figure",
 ]  # fmt: skip

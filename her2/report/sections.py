@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -24,7 +25,7 @@ from her2.report.narrative import narrative
 from her2.report.page_parts import Block, Gallery, Heading, PageImage, Section, Table
 from her2.report.report_tables import ReportInput
 from her2.report.table_columns import comparison_formats, table_formats
-from her2.report.tabulate import plain_format, tabulate
+from her2.report.tabulate import TableFormat, plain_format, tabulate
 from her2.report.texts import load_text
 
 FURTHER = "further"
@@ -199,6 +200,17 @@ def comparison_sections(
 ) -> list[Section]:
     """Sections of a comparison of models, as `texts/comparison.yaml` plans them, and its notes."""
     texts, formats = load_text("comparison"), comparison_formats()
+    return planned_sections(texts, formats, figures, tables, notes)
+
+
+def planned_sections(
+    texts: Mapping[str, Any],
+    formats: Mapping[str, TableFormat],
+    figures: Mapping[str, Figure],
+    tables: Mapping[str, pd.DataFrame],
+    notes: Sequence[str],
+) -> list[Section]:
+    """Sections as the texts of a short page plan them, and its notes."""
     found: list[Section] = []
     for plan in texts["sections"]:
         drawn = {name: figures[name] for name in plan["figures"] if name in figures}

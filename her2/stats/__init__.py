@@ -45,9 +45,20 @@ from her2.stats.association.means import (
 from her2.stats.association.nomogram_points import Nomogram, nomogram
 from her2.stats.association.odds_ratio_table import odds_ratio_table, variance_inflation
 from her2.stats.association.sample_size import (
+    binormal_linear_predictor,
     cox_snell_r2,
     largest_n_parameters,
     sample_size_for_prediction,
+    sample_size_for_prediction_error,
+)
+from her2.stats.association.validation_size import (
+    PrecisionTargets,
+    c_statistic_standard_error,
+    sample_size_for_validation,
+    size_for_c_statistic,
+    size_for_calibration_slope,
+    size_for_net_benefit,
+    size_for_observed_over_expected,
 )
 from her2.stats.clusters import Estimate, patient_variance
 from her2.stats.discrimination.auc import AucInterval, auc, auc_interval
@@ -129,11 +140,12 @@ __all__ = [
     "Calibration", "CalibrationErrors", "CalibrationInTheLarge", "CalibrationLine",
     "CombatModel", "DelongTest", "Estimate", "HausdorffDistance", "HosmerLemeshow", "Icc",
     "IccForm", "IntegratedDiscrimination", "LogisticModel", "MeanInterval",
-    "NetReclassification", "Nomogram", "OperatingPoint", "RocCurve", "Share", "Stability",
-    "Stepwise", "UnpairedDelongTest", "adjudication_list", "area_under_steps", "auc",
-    "auc_difference", "auc_estimate", "auc_interval", "baseline_by_outcome", "baseline_table",
-    "best_of_several", "bootstrap_difference", "bootstrap_interval", "brier_interval",
-    "brier_score", "calibration", "calibration_curve", "calibration_errors",
+    "NetReclassification", "Nomogram", "OperatingPoint", "PrecisionTargets", "RocCurve",
+    "Share", "Stability", "Stepwise", "UnpairedDelongTest", "adjudication_list",
+    "area_under_steps", "auc", "auc_difference", "auc_estimate", "auc_interval",
+    "baseline_by_outcome", "baseline_table", "best_of_several", "binormal_linear_predictor",
+    "bootstrap_difference", "bootstrap_interval", "brier_interval", "brier_score",
+    "c_statistic_standard_error", "calibration", "calibration_curve", "calibration_errors",
     "calibration_groups", "calibration_in_the_large", "calibration_in_the_large_interval",
     "calibration_line", "calibration_line_interval", "calibration_slope", "cox_snell_r2",
     "cut", "delong_test", "delong_test_unpaired", "dice", "enrichment", "fit_combat",
@@ -144,9 +156,11 @@ __all__ = [
     "net_benefit", "net_benefit_table", "net_benefit_treat_all", "nogueira_stability",
     "nomogram", "nri", "odds_ratio_table", "operating_point", "optimism_corrected",
     "patient_variance", "permutation_p_value", "points_inside", "psnr", "rank_correlation",
-    "roc_curve", "sample_size_for_prediction", "scaled_brier", "scaled_brier_interval",
-    "selection_frequency", "share", "share_inside", "ssim", "standardised_difference",
-    "standardised_difference_of_shares", "stepwise_logistic", "subgroup_performance",
-    "univariable_logistic", "upsampled", "variance_inflation", "wilson_interval",
-    "with_largest_replaced", "youden_threshold",
+    "roc_curve", "sample_size_for_prediction", "sample_size_for_prediction_error",
+    "sample_size_for_validation", "scaled_brier", "scaled_brier_interval",
+    "selection_frequency", "share", "share_inside", "size_for_c_statistic",
+    "size_for_calibration_slope", "size_for_net_benefit", "size_for_observed_over_expected",
+    "ssim", "standardised_difference", "standardised_difference_of_shares",
+    "stepwise_logistic", "subgroup_performance", "univariable_logistic", "upsampled",
+    "variance_inflation", "wilson_interval", "with_largest_replaced", "youden_threshold",
 ]  # fmt: skip

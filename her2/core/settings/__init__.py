@@ -19,6 +19,7 @@ from her2.core.settings.model_settings import (
     TrackingSettings,
     TrainerSettings,
 )
+from her2.core.settings.plan_settings import PlanSettings
 from her2.core.settings.study_settings import (
     COMMANDS,
     CheckPaperSettings,
@@ -31,8 +32,8 @@ from her2.core.settings.study_settings import (
 
 __all__ = [
     "COMMANDS", "BackboneSettings", "BadSettings", "CheckPaperSettings", "ClassifierSettings",
-    "CohortSettings", "CompareSettings", "ComputeSettings", "ControlSettings", "EnhanceSettings",
-    "EvaluationSettings", "FusionSettings", "GeneratorSettings", "RadiomicsSettings",
-    "SelectionSettings", "SplitSettings", "StudySettings", "SyncSettings", "TrackingSettings",
-    "TrainerSettings", "UiSettings", "check_rules",
+    "CohortSettings", "CompareSettings", "ComputeSettings", "ControlSettings",
+    "EnhanceSettings", "EvaluationSettings", "FusionSettings", "GeneratorSettings",
+    "PlanSettings", "RadiomicsSettings", "SelectionSettings", "SplitSettings", "StudySettings",
+    "SyncSettings", "TrackingSettings", "TrainerSettings", "UiSettings", "check_rules",
 ]  # fmt: skip

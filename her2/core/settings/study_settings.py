@@ -28,6 +28,7 @@ from her2.core.settings.model_settings import (
     TrackingSettings,
     TrainerSettings,
 )
+from her2.core.settings.plan_settings import PlanSettings, plan_rules
 
 _FOLDER = "folder of the run; null: outputs/COMMAND/TIME"
 
@@ -166,7 +167,9 @@ class CheckPaperSettings:
     )
 
 
-AnySettings = StudySettings | CompareSettings | UiSettings | SyncSettings | CheckPaperSettings
+AnySettings = (
+    StudySettings | CompareSettings | UiSettings | SyncSettings | CheckPaperSettings | PlanSettings
+)
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ class Command:
     summary: str
     reads: tuple[str, ...]
     settings: type[Any] = StudySettings
-    rules: tuple[Callable[[StudySettings], Iterator[str]], ...] = ()
+    rules: tuple[Callable[[Any], Iterator[str]], ...] = ()
     is_searched: bool = False
 
 
@@ -266,6 +269,9 @@ def _audit_rules(of: StudySettings) -> Iterator[str]:
 _RADIOMICS = ("seed", "cache", "cohort", "split", "enhance", "radiomics", "selection",
               "classifier")  # fmt: skip
 _LAST = ("tracking", "compute")
+_PLAN = ("seed", "run", "arm", "prevalence", "auc", "auc_low", "n_parameters", "alternatives", "n",
+         "shrinkage", "error", "oe_width", "slope_width", "auc_width", "net_benefit_width",
+         "threshold", "required_auc", "assurance", "n_cohorts", "compute")  # fmt: skip
 COMMANDS: dict[str, Command] = {
     "study": Command(
         "the whole study; with no override: the built-in simulated cohort",
@@ -299,6 +305,10 @@ COMMANDS: dict[str, Command] = {
         "finished runs side by side: her2 compare RUN RUN ... (folders or MLflow ids)",
         ("runs", "arms", "names", "tracking"), CompareSettings,
     ),
+    "plan": Command(
+        "how many patients to develop a model, and to validate it: her2 plan auc=.8 ...",
+        _PLAN, PlanSettings, rules=(plan_rules,),
+    ),
     "check-paper": Command(
         "printed numbers of a paper, checked for contradictions: her2 check-paper NUMBERS.yaml",
         ("numbers",), CheckPaperSettings,
@@ -317,7 +327,6 @@ COMMANDS: dict[str, Command] = {
 
 def check_rules(command: str, of: AnySettings) -> None:
     """Refuse what a command cannot be run with, before any file is opened."""
-    if isinstance(of, StudySettings):
-        said = [sentence for rule in COMMANDS[command].rules for sentence in rule(of)]
-        if said:
-            raise BadSettings(said)
+    said = [sentence for rule in COMMANDS[command].rules for sentence in rule(of)]
+    if said:
+        raise BadSettings(said)

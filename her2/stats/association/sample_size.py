@@ -14,6 +14,7 @@ from her2.stats.validation import FloatArray
 
 _N_NODES = 101  # of the Gauss-Hermite rule
 _R2_MARGIN = 0.05  # of Nagelkerke's R² between apparent and adjusted, and of the overall risk
+_MOST_FOR_ERROR = 30  # candidate coefficients for which the formula of the mean error was made
 
 
 def sample_size_for_prediction(
@@ -80,6 +81,51 @@ def sample_size_for_prediction(
         return table
     is_enough = table["n_required"] <= n_supplied
     return table.assign(n_supplied=n_supplied, supported=is_enough, n_predictors=n_parameters)
+
+
+def sample_size_for_prediction_error(
+    n_parameters: int, prevalence: float, *, error: float = 0.05
+) -> int:
+    """Patients that keep the mean absolute error of the predicted risks at most this large.
+
+    Parameters
+    ----------
+    n_parameters
+        Candidate coefficients, at most 30: the formula summarises simulations of few candidates.
+    prevalence
+        Share of positive cases, in (0, 1); above one half the other class counts.
+    error
+        Mean absolute difference of predicted and true probability, in (0, 1).
+
+    Raises
+    ------
+    BadArgument
+        If an argument is out of range.
+    NotEstimable
+        If there are more than 30 coefficients.
+
+    References
+    ----------
+    van Smeden et al. (2019), Stat. Methods Med. Res. 28:2455, doi:10.1177/0962280218784726.
+    Riley et al. (2020), BMJ 368:m441, doi:10.1136/bmj.m441, step 2.
+
+    Examples
+    --------
+    >>> sample_size_for_prediction_error(30, 0.05)
+    544
+    """
+    if n_parameters < 1:
+        raise BadArgument(f"n_parameters must be at least 1, found {n_parameters}")
+    _check_share(prevalence, "prevalence")
+    _check_share(error, "error")
+    if n_parameters > _MOST_FOR_ERROR:
+        raise NotEstimable(
+            f"the formula of the mean absolute error holds for at most {_MOST_FOR_ERROR} "
+            f"candidate coefficients, found {n_parameters}; the other criteria hold for any number"
+        )
+    rarer = min(prevalence, 1.0 - prevalence)
+    log_n = -0.508 + 0.259 * math.log(rarer) + 0.504 * math.log(n_parameters) - math.log(error)
+    return math.ceil(math.exp(log_n / 0.544))
 
 
 def largest_n_parameters(
@@ -158,6 +204,45 @@ def cox_snell_r2(c_statistic: float, prevalence: float) -> float:
     return 1.0 - math.exp(-2.0 * gained)
 
 
+def binormal_linear_predictor(
+    c_statistic: float, prevalence: float, *, n_values: int = 10_000
+) -> tuple[FloatArray, FloatArray]:
+    """Linear predictor of a calibrated model: normal with equal variance in both classes.
+
+    Parameters
+    ----------
+    c_statistic, prevalence
+        As in `cox_snell_r2`.
+    n_values
+        Quantiles of each class.
+
+    Returns
+    -------
+    tuple of arrays
+        Log odds, shape (2 n_values,), positive class first, and their weights, which sum to 1.
+
+    Raises
+    ------
+    BadArgument
+        If an argument is out of range.
+
+    References
+    ----------
+    Riley et al. (2021), Stat. Med. 40:4230, doi:10.1002/sim.9025, section 4.6.3.
+
+    Examples
+    --------
+    >>> log_odds, weights = binormal_linear_predictor(0.8, 0.25)
+    >>> round(float(weights @ expit(log_odds)), 3)
+    0.25
+    """
+    variance, centre = _binormal_moments(c_statistic, prevalence)
+    spread = math.sqrt(variance) * norm.ppf((np.arange(n_values) + 0.5) / n_values)
+    log_odds = np.concatenate([centre + variance + spread, centre + spread])
+    shares = np.array([prevalence, 1.0 - prevalence]) / n_values
+    return log_odds, np.repeat(shares, n_values)
+
+
 def _performance(
     n_parameters: int,
     prevalence: float,
@@ -215,11 +300,7 @@ def _binormal(c_statistic: float, prevalence: float) -> tuple[FloatArray, FloatA
     Calibration makes the distance of the classes the variance within them, v, and puts the mean
     of the negative class at logit(prevalence) - v / 2.
     """
-    _check_share(prevalence, "prevalence")
-    if not 0.5 < c_statistic < 1.0:
-        raise BadArgument(f"c_statistic must lie in (0.5, 1), found {c_statistic:g}")
-    variance = 2.0 * float(norm.ppf(c_statistic)) ** 2
-    centre = float(logit(prevalence)) - variance / 2.0
+    variance, centre = _binormal_moments(c_statistic, prevalence)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_N_NODES)
     weights = weights / weights.sum()
     spread = math.sqrt(variance) * nodes
@@ -228,3 +309,12 @@ def _binormal(c_statistic: float, prevalence: float) -> tuple[FloatArray, FloatA
         np.concatenate([prevalence * weights, (1.0 - prevalence) * weights]),
         np.repeat([1.0, 0.0], _N_NODES),
     )
+
+
+def _binormal_moments(c_statistic: float, prevalence: float) -> tuple[float, float]:
+    """Variance within a class, which is the distance of the means, and mean of the negatives."""
+    _check_share(prevalence, "prevalence")
+    if not 0.5 < c_statistic < 1.0:
+        raise BadArgument(f"c_statistic must lie in (0.5, 1), found {c_statistic:g}")
+    variance = 2.0 * float(norm.ppf(c_statistic)) ** 2
+    return variance, float(logit(prevalence)) - variance / 2.0

@@ -1,0 +1,1 @@
+"""Before a study: how many patients it needs."""
