@@ -8,7 +8,7 @@ judged on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,8 @@ from her2.models.classifiers import (
     positive_probability,
 )
 from her2.models.clinical_imputation import numeric_columns
-from her2.models.nested_cv import Arm, FittedArm, TrainingSet, run_in_order
-from her2.selection import fit_chain
+from her2.models.fusion import signature_regression
+from her2.models.nested_cv import Arm, CombinedArm, FittedArm, TrainingSet, run_in_order
 from her2.stats import auc, optimism_corrected
 
 FloatArray = NDArray[np.float64]
@@ -61,24 +61,88 @@ def learning_curve(
     return {(arm.name, share): y for (arm, share), y in zip(tasks, found, strict=True)}
 
 
-def selected_in_resamples(
+@dataclass(frozen=True)
+class Resampled:
+    """An arm after refits in resamples of the training patients.
+
+    Attributes
+    ----------
+    supports
+        Which features each refit selects, (n_resamples, n_features); None where the preparation
+        makes new columns.
+    risks
+        Probabilities of all training rows by each refit, (n_resamples, n_train).
+    drawn
+        Which rows each refit learned from, (n_resamples, n_train).
+    """
+
+    supports: BoolArray | None
+    risks: FloatArray
+    drawn: BoolArray
+
+    def first(self, n: int) -> Resampled:
+        """Return the first n resamples."""
+        supports = None if self.supports is None else self.supports[:n]
+        return Resampled(supports, self.risks[:n], self.drawn[:n])
+
+    def shares(self, groups: IntArray) -> FloatArray:
+        """Return the share of the patients that each refit learned from, (n_resamples,)."""
+        first = np.unique(groups, return_index=True)[1]
+        return np.asarray(self.drawn[:, first].mean(axis=1))
+
+
+def refitted_in_resamples(
     arm: Arm,
+    fitted: FittedArm,
     training: TrainingSet,
     *,
     n_resamples: int,
     seed: int,
+    draws: str = "",
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
-) -> BoolArray:
-    """Return which features an arm's selection keeps in resamples, (n_resamples, n_features).
+) -> Resampled:
+    """Return an arm's selection and risks after refits in resamples of the training patients.
 
     A resample is a bootstrap of the training patients within each outcome, in which everybody
-    who was drawn counts once (about 63 % of them): the t-test would count a copy as another
-    patient.
+    who was drawn counts once (about 63 % of them): a t-test or a LASSO would count a copy as
+    another patient, and inner folds would hold copies of the patients that they judge. Refitted
+    is the candidate that the final search chose. draws: name of the arm whose resamples these
+    are, its own if empty.
     """
-    calls = ((i, arm.alone(training.keys), training, seed) for i in range(n_resamples))
-    found = run_in_order(_select_in_resample, calls, n_workers=n_workers, advance=advance)
-    return np.array(found, dtype=bool).reshape(n_resamples, arm.features.shape[1])
+    name = draws or arm.name
+    alone, candidate = arm.alone(training.keys), fitted.final.best
+    calls = ((i, alone, candidate, training, name, seed) for i in range(n_resamples))
+    found = run_in_order(_fit_in_resample, calls, n_workers=n_workers, advance=advance)
+    supports = [support for support, _, _ in found if support is not None]
+    return Resampled(
+        np.array(supports, dtype=bool) if len(supports) == n_resamples else None,
+        np.array([risks for _, risks, _ in found]),
+        np.array([drawn for _, _, drawn in found]),
+    )
+
+
+def combined_in_resamples(
+    combined: CombinedArm,
+    fitted: Mapping[str, FittedArm],
+    members: Sequence[Resampled],
+    training: TrainingSet,
+) -> Resampled:
+    """Return the combined arm after refits of its members in the same resamples.
+
+    Its regression learns from the members' out-of-fold signatures of the patients drawn, and is
+    given the signatures that the members' refits make.
+    """
+    drawn = members[0].drawn
+    signatures = np.column_stack([fitted[m].out_of_fold for m in combined.members])
+    risks = [
+        positive_probability(
+            signature_regression().fit(signatures[rows], training.y_true[rows]),
+            np.column_stack([member.risks[i] for member in members]),
+        )
+        for i, rows in enumerate(drawn)
+    ]
+    return Resampled(None, np.array(risks), drawn)
 
 
 def shuffled_aucs(
@@ -214,14 +278,19 @@ def _learn_from_share(
     return _out_of_fold(arm, fitted, training, learners, seed)
 
 
-def _select_in_resample(number: int, arm: Arm, training: TrainingSet, seed: int) -> BoolArray:
-    rng = generator(seed, "stability", arm.name, number)
+def _fit_in_resample(
+    number: int, arm: Arm, candidate: Candidate, training: TrainingSet, draws: str, seed: int
+) -> tuple[BoolArray | None, FloatArray, BoolArray]:
+    rng = generator(seed, "stability", draws, number)
     by_outcome = _units_by_outcome(training, np.ones(len(training.keys), dtype=bool))
     drawn = [rng.choice(units, size=len(units)) for units in by_outcome]
     rows = np.isin(training.groups, np.concatenate(drawn))
-    X = arm.rows(training.keys)[rows]
-    chain = fit_chain(arm.preparation, X, training.y_true[rows], training.groups[rows])
-    return selected_features(chain, X.shape[1])
+    model = _refit(arm, training, rows, candidate, seed)
+    try:
+        support = selected_features(Pipeline(model.steps[:-1]), arm.features.shape[1])
+    except NotEstimable:
+        support = None
+    return support, positive_probability(model, arm.rows(training.keys)), rows
 
 
 def _shuffled_auc(

@@ -56,6 +56,7 @@ def figures(
     yield from _selection(found, tables["feature_counts"])
     yield from _performance(results, tables)
     yield from _by_role(results, tables, judged)
+    yield from _individuals(tables)
     yield from _models(found, results, nomogram)
     yield from _refitted(found.refits, tables)
 
@@ -152,6 +153,16 @@ def _by_role(results: Results, tables: Tables, judged: Sequence[RoleRows]) -> Na
                 xlabel="AUC (95 % CI); the line is the overall AUC",
                 title=f"{ARM_TITLES[arm]}, {role_title(role)}",
             )  # fmt: skip
+
+
+def _individuals(tables: Tables) -> Named:
+    if not tables["instability"].empty:
+        rows = tables["instability"]
+        thresholds = dict(zip(rows["arm"], rows["threshold"], strict=True))
+        figure = plots.instability_figure(tables["instability_points"], thresholds)
+        yield "instability", figure
+    if not tables["conformal"].empty:
+        yield "conformal", plots.prediction_sets_figure(tables["conformal"])
 
 
 def _models(found: FittedRun, results: Results, drawn: stats.Nomogram | None) -> Named:

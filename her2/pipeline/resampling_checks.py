@@ -24,11 +24,13 @@ from her2.explain.importance import (
     shap_values,
 )
 from her2.models.classifiers import SearchPlan
-from her2.models.nested_cv import Arm, FittedArm, TrainingSet
+from her2.models.nested_cv import Arm, CombinedArm, FittedArm, TrainingSet
 from her2.models.resampling import (
+    Resampled,
+    combined_in_resamples,
     learning_curve,
     optimism_of_pipelines,
-    selected_in_resamples,
+    refitted_in_resamples,
     shuffled_aucs,
     unmoved_by_poison,
 )
@@ -41,6 +43,7 @@ from her2.selection.pca import CompressDeepFeatures
 FloatArray = NDArray[np.float64]
 Found = TypeVar("Found")
 
+MOST_REFITS = 25  # of an arm whose selection is not counted; all refits cost 4 % of a study
 AUDITED = ("dlr", "radiomics", "deep_learning", "clinical")  # the longest protocol first
 
 
@@ -52,6 +55,8 @@ class Refits:
     ----------
     learning
         Out-of-fold probabilities (n_train,) by arm and share of the training patients.
+    resampled
+        Risks by refits in resamples, by arm; none of networks that were fine-tuned without a fold.
     supports
         Which features are selected, a row for each resample and a named column for each, by arm.
     audited
@@ -71,6 +76,7 @@ class Refits:
     """
 
     learning: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
+    resampled: dict[str, Resampled] = field(default_factory=dict)
     supports: dict[str, pd.DataFrame] = field(default_factory=dict)
     audited: str | None = None
     shuffled: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -82,16 +88,23 @@ class Refits:
     unexplained: list[str] = field(default_factory=list)
 
 
-def refit_run(run: OpenRun, arms: Sequence[Arm], fitted: Mapping[str, FittedArm]) -> Refits:
+def refit_run(
+    run: OpenRun,
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    combined: CombinedArm | None = None,
+) -> Refits:
     """Return every refit that the settings ask for; all of them on training patients."""
     with run.watch.step("refits"):
         by_name = {arm.name: arm for arm in arms}
         audited = next((name for name in AUDITED if name in by_name), None)
         selecting = [arm for arm in arms if _has(arm, SupervisedFilter)]
         importance, shap, unexplained = _explained(run, arms, fitted)
+        resampled = _resampled(run, arms, fitted, combined)
         return Refits(
             learning=_learning(run, arms, fitted),
-            supports=_supports(run, selecting),
+            resampled=resampled,
+            supports=_supports(selecting, resampled),
             audited=audited,
             shuffled=_shuffled(run, by_name.get(audited or ""), fitted),
             unmoved=_by_arm(run, unmoved_by_poison, arms, fitted, run.held_out, seed=run.seed),
@@ -118,19 +131,60 @@ def _learning(
         )  # fmt: skip
 
 
-def _supports(run: OpenRun, arms: Sequence[Arm]) -> dict[str, pd.DataFrame]:
-    """Return the selected features of the arms that choose among their own columns."""
-    found, n = {}, run.settings.evaluation.n_stability
-    for arm in arms if n else ():
-        if _has(arm, CompressDeepFeatures):
-            continue
-        with progress(f"stability, {arm.name}", n, "resamples") as advance:
-            kept = selected_in_resamples(
-                arm, run.training, n_resamples=n, seed=run.seed, n_workers=run.n_workers,
-                advance=advance,
+def _resampled(
+    run: OpenRun,
+    arms: Sequence[Arm],
+    fitted: Mapping[str, FittedArm],
+    combined: CombinedArm | None,
+) -> dict[str, Resampled]:
+    """Return the arms, and the combined arm last, after refits in resamples.
+
+    An arm whose selection is counted has resamples of its own; the others share those of the
+    last member of the combined arm, whose members must have seen the same patients.
+    """
+    n = run.settings.evaluation.n_stability
+    last = combined.members[-1] if combined is not None else ""
+    # networks that were fine-tuned without a fold cannot be without a resample
+    by_name = {arm.name: arm for arm in arms if not arm.by_fold} if n else {}
+
+    def again(name: str, draws: str, n: int) -> Resampled:
+        with progress(f"stability, {name}", n, "resamples") as advance:
+            return refitted_in_resamples(
+                by_name[name], fitted[name], run.training, n_resamples=n, seed=run.seed,
+                draws=draws, n_workers=run.n_workers, advance=advance,
             )  # fmt: skip
-        columns = [str(name) for name in arm.features.columns[arm.is_candidate]]
-        found[arm.name] = pd.DataFrame(kept[:, arm.is_candidate], columns=columns)
+
+    few = min(n, MOST_REFITS)
+    found = {
+        name: again(name, "", n) if _is_counted(arm) else again(name, last, few)
+        for name, arm in by_name.items()
+    }
+    if combined is not None and found.keys() >= set(combined.members):
+        members = [
+            again(name, last, few)
+            if name != last and _is_counted(by_name[name])
+            else found[name].first(few)
+            for name in combined.members
+        ]
+        found["combined"] = combined_in_resamples(combined, fitted, members, run.training)
+    return found
+
+
+def _is_counted(arm: Arm) -> bool:
+    """Whether an arm chooses among its own columns, so that its selection can be counted."""
+    return _has(arm, SupervisedFilter) and not _has(arm, CompressDeepFeatures)
+
+
+def _supports(
+    selecting: Sequence[Arm], resampled: Mapping[str, Resampled]
+) -> dict[str, pd.DataFrame]:
+    """Return the selected features of the arms that choose among their own columns."""
+    found = {}
+    for arm in selecting:
+        kept = resampled[arm.name].supports if arm.name in resampled else None
+        if kept is not None:
+            columns = [str(name) for name in arm.features.columns[arm.is_candidate]]
+            found[arm.name] = pd.DataFrame(kept[:, arm.is_candidate], columns=columns)
     return found
 
 

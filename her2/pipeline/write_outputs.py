@@ -30,6 +30,7 @@ from her2.pipeline.enhancement_evidence import enhancement_figures
 from her2.pipeline.evaluate import judge, results_document
 from her2.pipeline.figures import figures
 from her2.pipeline.fit_arms import FittedRun, model_selection_table, save_models, selection_notes
+from her2.pipeline.individual_risks import conformal_table, instability_tables
 from her2.pipeline.leakage_checks import audit_notes, audit_table
 from her2.pipeline.load_cohort import warn
 from her2.pipeline.patient_tables import ReaderAgreement, patient_tables
@@ -65,7 +66,7 @@ def conclude(found: FittedRun, notes: Sequence[str]) -> int:
     said = [*(found.radiomic.notes if found.radiomic else ()), *notes]
     if found.fitted:
         save_models(found)
-        found = replace(found, refits=refit_run(run, found.arms, found.fitted))
+        found = replace(found, refits=refit_run(run, found.arms, found.fitted, found.combined))
         said += selection_notes(found.fitted)
     judged, evaluation = judge(run, found.signatures, said)
     results = results_document(run, evaluation)
@@ -140,6 +141,7 @@ def _write_pages(
     if nomogram is not None:
         tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
     tables["optimism"] = final_model.optimism_table(found.refits.optimism)
+    tables |= _individuals(found, judged, results)
     notes.extend(found.refits.unexplained)
     notes.extend(found.explained.notes if found.explained else ())
     tables["shortcut_controls"] = beside_arms(found.controls, results["arms"])
@@ -213,6 +215,22 @@ def _tables(
         "grad_cam": explained,
         "training": found.deep.history,
     }
+
+
+def _individuals(
+    found: FittedRun, judged: Sequence[RoleRows], results: Mapping[str, Any]
+) -> Tables:
+    """Return what is said of single patients: instability of their risks, prediction sets."""
+    run, notes = found.run, results["notes"]
+    risks = {name: signature.in_sample for name, signature in found.signatures.items()}
+    alpha = run.settings.evaluation.conformal_alpha
+    return {
+        **instability_tables(
+            found.refits.resampled, risks, run.training, results, patients=run.patients_judged,
+            notes=notes,
+        ),
+        "conformal": conformal_table(judged, alpha=alpha, notes=notes),
+    }  # fmt: skip
 
 
 def _nomogram(found: FittedRun, notes: list[str]) -> stats.Nomogram | None:

@@ -22,6 +22,7 @@ from her2.plots.feature_importance import (
     weights_figure,
 )
 from her2.plots.forest import forest_figure
+from her2.plots.individual_risks import instability_figure, prediction_sets_figure
 from her2.plots.lesion_images import (
     CamExample,
     example_figure,
@@ -51,9 +52,10 @@ __all__ = [
     "comparison_figure", "confusion_figure", "correlation_figure", "cost_figure",
     "decision_curve_panels", "distinct_styles", "example_figure",
     "feature_counts_figure", "feature_shares_figure", "flow_figure", "forest_figure",
-    "grad_cam_figure", "harmonisation_figure", "importance_figure", "lasso_figure",
+    "grad_cam_figure", "harmonisation_figure", "importance_figure",
+    "instability_figure", "lasso_figure",
     "learning_curve_figure", "nomogram_figure", "p_value_figure",
-    "prediction_histogram_panels", "prediction_panels", "repeats_figure",
+    "prediction_histogram_panels", "prediction_panels", "prediction_sets_figure", "repeats_figure",
     "roc_panels", "save_figure", "save_figures", "shap_figure", "stability_figure",
     "study_plan_figure", "super_resolution_figure", "super_resolution_history_figure", "svg_bytes",
     "training_figure", "weights_figure",

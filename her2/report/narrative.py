@@ -208,6 +208,34 @@ def _calibration(results: Results, _frames: Tables) -> list[str]:
     return texts
 
 
+def _individuals(results: Results, tables: Tables) -> list[str]:
+    lead = leading_arm(results)
+    moved = _rows(tables, "instability", "arm", "mean_distance", "mean_changed")
+    texts = [
+        "If the study had drawn other patients, as many of each outcome, a patient's risk by "
+        f"“{arm_title(str(row['arm']))}” would move by {number(row['mean_distance'], 2)} on "
+        f"average, and {number(100 * row['mean_changed'], 0)} % of patients would change side of "
+        "the threshold."
+        for row in moved
+        if row["arm"] == lead and not is_missing(row["mean_distance"])
+    ]
+    sets = _rows(tables, "conformal", "role", "arm", "outcome", "alpha", "n_certain", "accuracy")
+    sets = [row for row in sets if row["arm"] == lead and row["outcome"] == "both"]
+    sets = [row for row in sets if not is_missing(row["n_certain"])]
+    return [*texts, *map(_sets_sentence, sets)]
+
+
+def _sets_sentence(row: Record) -> str:
+    right = row["accuracy"]
+    rightly = "" if is_missing(right) else f" ({number(100 * right, 0)} % of them rightly)"
+    return (
+        f"Allowed to miss {number(100 * row['alpha'], 0)} % of each outcome, "
+        f"“{arm_title(str(row['arm']))}” named one outcome for {count(row['n_certain'])} of "
+        f"{count(row['n'])}{rightly} among {patients_of(str(row['role']))}, and abstained on "
+        f"{number(100 * row['abstained'], 0)} %."
+    )
+
+
 def _confusion(results: Results, _frames: Tables) -> list[str]:
     return [
         f"At the training threshold “{lead}” found, on {patients_of(role)}, {count(p['tp'])} of "
@@ -292,6 +320,7 @@ SENTENCES: dict[str, Callable[[Results, Tables], list[str]]] = {
     "performance": _performance,
     "roc": _roc,
     "calibration": _calibration,
+    "individual-risks": _individuals,
     "confusion": _confusion,
     "comparisons": _comparisons,
     "grad-cam": _grad_cam,

@@ -17,8 +17,11 @@ SEVERITY_ORDER = ("excluded", "quarantined", "warning", "normalised")
 CANDIDATES_SHOWN = 5
 # Points of curves and single repeats: the figures show them, the files hold them.
 POINTS = frozenset(
-    {"roc", "calibration", "calibration_curve", "decision_curve", "repeats", "training"}
-)
+    {
+        "roc", "calibration", "calibration_curve", "decision_curve", "repeats", "training",
+        "instability_points",
+    }
+)  # fmt: skip
 _EMPTY_TEST = {"statistic": None, "dof": None, "p_value": None}
 
 

@@ -92,11 +92,7 @@ COLUMNS: Mapping[str, Columns] = {
     # patients
     "flow_counts": (words("Step", "step"), N, whole("Positive outcome", "positive", absent="")),
     "problems": (*each(words, {"severity": "Consequence", "code": "Code", "title": "Problem"}), N),
-    "baseline": (
-        *LEVELS,
-        *each(group, {"train": "Training", "test": "Test"}),
-        *TESTS,
-    ),
+    "baseline": (*LEVELS, *each(group, {"train": "Training", "test": "Test"}), *TESTS),
     "baseline_outcome": (
         *LEVELS,
         *each(group, {"negative": "Negative", "positive": "Positive"}),
@@ -242,6 +238,20 @@ COLUMNS: Mapping[str, Columns] = {
         THRESHOLD,
         *each(mean_whole, {"tp": "True positive", "fn": "False negative"}),
         *each(mean_whole, {"fp": "False positive", "tn": "True negative"}),
+    ),
+    "instability": (
+        arm(),
+        *(N, whole("Refits", "n_refits"), THRESHOLD),
+        decimal("Mean distance", "mean_distance", term="instability"),
+        decimal("90th percentile", "distance_p90"),
+        decimal("Change of class", "mean_changed", term="class_change"),
+    ),
+    "conformal": (
+        *ARM_ROLE,
+        *(words("True outcome", "outcome"), decimal("Alpha", "alpha", 2), N),
+        estimate(f"Covered{INTERVAL}", "covered", term="conformal"),
+        *each(decimal, {"abstained": "Both outcomes", "empty": "Empty"}),
+        *(whole("One outcome", "n_certain"), decimal("Right among these", "accuracy")),
     ),
     "comparisons": (
         *TWO_ARMS,

@@ -26,7 +26,7 @@ TABLES = [
     "shap", "grad_cam", "operating_points", "comparisons", "reclassification", "permutation",
     "sample_size", "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism",
     "audit", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
-    "calibration_curve", "decision_curve",
+    "calibration_curve", "decision_curve", "instability", "instability_points",
 ]  # fmt: skip
 FIGURES = [
     "flow", "roc", "calibration_test", "decision_curve", "confusion", "comparison", "repeats",
@@ -34,7 +34,7 @@ FIGURES = [
     "selection_lasso_radiomics", "selection_weights_radiomics", "odds_ratios", "nomogram",
     "importance_radiomics", "shap_radiomics", "importance_dlr", "shap_clinical",
     "learning_curve", "stability_radiomics", "subgroups_test", "prediction_histogram_test",
-    "grad_cam_out_of_fold", "grad_cam_test",
+    "grad_cam_out_of_fold", "grad_cam_test", "instability",
 ]  # fmt: skip
 
 # results.json, schema 1: a type, a dict of fields, [one schema for every item], or

@@ -14,8 +14,8 @@ from her2.models.nested_cv import fit_arms
 from her2.models.resampling import (
     learning_curve,
     optimism_of_pipelines,
+    refitted_in_resamples,
     selected_features,
-    selected_in_resamples,
     shuffled_aucs,
     unmoved_by_poison,
 )
@@ -61,16 +61,20 @@ def test_no_refit_reads_a_held_out_row(strong, fitted):
     bare = replace(arm, features=arm.features.loc[list(training.keys)])
     for made in (
         lambda a: learning_curve([a], fitted, training, shares=[0.5], seed=SEED),
-        lambda a: {"": selected_in_resamples(a, training, n_resamples=2, seed=SEED)},
+        lambda a: vars(
+            refitted_in_resamples(a, fitted[a.name], training, n_resamples=2, seed=SEED)
+        ),
         lambda a: {"": shuffled_aucs(a, fitted[a.name], training, n_shuffles=2, seed=SEED)},
     ):
         whole, alone = made(arm), made(bare)
         assert [v.tobytes() for v in whole.values()] == [v.tobytes() for v in alone.values()]
 
 
-def test_features_that_carry_the_outcome_are_selected_most(strong):
+def test_features_that_carry_the_outcome_are_selected_most(strong, fitted):
     arm = by_name(strong, "radiomics")
-    kept = selected_in_resamples(arm, strong.training, n_resamples=8, seed=SEED)
+    kept = refitted_in_resamples(
+        arm, fitted[arm.name], strong.training, n_resamples=8, seed=SEED
+    ).supports
     assert kept.shape == (8, arm.features.shape[1])
     share = kept.mean(axis=0)
     assert share[:3].min() > share[3:].mean()
@@ -123,6 +127,7 @@ def test_every_refit_tells_its_selection_which_rows_are_a_patient_s(strong, fitt
     arm, training = strong.arm_that_knows_patients(), strong.training
     learning_curve([arm], fitted, training, shares=[0.5], seed=SEED)
     shuffled_aucs(arm, fitted["radiomics"], training, n_shuffles=1, seed=SEED)
-    assert selected_in_resamples(arm, training, n_resamples=1, seed=SEED).all()
+    again = refitted_in_resamples(arm, fitted["radiomics"], training, n_resamples=1, seed=SEED)
+    assert again.supports.all()
     table = optimism_of_pipelines([arm], training, n_resamples=2, plan=SearchPlan(2, SEED))
     assert len(table)

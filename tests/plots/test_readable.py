@@ -123,6 +123,16 @@ FIGURES = {
         tables.odds_ratios(), reference=1.0, xlabel="Odds ratio", log=True
     ),
     "learning_curve": lambda s: plots.learning_curve_figure(tables.learning_curve()),
+    "instability": lambda s: plots.instability_figure(
+        tables.instability_points(rng()), dict.fromkeys(tables.ARMS, 0.31)
+    ),
+    "instability_1": lambda s: plots.instability_figure(
+        tables.instability_points(rng()).query("arm == 'dlr'"), {"dlr": 0.31}
+    ),
+    "conformal": lambda s: plots.prediction_sets_figure(tables.prediction_sets()),
+    "conformal_1": lambda s: plots.prediction_sets_figure(
+        tables.prediction_sets().query("arm == 'dlr' and role == 'test'")
+    ),
     "agreement": lambda s: plots.agreement_figure(tables.agreement(rng()), dice_limit=0.75),
     "harmonisation": lambda s: plots.harmonisation_figure(
         rng().normal(size=(60, 2)), rng().normal(size=(60, 2)), [*"ABCDE" * 11, *[None] * 5]

@@ -11,8 +11,10 @@ from her2.core.errors import BadArgument
 from her2.plots import (
     agreement_figure,
     forest_figure,
+    instability_figure,
     learning_curve_figure,
     nomogram_figure,
+    prediction_sets_figure,
     repeats_figure,
 )
 from her2.plots.style import ARM_COLOURS, NEGATIVE, POSITIVE
@@ -231,6 +233,11 @@ def test_agreement_of_identical_masks_is_drawn():
     ("build", "table"),
     [
         (learning_curve_figure, tables.learning_curve()),
+        (
+            lambda t: instability_figure(t, dict.fromkeys(tables.ARMS, 0.3)),
+            tables.instability_points(rng()),
+        ),
+        (prediction_sets_figure, tables.prediction_sets()),
         (lambda t: agreement_figure(t, dice_limit=0.75), tables.agreement(rng())),
         (lambda t: repeats_figure(t, tables.repeat_summary()), tables.repeats(rng())),
     ],

@@ -93,7 +93,8 @@ def test_sections_stand_in_the_order_of_a_results_part(source):
     assert Page(source).values("section", "id") == [
         "headline", "flow", "baseline", "clinical", "readers", "super-resolution", "features",
         "performance", "roc",
-        "calibration", "decision-curves", "predictions", "confusion", "comparisons", "nomogram",
+        "calibration", "decision-curves", "predictions", "individual-risks", "confusion",
+        "comparisons", "nomogram",
         "grad-cam", "importance", "robustness", "model-selection", "audit", "checklists",
         "further", "notes", "differences", "provenance", "terms",
     ]  # fmt: skip

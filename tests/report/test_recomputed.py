@@ -26,6 +26,7 @@ NO_PREDICTIONS = {
     "Where the maps lie, and whether the network uses these regions",
     "Permutation importance of the features, out of fold", "Candidate models", "Leakage checks",
     "Stability of the selection over resamples of the training patients",
+    "Instability: how far risks move when the study draws other patients",
     "Controls of shortcuts, cross-validated on the training patients",
     "CLEAR: evaluation of radiomics research", "METRICS: methodological radiomics score",
     "TRIPOD+AI: reporting of prediction models", "Choices that differ from the paper",

@@ -308,6 +308,43 @@ def learning_curve(truth: Truth) -> Expected:
     return Expected(("Arm", "Share"), cells)
 
 
+def conformal(truth: Truth) -> Expected:
+    """Every p value counted patient by patient; sets hold what is above .1."""
+    cells: Cells = {}
+    for role in truth.judged:
+        for arm in truth.arms:
+            y, sets = _sets(truth, arm, role)
+            for title, values in {"negative": (0,), "positive": (1,), "both": (0, 1)}.items():
+                rows = np.isin(y, values)
+                held, true = sets[rows], sets[rows, y[rows]]
+                one = held.sum(axis=1) == 1
+                cells[(role, ARMS[arm], title)] = {
+                    "n": int(rows.sum()),
+                    "Covered (95 % CI)": own.share(int(true.sum()), int((~true).sum())),
+                    "Both outcomes": held.all(axis=1).mean(),
+                    "Empty": (~held.any(axis=1)).mean(),
+                    "One outcome": int(one.sum()),
+                    "Right among these": true[one].mean() if one.any() else None,
+                }
+    return Expected(("Role", "Arm", "True outcome"), cells)
+
+
+def _sets(truth: Truth, arm: str, role: str) -> tuple[np.ndarray, np.ndarray]:
+    judged = truth.rows(arm, role).sort_values("patient_id")
+    known = truth.repeated[truth.repeated["arm"].eq(arm)]
+    p = np.zeros((len(judged), 2))
+    for _, one in known.groupby("repeat"):
+        of = judged
+        if role == "Out of fold":
+            of = one.sort_values("patient_id")
+        for i, (fold, prob) in enumerate(zip(of["fold"], of["y_prob"], strict=True)):
+            others = one[one["fold"] != fold] if role == "Out of fold" else one
+            for outcome, sign in ((0, -1), (1, 1)):
+                same = others.loc[others["y_true"].eq(outcome), "y_prob"]
+                p[i, outcome] += (1 + (sign * same <= sign * prob).sum()) / (1 + len(same))
+    return judged["y_true"].to_numpy(), p / known["repeat"].nunique() > 0.1
+
+
 def subgroups(truth: Truth) -> Expected:
     """Every known variable, numbers cut at the median; 5 of each outcome for an AUC."""
     known = truth.cohort.set_index("patient_id")
@@ -390,5 +427,6 @@ TABLES: dict[str, Callable[[Truth], Expected]] = {
     "Reclassification: the second arm in place of the first": reclassification,
     "Optimism after Harrell, by bootstrap of training patients": optimism,
     "Learning curve": learning_curve,
+    "Conformal prediction sets, calibrated within each outcome": conformal,
     "AUC in subgroups": subgroups,
 }

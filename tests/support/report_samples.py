@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -54,6 +56,8 @@ def build_tables() -> dict[str, pd.DataFrame]:
         "sample_size": sample_size(),
         "learning_curve": learning_curve(),
         "subgroups": subgroups(),
+        "instability": instability(),
+        "conformal": conformal(),
         "nomogram": nomogram(),
         "nomogram_total": nomogram_total(),
         "optimism": optimism(),
@@ -294,6 +298,26 @@ def learning_curve() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def instability() -> pd.DataFrame:
+    rows = [
+        (arm, 140, 50, 0.31, 0.06 + 0.01 * i, 0.1 + 0.02 * i, 0.1 + 0.01 * i)
+        for i, arm in enumerate(ARMS)
+    ]
+    names = ["arm", "n", "n_refits", "threshold", "mean_distance", "distance_p90", "mean_changed"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def conformal() -> pd.DataFrame:
+    rows = [
+        (role, arm, outcome, 0.1, n, round(0.9 * n), 0.9, 0.81, 0.95, 0.4, 0.0, round(0.6 * n),
+         5 / 6)
+        for role, arm in itertools.product(("out_of_fold", "test"), ARMS)
+        for outcome, n in (("negative", 40), ("positive", 20), ("both", 60))
+    ]  # fmt: skip
+    names = ["role", "arm", "outcome", "alpha", "n", "n_covered", "covered", "low", "high"]
+    return pd.DataFrame(rows, columns=[*names, "abstained", "empty", "n_certain", "accuracy"])
+
+
 def subgroups() -> pd.DataFrame:
     rows = []
     for arm in ("dlr", "combined"):
@@ -393,7 +417,7 @@ def build_figures() -> dict[str, Figure]:
     names = [
         "odds_ratios", "agreement", "feature_counts", "repeats", "roc", "decision_curve",
         "calibration_out_of_fold", "calibration_test", "nomogram", "learning_curve",
-        "subgroups_test", "grad_cam_test",
+        "subgroups_test", "grad_cam_test", "instability", "conformal",
     ]  # fmt: skip
     for step in ("p_values", "correlation", "lasso", "weights"):
         names += [f"selection_{step}_{arm}" for arm in reversed(SELECTING)]

@@ -103,6 +103,31 @@ def calibration_measures() -> dict[str, str]:
     return dict.fromkeys(ARMS, text)
 
 
+def instability_points(rng: np.random.Generator, n: int = 60) -> pd.DataFrame:
+    frames = []
+    for i, arm in enumerate(ARMS):
+        risk = np.sort(rng.random(n))
+        low, high = risk * (0.8 - 0.1 * i), risk + (1 - risk) * (0.2 + 0.1 * i)
+        frames.append(
+            pd.DataFrame(
+                {"arm": arm, "risk": risk, "distance": (high - low) / 4, "low": low, "high": high,
+                 "changed": np.exp(-((4 * risk - 1.2) ** 2)) / 2}
+            )
+        )  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def prediction_sets() -> pd.DataFrame:
+    rows = [
+        (role, arm, outcome, 0.1, 0.9 - 0.03 * i, 0.75 - 0.03 * i, 0.97, 0.6 - 0.1 * i, 0.02 * i)
+        for role in ("out_of_fold", "test")
+        for i, arm in enumerate(ARMS)
+        for outcome in ("negative", "positive", "both")
+    ]
+    names = ["role", "arm", "outcome", "alpha", "covered", "low", "high", "abstained", "empty"]
+    return pd.DataFrame(rows, columns=names)
+
+
 def learning_curve() -> pd.DataFrame:
     rows = [
         (arm, int(140 * share), share, *(0.6 + 0.02 * i + 0.1 * share + d for d in (0, -0.1, 0.1)))

@@ -185,8 +185,13 @@ class EvaluationSettings:
         1000, "of outcomes among held-out patients: the p value of each AUC", ge=0
     )
     n_stability: int = setting(
-        50, "resamples of the training patients in which features are selected again", ge=0
-    )
+        50, "resamples of the training patients in which features are selected and arms fitted "
+        "again; 0: no stability, nor instability of risks", ge=0
+    )  # fmt: skip
+    conformal_alpha: float = setting(
+        0.1, "share of prediction sets that may miss the true outcome, of each outcome", gt=0,
+        lt=0.5,
+    )  # fmt: skip
     n_shuffles: int = setting(
         10, "refits with shuffled outcomes, which must not predict (leakage checks)", ge=0
     )
