@@ -257,6 +257,13 @@ def differing(cohorts: list[Cohort], shifts: tuple[int, ...] = (1, 2, 3, 5, 7)) 
     return float(np.mean(np.array(p_values) < 0.05))
 
 
+def spread(cohorts: list[Cohort]) -> float:
+    """Return the standard deviation of the AUC over its mean standard error."""
+    found = [auc_estimate(c["y"], c["P"], folds=c["folds"]) for c in cohorts]
+    error = np.mean([estimate.standard_error for estimate in found])
+    return float(np.std([estimate.auc for estimate in found], ddof=1) / error)
+
+
 def beating_chance(cohorts: list[Cohort]) -> float:
     """Return how often an arm is above chance with p <= .05; one that ranks nobody is not."""
     found = [
@@ -312,13 +319,13 @@ def report(found: dict[Setting, list[Cohort]]) -> None:
         cells = " | ".join(texts[setting].get(name, "") for name in names)
         title = TITLES[setting.procedure]
         print(f"| {title} | {setting.n} | {truth:.3f} | {np.mean(areas):.3f} | {cells} |")
-    print("\n| procedure | n | true AUC | two equal arms differ | beats chance |")
-    print("| --- " * 5 + "|")
+    print("\n| procedure | n | true AUC | SD over SE | two equal arms differ | beats chance |")
+    print("| --- " * 6 + "|")
     for setting, cohorts in found.items():
         truth = np.mean([cohort["truth"] for cohort in cohorts])
         chance = f"{beating_chance(cohorts):.3f}" if setting.signal == 0 else ""
-        title = TITLES[setting.procedure]
-        print(f"| {title} | {setting.n} | {truth:.2f} | {differing(cohorts):.3f} | {chance} |")
+        row = f"| {TITLES[setting.procedure]} | {setting.n} | {truth:.2f} | "
+        print(f"{row}{spread(cohorts):.2f} | {differing(cohorts):.3f} | {chance} |")
     print("\n| useless arms | n | mean AUC | best of five | corrected | lower limit above .5 | "
           "Youden, thresholds of other folds | of the same rows |")  # fmt: skip
     print("| --- " * 8 + "|")

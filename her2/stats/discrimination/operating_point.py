@@ -82,7 +82,7 @@ def operating_point(
     groups
         Shape (n,), the patient of each case; None if each case is a patient.
     n_folds
-        Of a repeated cross-validation: half of it times the variance between repeats is added to
+        Of a repeated cross-validation: one fewer times the variance between repeats is added to
         that of the patients, as in `auc_estimate`. None for held-out cases.
     level
         Confidence level of the intervals, in (0, 1).
@@ -155,7 +155,7 @@ def _shares(
     shares = {}
     for name, (above, below) in parts.items():
         means = above.mean(axis=0), below.mean(axis=0)
-        learning = 0.0 if n_folds is None else n_folds / 2.0 * _between(above, below)
+        learning = 0.0 if n_folds is None else (n_folds - 1) * _between(above, below)
         known = below.any()
         shares[name] = share(*means, groups, learning=learning, level=level) if known else None
     return shares | {"f1": shares["f1"] and _f1(shares["f1"])}

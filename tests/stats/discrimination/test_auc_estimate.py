@@ -94,10 +94,10 @@ def test_cross_validated_auc_by_hand():
     centre = 2 * won / pairs - found.auc
     assert found.centre == pytest.approx(centre)
     variance = (34 * variance + 5 * hanley_mcneil_variance(centre, 34, 66)) / 39
-    # half of five folds, and a prior of four repeats
-    learning = (4 * 2.5 * np.var(each, ddof=1) + 4 * 1.25 * variance) / 8
+    # the jackknife's factor of five folds, and a prior of two repeats
+    learning = (4 * 4 * np.var(each, ddof=1) + 2 * 0.75 * variance) / 6
     assert found.standard_error == pytest.approx(np.sqrt(variance + learning))
-    dof = (variance + learning) ** 2 / (learning**2 / 8 + variance**2 / 33)
+    dof = (variance + learning) ** 2 / (learning**2 / 6 + variance**2 / 33)
     assert found.dof == pytest.approx(dof)
     assert found.low < min(found.auc, centre) < found.high
 
@@ -107,7 +107,7 @@ def test_the_more_repeats_agree_the_less_is_added():
     held_out = auc_estimate(Y, s).standard_error ** 2
     for n in (1, 5, 101):
         found = auc_estimate(Y, np.tile(s, (n, 1)), folds=5)
-        added = 4 * 1.25 * held_out / (n - 1 + 4)
+        added = 2 * 0.75 * held_out / (n - 1 + 2)
         assert found.standard_error**2 == pytest.approx(held_out + added)
         assert found.low < auc_estimate(Y, s).low
 
@@ -164,7 +164,7 @@ def test_difference_of_repeats_adds_their_spread():
     error = found.difference / found.z
     alone = auc_difference(Y, first, second)
     sampled = (alone.difference / alone.z) ** 2
-    learning = (4 * 2.5 * gaps.var(ddof=1) + 4 * 1.25 * sampled) / 8
+    learning = (4 * 4 * gaps.var(ddof=1) + 2 * 0.75 * sampled) / 6
     assert error**2 == pytest.approx(sampled + learning)
     assert found.p_value > alone.p_value
 
@@ -176,11 +176,11 @@ def test_rows_of_a_repeat_stay_with_it():
     gaps = np.array([auc(Y, row) for row in first]) - each
     alone = auc_difference(Y, first, more)
     sampled = (alone.difference / alone.z) ** 2
-    learning = (2.5 * gaps.var(ddof=1) + 4 * 1.25 * sampled) / 5
+    learning = (4 * gaps.var(ddof=1) + 2 * 0.75 * sampled) / 3
     assert (found.difference / found.z) ** 2 == pytest.approx(sampled + learning)
     unlike, other = scores(14, n_repeats=5), auc_difference(Y, first, scores(14, n_repeats=5))
     found = auc_difference(Y, first, unlike, n_folds=5)  # as one repeat
-    assert found.z == pytest.approx(other.z / np.sqrt(2.25))
+    assert found.z == pytest.approx(other.z / np.sqrt(1.75))
 
 
 def test_what_cannot_be_estimated():
