@@ -33,7 +33,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 COLUMNS = ["check", "expected", "found", "passed"]
-SHUFFLED_SD = 0.061  # of an out-of-fold AUC of 58 of 201 patients under no effect
 KNOWS_OUTCOME = 0.95  # AUC of one variable alone
 PLAUSIBLE = 0.85  # AUC of one feature alone, with nothing wrong
 MOST_NAMED = 5  # columns in the sentence of a failed check
@@ -105,40 +104,18 @@ def _shuffled(training: TrainingSet, refits: Refits) -> Iterator[Row]:
     n = len(refits.shuffled)
     if not n:
         return
-    limit = 3 * null_sd(training.y_true) / sqrt(n)
+    limit = N_SD * _chance(training.y_true, is_cross_validated=True) / sqrt(n)
     mean = float(refits.shuffled.mean())
     check = f"Leak of the outcome: mean AUC of {refits.audited}, refitted to {n} shuffles"
     expected = f"{0.5 - limit:.3f} to {0.5 + limit:.3f}"
     yield check, expected, f"{mean:.3f}", abs(mean - 0.5) <= limit
 
 
-def null_sd(y_true: IntArray) -> float:
-    """Return the standard deviation of an out-of-fold AUC under no effect.
-
-    Measured for 58 of 201 patients, moved to other sizes as the AUC's null variance moves.
-    """
-    here = area_variance(0.5, y_true)
-    return SHUFFLED_SD * sqrt(here / area_variance(0.5, np.arange(201) < 58))
-
-
-def area_variance(area: float, y_true: NDArray[np.generic]) -> float:
-    """Return the variance of the AUC of a fixed score whose true AUC is `area`.
-
-    References
-    ----------
-    Hanley and McNeil (1982), Radiology 143:29, doi:10.1148/radiology.143.1.7063747.
-
-    Examples
-    --------
-    >>> round(area_variance(0.5, np.array([0, 0, 1, 1])), 4)  # Mann-Whitney: 5 / (12 x 2 x 2)
-    0.1042
-    """
+def _chance(y_true: NDArray[np.generic], *, is_cross_validated: bool) -> float:
+    """Return the standard error of an AUC of chance, that of the headline and its comparisons."""
     n_positive = int(np.sum(y_true))
-    n_negative = len(y_true) - n_positive
-    both_positive = area / (2 - area) - area**2
-    both_negative = 2 * area**2 / (1 + area) - area**2
-    more = (n_positive - 1) * both_positive + (n_negative - 1) * both_negative
-    return (area * (1 - area) + more) / (n_positive * n_negative)
+    counts = n_positive, len(y_true) - n_positive
+    return stats.chance_error(*counts, is_cross_validated=is_cross_validated)
 
 
 def _telling_variables(run: OpenRun) -> Iterator[Row]:
@@ -259,7 +236,7 @@ def _area_alone(
 
 def _p_by_chance(area: float, y_true: NDArray[np.integer]) -> float:
     """Return the p-value of an AUC, or of its mirror, as large as `area` if it is .5."""
-    z = (area - 0.5) / sqrt(area_variance(0.5, y_true))
+    z = (area - 0.5) / _chance(y_true, is_cross_validated=False)
     return min(1.0, 2 * float(ndtr(-z)))
 
 
@@ -270,7 +247,9 @@ def _p_plausible(area: float, y_true: NDArray[np.integer]) -> float:
     scores the true share is half of it to twice, of normal ones less (simulated: 15 to 58
     positive, 20 to 143 negative patients).
     """
-    error = sqrt(area_variance(PLAUSIBLE, y_true) / (4 * PLAUSIBLE * (1 - PLAUSIBLE)))
+    n_positive = int(np.sum(y_true))
+    variance = stats.hanley_mcneil_variance(PLAUSIBLE, n_positive, len(y_true) - n_positive)
+    error = sqrt(variance / (4 * PLAUSIBLE * (1 - PLAUSIBLE)))
     return min(1.0, 2 * float(ndtr((asin(sqrt(PLAUSIBLE)) - asin(sqrt(area))) / error)))
 
 
@@ -396,5 +375,5 @@ def stacking_row(
 def _known_sd(judged: ControlResult, role: str) -> float:
     """Return the standard deviation of one AUC under no effect, with one row for each unit."""
     if role == "out_of_fold":
-        return null_sd(judged.training.y_of_units)
-    return sqrt(area_variance(0.5, judged.held_out.y_of_units))
+        return _chance(judged.training.y_of_units, is_cross_validated=True)
+    return _chance(judged.held_out.y_of_units, is_cross_validated=False)

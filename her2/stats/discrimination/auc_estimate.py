@@ -159,7 +159,7 @@ def auc_estimate(
     centre = _centre(auc, within)
     error, dof = of.error(of.mean, of.per_repeat, shape=centre)
     low, high = of.limits(centre, error, float(student_t.ppf((1.0 + level) / 2.0, dof)))
-    by_chance = sqrt(hanley_mcneil_variance(0.5, *of.n_patients))
+    by_chance = chance_error(*of.n_patients, is_cross_validated=of.n_folds is not None)
     p_value = float(student_t.sf((auc - 0.5) / max(error, by_chance), dof))
     return AucEstimate(
         auc, min(low, auc), max(high, auc), error, dof, p_value, within,
@@ -350,16 +350,49 @@ def _by_repeat(of: Ranking, beside: Ranking) -> FloatArray:
 
 
 def hanley_mcneil_variance(auc: float, n_positive: int, n_negative: int) -> float:
-    """Variance of an AUC in [0, 1] of scores of an exponential shape, by Newcombe's method 5.
+    """Variance of an AUC of scores of an exponential shape, in the form of Newcombe's method 5.
 
     Both classes count the mean of their sizes, so that neither score has to be exponential.
 
-    Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747; Newcombe (2006),
-    doi:10.1002/sim.2324.
+    Parameters
+    ----------
+    auc
+        True AUC, in [0, 1].
+    n_positive, n_negative
+        Cases, at least 1 each.
+
+    References
+    ----------
+    Hanley & McNeil (1982), Radiology 143:29, doi:10.1148/radiology.143.1.7063747.
+    Newcombe (2006), Stat. Med. 25:559, doi:10.1002/sim.2324.
+
+    Examples
+    --------
+    >>> round(hanley_mcneil_variance(0.5, 2, 2), 4)  # Mann-Whitney: 5 / (12 x 2 x 2)
+    0.1042
     """
     others = (n_positive + n_negative) / 2.0 - 1.0
     shape = 1.0 + others * (1.0 - auc) / (2.0 - auc) + others * auc / (1.0 + auc)
     return auc * (1.0 - auc) * shape / (n_positive * n_negative)
+
+
+def chance_error(n_positive: int, n_negative: int, *, is_cross_validated: bool) -> float:
+    """Return the standard error of the AUC of a ranking by chance.
+
+    Parameters
+    ----------
+    n_positive, n_negative
+        Cases, at least 1 each.
+    is_cross_validated
+        Whether models were learned from the other cases, in one repeat, as `auc_estimate` adds it.
+
+    Examples
+    --------
+    >>> round(chance_error(58, 143, is_cross_validated=True), 3)
+    0.06
+    """
+    variance = hanley_mcneil_variance(0.5, n_positive, n_negative)
+    return sqrt(variance * (1.0 + _LEARNING if is_cross_validated else 1.0))
 
 
 def _numbered(folds: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.intp]:
