@@ -61,14 +61,18 @@ from her2.stats.association.validation_size import (
     size_for_observed_over_expected,
 )
 from her2.stats.clusters import Estimate, patient_variance
-from her2.stats.discrimination.auc import AucInterval, auc, auc_interval
+from her2.stats.discrimination.auc import (
+    AucInterval,
+    auc,
+    auc_interval,
+    hanley_mcneil_variance,
+)
 from her2.stats.discrimination.auc_estimate import (
     AucDifference,
     AucEstimate,
     auc_difference,
     auc_estimate,
     chance_error,
-    hanley_mcneil_variance,
 )
 from her2.stats.discrimination.best_of_several import BestOfSeveral, best_of_several
 from her2.stats.discrimination.bootstrap_intervals import (

@@ -22,7 +22,7 @@ from scipy.stats import t as student_t
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.clusters import patient_numbers, patient_variance, repeated_scores
-from her2.stats.discrimination.auc import Placements, placements
+from her2.stats.discrimination.auc import Placements, hanley_mcneil_variance, placements
 from her2.stats.validation import BoolArray, FloatArray
 
 _PRIOR_CASES = 5.0  # of the smaller class, whose weight the variance of a known shape has
@@ -347,33 +347,6 @@ def _by_repeat(of: Ranking, beside: Ranking) -> FloatArray:
     shared = min(len(of.per_repeat), len(beside.per_repeat))
     fits = max(len(of.per_repeat), len(beside.per_repeat)) % shared == 0
     return np.asarray(of.per_repeat.reshape(shared if fits else 1, -1).mean(axis=1))
-
-
-def hanley_mcneil_variance(auc: float, n_positive: int, n_negative: int) -> float:
-    """Variance of an AUC of scores of an exponential shape, in the form of Newcombe's method 5.
-
-    Both classes count the mean of their sizes, so that neither score has to be exponential.
-
-    Parameters
-    ----------
-    auc
-        True AUC, in [0, 1].
-    n_positive, n_negative
-        Cases, at least 1 each.
-
-    References
-    ----------
-    Hanley & McNeil (1982), Radiology 143:29, doi:10.1148/radiology.143.1.7063747.
-    Newcombe (2006), Stat. Med. 25:559, doi:10.1002/sim.2324.
-
-    Examples
-    --------
-    >>> round(hanley_mcneil_variance(0.5, 2, 2), 4)  # Mann-Whitney: 5 / (12 x 2 x 2)
-    0.1042
-    """
-    others = (n_positive + n_negative) / 2.0 - 1.0
-    shape = 1.0 + others * (1.0 - auc) / (2.0 - auc) + others * auc / (1.0 + auc)
-    return auc * (1.0 - auc) * shape / (n_positive * n_negative)
 
 
 def chance_error(n_positive: int, n_negative: int, *, is_cross_validated: bool) -> float:

@@ -6,8 +6,7 @@ from scipy.stats import norm
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import auc, auc_difference, auc_estimate, auc_interval, delong_test
-from her2.stats.discrimination.auc import placements
-from her2.stats.discrimination.auc_estimate import hanley_mcneil_variance
+from her2.stats.discrimination.auc import hanley_mcneil_variance, placements
 
 Y = np.arange(100) % 3 == 0
 FOLDS = np.tile(np.arange(100) % 5, (5, 1))
