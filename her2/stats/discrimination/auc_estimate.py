@@ -44,7 +44,7 @@ class AucEstimate:
     p_value
         One-sided: that chance ranks as well. The error is at least that of chance's own AUC.
     within_folds
-        AUC of pairs of one fold; None without folds.
+        AUC of pairs of one fold, about which the interval lies; None without folds.
     per_repeat
         AUC of each repeat; how they differ is no standard error.
     """
@@ -57,11 +57,6 @@ class AucEstimate:
     p_value: float
     within_folds: float | None
     per_repeat: tuple[float, ...]
-
-    @property
-    def centre(self) -> float:
-        """AUC about which the interval lies."""
-        return _centre(self.auc, self.within_folds)
 
     @property
     def sd_between_repeats(self) -> float | None:
@@ -107,8 +102,8 @@ def auc_estimate(
     drawn towards .75 times the variance of the cases with the weight of two repeats.
 
     The interval is Student's on the logit; for an AUC of 0 or 1 it is Newcombe's. Where there are
-    folds it lies about an AUC that is larger by twice the gain of the AUC within folds: once for
-    probabilities that were compared across models, and once for models of fewer patients.
+    folds it lies about the AUC within folds: pairs of two folds compare probabilities of two
+    models, which lowers the AUC below that of any one model.
 
     Parameters
     ----------
@@ -156,7 +151,7 @@ def auc_estimate(
     of = Ranking.of(y_true, y_score, groups, folds)
     auc = float(of.per_repeat.mean())
     within = None if fold is None else of.within(fold)
-    centre = _centre(auc, within)
+    centre = auc if within is None else within
     error, dof = of.error(of.mean, of.per_repeat, shape=centre)
     low, high = of.limits(centre, error, float(student_t.ppf((1.0 + level) / 2.0, dof)))
     by_chance = chance_error(*of.n_patients, is_cross_validated=of.n_folds is not None)
@@ -336,10 +331,6 @@ class Ranking:
 
         limit = float(brentq(excess, _EDGE, 1.0 - _EDGE)) if excess(0.5) > 0 else 0.5
         return (limit, 1.0) if centre else (0.0, limit)
-
-
-def _centre(auc: float, within_folds: float | None) -> float:
-    return auc if within_folds is None else min(max(2.0 * within_folds - auc, 0.0), 1.0)
 
 
 def _by_repeat(of: Ranking, beside: Ranking) -> FloatArray:

@@ -142,7 +142,7 @@ def _mean_of_largest(covariance: FloatArray, seed: int) -> float:
 
 def _moved(found: AucEstimate, luck: float, level: float) -> tuple[float, float]:
     """Limits of an AUC that is smaller by `luck`, as wide on the logit as its own."""
-    centre = found.centre
+    centre = found.auc if found.within_folds is None else found.within_folds
     if luck == 0.0 or not 0.0 < centre - luck < centre < 1.0:
         return max(found.low - luck, 0.0), found.high
     quantile = float(student_t.ppf((1.0 + level) / 2.0, found.dof))
