@@ -111,6 +111,9 @@ def _performance(results: Results, tables: Tables) -> Named:
     yield "roc", plots.roc_panels(curves, points=points)
     benefit = {role_title(r): _of_role(tables["decision_curve"], r) for r in roles}
     yield "decision_curve", plots.decision_curve_panels(benefit)
+    lead = leading_arm(results)
+    if lead is not None:
+        yield "decision_gain", plots.decision_gain_panels(benefit, arm=lead)
     yield "confusion", plots.confusion_figure(results["arms"], roles=roles)
     if results["comparisons"]:
         yield "comparison", plots.comparison_figure(results["comparisons"])

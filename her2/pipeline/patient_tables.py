@@ -55,16 +55,14 @@ def patient_tables(
 ) -> tuple[dict[str, pd.DataFrame], ReaderAgreement]:
     """Return the tables of a run's patients and its readers; `notes` gets what is not estimable.
 
-    Odds ratios are of training patients, because only these may choose variables. Where patients
-    are judged, the first lesion of each counts.
+    Odds ratios are of training patients, because only these may choose variables. Tests take rows
+    for independent, so of the rows of a patient with the same outcome the first one counts.
     """
     lesions, role_of = run.cohort.lesions, run.split.roles()
     # where every centre is left out in turn, all train, and the centres are what differs
     leaves_out = bool(run.training.centres)
     roles = np.array([str(x.centre) if leaves_out else role_of[x.key] for x in lesions])
-    is_counted = np.ones(len(lesions), dtype=bool)
-    if run.unit == "patient":
-        is_counted = ~pd.Index([lesion.patient_id for lesion in lesions]).duplicated()
+    is_counted = ~pd.Index([(x.patient_id, x.outcome) for x in lesions]).duplicated()
     table = clinical_table(run.cohort.clinical)[is_counted]
     y_true = run.cohort.y_true[is_counted]
     tables = {

@@ -11,7 +11,12 @@ from her2.plots.all_features import (
     harmonisation_figure,
     p_value_figure,
 )
-from her2.plots.arm_curves import comparison_figure, decision_curve_panels, roc_panels
+from her2.plots.arm_curves import (
+    comparison_figure,
+    decision_curve_panels,
+    decision_gain_panels,
+    roc_panels,
+)
 from her2.plots.cohort_figures import agreement_figure, flow_figure
 from her2.plots.export import save_figure, save_figures, svg_bytes
 from her2.plots.feature_importance import (
@@ -50,7 +55,7 @@ from her2.plots.training import (
 __all__ = [
     "CamExample", "agreement_figure", "calibration_figure", "calibration_overlay",
     "comparison_figure", "confusion_figure", "correlation_figure", "cost_figure",
-    "decision_curve_panels", "distinct_styles", "example_figure",
+    "decision_curve_panels", "decision_gain_panels", "distinct_styles", "example_figure",
     "feature_counts_figure", "feature_shares_figure", "flow_figure", "forest_figure",
     "grad_cam_figure", "harmonisation_figure", "importance_figure",
     "instability_figure", "lasso_figure",

@@ -257,6 +257,39 @@ def _draw_curves(axes: Axes, curves: pd.DataFrame, *, title: str) -> None:
     style.legend_below(axes, entries, n_columns=2)
 
 
+@style.styled
+def decision_gain_panels(panels: Mapping[str, pd.DataFrame], *, arm: str) -> Figure:
+    """Gain of acting on one arm over treating all and over treating nobody, a panel a role.
+
+    Columns: arm, threshold_probability (0-1), net_benefit, low, high (the gain over nobody) and
+    over_all, over_all_low, over_all_high, with pointwise 95 % limits drawn as bands.
+    """
+    n = max(len(panels), 1)
+    width = min(style.PAGE_WIDTH, 4.7 * _in_a_row(n))
+    figure, all_axes = style.panel_grid(n, _in_a_row(n), width=width, height=4.2)
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=False):
+        points, entries = curves[curves["arm"] == arm], {}
+        x = points["threshold_probability"]
+        for label, names, look in (
+            ("over treating all", ("over_all", "over_all_low", "over_all_high"), "dashed"),
+            ("over treating none", ("net_benefit", "low", "high"), "solid"),
+        ):
+            value, low, high = (points[name] for name in names)
+            colour = style.REFERENCE if look == "dashed" else style.arm_colour(arm)
+            style.draw_band(axes, x, low, high, colour=colour, alpha=0.18)
+            (entries[f"Gain {label}, 95 % CI"],) = axes.plot(
+                x, value, color=colour, linestyle=look, linewidth=1.6
+            )
+        axes.axhline(0.0, color=style.INK, linewidth=0.9)
+        axes.set(title=title, xlabel="Threshold probability", ylabel="Gain of net benefit")
+        axes.set_xlim(0, _right_limit(curves))
+        top = points[["net_benefit", "over_all"]].max().min()
+        top = max(float(top), 0.05) if pd.notna(top) else 0.1
+        axes.set_ylim(-1.0 * top, 2.2 * top)
+        style.legend_below(axes, entries, n_columns=1)
+    return figure
+
+
 def _last_with_interval(curves: pd.DataFrame, arms: Sequence[str]) -> str | None:
     """Last arm, in the order of the study, that has an interval."""
     if not {"low", "high"} <= {*curves}:

@@ -208,6 +208,29 @@ def _calibration(results: Results, _frames: Tables) -> list[str]:
     return texts
 
 
+def _decision(results: Results, tables: Tables) -> list[str]:
+    """Say between which thresholds the leading arm is better than treating all and than none."""
+    lead, texts = leading_arm(results), []
+    for role in headline_kinds(results):
+        rows = _rows(tables, "decision_curve", "role", "arm", "low", "over_all_low")
+        useful = [
+            row["threshold_probability"]
+            for row in rows
+            if (row["role"], row["arm"]) == (role, lead)
+            and min(row["low"], row["over_all_low"]) > 0
+        ]
+        where = f"On {patients_of(role)} acting on “{arm_title(str(lead))}” is"
+        if useful:
+            ends = f"{number(min(useful), 2)} and {number(max(useful), 2)}"
+            texts.append(
+                f"{where} better than treating all and than treating none, by the 95 % limits of "
+                f"both gains, at {count(len(useful))} threshold probabilities between {ends}."
+            )
+        elif rows and lead is not None:
+            texts.append(f"{where} at no threshold shown to be better than both.")
+    return texts
+
+
 def _individuals(results: Results, tables: Tables) -> list[str]:
     lead = leading_arm(results)
     moved = _rows(tables, "instability", "arm", "mean_distance", "mean_changed")
@@ -320,6 +343,7 @@ SENTENCES: dict[str, Callable[[Results, Tables], list[str]]] = {
     "performance": _performance,
     "roc": _roc,
     "calibration": _calibration,
+    "decision-curves": _decision,
     "individual-risks": _individuals,
     "confusion": _confusion,
     "comparisons": _comparisons,
