@@ -149,8 +149,19 @@ def _read_tracked(found: FoundRun, uri: str | None) -> FinishedRun:
     with tempfile.TemporaryDirectory() as place:
         kept = (RESULTS, f"{KEPT}/{PREDICTIONS}", f"{KEPT}/{REPEATED}")
         files = [fetch(found.run_id, file, Path(place), uri=uri) for file in kept]
-        rows = _rows(*map(pd.read_parquet, files[1:]))
+        rows = _rows(*_numbered(found, files[1:]))
         return FinishedRun(found.name, _read_results(files[0]), *rows, run_id=found.run_id)
+
+
+def _numbered(found: FoundRun, files: Sequence[Path]) -> list[pd.DataFrame]:
+    """Return tables of MLflow, whose patients must be numbered beside their lesions."""
+    tables = [pd.read_parquet(file) for file in files]
+    if any("patient" not in table for table in tables):
+        raise MissingInput(
+            f"expected predictions with the column patient, found those of run {found.run_id[:8]} "
+            "without, because an earlier version sent them; name its folder or run it again"
+        )
+    return tables
 
 
 def with_names(runs: Sequence[FinishedRun], names: Sequence[str] = ()) -> list[FinishedRun]:

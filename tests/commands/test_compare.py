@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from compared import N_TEST, N_TRAIN, results, several, simulated, write_run
+from compared import N_TEST, N_TRAIN, repeats, results, several, simulated, write_run
 from drawn import assert_readable
 from PIL import Image
 
@@ -25,6 +25,7 @@ from her2.comparison.outputs import (
 from her2.comparison.runs import check_comparable, open_runs, read_run, with_names
 from her2.core.errors import MissingInput
 from her2.core.settings import TrackingSettings
+from her2.tracking import anonymise
 
 FIVE = [f"backbone={n}" for n in ("resnet50", "resnet101", "vgg19", "densenet121", "crossformer")]
 LONG = [
@@ -67,9 +68,18 @@ def comparison(folders):
     return compare_models(runs, models_of(runs))
 
 
-def vectors(predictions, kind):
-    rows = predictions[predictions["kind"].eq(kind)].sort_values("patient_id")
-    return rows["y_true"].to_numpy(), rows["y_prob"].to_numpy()
+def vectors(folder, role):
+    """Outcomes (n,), probabilities (n_repeats, n) and folds of a role, sorted by lesion."""
+    keys = ["patient_id", "lesion_id"]
+    if role == "test":
+        rows = pd.read_parquet(folder / "predictions.parquet").query("kind == 'held_out'")
+        return rows.sort_values(keys)["y_true"], rows.sort_values(keys)["y_prob"], None
+    rows = pd.read_parquet(folder / "repeated_cv.parquet").sort_values(["repeat", *keys])
+    y_prob, fold = (
+        rows[name].to_numpy().reshape(2, -1).astype(kind)
+        for name, kind in (("y_prob", float), ("fold", int))
+    )
+    return rows["y_true"].to_numpy()[: y_prob.shape[1]], y_prob, fold
 
 
 def test_the_command_writes_a_page_figures_tables_and_numbers(drawn):
@@ -91,24 +101,28 @@ def test_the_command_writes_a_page_figures_tables_and_numbers(drawn):
 
 def test_every_number_is_that_of_the_statistics_on_the_same_vectors(drawn, three):
     document = json.loads((drawn[0] / "comparison.json").read_text())
-    own = {name.partition("=")[2]: pd.read_parquet(folder / "predictions.parquet")
-           for name, folder in zip(FIVE, three, strict=False)}  # fmt: skip
-    for role, kind in (("out_of_fold", "out_of_fold"), ("test", "held_out")):
+    own = {name.partition("=")[2]: folder for name, folder in zip(FIVE, three, strict=False)}
+    for role in ("out_of_fold", "test"):
         rows = [row for row in document["differences"] if row["role"] == role]
         assert {frozenset((r["first"], r["second"])) for r in rows} == {
             frozenset(pair) for pair in combinations(own, 2)
         }
         for row in rows:
-            y_true, first = vectors(own[row["first"]], kind)
-            test = stats.delong_test(y_true, first, vectors(own[row["second"]], kind)[1])
+            y_true, first, _ = vectors(own[row["first"]], role)
+            second = vectors(own[row["second"]], role)[1]
             found = [row[k] for k in ("auc_difference", "low", "high", "z", "p_value")]
-            assert found == [test.difference, test.low, test.high, test.z, test.p_value]
+            if role == "test":
+                test = stats.delong_test(y_true, first, second)
+            else:
+                test = stats.auc_difference(y_true, first, second, n_folds=3)
+            expected = [test.difference, test.low, test.high, test.z, test.p_value]
+            assert found == pytest.approx(expected, rel=1e-9)
         adjusted = stats.holm([row["p_value"] for row in rows]).tolist()
         assert [row["p_holm"] for row in rows] == adjusted
         assert {row["n_looks"] for row in rows} == {3}
     for row in document["performance"]:
-        kind = "held_out" if row["role"] == "test" else "out_of_fold"
-        area = stats.auc_interval(*vectors(own[row["model"]], kind))
+        y_true, y_prob, fold = vectors(own[row["model"]], row["role"])
+        area = stats.auc_estimate(y_true, y_prob, folds=fold)
         assert [row["auc"], row["auc_low"], row["auc_high"]] == [area.auc, area.low, area.high]
         assert row["n"] == (N_TEST if row["role"] == "test" else N_TRAIN)
 
@@ -119,13 +133,56 @@ def test_delong_by_hand_between_two_runs(tmp_path):
     scores = ([1, 2, 3, 6, 4, 5, 7, 8], [1, 2, 5, 6, 3, 4, 7, 8])
     folders = []
     for i, score in enumerate(scores):
-        table = simulated(1, n_train=8, n_test=0).assign(y_true=y_true)
-        table["y_prob"] = np.array(score) / 10
+        table = simulated(1, n_train=40, n_test=8)
+        table.loc[40:, "y_true"], table.loc[40:, "y_prob"] = y_true, np.array(score) / 10
         folders.append(write_run(tmp_path / f"r{i}", table.sample(frac=1, random_state=i)))
-    row = comparison(folders).differences.iloc[0]
-    assert row["auc_difference"] == pytest.approx(14 / 16 - 12 / 16)
+    row = comparison(folders).differences.query("role == 'test'").iloc[0]
+    if row["first"] == "r1":
+        scores = scores[::-1]
+    sign = 1 if row["first"] == "r0" else -1
+    assert row["auc_difference"] == pytest.approx(sign * (14 / 16 - 12 / 16))
     placed = stats.delong_test(y_true, *scores)
-    assert (row["z"], row["p_value"]) == (placed.z, placed.p_value)
+    assert (row["z"], row["p_value"]) == pytest.approx((placed.z, placed.p_value))
+
+
+def test_two_lesions_of_a_patient_are_no_two_patients(tmp_path):
+    """Every lesion twice: the same areas, and intervals that are hardly narrower."""
+    tables = [simulated(seed, signal=0.5 + seed / 5) for seed in (1, 2)]
+    once = [write_run(tmp_path / f"once{i}", table) for i, table in enumerate(tables)]
+    twice = [
+        write_run(tmp_path / f"twice{i}", pd.concat([t, t.assign(lesion_id="L2")]))
+        for i, t in enumerate(tables)
+    ]
+    for folder in twice:  # the second repeat is a copy too
+        alone = folder.with_name(folder.name.replace("twice", "once"))
+        rows = pd.read_parquet(alone / "repeated_cv.parquet")
+        both = pd.concat([rows, rows.assign(lesion_id="L2")])
+        both.to_parquet(folder / "repeated_cv.parquet", index=False)
+    single, double = comparison(once), comparison(twice)
+    for made in (single, double):
+        made.performance["model"] = made.performance["model"].str[-1]
+    areas = [made.performance.set_index(["model", "role"]).sort_index() for made in (single, double)]
+    np.testing.assert_allclose(areas[1]["auc"], areas[0]["auc"])
+    width = [table["auc_high"] - table["auc_low"] for table in areas]
+    assert (width[1] / width[0]).between(0.98, 1.0).all()
+    z = [made.differences.set_index("role")["z"].abs() for made in (single, double)]
+    assert (z[1] / z[0]).between(1.0, 1.02).all()
+
+
+def test_a_run_without_repeats_is_judged_by_its_only_one(tmp_path):
+    folders = several(tmp_path, ["a", "b"])
+    for folder in folders:
+        (folder / "repeated_cv.parquet").unlink()
+    made = comparison(folders)
+    keys = ["patient_id", "lesion_id"]
+    for name, folder in zip(("a", "b"), folders, strict=True):
+        rows = pd.read_parquet(folder / "predictions.parquet").query("kind == 'out_of_fold'")
+        rows = rows.sort_values(keys)
+        area = stats.auc_estimate(rows["y_true"], rows["y_prob"], folds=rows["fold"].astype(int))
+        found = made.performance.query("model == @name and role == 'out_of_fold'").iloc[0]
+        assert [found["auc"], found["auc_low"], found["auc_high"]] == [
+            area.auc, area.low, area.high,
+        ]  # fmt: skip
 
 
 def test_the_page_asks_nothing_of_the_network_and_says_how_to_choose(drawn):
@@ -343,9 +400,8 @@ def send_anonymous(client, run, table, content, folder):
     """Send what a run leaves in MLflow: numbers in place of names, and no folder."""
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(content))
-    order = table["patient_id"].rank(method="dense").astype(int) - 1
-    nameless = table.drop(columns=["patient_id", "lesion_id"]).assign(case=order)
-    nameless.to_parquet(folder / "predictions.parquet", index=False)
     client.log_artifact(run, str(folder / "results.json"))
-    client.log_artifact(run, str(folder / "predictions.parquet"), "evaluation")
+    for name, rows in (("predictions", table), ("repeated_cv", repeats(table))):
+        anonymise(rows).to_parquet(folder / f"{name}.parquet", index=False)
+        client.log_artifact(run, str(folder / f"{name}.parquet"), "evaluation")
     shutil.rmtree(folder)

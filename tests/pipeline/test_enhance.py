@@ -34,7 +34,7 @@ from her2.pipeline.enhancement_evidence import (
     compared,
 )
 from her2.pipeline.run import open_run
-from her2.stats import icc, repeated_delong_test
+from her2.stats import auc_difference, auc_estimate, icc
 from her2.tracking import open_run_id
 from lightning_modules.super_resolution.generator_files import load_generator
 
@@ -48,7 +48,7 @@ GENERATOR = (
 NETWORK = (
     "backbone.weights=none", "backbone.image_size=32", "backbone.name=test_resnet",
     "trainer=smoke", "trainer.accelerator=cpu", "evaluation.n_folds=2", "split.test_size=0.5",
-    "compute.n_workers=1", "tracking=none", "evaluation.n_resamples=20",
+    "compute.n_workers=1", "tracking=none",
     "evaluation.n_permutations=20",
 )  # fmt: skip
 SIDE = 64  # of the cohort's images
@@ -445,13 +445,17 @@ def test_the_auc_with_and_without_is_compared_pair_by_pair():
     y = np.repeat([0, 1], 20)
     probabilities = [np.clip(0.5 + 0.2 * y + rng.normal(0, s, (2, 40)), 0, 1) for s in (0.3, 0.2)]
     keys = tuple(f"p{i}/1" for i in range(40))
-    training = TrainingSet(keys, y, np.arange(40), np.arange(40) % 2)
+    folds = np.array([np.arange(40) % 2, np.arange(40) // 2 % 2])
+    training = TrainingSet(keys, y, np.arange(40), folds[0], more_folds=(folds[1],))
     native, enhanced = ({"dlr": signature("dlr", p), "clinical": signature("clinical", p)}
                         for p in probabilities)  # fmt: skip
     made = compared(Enhancement("srgan"), training, enhanced, training, native)
     gain = made.evidence.set_index("measure").loc["auc_gain"]
-    test = repeated_delong_test(y, probabilities[1], probabilities[0])
+    test = auc_difference(y, probabilities[1], probabilities[0], n_folds=2)
     assert (gain["value"], gain["low"], gain["high"]) == (test.difference, test.low, test.high)
+    areas = made.evidence[made.evidence["measure"].eq("auc")][["value", "low", "high"]]
+    expected = [auc_estimate(y, p, folds=folds) for p in probabilities]
+    assert areas.to_numpy().tolist() == [[x.auc, x.low, x.high] for x in expected]
     assert set(made.evidence["family"]) == {"dlr"}
     other = TrainingSet(keys[1:], y[1:], np.arange(39), np.arange(39) % 2)
     unpaired = compared(Enhancement("srgan"), training, enhanced, other, native)
@@ -464,12 +468,13 @@ def test_patients_who_are_judged_are_compared_by_the_mean_of_their_lesions():
     probabilities = rng.uniform(size=(2, 2, 40))
     patients = [f"p{i // 2}" for i in range(40)]
     keys = tuple(f"{p}/{i % 2}" for i, p in enumerate(patients))
-    training = TrainingSet(keys, y, np.arange(40) // 2, np.arange(40) // 2 % 2)
+    fold = np.arange(40) // 2 % 2
+    training = TrainingSet(keys, y, np.arange(40) // 2, fold, more_folds=(fold,))
     native, enhanced = ({"dlr": signature("dlr", p)} for p in probabilities)
     made = compared(Enhancement("srgan"), training, enhanced, training, native, patients=patients)
     gain = made.evidence.set_index("measure").loc["auc_gain"]
     without, with_it = (p.reshape(2, 20, 2).mean(axis=2) for p in probabilities)
-    test = repeated_delong_test(y[::2], with_it, without)
+    test = auc_difference(y[::2], with_it, without, n_folds=2)
     assert gain["n"] == 20
     assert (gain["value"], gain["low"]) == pytest.approx((test.difference, test.low))
 

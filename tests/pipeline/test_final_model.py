@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import logit
 from small_study import study
@@ -10,7 +11,6 @@ from small_study import study
 from her2.models.nested_cv import combine, fit_arms
 from her2.pipeline.final_model import (
     combined_nomogram,
-    combined_optimism,
     optimism_table,
     sample_size_table,
 )
@@ -68,16 +68,20 @@ def test_the_probability_axis_lies_within_the_total_points(strong, fitted, combi
     assert drawn.probability_axis["probability"].is_monotonic_increasing
 
 
-def test_the_last_step_is_hardly_optimistic(strong, fitted, combined):
-    table = combined_optimism(combined, fitted, strong.training, n_resamples=40, seed=0)
-    area = table.set_index("measure").loc["auc"]
-    assert abs(area["optimism"]) < 0.05
-    assert area["corrected"] == pytest.approx(area["apparent"] - area["optimism"])
-    joined = optimism_table(table, table.assign(arm="radiomics"))
-    assert joined["scope"].unique().tolist() == [
-        "Radiomics, whole pipeline", "Combined, regression of signatures",
+def test_the_optimism_is_that_of_whole_pipelines():
+    columns = ["arm", "measure", "apparent", "optimism", "corrected", "n_resamples", "note"]
+    whole = pd.DataFrame(
+        [("clinical", "auc", 0.8, 0.05, 0.75, 40, ""), ("dlr", "auc", 0.9, 0.2, 0.7, 40, "")],
+        columns=columns,
+    )
+    table = optimism_table(whole)
+    assert table["scope"].tolist() == [
+        "Clinical, whole pipeline", "Deep learning radiomics, whole pipeline",
     ]  # fmt: skip
-    assert optimism_table(table.iloc[:0], table.iloc[:0]).empty
+    assert table["n_bootstraps"].tolist() == [40, 40]
+    same = ["measure", "apparent", "optimism", "corrected", "note"]
+    assert table[same].equals(whole[same])
+    assert optimism_table(whole.iloc[:0]).empty
 
 
 def results(area):

@@ -32,6 +32,15 @@ def simulated(seed: int, *, signal: float = 1.0, n_train: int = N_TRAIN, n_test:
     return table
 
 
+def repeats(predictions: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Rows of repeated_cv.parquet: those out of fold, and again from other folds."""
+    first = predictions[predictions["kind"].eq("out_of_fold")].assign(repeat=0)
+    noise = np.random.default_rng(seed).normal(scale=0.2, size=len(first))
+    logit = np.log(first["y_prob"] / (1 - first["y_prob"])) + noise
+    second = first.assign(repeat=1, y_prob=1 / (1 + np.exp(-logit)), fold=(first["fold"] + 1) % 3)
+    return pd.concat([first, second], ignore_index=True)
+
+
 def results(predictions: pd.DataFrame, **changes: Any) -> dict[str, Any]:
     """A results.json as far as a comparison reads it."""
     lesions = predictions.drop_duplicates(["patient_id", "lesion_id"])
@@ -60,6 +69,7 @@ def write_run(folder: Path, predictions: pd.DataFrame, **changes: Any) -> Path:
     """Write a run folder and return it."""
     folder.mkdir(parents=True)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
+    repeats(predictions).to_parquet(folder / "repeated_cv.parquet", index=False)
     (folder / "results.json").write_text(json.dumps(results(predictions, **changes)))
     return folder
 

@@ -23,7 +23,6 @@ RESULTS = {
         "clinical": ARM,
         "dlr": {**ARM, "roles": {"test": {**PERFORMANCE, "auc": None}}, "repeated_cv": NO_CV},
     },
-    "repeated_comparisons": [],
     "comparisons": [
         {
             "role": "test", "first": "clinical", "second": "dlr", "auc_difference": 0.125,

@@ -122,7 +122,8 @@ def test_only_files_without_patients_are_sent(run_dir, new_store):
     }  # fmt: skip
     path = client.download_artifacts(study.run_id, "evaluation/predictions.parquet")
     assert pd.read_parquet(path).to_dict("list") == {
-        "case": [1, 0], **PREDICTIONS.drop(columns=["patient_id", "lesion_id"]).to_dict("list"),
+        "case": [1, 0], "patient": [1, 0],
+        **PREDICTIONS.drop(columns=["patient_id", "lesion_id"]).to_dict("list"),
     }  # fmt: skip
 
 
