@@ -77,7 +77,7 @@ def test_a_command_takes_its_settings_and_a_folder(her2_command, command):
     assert list(inspect.signature(_function(command)).parameters) == ["settings", "run_dir"]
     shown = her2_command(command, "--cfg", "job")
     assert shown.status == 0
-    keys = set(re.findall(r"^(\w+):", shown.out, re.MULTILINE))
+    keys = set(re.findall(r"^'?(\w+)'?:", shown.out, re.MULTILINE))  # YAML quotes n
     sections = {key.name.partition(".")[0] for key in keys_of(COMMANDS[command].settings)}
     assert keys == sections | {"command"}
 

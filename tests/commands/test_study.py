@@ -4,8 +4,10 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
@@ -23,7 +25,8 @@ FILES = [
 TABLES = [
     "baseline", "baseline_outcome", "odds_ratios", "feature_counts", "selection_steps",
     "selected_features", "stability", "repeated_cv", "repeats", "performance", "importance",
-    "shap", "grad_cam", "operating_points", "comparisons", "reclassification", "permutation",
+    "shap", "grad_cam", "operating_points", "comparisons", "reclassification",
+    "against_chance", "which_number",
     "sample_size", "learning_curve", "subgroups", "nomogram", "nomogram_total", "optimism",
     "audit", "clear", "metrics", "tripod_ai", "model_selection", "roc", "calibration",
     "calibration_curve", "decision_curve", "instability", "instability_points",
@@ -40,27 +43,17 @@ FIGURES = [
 # results.json, schema 1: a type, a dict of fields, [one schema for every item], or
 # {str: schema} for names that are free
 NUMBER = (float, int, type(None))
-INTERVALS = {
-    f"{name}_{end}": NUMBER
-    for name in ("sensitivity", "specificity", "ppv", "npv")
-    for end in ("low", "high")
-}
-COUNTS = dict.fromkeys(("tp", "fp", "tn", "fn"), (int, type(None)))
+WITH_INTERVALS = (
+    "sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "brier", "brier_scaled",
+    "calibration_intercept", "calibration_slope", "calibration_in_the_large", "ici", "auc",
+)  # fmt: skip
 PERFORMANCE = {
     "n": int,
     "n_positive": int,
-    **dict.fromkeys(
-        (
-            "auc", "auc_low", "auc_high", "threshold", "sensitivity", "specificity", "ppv", "npv",
-            "accuracy", "f1", "brier", "brier_scaled", "calibration_intercept",
-            "calibration_slope", "calibration_in_the_large", "ici", "e50", "e90",
-        ),
-        NUMBER,
-    ),
+    **{f"{name}{end}": NUMBER for name in WITH_INTERVALS for end in ("", "_low", "_high")},
+    **dict.fromkeys(("threshold", "prevalence", "e50", "e90", "tp", "fp", "tn", "fn"), NUMBER),
     "hosmer_lemeshow": {"statistic": NUMBER, "dof": (int, type(None)), "p_value": NUMBER},
-    **INTERVALS,
-    **COUNTS,
-}  # fmt: skip
+}
 TEXT = (str, type(None))
 SCHEMA = {
     "schema": int,
@@ -87,12 +80,10 @@ SCHEMA = {
             "high": NUMBER, "z": NUMBER, "p_value": NUMBER, "p_holm": NUMBER, "n_looks": NUMBER,
         }
     ],
-    "repeated_comparisons": [
-        {
-            "role": str, "first": str, "second": str, "auc_difference": NUMBER, "low": NUMBER,
-            "high": NUMBER, "z": NUMBER, "p_value": NUMBER, "p_holm": NUMBER, "n_looks": NUMBER,
-        }
-    ],
+    "best_arm": {
+        "arm": str, "auc": float, "corrected": float, "low": float, "high": float,
+        "tied": [str], "n_arms": int,
+    },
     "metrics_score": {
         "score": NUMBER, "n_applicable": int, "quality_category": str, "n_met": int,
         "n_open": int, "attainable": NUMBER,
@@ -134,6 +125,28 @@ def comparable(run_dir: Path) -> dict:
     results.pop("cost")
     results["mlflow"].pop("run_id")
     return results
+
+
+def repeats_of(study, arm):
+    """Outcomes (n,), probabilities and folds (n_repeats, n) of repeated_cv.parquet."""
+    rows = pd.read_parquet(study.run_dir / "repeated_cv.parquet").query("arm == @arm")
+    of = [one.sort_values(["patient_id", "lesion_id"]) for _, one in rows.groupby("repeat")]
+    y_prob, fold = (np.array([x[name].astype(float) for x in of]) for name in ("y_prob", "fold"))
+    return of[0]["y_true"].to_numpy(), y_prob, fold.astype(int)
+
+
+def judged(study, arm, name):
+    """Outcomes (n,) and probabilities (n_repeats, n): of all repeats out of fold, else of one."""
+    if name == "out_of_fold":
+        return repeats_of(study, arm)[:2]
+    rows = rows_of(study.predictions, arm, name)
+    return rows["y_true"].to_numpy(), rows["y_prob"].to_numpy()[None]
+
+
+def youden(y_true, y_prob):
+    """Largest Youden index of a threshold, by scikit-learn's curve."""
+    false_positive, true_positive, _ = roc_curve(y_true, y_prob, drop_intermediate=False)
+    return (true_positive - false_positive).max()
 
 
 def rows_of(predictions, arm, name):
@@ -288,34 +301,63 @@ def test_the_environment_says_what_ran(study):
 
 def test_areas_and_brier_scores_are_scikit_learns(study):
     for arm, name, numbers in each_performance(study.results):
-        rows = rows_of(study.predictions, arm, name)
-        assert numbers["n"] == len(rows) and numbers["n_positive"] == rows["y_true"].sum()
-        assert numbers["auc"] == pytest.approx(roc_auc_score(rows["y_true"], rows["y_prob"]))
-        assert numbers["brier"] == pytest.approx(brier_score_loss(rows["y_true"], rows["y_prob"]))
-        assert 0 <= numbers["auc_low"] <= numbers["auc"] <= numbers["auc_high"] <= 1
+        y_true, y_prob = judged(study, arm, name)
+        assert len(y_prob) == (2 if name == "out_of_fold" else 1)
+        assert numbers["n"] == len(y_true) and numbers["n_positive"] == y_true.sum()
+        areas = [roc_auc_score(y_true, p) for p in y_prob]
+        assert numbers["auc"] == pytest.approx(np.mean(areas))
+        errors = [brier_score_loss(y_true, p) for p in y_prob]
+        assert numbers["brier"] == pytest.approx(np.mean(errors))
+        for measure in WITH_INTERVALS:
+            value, low, high = (numbers[f"{measure}{end}"] for end in ("", "_low", "_high"))
+            assert low <= value <= high, (arm, name, measure)
 
 
 def test_operating_points_are_scikit_learns_at_the_training_threshold(study):
     for arm, name, numbers in each_performance(study.results):
-        rows = rows_of(study.predictions, arm, name)
-        guess = rows["y_prob"] >= numbers["threshold"]
-        tn, fp, fn, tp = confusion_matrix(rows["y_true"], guess, labels=[0, 1]).ravel().tolist()
+        if name == "out_of_fold":
+            continue  # each fold has its own
+        y_true, y_prob = judged(study, arm, name)
+        guess = y_prob[0] >= numbers["threshold"]
+        tn, fp, fn, tp = confusion_matrix(y_true, guess, labels=[0, 1]).ravel().tolist()
         assert (numbers["tn"], numbers["fp"], numbers["fn"], numbers["tp"]) == (tn, fp, fn, tp)
         assert numbers["sensitivity"] == pytest.approx(tp / (tp + fn))
         assert numbers["specificity"] == pytest.approx(tn / (tn + fp))
-        assert numbers["accuracy"] == pytest.approx((tp + tn) / len(rows))
+        assert numbers["accuracy"] == pytest.approx((tp + tn) / len(y_true))
+        assert numbers["prevalence"] == pytest.approx(y_true.mean())
 
 
-def test_thresholds_are_youdens_of_the_out_of_fold_predictions(study):
+def test_out_of_fold_each_fold_is_judged_at_the_threshold_of_the_others(study):
+    for arm in study.results["arms"]:
+        y_true, y_prob, fold = repeats_of(study, arm)
+        called = np.zeros(y_prob.shape, dtype=bool)
+        for r, k in product(range(2), range(3)):
+            there = fold[r] == k
+            chosen = lowest_best(y_true[~there], y_prob[r, ~there])
+            called[r, there] = y_prob[r, there] >= chosen
+        numbers = study.results["arms"][arm]["roles"]["out_of_fold"]
+        tp, fp = (called & (y_true == 1)).sum() / 2, (called & (y_true == 0)).sum() / 2
+        assert (numbers["tp"], numbers["fp"]) == (tp, fp)
+        assert numbers["tp"] + numbers["fn"] == y_true.sum()
+        assert numbers["sensitivity"] == pytest.approx(tp / y_true.sum())
+        assert numbers["specificity"] == pytest.approx(1 - fp / (y_true == 0).sum())
+
+
+def lowest_best(y_true, y_prob):
+    """Lowest threshold midway between scores that has scikit-learn's largest Youden index."""
+    best, distinct = youden(y_true, y_prob), np.unique(y_prob)
+    for threshold in (distinct[1:] + distinct[:-1]) / 2:
+        called = y_prob >= threshold
+        if np.isclose(called[y_true == 1].mean() - called[y_true == 0].mean(), best):
+            return threshold
+    raise AssertionError("no threshold has the largest Youden index")
+
+
+def test_the_threshold_for_others_is_youdens_of_all_out_of_fold_predictions(study):
     for arm, content in study.results["arms"].items():
-        rows = rows_of(study.predictions, arm, "out_of_fold")
-        false_positive, true_positive, _ = roc_curve(
-            rows["y_true"], rows["y_prob"], drop_intermediate=False
-        )
-        numbers = content["roles"]["out_of_fold"]
-        youden = numbers["sensitivity"] + numbers["specificity"] - 1
-        assert youden == pytest.approx((true_positive - false_positive).max())
-        assert len({p["threshold"] for p in content["roles"].values()}) == 1
+        y_true, y_prob, _ = repeats_of(study, arm)
+        (threshold,) = {p["threshold"] for p in content["roles"].values()}
+        assert threshold == pytest.approx(lowest_best(np.tile(y_true, 2), y_prob.ravel()))
 
 
 def test_comparisons_are_differences_of_those_areas(study):
@@ -362,7 +404,7 @@ def test_the_options_of_the_clinical_analysis_are_used(study_of, brought, tmp_pa
     )  # fmt: skip
     assert finished.status == 0, finished.err
     optimism = pd.read_csv(tmp_path / "tables" / "optimism.csv")
-    assert set(optimism["scope"]) > {"Clinical, whole pipeline", "Radiomics, whole pipeline"}
+    assert set(optimism["scope"]) == {"Clinical, whole pipeline", "Radiomics, whole pipeline"}
     odds = pd.read_csv(tmp_path / "tables" / "odds_ratios.csv")
     every = pd.read_csv(brought[1] / "tables" / "odds_ratios.csv")
     assert odds["variable"].tolist() == every["variable"].tolist()
@@ -388,6 +430,24 @@ def test_the_primary_estimate_is_kept_with_every_repeat(study):
         areas = [roc_auc_score(r["y_true"], r["y_prob"]) for _, r in rows.groupby("repeat")]
         assert content["repeated_cv"]["n_repeats"] == len(areas) == 2
         assert content["repeated_cv"]["auc"] == pytest.approx(sum(areas) / 2)
+        for name in ("auc", "auc_low", "auc_high"):  # one cross-validated number of everything
+            assert content["repeated_cv"][name] == content["roles"]["out_of_fold"][name]
+
+
+def test_the_best_arm_has_the_largest_estimate_and_is_corrected(study):
+    best, arms = study.results["best_arm"], study.results["arms"]
+    areas = {arm: content["repeated_cv"]["auc"] for arm, content in arms.items()}
+    assert best["arm"] == max(areas, key=areas.get) and best["n_arms"] == len(ARMS)
+    assert best["auc"] == areas[best["arm"]]
+    tested = {
+        frozenset((row["first"], row["second"])): row["p_value"]
+        for row in study.results["comparisons"]
+        if row["role"] == "out_of_fold"
+    }
+    expected = {a for a in ARMS if a == best["arm"] or tested[frozenset((a, best["arm"]))] >= 0.05}
+    assert set(best["tied"]) == expected
+    assert best["low"] <= best["corrected"] <= best["high"]
+    assert (best["corrected"] < best["auc"]) == (len(expected) > 1)
 
 
 def interrupted(*_, **__):
@@ -619,7 +679,7 @@ def test_mlflow_holds_what_the_study_was_made_of(study):
     assert run.data.params["evaluation.n_folds"] == "3"
     sent = {f.path for f in client.list_artifacts(run.info.run_id)}
     assert {
-        "config.yaml", "delong.json", "delong_repeated_cv.json", "environment.json",
+        "config.yaml", "delong.json", "environment.json",
         "results.json", "report.html", "figures", "tables", "evaluation",
     } == sent  # fmt: skip
     table = json.loads(Path(client.download_artifacts(parent.run_id, "delong.json")).read_text())
@@ -641,7 +701,8 @@ def test_no_identifier_reaches_mlflow(study, canary):
     assert len(tables) >= 2
     for table in tables:
         assert not {"patient_id", "lesion_id"} & set(table.columns)
-        assert sorted(set(table["case"])) == list(range(table["case"].nunique()))
+        for number in ("case", "patient"):
+            assert sorted(set(table[number])) == list(range(table[number].nunique()))
 
 
 def test_mlflow_serves_every_arm_as_it_was_fitted(study, monkeypatch):

@@ -134,7 +134,7 @@ def width(of, name):
 
 
 def test_four_copies_of_every_image_tell_hardly_more_than_one(classify, tmp_path):
-    """Nothing is narrower by more than the few percent that n / (n - 1) brings; rows would halve."""
+    """Judged as rows of their own they would give intervals of half the width."""
     root = tmp_path / "copies"
     root.mkdir()
     rng = np.random.default_rng(5)

@@ -163,7 +163,7 @@ def test_calibration_draws_the_curve_and_says_where_there_is_none():
     known, missing = figure.axes[0], figure.axes[2]
     assert [[0.1, 0.2], [0.9, 0.8]] in [line.get_xydata().tolist() for line in known.lines]
     assert [text.get_text() for text in known.texts] == ["slope 0.90"]
-    assert [text.get_text() for text in missing.texts] == ["flexible curve not estimable"]
+    assert [text.get_text() for text in missing.texts] == ["curve not estimable"]
 
 
 def test_calibration_strip_counts_both_outcomes():

@@ -214,17 +214,22 @@ def _against_clinical(facts: StudyFacts) -> str | None:
 
 def simple_model_comparison(facts: StudyFacts) -> Answer:
     """Whether the final model was tested against one that knows nothing."""
-    table, arm = facts.table("permutation"), facts.final_arm
+    table, arm = facts.table("against_chance"), facts.final_arm
     if table.empty or arm is None:
-        return not_met("no test against an uninformed model (tables/permutation.csv)")
+        return not_met("no test against an uninformed model (tables/against_chance.csv)")
     rows = table[table["arm"].eq(arm) & table["p_value"].notna()]
     if rows.empty:
-        return not_met("the final model was not tested against chance (tables/permutation.csv)")
+        return not_met("the final model was not tested against chance (tables/against_chance.csv)")
     row = rows.iloc[0]
+    permuted = row["n_permutations"]
+    chance = (
+        "an uninformed .500 by its standard error" if pd.isna(permuted)
+        else f"{permuted:.0f} permutations of the outcome"
+    )  # fmt: skip
     return met(
-        f"{row['arm']}, {row['role']}: AUC {row['auc']:.3f} against {row['n_permutations']:.0f} "
-        f"permutations of the outcome, {p_statement(float(row['p_value']))} "
-        "(tables/permutation.csv)"
+        f"{row['arm']}, {row['role']}: AUC {row['auc']:.3f} against {chance}, "
+        f"{p_statement(float(row['p_value']))} "
+        "(tables/against_chance.csv)"
     )
 
 
