@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
 
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import auc, auc_difference, auc_estimate, auc_interval, delong_test
@@ -201,3 +202,36 @@ def test_folds_of_one_outcome_have_no_pairs():
     found = auc_estimate(y, s, folds=[0, 0, 0, 1, 1, 1])
     assert found.within_folds is None
     assert found.low < found.auc < found.high
+
+
+# Equally good arms: probabilities of small logistic regressions, cross-validated
+
+
+def cross_validated(X, y, n_repeats=5, n_folds=5, seed=0):
+    """Probabilities (n_repeats, n) of folds that were left out, by scikit-learn."""
+    rng, found = np.random.default_rng(seed), np.empty((n_repeats, y.size))
+    for r in range(n_repeats):
+        fold = np.empty(y.size, dtype=int)
+        for k in (0, 1):  # stratified
+            fold[y == k] = rng.permutation(np.arange((y == k).sum()) % n_folds)
+        for k in range(n_folds):
+            model = LogisticRegression(C=1.0).fit(X[fold != k], y[fold != k])
+            found[r, fold == k] = model.predict_proba(X[fold == k])[:, 1]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal", [0.0, 0.35])
+def test_equally_good_arms_differ_as_rarely_as_the_level_says(signal):
+    """Two arms of six columns each, three of them informative, learned from the same patients."""
+    n_studies, significant = 400, 0
+    for seed in range(n_studies):
+        rng = np.random.default_rng(seed)
+        y = (rng.random(100) < 0.3).astype(int)
+        arms = []
+        for _ in range(2):
+            X = rng.normal(size=(100, 6))
+            X[:, :3] += signal * y[:, None]
+            arms.append(cross_validated(X, y, seed=seed))
+        significant += auc_difference(y, *arms, n_folds=5).p_value < 0.05
+    assert 0.02 <= significant / n_studies <= 0.08

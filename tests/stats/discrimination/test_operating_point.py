@@ -5,6 +5,7 @@ from scipy.stats import binomtest
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import (
     operating_point,
+    share,
     wilson_interval,
 )
 
@@ -123,3 +124,36 @@ def test_f1_interval_covers_as_often_as_it_says():
         low, high = operating_point(y, called, 0.5).interval("f1")
         covered.append(low <= truth <= high)
     assert 0.92 < np.mean(covered) < 0.98
+
+
+def repeated(seed, spread):
+    """Five repeats of 80 cases whose predictions differ by `spread`."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(80) % 4 == 0
+    logit = rng.normal(size=80) + y + spread * rng.normal(size=(5, 80))
+    return y, 1 / (1 + np.exp(-logit))
+
+
+def test_folds_add_the_variance_between_repeats():
+    """By hand, with Wilson's interval of the variance: of patients, and of who was learned from."""
+    y, p = repeated(1, spread=0.8)
+    found = operating_point(y, p, 0.5, n_folds=5)
+    called = p >= 0.5
+    each = called[:, y].mean(axis=1)
+    expected = share(called[:, y].mean(axis=0), np.ones(20), learning=4 * each.var(ddof=1))
+    assert found.interval("sensitivity") == pytest.approx((expected.low, expected.high))
+    assert found.sensitivity == pytest.approx(each.mean())
+    above, below = (called & y).mean(axis=0), called.mean(axis=0)
+    precision = [(c & y).sum() / c.sum() for c in called]
+    expected = share(above, below, learning=4 * np.var(precision, ddof=1))
+    assert found.interval("ppv") == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("name", ["sensitivity", "specificity", "ppv", "npv", "accuracy", "f1"])
+def test_the_more_repeats_differ_the_wider_is_the_interval(name):
+    def width(spread, n_folds):
+        low, high = operating_point(*repeated(2, spread), 0.5, n_folds=n_folds).interval(name)
+        return high - low
+
+    assert width(0.0, 5) == pytest.approx(width(0.0, None))
+    assert width(1.0, None) < width(1.0, 5) < width(1.0, 10)

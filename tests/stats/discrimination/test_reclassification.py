@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,38 @@ def test_rounding_is_no_change_of_risk():
     same = p * (1 + 2e-16 * rng.choice([-1, 1], 50))
     assert nri(y_true, p, same).nri == 0
     assert idi(y_true, p, same).idi == 0
+
+
+@pytest.mark.parametrize(("function", "name"), [(idi, "idi"), (nri, "nri")])
+def test_copied_rows_improve_as_much_and_are_hardly_more_certain(function, name):
+    four = np.repeat(np.arange(Y.size), 4)
+    one = function(Y, NEW, OLD)
+    copies = function(Y[four], NEW[four], OLD[four], groups=four)
+    assert getattr(copies, name) == pytest.approx(getattr(one, name))
+    assert copies.standard_error == pytest.approx(one.standard_error, rel=0.02)
+    alone = function(Y[four], NEW[four], OLD[four])
+    assert alone.standard_error == pytest.approx(one.standard_error / 2, rel=0.02)
+
+
+@pytest.mark.parametrize("function", [idi, nri])
+def test_one_row_a_patient_needs_no_names(function):
+    names = [f"p{i}" for i in np.random.default_rng(0).permutation(Y.size)]
+    found, expected = function(Y, NEW, OLD, groups=names), function(Y, NEW, OLD)
+    assert astuple(found) == pytest.approx(astuple(expected))
+
+
+@pytest.mark.parametrize(("function", "name"), [(idi, "idi"), (nri, "nri")])
+def test_the_error_of_patients_is_that_of_patients_drawn_again(function, name):
+    """Patients with four correlated rows; 400 bootstrap samples of patients."""
+    rng = np.random.default_rng(9)
+    patient = np.repeat(np.arange(90), 4)
+    y = patient % 3 == 0
+    logit = [rng.normal(size=90)[patient] + 0.5 * rng.normal(size=360) + s * y for s in (1, 0.6)]
+    first, second = (1 / (1 + np.exp(-x)) for x in logit)
+    found = function(y, first, second, groups=patient)
+    drawn = []
+    for _ in range(400):
+        rows = (4 * rng.integers(0, 90, 90)[:, None] + np.arange(4)).ravel()
+        drawn.append(getattr(function(y[rows], first[rows], second[rows]), name))
+    assert found.standard_error == pytest.approx(np.std(drawn), rel=0.12)
+    assert function(y, first, second).standard_error < 0.7 * found.standard_error

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
@@ -96,3 +97,42 @@ def test_degenerate(function):
         function([0, 1, 1], [0.1, 2.0, 0.3])
     with pytest.raises(BadArgument, match="found 2"):
         function([0, 1, 1], [0.1, 0.3])
+
+
+def predicted_again(seed=5, n=90, n_repeats=3):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.4).astype(int)
+    return y, expit(y - 0.5 + rng.normal(size=(n_repeats, n)))
+
+
+def test_groups_of_repeats_that_agree_are_those_of_one():
+    y, p = predicted_again(n_repeats=1)
+    one, four = calibration_groups(y, p[0]), calibration_groups(y, np.tile(p, (4, 1)))
+    pd.testing.assert_frame_equal(four, one.astype({"n": float}))
+
+
+def test_groups_over_repeats_hold_every_case_once_and_by_hand():
+    """Shares are of all members of a group in any repeat, sizes their mean over the repeats."""
+    y, p = predicted_again()
+    found = calibration_groups(y, p, n_groups=5)
+    assert found["n"].sum() == pytest.approx(90)
+    assert (found["observed"] * found["n"]).sum() == pytest.approx(y.sum())
+    assert (found["mean_predicted"] * found["n"]).sum() / 90 == pytest.approx(p.mean())
+    group = np.searchsorted(np.quantile(p, [0.2, 0.4, 0.6, 0.8]), p, side="left")
+    stacked = np.tile(y, (3, 1))
+    for k in range(5):
+        row = found.iloc[k]
+        assert row["n"] == pytest.approx((group == k).sum() / 3)
+        assert row["observed"] == pytest.approx(stacked[group == k].mean())
+        assert row["mean_predicted"] == pytest.approx(p[group == k].mean())
+
+
+def test_repeats_are_no_further_cases():
+    """Three repeats of a case that stays in its group leave the interval as wide as one does."""
+    y, p = predicted_again(n_repeats=1)
+    one, three = (calibration_groups(y, np.tile(p, (r, 1)), n_groups=5) for r in (1, 3))
+    width = [table["high"] - table["low"] for table in (one, three)]
+    np.testing.assert_allclose(width[1], width[0])
+    four = np.repeat(np.arange(90), 4)
+    rows = calibration_groups(y[four], p[0, four], four, n_groups=5)
+    assert ((rows["high"] - rows["low"]) / width[0] > 0.97).all()
