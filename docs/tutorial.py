@@ -80,15 +80,15 @@ run.figure("roc")
 # %%
 from her2 import stats
 
-rows = run.predictions.query("arm == 'radiomics' and kind == 'out_of_fold'")
-interval = stats.auc_interval(rows["y_true"], rows["y_prob"])
+rows = run.repeated_cv.query("arm == 'radiomics'")  # there is one repeat
+interval = stats.auc_estimate(rows["y_true"], rows["y_prob"], folds=rows["fold"])
 print(f"AUC {interval.auc:.2f}, 95 % interval {interval.low:.2f} to {interval.high:.2f}")
 
 # %% [markdown]
 # ## Two runs side by side
 #
 # Does another selection of features do better? The cohort and the seed are the same, so the split
-# is the same and the runs can be compared: DeLong's test of every pair, with Holm's correction.
+# is the same and the runs can be compared: a paired test of every two arms, with Holm's correction.
 
 # %%
 other = her2.run_study(

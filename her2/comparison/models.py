@@ -122,8 +122,8 @@ class ComparedModels:
     performance
         Columns model, role, `PERFORMANCE` and `CALIBRATION`.
     differences
-        Columns role, first, second and `TESTED`: DeLong's paired tests, Holm-adjusted over the
-        pairs of a role.
+        Columns role, first, second and `TESTED`: paired tests, Holm-adjusted over the pairs of a
+        role.
     curves
         Points of `curve_tables`; the arm is the model.
     missing

@@ -201,13 +201,13 @@ def _rivals(made: ComparedModels) -> str:
     if n_worse == 0:
         smallest = p_statement(float(adjusted.min()))
         return (
-            f"It cannot be told from the {others} (DeLong, Holm-adjusted; smallest {smallest}); "
+            f"It cannot be told from the {others} (paired test, Holm-adjusted; smallest {smallest}); "
             "that is not proof that they are equal."
         )
     which = f"all {others}" if n_worse > 1 else f"the {others}"
     if n_worse < len(adjusted):
         which = f"{count(n_worse)} of the {others}"
-    return f"It is better than {which} (DeLong, Holm-adjusted p < .05)."
+    return f"It is better than {which} (paired test, Holm-adjusted p < .05)."
 
 
 def _area(p: Mapping[str, Any]) -> str:

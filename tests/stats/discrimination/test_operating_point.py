@@ -135,7 +135,7 @@ def repeated(seed, spread):
 
 
 def test_folds_add_the_variance_between_repeats():
-    """By hand, with Wilson's interval of the variance: of patients, and of who was learned from."""
+    """By hand: the variance of patients, and that of who was learned from."""
     y, p = repeated(1, spread=0.8)
     found = operating_point(y, p, 0.5, n_folds=5)
     called = p >= 0.5
