@@ -88,7 +88,7 @@ print(f"AUC {interval.auc:.2f}, 95 % interval {interval.low:.2f} to {interval.hi
 # ## Two runs side by side
 #
 # Does another selection of features do better? The cohort and the seed are the same, so the split
-# is the same and the runs can be compared: a paired test of every two arms, with Holm's correction.
+# is the same and the runs can be compared: a paired test of every two, with Holm's correction.
 
 # %%
 other = her2.run_study(

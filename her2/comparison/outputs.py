@@ -201,8 +201,8 @@ def _rivals(made: ComparedModels) -> str:
     if n_worse == 0:
         smallest = p_statement(float(adjusted.min()))
         return (
-            f"It cannot be told from the {others} (paired test, Holm-adjusted; smallest {smallest}); "
-            "that is not proof that they are equal."
+            f"It cannot be told from the {others} (paired test, Holm-adjusted; smallest "
+            f"{smallest}); that is not proof that they are equal."
         )
     which = f"all {others}" if n_worse > 1 else f"the {others}"
     if n_worse < len(adjusted):
