@@ -34,7 +34,7 @@ from her2.report.formats import ratio
 
 MEASURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 COUNTS = ("tp", "fp", "tn", "fn")
-IN_TRAINING = "out_of_fold"  # a role of the training patients; Youden's threshold is from it
+IN_TRAINING = "out_of_fold"  # a role of the training patients
 PATIENTS = {"n_train": "training", "n_test": "test", "n_external": "external"}
 _BY_ROLE = {"all": "all", "train": "train", "test": "test", "external": "external"}
 # the table by outcome may describe other patients than the table by role
@@ -106,13 +106,14 @@ class _Entry:
 
     @property
     def counts(self) -> tuple[int, int, int, int] | None:
-        """True and false positives, true and false negatives; None if they are not known."""
-        found = [
-            int(v) for v in map(self.values.get, COUNTS) if v is not None and not is_missing(v)
-        ]
-        if len(found) < len(COUNTS):
+        """True and false positives, true and false negatives; None if they are not known.
+
+        Those out of fold are means over repeats, at a threshold of each fold: no one matrix.
+        """
+        found = [v for v in map(self.values.get, COUNTS) if v is not None and not is_missing(v)]
+        if len(found) < len(COUNTS) or self.role == IN_TRAINING:
             return None
-        tp, fp, tn, fn = found
+        tp, fp, tn, fn = map(int, found)
         return tp, fp, tn, fn
 
 
@@ -170,6 +171,8 @@ def _totals(cohort: Mapping[str, Any]) -> Iterator[Total]:
 
 
 def _rates(entry: _Entry) -> Iterator[Rate]:
+    if entry.counts is None:
+        return
     sensitivity, specificity = entry.shown("sensitivity"), entry.shown("specificity")
     if sensitivity is not None or specificity is not None:
         yield Rate(entry.where, entry.group, sensitivity, specificity)
@@ -201,7 +204,7 @@ def _proportions(entry: _Entry) -> Iterator[Proportion]:
 
 
 def _area(entry: _Entry) -> Iterator[Area]:
-    """AUC with DeLong's interval; the curve is empirical, so only exact bounds hold."""
+    """AUC with its interval, of the logit; the curve is empirical, so only exact bounds hold."""
     auc, low, high = (entry.shown(name) for name in ("auc", "auc_low", "auc_high"))
     if auc is not None:
         yield Area(
@@ -209,10 +212,9 @@ def _area(entry: _Entry) -> Iterator[Area]:
             auc,
             low,
             high,
-            is_wald=True,
             group=entry.group,
             matrix=entry.where if entry.counts else "",
-            curve="youden" if entry.role == IN_TRAINING else "any",
+            curve="any",
         )
 
 
