@@ -22,10 +22,10 @@ from her2.comparison.outputs import (
     ranking,
     short_names,
 )
-from her2.comparison.runs import check_comparable, open_runs, read_run, with_names
+from her2.comparison.runs import _numbered, check_comparable, open_runs, read_run, with_names
 from her2.core.errors import MissingInput
 from her2.core.settings import TrackingSettings
-from her2.tracking import anonymise
+from her2.tracking import FoundRun, anonymise
 
 FIVE = [f"backbone={n}" for n in ("resnet50", "resnet101", "vgg19", "densenet121", "crossformer")]
 LONG = [
@@ -395,6 +395,18 @@ def test_runs_are_found_in_mlflow_by_the_beginning_of_their_ids(
         open_runs([ids[0]], uri=uri)
     unknown = her2_command("compare", ids[0], "0123456789ab", f"tracking.uri={uri}")
     assert unknown.status == 2 and "0123456789ab" in unknown.sentences[0]
+
+
+def test_predictions_that_an_earlier_version_sent_are_refused(tmp_path):
+    """Without the patient of each lesion nobody knows which rows are independent."""
+    files = [tmp_path / "predictions.parquet", tmp_path / "repeated_cv.parquet"]
+    for file, rows in zip(files, (simulated(1), repeats(simulated(1))), strict=True):
+        anonymise(rows).to_parquet(file)
+    found = FoundRun("0123456789", "old", {}, {}, {})
+    assert all("patient" in table for table in _numbered(found, files))
+    anonymise(simulated(1)).drop(columns="patient").to_parquet(files[0])
+    with pytest.raises(MissingInput, match="those of run 01234567 without.*run it again"):
+        _numbered(found, files)
 
 
 def send_anonymous(client, run, table, content, folder):

@@ -37,7 +37,7 @@ FIGURES = [
     "selection_lasso_radiomics", "selection_weights_radiomics", "odds_ratios", "nomogram",
     "importance_radiomics", "shap_radiomics", "importance_dlr", "shap_clinical",
     "learning_curve", "stability_radiomics", "subgroups_test", "prediction_histogram_test",
-    "grad_cam_out_of_fold", "grad_cam_test", "instability",
+    "grad_cam_out_of_fold", "grad_cam_test", "instability", "decision_gain",
 ]  # fmt: skip
 
 # results.json, schema 1: a type, a dict of fields, [one schema for every item], or
