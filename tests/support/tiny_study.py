@@ -26,7 +26,6 @@ TINY = (
     "evaluation.n_folds=3",
     "evaluation.n_inner_folds=3",
     "evaluation.n_repeats=1",
-    "evaluation.n_resamples=40",
     "evaluation.n_permutations=40",
     "evaluation.n_stability=0",
     "evaluation.n_shuffles=0",
