@@ -103,10 +103,10 @@ def _limits(
 ) -> tuple[float, float]:
     if 0 < centre < 1:
         return shifted(centre, centre, error, t)
-    far = abs(centre - 1)  # Newcombe: the AUC from which it is as many standard errors away
+    # Newcombe: the AUC from which it is as many standard errors away
     found = optimize.brentq(
         lambda x: (centre - x) ** 2 - t**2 * grown * exponential_variance(x, *sizes),
-        *sorted((abs(far - 1e-9), 0.5)),
+        *sorted((abs(centre - 1e-9), 0.5)),
     )
     return (found, 1.0) if centre == 1 else (0.0, found)
 
@@ -259,27 +259,32 @@ def brier(y: Array, p: Array) -> tuple[Estimate, Estimate]:
     )
 
 
-def calibration_line(y: Array, p: Array) -> tuple[Estimate, Estimate] | None:
+def calibration_line(y: Array, p: Array) -> list[Estimate] | None:
     """Intercept and slope of the outcome on the log odds; None if these separate outcomes."""
-    line, outcome = special.logit(p).ravel(), np.tile(y, len(p))
-    up, down = line[outcome == 1], line[outcome == 0]
+    up, down = p[:, y == 1], p[:, y == 0]
     if up.min() >= down.max() or down.min() >= up.max():
         return None
-    intercept, slope = _fitted(y, p, np.column_stack([np.ones(line.size), line]), None)
-    return intercept, slope
+    return _fitted(y, p, slope=True)
 
 
 def in_the_large(y: Array, p: Array) -> Estimate:
     """Intercept that makes the mean prediction the prevalence, with the slope held at 1."""
-    return _fitted(y, p, np.ones((p.size, 1)), special.logit(p).ravel())[0]
+    return _fitted(y, p, slope=False)[0]
 
 
-def _fitted(y: Array, p: Array, design: Array, offset: Array | None) -> list[Estimate]:
-    """Coefficients of stacked repeats (repeats, n); of several, errors between patients."""
-    model = GLM(np.tile(y, len(p)), design, offset=offset, family=families.Binomial())
+def _fitted(y: Array, p: Array, *, slope: bool) -> list[Estimate]:
+    """Coefficients of stacked repeats (repeats, n); of several, errors between patients.
+
+    Probabilities of 0 and 1 have no log odds and are left out.
+    """
+    inside = (p > 0) & (p < 1)
+    line, outcome = special.logit(p[inside]), np.tile(y, (len(p), 1))[inside]
+    one = np.ones(line.size)
+    design, offset = (np.column_stack([one, line]), None) if slope else (one, line)
+    model = GLM(outcome, design, offset=offset, family=families.Binomial())
     options = {}
     if len(p) > 1:
-        patients = {"groups": np.tile(np.arange(len(y)), len(p)), "use_correction": False}
+        patients = {"groups": np.nonzero(inside)[1], "use_correction": False}
         options = {"cov_type": "cluster", "cov_kwds": patients}
     fit = model.fit(tol=1e-12, **options)
     t = stats.t.ppf(0.975, len(y) - 1) if len(p) > 1 else Z
@@ -307,7 +312,7 @@ def hosmer_lemeshow(y: Array, p: Array, lost: int) -> tuple[float, int, float] |
     found = []
     for x in p:
         edges = np.unique(np.quantile(x, np.linspace(0, 1, 11)))
-        group = np.maximum(np.searchsorted(edges, x - 1e-12, side="left"), 1)
+        group = np.maximum(np.searchsorted(edges, x * (1 - 1e-12), side="left"), 1)
         rows = [(y[group == g].sum(), x[group == g].sum(), (group == g).sum()) for g in set(group)]
         if len(rows) < 3:
             return None
