@@ -312,7 +312,7 @@ def hosmer_lemeshow(y: Array, p: Array, lost: int) -> tuple[float, int, float] |
     found = []
     for x in p:
         edges = np.unique(np.quantile(x, np.linspace(0, 1, 11)))
-        group = np.maximum(np.searchsorted(edges, x * (1 - 1e-12), side="left"), 1)
+        group = np.maximum(np.searchsorted(edges, x - 2 * np.spacing(x), side="left"), 1)
         rows = [(y[group == g].sum(), x[group == g].sum(), (group == g).sum()) for g in set(group)]
         if len(rows) < 3:
             return None

@@ -43,7 +43,7 @@ class Truth:
         return [arm for arm in ARMS if arm in set(self.predictions["arm"])]
 
     def rows(self, arm: str, role: str) -> pd.DataFrame:
-        """One arm's rows of a role (a centre: its name), of all repeats of the cross-validation."""
+        """One arm's rows of a role (a centre: its name), of all repeats where there are."""
         if (arm, role) not in self.known:
             self.known[arm, role] = self._rows(arm, role)
         return self.known[arm, role]

@@ -1,2 +1,0 @@
-def test_build(study, image_cohort):
-    assert study.run_dir.exists()
