@@ -313,11 +313,12 @@ def hosmer_lemeshow(y: Array, p: Array, lost: int) -> tuple[float, int, float] |
     for x in p:
         edges = np.unique(np.quantile(x, np.linspace(0, 1, 11)))
         group = np.maximum(np.searchsorted(edges, x - 2 * np.spacing(x), side="left"), 1)
-        rows = [(y[group == g].sum(), x[group == g].sum(), (group == g).sum()) for g in set(group)]
-        if len(rows) < 3:
+        groups = [group == g for g in set(group)]
+        if len(groups) < 3:
             return None
-        value = sum((o - e) ** 2 / e + (o - e) ** 2 / (n - e) for o, e, n in rows)
-        found.append((value, len(rows) - lost, stats.chi2.sf(value, len(rows) - lost)))
+        sums = [(of[g].sum(), q[g].sum()) for g in groups for of, q in ((y, x), (1 - y, 1 - x))]
+        value = sum((o - e) ** 2 / e for o, e in sums if o != e)
+        found.append((value, len(groups) - lost, stats.chi2.sf(value, len(groups) - lost)))
     return sorted(found)[len(found) // 2]
 
 
