@@ -34,7 +34,7 @@ class ReportInput:
     title, simulated
         Of the study, and whether its patients are simulated: said in a banner on top.
     results
-        Content of `results.json` (schema 1); an arm may also carry `repeated_cv`.
+        Content of `results.json` (schema 1).
     flow
         n_rows, excluded ``{code: n}``, quarantined ``{code: n}``, n_lesions, n_patients, roles
         ``{role: {n_patients, n_positive}}``.

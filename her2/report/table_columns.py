@@ -68,7 +68,7 @@ AUC = estimate(f"AUC{INTERVAL}", "auc", stem="auc_", term="auc")
 THRESHOLD = decimal("Threshold", "threshold", term="threshold")
 SHARES = tuple(
     estimate(title, title.lower(), stem=f"{title.lower()}_", term=title.lower())
-    for title in ("Sensitivity", "Specificity", "PPV", "NPV", "F1")
+    for title in ("Sensitivity", "Specificity", "PPV", "NPV", "F1", "Accuracy")
 )
 PREVALENCE = decimal("Prevalence", "prevalence", 2, term="prevalence")
 TWO_ARMS = (role(), arm("First", "first"), arm("Second", "second"))
@@ -185,7 +185,6 @@ COLUMNS: Mapping[str, Columns] = {
         estimate("AUC", "auc", stem="auc_", term="auc"),
         THRESHOLD,
         *SHARES,
-        estimate("Accuracy", "accuracy", stem="accuracy_", term="accuracy"),
         PREVALENCE,
     ),
     "which_number": (

@@ -1,19 +1,24 @@
 """Every number of a study comes from its predictions, and thresholds from training alone."""
 
+import dataclasses
 import json
+from functools import partial
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from her2 import stats
 from her2.core.seeds import generator
 from her2.core.types import PREDICTION_COLUMNS
-from her2.evaluation import evaluate, role_rows
-from her2.evaluation.performance import performance, training_threshold
-from her2.evaluation.prediction_rows import REPEATED
+from her2.evaluation import evaluate, role_rows, rows_of
+from her2.evaluation.performance import performance
+from her2.evaluation.prediction_rows import RoleRows
+from her2.evaluation.thresholds import threshold_of_folds, training_threshold
 
 ARMS = ("clinical", "radiomics", "combined")
 N_FEATURES = {"clinical": 3, "radiomics": 8, "combined": 2}
@@ -52,17 +57,27 @@ def predictions(seed: int = 0) -> pd.DataFrame:
 
 
 def repeats(table: pd.DataFrame) -> pd.DataFrame:
-    """The out-of-fold rows, and a second repeat that ranks patients a little differently."""
+    """The out-of-fold rows, and a second repeat of other folds that ranks a little differently."""
     first = table[table["kind"].eq("out_of_fold")].sort_values("patient_id").assign(repeat=0)
-    second = first.assign(repeat=1, y_prob=first["y_prob"] ** 1.3)
+    differs = first.groupby("arm")["y_prob"].transform("nunique") > 1
+    second = first.assign(repeat=1, y_prob=first["y_prob"] ** np.where(differs, 1.3, 1.0))
     order = second.groupby("arm").cumcount()
-    second["y_prob"] = np.where(order % 4 == 0, second["y_prob"] * 0.9, second["y_prob"])
+    second["y_prob"] *= np.where(differs & (order % 4 == 0), 0.9, 1.0)
+    second["fold"] = (order // 7 % 5).astype("Int64").to_numpy()
     return pd.concat([first, second], ignore_index=True)
 
 
 def judged(table: pd.DataFrame, **settings):
-    settings = {"n_resamples": 20, "n_permutations": 20, **settings}
+    settings = {"n_permutations": 20, **settings}
     return evaluate(table, repeats(table), n_features=N_FEATURES, **settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_resamples():
+    """Draw 5 resamples for the interval of ICI: its 200 are most of an evaluation's time."""
+    few = partial(stats.ici_interval, n_resamples=5)
+    with mock.patch.object(stats, "ici_interval", few):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +142,9 @@ def test_an_arm_has_one_threshold_in_every_role(found):
     assert len(set.union(*by_arm.values())) == 3
 
 
-def test_the_threshold_is_youden_s_of_the_out_of_fold_rows(table, found):
-    chosen = table[table["arm"].eq("radiomics") & table["kind"].eq("out_of_fold")]
-    y, p = chosen["y_true"].to_numpy(), chosen["y_prob"].to_numpy()
+def test_the_threshold_is_youden_s_of_the_rows_of_all_repeats(table, found):
+    y, p = stats_of(table, "radiomics")
+    y, p = np.tile(y, 2), p.ravel()
 
     def youden(threshold: float) -> float:
         return np.mean(p[y == 1] >= threshold) - np.mean(p[y == 0] >= threshold)
@@ -137,7 +152,48 @@ def test_the_threshold_is_youden_s_of_the_out_of_fold_rows(table, found):
     best = max(youden(t) for t in p)
     threshold = found.arms["radiomics"]["roles"]["test"]["threshold"]
     assert youden(threshold) == pytest.approx(best)
-    assert training_threshold(table, "radiomics") == threshold
+    assert training_threshold(table, repeats(table), "radiomics") == threshold
+
+
+def cross_validated(table: pd.DataFrame, arm: str = "radiomics") -> RoleRows:
+    return rows_of(table, repeats(table), arm, "out_of_fold")
+
+
+def test_a_fold_is_judged_at_the_threshold_of_the_other_folds_of_its_repeat(table, found):
+    rows = cross_validated(table)
+    own = threshold_of_folds(rows)
+    called = np.empty(own.shape, dtype=bool)
+    for r in range(2):
+        for k in range(5):
+            others, judged_rows = rows.fold[r] != k, rows.fold[r] == k
+            at = stats.youden_threshold(rows.y_true[others], rows.y_prob[r, others])
+            assert (own[r, judged_rows] == at).all()
+            called[r, judged_rows] = rows.y_prob[r, judged_rows] >= at
+    values = found.arms["radiomics"]["roles"]["out_of_fold"]
+    assert values["tp"] == called[:, rows.y_true == 1].sum() / 2
+    assert values["fp"] == called[:, rows.y_true == 0].sum() / 2
+    assert values["sensitivity"] == pytest.approx(called[:, rows.y_true == 1].mean())
+    assert values["ppv"] == pytest.approx(values["tp"] / (values["tp"] + values["fp"]))
+
+
+def test_outcomes_of_a_fold_do_not_move_its_own_threshold(table):
+    rows = cross_validated(table)
+    flipped = dataclasses.replace(rows, y_true=np.where(rows.fold[0] == 2, 1, rows.y_true))
+    same = rows.fold[0] == 2
+    before, after = (threshold_of_folds(x)[0] for x in (rows, flipped))
+    assert (before[same] == after[same]).all()
+    assert (before[~same] != after[~same]).any()
+
+
+def test_noise_has_no_youden_index_at_thresholds_of_other_folds():
+    def youden(seed: int) -> float:
+        rng = generator(seed, "noise")
+        y, fold = np.arange(60) % 2, np.tile(np.arange(60) // 2 % 5, (1, 1))
+        rows = RoleRows("out_of_fold", "noise", y, rng.random((1, 60)), fold, np.arange(60), ())
+        called = rows.y_prob[0] >= threshold_of_folds(rows)[0]
+        return called[y == 1].mean() - called[y == 0].mean()
+
+    assert abs(np.mean([youden(seed) for seed in range(100)])) < 0.05  # of its own rows: .15
 
 
 @pytest.mark.parametrize("kind", ["held_out", "in_sample"])
@@ -153,18 +209,32 @@ def test_rows_that_are_not_out_of_fold_do_not_move_a_threshold(table, found, kin
 def test_out_of_fold_rows_do_move_it(table, found):
     other = table.copy()
     other.loc[other["kind"].eq("out_of_fold"), "y_prob"] /= 2
-    moved = thresholds(judged(other))
+    halved = repeats(table)
+    halved["y_prob"] /= 2
+    moved = thresholds(evaluate(other, halved, n_features=N_FEATURES))
     for key, threshold in thresholds(found).items():
         assert moved[key] == pytest.approx(threshold / 2)
+
+
+def test_the_cross_validated_role_is_that_of_repeated_cv_not_of_the_first_repeat(table, found):
+    other = table.copy()
+    other.loc[other["kind"].eq("out_of_fold"), "y_prob"] = 0.5
+    again = evaluate(other, repeats(table), n_features=N_FEATURES, n_permutations=20)
+    assert numbers(again) == numbers(found)
 
 
 Y = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
 P = np.array([0.9, 0.8, 0.6, 0.3, 0.7, 0.5, 0.2, 0.2, 0.1, 0.1])
 
 
+def held_out(y: np.ndarray = Y, p: np.ndarray = P, patient: np.ndarray | None = None) -> RoleRows:
+    patient = np.arange(len(y)) if patient is None else patient
+    return RoleRows("test", "hand", y, np.atleast_2d(p), None, patient, ())
+
+
 def test_counts_and_proportions_are_those_counted_by_hand():
-    values, notes = performance(Y, P, 0.5, "hand")
-    assert not notes
+    values, notes = performance(held_out(), 0.5)
+    assert [note for note in notes if "interval of ICI" not in note] == []
     assert {name: values[name] for name in ("n", "n_positive", "tp", "fp", "tn", "fn")} == {
         "n": 10, "n_positive": 4, "tp": 3, "fp": 2, "tn": 4, "fn": 1,
     }  # fmt: skip
@@ -176,24 +246,82 @@ def test_counts_and_proportions_are_those_counted_by_hand():
     assert values["f1"] == pytest.approx(2 * 3 / (2 * 3 + 2 + 1))
     assert values["auc"] == pytest.approx((6 + 6 + 5 + 4) / 24)
     assert values["brier"] == pytest.approx(np.mean((P - Y) ** 2))
+    assert values["prevalence"] == 0.4
     trials = {"sensitivity": (3, 4), "specificity": (4, 6), "ppv": (3, 5), "npv": (4, 5)}
+    trials["accuracy"] = (7, 10)
     for name, (successes, n) in trials.items():
         found = (values[f"{name}_low"], values[f"{name}_high"])
         assert found == pytest.approx(proportion_confint(successes, n, method="wilson"))
+    jaccard = np.array(proportion_confint(3, 6, method="wilson"))
+    assert (values["f1_low"], values["f1_high"]) == pytest.approx(2 * jaccard / (1 + jaccard))
     assert values["auc_low"] < values["auc"] < values["auc_high"]
+
+
+def test_errors_of_a_role_have_their_limits():
+    values, _ = performance(held_out(), 0.5)
+    error = (P - Y) ** 2
+    half = student_t.ppf(0.975, 9) * error.std(ddof=1) / np.sqrt(10)
+    limits = values["brier_low"], values["brier_high"]
+    assert limits == pytest.approx((error.mean() - half, error.mean() + half))
+    for name in ("brier_scaled", "calibration_slope", "calibration_in_the_large"):
+        assert values[f"{name}_low"] < values[name] < values[f"{name}_high"], name
+
+
+def test_every_measure_lies_between_its_limits(found):
+    for arm in found.arms.values():
+        for values in arm["roles"].values():
+            limited = [name.removesuffix("_low") for name in values if name.endswith("_low")]
+            assert len(limited) == 13
+            for name in limited:
+                assert values[f"{name}_low"] <= values[name] <= values[f"{name}_high"], name
+
+
+def test_rows_of_one_patient_are_no_independent_cases():
+    y, p = np.repeat(Y, 4), np.repeat(P, 4)
+    single, _ = performance(held_out(), 0.5)
+    rows, _ = performance(held_out(y, p), 0.5)
+    patients, _ = performance(held_out(y, p, np.repeat(np.arange(10), 4)), 0.5)
+    for name in ("auc", "sensitivity", "accuracy", "brier", "calibration_slope"):
+        assert rows[name] == pytest.approx(single[name]) == pytest.approx(patients[name])
+        width = [x[f"{name}_high"] - x[f"{name}_low"] for x in (rows, patients, single)]
+        assert width[0] < 0.7 * width[1], name
+        assert 0.8 * width[2] < width[1] < 1.4 * width[2], name  # few patients: Student's
+
+
+def test_four_equal_repeats_are_worth_no_more_than_one(table):
+    once = dataclasses.replace(cross_validated(table), fold=None)
+    once = dataclasses.replace(once, y_prob=once.y_prob[:1])
+    often = dataclasses.replace(once, y_prob=np.tile(once.y_prob, (4, 1)))
+    one, four = (performance(rows, 0.4)[0] for rows in (once, often))
+    for name in ("auc", "sensitivity", "f1", "brier"):
+        for end in ("", "_low", "_high"):
+            assert four[name + end] == pytest.approx(one[name + end])
+    assert four["tp"] == one["tp"]
+
+
+def test_hosmer_lemeshow_loses_degrees_of_freedom_in_sample_only(table, found):
+    y = outcomes(table, "test")
+    for role, external in (("train", False), ("test", True)):
+        rows = role_rows(table, "clinical", role)
+        fit = stats.hosmer_lemeshow(rows["y_true"], rows["y_prob"], external=external)
+        test = found.arms["clinical"]["roles"][role]["hosmer_lemeshow"]
+        assert test == {"statistic": fit.statistic, "dof": fit.dof, "p_value": fit.p_value}
+    assert found.arms["clinical"]["roles"]["test"]["hosmer_lemeshow"]["dof"] == 10
+    assert found.arms["clinical"]["roles"]["train"]["hosmer_lemeshow"]["dof"] == 8
+    assert len(y) == 40
 
 
 def test_the_calibration_line_is_the_logistic_regression_of_the_log_odds():
     import statsmodels.api as sm
 
-    values, _ = performance(Y, P, 0.5, "hand")
+    values, _ = performance(held_out(), 0.5)
     fit = sm.Logit(Y, sm.add_constant(np.log(P / (1 - P)))).fit(disp=0)
     found = [values["calibration_intercept"], values["calibration_slope"]]
     assert found == pytest.approx(fit.params.tolist(), abs=1e-6)
 
 
 def test_a_proportion_of_nobody_is_none():
-    values, _ = performance(Y, P, 0.95, "hand")
+    values, _ = performance(held_out(), 0.95)
     assert values["ppv"] is None
     assert values["ppv_low"] is None
     assert values["sensitivity"] == 0
@@ -216,6 +344,7 @@ def test_constant_predictions_have_no_auc_and_no_threshold_and_it_is_said(table)
         assert values["brier"] == pytest.approx(np.mean((0.3 - outcomes(table, role)) ** 2))
         assert any(note.startswith(f"clinical, {role}: AUC") for note in found.notes)
     assert any(note.startswith("clinical: no threshold") for note in found.notes)
+    assert found.best_arm["n_arms"] == 2
     assert not any(note.startswith("radiomics,") for note in found.notes)
     json.dumps([found.arms, found.comparisons], allow_nan=False)
 
@@ -232,7 +361,7 @@ def test_a_constant_arm_leaves_the_other_comparisons_and_their_family(table):
     assert all(row["p_holm"] == row["p_value"] for row in tested)
     assert len(absent) == 6
     assert all(row["p_holm"] is row["z"] is row["auc_difference"] is None for row in absent)
-    assert sum("clinical against" in note for note in found.notes) == 8
+    assert sum("clinical against" in note for note in found.notes) == 6
 
 
 def test_a_role_of_one_outcome_is_reported_without_what_it_cannot_give(table):
@@ -260,17 +389,29 @@ def test_arms_are_compared_in_pairs_within_each_role(found):
     assert [(r["role"], r["first"], r["second"]) for r in found.comparisons] == expected
 
 
-def test_comparisons_are_paired_delong_tests(table, found):
+def test_held_out_comparisons_are_paired_delong_tests(table, found):
     for row in found.comparisons:
+        if row["role"] == "out_of_fold":
+            continue
         one = role_rows(table, row["first"], row["role"])
         two = role_rows(table, row["second"], row["role"])
         assert (one["patient_id"].to_numpy() == two["patient_id"].to_numpy()).all()
         test = stats.delong_test(one["y_true"], one["y_prob"], two["y_prob"])
-        assert (row["auc_difference"], row["z"], row["p_value"]) == (
-            test.difference,
-            test.z,
-            test.p_value,
-        )
+        expected = (test.difference, test.low, test.high, test.z, test.p_value)
+        names = ("auc_difference", "low", "high", "z", "p_value")
+        assert tuple(row[name] for name in names) == pytest.approx(expected)
+
+
+def test_cross_validated_comparisons_count_who_was_learned_from(table, found):
+    tested = [row for row in found.comparisons if row["role"] == "out_of_fold"]
+    assert len(tested) == 3
+    for row in tested:
+        one, two = (cross_validated(table, row[name]) for name in ("first", "second"))
+        naive = stats.auc_difference(one.y_true, one.y_prob, two.y_prob)
+        test = stats.auc_difference(one.y_true, one.y_prob, two.y_prob, n_folds=5)
+        assert (row["auc_difference"], row["z"]) == (test.difference, test.z)
+        assert row["auc_difference"] == pytest.approx(naive.difference)
+        assert row["high"] - row["low"] > 1.1 * (naive.high - naive.low)
 
 
 def test_p_values_are_adjusted_within_a_role(found):
@@ -323,7 +464,7 @@ def test_decision_curves_are_the_net_benefit_by_its_formula(table, found):
 
 def test_an_evaluation_is_made_of_predictions_and_nothing_else(found):
     assert set(found.tables) == {
-        "repeated_cv", "repeats", "operating_points", "reclassification", "permutation",
+        "repeated_cv", "repeats", "operating_points", "reclassification", "against_chance",
         "roc", "calibration", "calibration_curve", "decision_curve",
     }  # fmt: skip
     assert found.notes == []
@@ -336,6 +477,7 @@ def test_the_primary_estimate_is_the_mean_over_repeats(table, found):
     summary, single = found.tables["repeated_cv"], found.tables["repeats"]
     for arm in ARMS:
         y, p = stats_of(table, arm)
+        of_role = found.arms[arm]["roles"]["out_of_fold"]
         areas = [stats.auc(y, one) for one in p]
         row = summary[summary["arm"].eq(arm)].iloc[0]
         assert row["auc"] == pytest.approx(np.mean(areas))
@@ -343,7 +485,8 @@ def test_the_primary_estimate_is_the_mean_over_repeats(table, found):
         assert (row["min"], row["max"]) == pytest.approx((min(areas), max(areas)))
         assert row["auc_low"] < row["auc"] < row["auc_high"]
         assert single.loc[single["arm"].eq(arm), "auc"].tolist() == pytest.approx(areas)
-        assert found.arms[arm]["repeated_cv"]["auc"] == row["auc"]
+        for name in ("auc", "auc_low", "auc_high"):
+            assert found.arms[arm]["repeated_cv"][name] == row[name] == of_role[name]
 
 
 def stats_of(table: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
@@ -355,23 +498,60 @@ def stats_of(table: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_arms_are_compared_by_their_mean_auc_over_the_repeats(table, found):
     summary = found.tables["repeated_cv"].set_index("arm")["auc"]
-    assert len(found.repeated_comparisons) == 3
-    for row in found.repeated_comparisons:
-        assert row["role"] == REPEATED
+    for row in found.comparisons[:3]:
+        assert row["role"] == "out_of_fold"
         difference = summary[row["first"]] - summary[row["second"]]
         assert row["auc_difference"] == pytest.approx(difference)
         assert row["low"] < row["auc_difference"] < row["high"]
 
 
-def test_one_repeat_is_not_compared_as_repeats(table):
+def test_the_interval_is_that_of_the_estimate_with_its_folds(table, found):
+    for arm in ARMS:
+        rows = cross_validated(table, arm)
+        of = stats.auc_estimate(rows.y_true, rows.y_prob, folds=rows.fold)
+        held = stats.auc_estimate(rows.y_true, rows.y_prob)
+        row = found.tables["repeated_cv"].set_index("arm").loc[arm]
+        assert (row["auc_low"], row["auc_high"]) == (of.low, of.high)
+        assert of.standard_error > 1.1 * held.standard_error
+
+
+def test_the_best_arm_is_corrected_for_the_choice(table, found):
+    summary = found.tables["repeated_cv"].set_index("arm")["auc"]
+    best = found.best_arm
+    assert (best["arm"], best["n_arms"]) == (summary.idxmax(), 3)
+    assert best["auc"] == summary.max()
+    tied = {best["arm"]}
+    for row in found.comparisons[:3]:
+        pair = {row["first"], row["second"]}
+        if best["arm"] in pair and row["p_value"] >= 0.05:
+            tied |= pair
+    assert set(best["tied"]) == tied
+    assert best["corrected"] <= best["auc"]
+    assert best["low"] < best["corrected"] < best["high"]
+
+
+def test_one_arm_was_not_chosen(table):
+    found = judged(table[table["arm"].eq("clinical")])
+    best, area = found.best_arm, found.arms["clinical"]["repeated_cv"]
+    assert (best["corrected"], best["tied"], best["n_arms"]) == (area["auc"], ["clinical"], 1)
+    assert (best["low"], best["high"]) == (area["auc_low"], area["auc_high"])
+
+
+def test_no_arm_is_the_best_of_arms_without_an_auc(table):
+    other = table.assign(y_prob=0.3)
+    assert judged(other).best_arm is None
+
+
+def test_one_repeat_has_an_interval_too(table):
     once = repeats(table).query("repeat == 0")
     found = evaluate(table, once, n_features=N_FEATURES)
-    assert found.repeated_comparisons == []
     summary = found.tables["repeated_cv"].set_index("arm")
     for arm in ARMS:
         out_of_fold = found.arms[arm]["roles"]["out_of_fold"]
         for name in ("auc", "auc_low", "auc_high"):
-            assert summary.loc[arm, name] == pytest.approx(out_of_fold[name])
+            assert summary.loc[arm, name] == out_of_fold[name]
+        assert found.arms[arm]["repeated_cv"]["sd_between_repeats"] is None
+        assert out_of_fold["auc_low"] < out_of_fold["auc"] < out_of_fold["auc_high"]
 
 
 def test_the_number_of_looks_is_printed_with_every_comparison(found):
@@ -382,10 +562,17 @@ def test_operating_points_use_thresholds_of_out_of_fold_rows(table, found):
     points = found.tables["operating_points"]
     assert set(points["rule"]) == {"Youden", "sensitivity ≥ .90", "specificity ≥ .90"}
     assert (points.groupby(["arm", "rule"])["threshold"].nunique() == 1).all()
-    honest = points[points["role"].eq("out_of_fold")].set_index("rule")
-    assert (honest.loc["sensitivity ≥ .90", "sensitivity"] >= 0.9).all()
-    assert (honest.loc["specificity ≥ .90", "specificity"] >= 0.9).all()
-    assert (points["sensitivity_low"] <= points["sensitivity"]).all()
+    for arm in ARMS:
+        y, p = stats_of(table, arm)
+        y, p = np.tile(y, 2), p.ravel()
+        at = points[points["arm"].eq(arm)].groupby("rule")["threshold"].first()
+        assert np.mean(p[y == 1] >= at["sensitivity ≥ .90"]) >= 0.9
+        assert np.mean(p[y == 0] < at["specificity ≥ .90"]) >= 0.9
+    for name in ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1"):
+        known = points.dropna(subset=[name])
+        assert (known[f"{name}_low"] <= known[name]).all()
+        assert (known[name] <= known[f"{name}_high"]).all()
+    assert points.groupby("role")["prevalence"].nunique().eq(1).all()
 
 
 def test_reclassification_favours_the_better_arm(found):
@@ -396,19 +583,54 @@ def test_reclassification_favours_the_better_arm(found):
 
 
 def test_permutation_p_values_are_never_zero(found):
-    p_values = found.tables["permutation"]["p_value"]
-    assert (p_values >= 1 / 21).all()
-    assert (p_values <= 1).all()
+    table = found.tables["against_chance"]
+    held_out = table[table["role"].ne("out_of_fold")]
+    assert (held_out["p_value"] >= 1 / 21).all()
+    assert (held_out["p_value"] <= 1).all()
+    assert (held_out["n_permutations"] == 20).all()
 
 
-def test_bands_hold_the_decision_curve(found):
-    curve = found.tables["decision_curve"].dropna(subset=["low"])
+def test_cross_validated_patients_are_tested_by_the_primary_standard_error(table, found):
+    rows = found.tables["against_chance"].query("role == 'out_of_fold'").set_index("arm")
+    assert rows["n_permutations"].isna().all()
+    for arm in ARMS:
+        of = cross_validated(table, arm)
+        expected = stats.auc_estimate(of.y_true, of.y_prob, folds=of.fold)
+        assert rows.loc[arm, "p_value"] == expected.p_value
+        assert rows.loc[arm, "auc"] == expected.auc
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high"),
+    [("net_benefit", "low", "high"), ("over_all", "over_all_low", "over_all_high")],
+)
+def test_bands_hold_the_decision_curve(found, value, low, high):
+    curve = found.tables["decision_curve"].dropna(subset=[low])
     assert set(curve["arm"]) == set(ARMS)
-    inside = (curve["low"] <= curve["net_benefit"]) & (curve["net_benefit"] <= curve["high"])
-    assert inside.mean() > 0.95
+    assert ((curve[low] <= curve[value]) & (curve[value] <= curve[high])).all()
 
 
-def test_nothing_is_resampled_unless_asked(table):
-    found = judged(table, n_resamples=0, n_permutations=0)
-    assert found.tables["permutation"].empty
-    assert "low" not in found.tables["decision_curve"]
+def test_the_gain_over_treating_all_is_the_difference_of_the_two_curves(found):
+    curve = found.tables["decision_curve"]
+    keys = ["role", "threshold_probability"]
+    everybody = curve[curve["arm"].eq("treat_all")].set_index(keys)["net_benefit"]
+    for arm in ARMS:
+        of = curve[curve["arm"].eq(arm)].set_index(keys)
+        difference = of["net_benefit"] - everybody
+        assert of["over_all"].to_numpy() == pytest.approx(difference.loc[of.index].to_numpy())
+
+
+def test_the_mean_roc_curve_has_no_threshold(found):
+    roc = found.tables["roc"]
+    is_mean = roc["role"].eq("out_of_fold")
+    assert roc.loc[is_mean, "threshold"].isna().all()
+    assert roc.loc[~is_mean, "threshold"].notna().all()
+
+
+def test_few_patients_have_a_logistic_calibration_curve(found):
+    assert set(found.tables["calibration_curve"]["kind"]) == {"logistic"}
+
+
+def test_nothing_is_permuted_unless_asked(table):
+    found = judged(table, n_permutations=0)
+    assert set(found.tables["against_chance"]["role"]) == {"out_of_fold"}

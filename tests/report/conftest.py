@@ -12,6 +12,7 @@ from report_samples import build_tables
 
 from her2.plots import comparison_figure, confusion_figure, flow_figure, prediction_panels
 from her2.report import ReportInput
+from her2.report.headline import which_number
 
 AREAS = {
     "clinical": (0.702, 0.684),
@@ -40,23 +41,32 @@ def performance(role: str, area: float) -> dict[str, object]:
     fn, tn = n_positive - tp, n - n_positive - fp
     return {
         "n": n, "n_positive": n_positive, "tp": tp, "fp": fp, "tn": tn, "fn": fn,
+        "prevalence": n_positive / n, "threshold": 0.317, "e50": 0.031, "e90": 0.102,
         "auc": area, "auc_low": area - 4.2 / n, "auc_high": min(1.0, area + 4.2 / n),
-        "threshold": 0.317, "sensitivity": tp / n_positive, "specificity": tn / (tn + fp),
-        "ppv": tp / (tp + fp), "npv": tn / (tn + fn), "accuracy": (tp + tn) / n,
-        "f1": 2 * tp / (2 * tp + fp + fn), "brier": 0.1782, "calibration_intercept": -0.113,
-        "calibration_slope": 0.874, "brier_scaled": 0.141, "calibration_in_the_large": -0.062,
-        "ici": 0.043, "e50": 0.031, "e90": 0.102,
         **shares(tp, fp, tn, fn),
-        "hosmer_lemeshow": {"statistic": 7.914, "dof": 8, "p_value": 0.4421},
+        **{
+            f"{name}{end}": value + away
+            for name, value in ERRORS.items()
+            for end, away in (("", 0.0), ("_low", -0.04), ("_high", 0.06))
+        },
+        "hosmer_lemeshow": {"statistic": 7.914, "dof": 10, "p_value": 0.6372},
     }  # fmt: skip
+
+
+ERRORS = {
+    "brier": 0.1782, "brier_scaled": 0.141, "calibration_intercept": -0.113,
+    "calibration_slope": 0.874, "calibration_in_the_large": -0.062, "ici": 0.043,
+}  # fmt: skip
 
 
 def shares(tp: int, fp: int, tn: int, fn: int) -> dict[str, float]:
     counts = {"sensitivity": (tp, fn), "specificity": (tn, fp), "ppv": (tp, fp), "npv": (tn, fn)}
+    counts |= {"accuracy": (tp + tn, fp + fn), "f1": (2 * tp, fp + fn)}
     found = {}
     for name, (hits, misses) in counts.items():
         share = hits / (hits + misses)
-        found |= {f"{name}_low": share - 0.11, f"{name}_high": min(share + 0.09, 1.0)}
+        limits = {f"{name}_low": share - 0.11, f"{name}_high": min(share + 0.09, 1.0)}
+        found |= {name: share} | limits
     return found
 
 
@@ -93,9 +103,9 @@ def build_results() -> dict[str, object]:
             "repeated_cv": {
                 "n_repeats": 20,
                 "n_folds": 5,
-                "auc": test + 0.01,
-                "auc_low": test - 0.06,
-                "auc_high": test + 0.07,
+                "auc": out_of_fold,
+                "auc_low": out_of_fold - 0.03,
+                "auc_high": out_of_fold + 0.03,
                 "sd_between_repeats": 0.012,
             },
         }
@@ -109,6 +119,10 @@ def build_results() -> dict[str, object]:
         },
         "arms": arms,
         "comparisons": comparisons(list(AREAS)),
+        "best_arm": {
+            "arm": "combined", "auc": 0.823, "corrected": 0.809, "low": 0.771, "high": 0.843,
+            "tied": ["combined", "dlr"], "n_arms": 5,
+        },
         "timing": {"features": 41.237, "train": 212.9, "classify": 18.02},
         "notes": ["Images without spacing were left at 1 mm per pixel; shape is in pixels."],
         "mlflow": {"tracking_uri": "sqlite:///mlflow.db", "experiment": "her2", "run_id": "a1"},
@@ -194,7 +208,7 @@ def build_report() -> ReportInput:
             "Commit": "0a1b2c3",
             "Settings": "cohort:\n  n_patients: 210\nseed: 0\n",
         },
-        tables=build_tables(),
+        tables=build_tables() | {"which_number": which_number(results)},
     )
 
 
@@ -202,14 +216,14 @@ def build_sparse_report() -> ReportInput:
     full = build_report()
     results = build_results()
     arms = {name: results["arms"][name] for name in ("clinical", "radiomics")}
-    for arm in arms.values():
-        del arm["repeated_cv"]
+    arms["radiomics"]["repeated_cv"] |= dict.fromkeys(("auc", "auc_low", "auc_high"))
     arms["radiomics"]["roles"] = {role: no_performance(role) for role in SIZES}
     arms["clinical"]["roles"]["test"]["auc_low"] = None
     empty = {"auc_difference": None, "z": None, "p_value": None, "p_holm": None}
     compared = [c | empty for c in comparisons(list(arms)) if c["role"] == "test"]
     notes = ["radiomics: all scores are identical, so no AUC exists."]
     results |= {"arms": arms, "comparisons": compared, "notes": notes, "timing": {}}
+    results["best_arm"] = None
     return dataclasses.replace(
         full,
         simulated=False,

@@ -185,10 +185,10 @@ def test_numbers_of_the_results_are_in_the_tables(source):
 
 def test_the_primary_estimate_stands_before_the_single_split(source):
     text = section(source, "performance")
-    assert text.index("Primary estimate") < text.index("Single split: discrimination")
+    assert text.index("Primary estimate") < text.index("Discrimination, and classification")
     assert "ranked first in 20 repeats of 5-fold cross-validation" in text
     headline = section(source, "headline")
-    assert headline.index("Repeated cross-validation") < headline.index("Test (single split)")
+    assert headline.index("Cross-validated") < headline.index("Test (single split)")
 
 
 def test_figures_stand_in_their_sections_with_captions(source):
@@ -279,16 +279,18 @@ def test_a_result_without_counts_is_shown_without_them(report):
 
 
 def test_results_of_an_older_run_are_shown_as_far_as_they_go(report):
-    """No repeated cross-validation, no Wilson bounds, no ICI: columns are left out."""
-    new = {"brier_scaled", "calibration_in_the_large", "ici", "e50", "e90"}
-    arm = {k: v for k, v in report.results["arms"]["dlr"].items() if k != "repeated_cv"}
+    """No limits of errors and shares, no prevalence, no ICI, no choice: columns are left out."""
+    new = "brier_|calibration_.*_|.*large|ici|e50|e90|prev|sens.*_|ppv_|f1_|accuracy_"
+    arm = report.results["arms"]["dlr"]
     roles = {
-        role: {k: v for k, v in p.items() if k not in new and not re.match("sens.*_|ppv_", k)}
+        role: {k: v for k, v in p.items() if not re.match(new, k)}
         for role, p in arm["roles"].items()
     }
     results = {**report.results, "arms": {"dlr": {**arm, "roles": roles}}, "comparisons": []}
+    del results["best_arm"]
     source = render_report(dataclasses.replace(report, results=results, tables={}, figures={}))
-    assert "Training, out of fold" in section(source, "headline")
+    assert "Cross-validated" in section(source, "headline")
+    assert "corrected for the choice" not in source
     assert "ICI ?" not in section(source, "calibration")
     assert "There were no two arms to compare." in section(source, "comparisons")
     assert "interval not estimable" not in source

@@ -15,6 +15,7 @@ from her2.report.headline import (
     headline_columns,
     headline_sentences,
     leading_arm,
+    which_number,
 )
 
 
@@ -29,35 +30,57 @@ def test_the_test_patients_do_not_choose_the_leading_arm(report):
     assert leading_arm(with_test_area(report.results, "clinical", 0.99, 0.97, 1.0)) == "combined"
 
 
-def without_repeats(results):
+def with_primary(results, arm, value):
     changed = copy.deepcopy(results)
-    for arm in changed["arms"].values():
-        del arm["repeated_cv"]
+    changed["arms"][arm]["roles"]["out_of_fold"]["auc"] = value
     return changed
 
 
-def test_repeated_cross_validation_leads_where_a_study_has_it(report):
-    results = copy.deepcopy(report.results)
-    results["arms"]["radiomics"]["repeated_cv"]["auc"] = 0.85
+def test_the_cross_validated_auc_leads(report):
+    results = with_primary(report.results, "radiomics", 0.85)
     assert leading_arm(results) == "radiomics"
-    assert headline_columns(results) == ["Repeated cross-validation", "Test (single split)"]
+    assert headline_columns(results) == ["Cross-validated", "Test (single split)"]
     sentence = headline_sentences(results)[1]
     assert "Over 20 repeats of 5-fold cross-validation of the 140 training patients" in sentence
-    assert "the arm “Radiomics” ranked first" in sentence
-    older = without_repeats(results)
-    assert leading_arm(older) == "combined"
-    assert headline_columns(older)[0] == "Training, out of fold"
-    assert headline_sentences(older)[1].startswith(
-        "Out of fold on the 140 training patients the arm “Combined”"
+    assert "the arm “Radiomics” ranked first, with an AUC of 0.850" in sentence
+    results["arms"]["radiomics"]["repeated_cv"]["n_repeats"] = 1
+    assert headline_sentences(results)[1].startswith(
+        "In 5-fold cross-validation of the 140 training patients the arm “Radiomics”"
     )
 
 
-def test_an_arm_that_was_not_repeated_is_not_estimable_and_does_not_lead(report):
-    results = copy.deepcopy(report.results)
-    del results["arms"]["combined"]["repeated_cv"]
+def test_an_arm_without_a_cross_validated_auc_does_not_lead(report):
+    results = with_primary(report.results, "combined", None)
     assert leading_arm(results) == "dlr"
     combined = headline_arms(results)[-1]["estimates"][0]
     assert combined["cell"].is_missing and combined["whisker"] is None
+
+
+def test_the_first_screen_says_what_the_choice_has_added(report):
+    results = copy.deepcopy(report.results)
+    assert headline_sentences(results)[2] == (
+        "It was chosen for being the largest, and 1 of the 4 others cannot be told from it; "
+        "corrected for the choice, the AUC is 0.809 (95 % CI 0.771 to 0.843)."
+    )
+    results["best_arm"]["tied"] = ["combined"]
+    assert headline_sentences(results)[2] == (
+        "It can be told from the 4 others, so its AUC needs no correction for the choice."
+    )
+    results["best_arm"]["n_arms"] = 1
+    assert "choice" not in " ".join(headline_sentences(results))
+
+
+def test_every_number_of_the_leading_arm_is_told_apart(report):
+    table = which_number(of_centres(report.results))
+    assert table["estimate"].tolist() == [
+        "Cross-validated", "Cross-validated, corrected for the choice", "Test (single split)",
+        "Lyon Sud", "Bern", "Training, in sample",
+    ]  # fmt: skip
+    assert table["auc"].tolist()[:3] == [0.823, 0.809, 0.79]
+    assert table["n"].tolist() == [140, 140, 61, 61, 61, 140]
+    assert table["meaning"].nunique() == 5
+    alone = report.results | {"best_arm": None}
+    assert len(which_number(alone)) == 3
 
 
 def test_an_interval_that_includes_one_half_is_said(report):
@@ -121,7 +144,7 @@ def test_too_good_a_result_rings_an_alarm(report):
     results["cohort"]["n_quarantined"] = 0
     assert headline_alarms(results) == []
     assert "Clinical" in headline_alarms(with_test_area(results, "clinical", 0.96, 0.9, 1.0))[0]
-    results["arms"]["dlr"]["repeated_cv"]["auc"] = 0.97
+    results = with_primary(results, "dlr", 0.97)
     assert "Deep learning radiomics" in headline_alarms(results)[0]
 
 
@@ -150,7 +173,7 @@ def test_nothing_estimable_is_said(sparse_report):
     results = copy.deepcopy(sparse_report.results)
     del results["arms"]["clinical"]
     assert leading_arm(results) is None
-    assert "No arm has an out-of-fold AUC" in " ".join(headline_sentences(results))
+    assert "No arm has a cross-validated AUC" in " ".join(headline_sentences(results))
     assert headline_arms(results)[0]["estimates"][1]["whisker"] is None
 
 

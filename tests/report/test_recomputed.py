@@ -2,19 +2,21 @@
 
 import copy
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import own_formulas as own
 import pandas as pd
 import pytest
-from page_checks import Expected, differences, says
-from recomputed import TABLES, Truth
+from page_checks import Expected, Near, differences, says
+from recomputed import CROSS_VALIDATED, PERMUTATIONS, TABLES, Truth
 from recomputed_sentences import sentences
-from report_page import Cell, Page, Table
-from tiny_study import REFITS, lesion_mask
+from report_page import Cell, Page, Table, as_number
+from tiny_study import REFITS, TINY, lesion_mask
 
 from her2.evaluation import evaluate
 from her2.report import write_report
+from her2.report.headline import which_number
 
 SHARE = 0.6  # of the training patients, in the learning curve
 NO_PREDICTIONS = {
@@ -42,6 +44,7 @@ def page(study):
 @pytest.fixture(scope="module")
 def truth(study, image_cohort):
     assert f"evaluation.learning_curve=[{SHARE}]" in REFITS
+    assert f"evaluation.n_permutations={PERMUTATIONS}" in TINY
     cohort = pd.read_csv(image_cohort / "cohort.csv")
     areas = np.array([lesion_mask(i).sum() for i in range(len(cohort))])
     cohort["diameter, mm"] = 2 * np.sqrt(areas * 0.1**2 / np.pi)
@@ -75,21 +78,69 @@ def test_every_sentence_has_the_numbers_of_the_predictions(page, told):
         assert all(says(text, numbers) for text in found), (found, numbers)
 
 
-def test_the_points_of_the_curves_are_those_of_the_predictions(study, truth):
-    curves = pd.read_csv(study.run_dir / "tables" / "decision_curve.csv")
-    roles = {"train": "In sample", "out_of_fold": "Out of fold", "test": "Test"}
-    for (role, arm), curve in curves.groupby(["role", "arm"]):
-        y, p = truth.scores("clinical" if arm.startswith("treat") else arm, roles[role])
-        p = {"treat_all": np.ones(len(y)), "treat_none": np.zeros(len(y))}.get(arm, p)
-        at = curve["threshold_probability"].to_numpy()
-        assert curve["net_benefit"].to_numpy() == pytest.approx(own.net_benefit(y, p, at))
-    roc = pd.read_csv(study.run_dir / "tables" / "roc.csv")
-    for (role, arm), curve in roc.groupby(["role", "arm"]):
-        y, p = truth.scores(arm, roles[role])
-        called = p[None, :] >= curve["threshold"].to_numpy()[:, None]
+ROLES = {"train": "In sample", "out_of_fold": "Cross-validated", "test": "Test"}
+
+
+def curves(study, name: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Title of the role, arm and points of every curve of a table."""
+    table = pd.read_csv(study.run_dir / "tables" / f"{name}.csv")
+    for (role, arm), curve in table.groupby(["role", "arm"]):
+        yield ROLES[role], arm, curve.reset_index(drop=True)
+
+
+def test_decision_curves_are_those_of_the_predictions(study, truth):
+    found = list(curves(study, "decision_curve"))
+    assert len(found) == len(ROLES) * (len(truth.arms) + 2)
+    for role, arm, curve in found:
+        y, p = truth.scores("clinical" if arm.startswith("treat") else arm, role)
+        p = {"treat_all": np.ones_like(p), "treat_none": np.zeros_like(p)}.get(arm, p)
+        values = own.net_benefit(y, p, curve["threshold_probability"].to_numpy())
+        if arm.startswith("treat"):
+            assert curve["net_benefit"].to_numpy() == pytest.approx(values["net_benefit"][0])
+            continue
+        for name, ends in (("net_benefit", ("low", "high")), ("over_all", ("_low", "_high"))):
+            titles = [name, *(f"{name}{end}" if end[0] == "_" else end for end in ends)]
+            assert pytest.approx(values[name]) == curve[titles].to_numpy().T
+
+
+def test_roc_curves_are_those_of_the_predictions(study, truth):
+    found = list(curves(study, "roc"))
+    assert len(found) == len(ROLES) * len(truth.arms)
+    for role, arm, curve in found:
+        y, p = truth.scores(arm, role)
+        area = -np.trapezoid(curve["sensitivity"], curve["false_positive_rate"])
+        assert area == pytest.approx(truth.auc(arm, role).value)
+        if role == "Cross-validated":
+            assert curve["threshold"].isna().all()
+            low, high = own.mean_roc(y, p)
+            assert curve["sensitivity"][1::2].to_numpy()[::-1] == pytest.approx(low)
+            assert curve["sensitivity"][::2].to_numpy()[::-1] == pytest.approx(high)
+            rates = np.repeat(np.linspace(1, 0, len(low)), 2)
+            assert curve["false_positive_rate"].to_numpy() == pytest.approx(rates)
+            continue
+        called = p[0][None, :] >= curve["threshold"].to_numpy()[:, None]
         assert curve["sensitivity"].to_numpy() == pytest.approx(called[:, y == 1].mean(axis=1))
         false = called[:, y == 0].mean(axis=1)
         assert curve["false_positive_rate"].to_numpy() == pytest.approx(false)
+
+
+def test_p_of_held_out_patients_counts_permutations(page):
+    table = page.tables["Whether chance ranks patients as well"]
+    at = {title: table.column(title) for title in ("Role", "p")}
+    p_values = [row[at["p"]].value for row in table.rows if row[at["Role"]].text == "Test"]
+    counts = np.array(p_values) * (PERMUTATIONS + 1)
+    assert counts == pytest.approx(counts.round())
+    assert min(counts) >= 1
+
+
+def test_the_best_arm_is_the_one_of_the_results(study, truth):
+    best, found = truth.best(), study.results["best_arm"]
+    assert (found["arm"], found["tied"], found["n_arms"]) == (best.arm, best.tied, 5)
+    area = study.results["arms"][best.arm]["repeated_cv"]
+    assert found["auc"] == area["auc"] == pytest.approx(truth.auc(best.arm, CROSS_VALIDATED).value)
+    limits = [found[name] for name in ("corrected", "low", "high")]
+    assert limits == pytest.approx(list(best.corrected), abs=Near.tolerance)
+    assert found["corrected"] < found["auc"] - 0.01
 
 
 def changed(cell: Cell, factor: float) -> Cell:
@@ -120,6 +171,28 @@ def test_a_number_with_another_sign_or_denominator_is_found(page, expected, capt
     assert n_changed or caption.startswith(("Characteristics", "AUC of every arm"))
 
 
+@pytest.mark.parametrize("caption", TABLES)
+def test_another_limit_of_an_interval_is_found(page, expected, caption):
+    table, n_changed = copy.deepcopy(page.tables[caption]), 0
+    for key, values in expected[caption].cells.items():
+        row = next(r for r in table.rows if table.key(r, expected[caption].keys) == key)
+        for title, value in values.items():
+            right = row[table.column(title)]
+            if not isinstance(value, tuple) or right.limits is None:
+                continue
+            for limit, away in zip(right.limits, (-0.02, 0.02), strict=True):
+                shown = ("+" if limit[0] == "+" else "") + f"{as_number(limit) + away:.3f}"
+                head, _, tail = right.text.rpartition(limit)
+                row[table.column(title)] = Cell(f"{head}{shown}{tail}", right.value)
+                found = list(differences(table, expected[caption]))
+                is_drawn = value[1] is None  # by a bootstrap: it holds the number, no more
+                assert is_drawn or any(title in text for text in found), row
+                n_changed += not is_drawn
+            row[table.column(title)] = right
+    values = [value for row in expected[caption].cells.values() for value in row.values()]
+    assert (n_changed > 0) == any(isinstance(value, tuple) for value in values)
+
+
 def swapped(table: Table, column: str, one: str, two: str) -> Table:
     """The table with two names of a column exchanged."""
     table, other = copy.deepcopy(table), {one: two, two: one}
@@ -144,7 +217,7 @@ def objections(table: Table, expected: dict[str, Expected]) -> list[str]:
 def test_numbers_under_another_role_or_arm_are_found(page, expected, caption):
     table = page.tables[caption]
     if "Role" in table.titles:
-        assert objections(swapped(table, "Role", "Out of fold", "Test"), expected)
+        assert objections(swapped(table, "Role", "Cross-validated", "Test"), expected)
     if (
         "Arm" in table.titles
         and caption != "Sample size that a model with this many predictors requires"
@@ -163,7 +236,13 @@ PAIRS = [
     ("Calibration and overall error", "Intercept", "In the large"),
     ("Characteristics of the patients by role", "Training", "Test"),
     ("Characteristics of the patients by outcome", "Negative", "Positive"),
-    ("AUC of every arm", "Repeated cross-validation", "Test (single split)"),
+    ("AUC of every arm", "Cross-validated", "Test (single split)"),
+    ("Operating points", "F1", "Accuracy"),
+    ("Operating points", "TP", "TN"),
+    ("Calibration and overall error", "Brier", "Scaled Brier"),
+    ("Calibration and overall error", "E50", "E90"),
+    ("Discrimination, and classification at the training threshold", "F1", "Accuracy"),
+    ("Discrimination, and classification at the training threshold", "Threshold", "Prevalence"),
 ]
 
 
@@ -180,10 +259,12 @@ def test_a_row_too_few_or_too_many_is_found(page, expected, caption):
 
 
 @pytest.mark.parametrize("position", range(3))
-def test_a_changed_number_of_a_sentence_is_found(page, told, position):
-    section, part, numbers = told[0]
+@pytest.mark.parametrize("which", [0, 1, 3])
+def test_a_changed_number_of_a_sentence_is_found(page, told, which, position):
+    section, part, numbers = told[which]
     text = next(text for text in page.paragraphs[section] if part in text)
-    wrong = [n + (i == position) for i, n in enumerate(numbers)]
+    wrong = [*numbers]
+    wrong[position] = type(numbers[position])(numbers[position] + 0.02 ** (numbers[position] < 1))
     assert says(text, numbers) and not says(text, wrong)
 
 
@@ -222,10 +303,12 @@ def of_centres(report, tmp_path_factory):
     results = report.results | {
         "arms": found.arms,
         "comparisons": found.comparisons,
-        "repeated_comparisons": found.repeated_comparisons,
+        "best_arm": found.best_arm,
+        "cohort": report.results["cohort"] | {"centres": {"Lyon": 30}},
     }
     tables = found.tables | {
-        "comparisons": pd.DataFrame([*found.repeated_comparisons, *found.comparisons])
+        "comparisons": pd.DataFrame(found.comparisons),
+        "which_number": which_number(results),
     }
     shown = dataclasses.replace(report, results=results, tables=tables, figures={})
     path = write_report(tmp_path_factory.mktemp("centres") / "report.html", shown)
@@ -235,7 +318,8 @@ def of_centres(report, tmp_path_factory):
 OF_CENTRES = [
     "AUC of every arm",
     "Primary estimate: repeated cross-validation of the whole procedure",
-    "Single split: discrimination, and classification at the training threshold",
+    "Which number is which, for the arm that ranked first",
+    "Discrimination, and classification at the training threshold",
     "Operating points",
     "Calibration and overall error",
     "Confusion counts at the training threshold",

@@ -11,6 +11,14 @@ from report_page import NUMBER, Cell, Table, as_number
 SHOWN_ONCE = ("p", "p of interaction", "Missing", "SMD", "Statistical test")
 TOLERANCE = 2e-5  # of coefficients, which two programs iterate to
 Values = dict[str, Any]
+
+
+class Near(float):
+    """A number that two programs draw at random, each a little differently."""
+
+    tolerance = 0.004
+
+
 Cells = dict[tuple[str, ...], Values]
 
 
@@ -45,17 +53,27 @@ def _blank_elsewhere(table: Table, keys: tuple[str, ...]) -> set[str]:
 
 
 def agrees(cell: Cell, value: Any) -> bool:
-    """Whether a cell says this: a text, a number, a number with limits, or that there is none."""
+    """Whether a cell says this: a text, a number, one with limits, or that there is none."""
     if isinstance(value, str):
         return cell.text == value
     if value is None:
         return cell.value is None and not NUMBER.search(cell.text)
     number, *limits = value if isinstance(value, tuple) else (value,)
-    if cell.value is not None and abs(cell.value - number) > TOLERANCE * max(1, abs(number)):
+    if cell.value is not None and abs(cell.value - number) > _tolerance(number) * max(
+        1, abs(number)
+    ):
         return False
-    if limits and (cell.limits is None or not all(map(_rounds_to, cell.limits, limits))):
+    if limits and (cell.limits is None or not _agree(cell.limits, number, limits)):
         return False
-    return _printed(cell.text, float(number))
+    return _printed(cell.text, number)
+
+
+def _agree(printed: tuple[str, str], number: float, limits: list[float | None]) -> bool:
+    """Whether limits are printed; those of a bootstrap (None) hold the number between them."""
+    if limits == [None, None]:
+        low, high = map(as_number, printed)
+        return 0 <= low <= number + 5e-4 and number - 5e-4 <= high
+    return all(map(_rounds_to, printed, limits))
 
 
 def _printed(text: str, number: float) -> bool:
@@ -69,7 +87,11 @@ def _printed(text: str, number: float) -> bool:
 def _rounds_to(text: str, number: float) -> bool:
     text = text.strip("(),+")
     digits = len(text.partition(".")[2])
-    return abs(as_number(text) - number) <= 0.5 * 10**-digits + TOLERANCE
+    return abs(as_number(text) - number) <= 0.5 * 10**-digits + _tolerance(number)
+
+
+def _tolerance(number: float) -> float:
+    return getattr(number, "tolerance", TOLERANCE)
 
 
 def says(text: str, numbers: list[float]) -> bool:

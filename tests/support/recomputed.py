@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import own_formulas as own
 import pandas as pd
-from page_checks import Cells, Expected, Values
+from page_checks import Cells, Expected, Near, Values
+from scipy import stats
 
 ARMS = {
     "clinical": "Clinical",
@@ -22,8 +23,9 @@ ARMS = {
     "dlr": "Deep learning radiomics",
     "combined": "Combined",
 }
-ROLES = {"out_of_fold": "Out of fold", "in_sample": "In sample", "held_out": "Test"}
-REPEATED = "Repeated cross-validation"
+CROSS_VALIDATED = "Cross-validated"
+ROLES = {"in_sample": "In sample", "held_out": "Test"}
+PERMUTATIONS = 40  # of the tiny study
 
 
 @dataclass(frozen=True)
@@ -41,47 +43,83 @@ class Truth:
         return [arm for arm in ARMS if arm in set(self.predictions["arm"])]
 
     def rows(self, arm: str, role: str) -> pd.DataFrame:
-        """One arm's rows of a role as the report titles it; of a centre, its name."""
+        """One arm's rows of a role (a centre: its name), of all repeats where there are."""
         if (arm, role) not in self.known:
             self.known[arm, role] = self._rows(arm, role)
         return self.known[arm, role]
 
     def _rows(self, arm: str, role: str) -> pd.DataFrame:
+        if role == CROSS_VALIDATED:
+            of = self.repeated[self.repeated["arm"] == arm]
+            return of.sort_values(["repeat", "patient_id", "lesion_id"])
         of = self.predictions[self.predictions["arm"] == arm]
         named = of["kind"].map(ROLES)
         centre = ~of["role"].isin(["train", "test"])
         found = of[named.mask(centre, of["role"]) == role]
-        return found.sort_values(["patient_id", "lesion_id"])
+        return found.sort_values(["patient_id", "lesion_id"]).assign(repeat=0)
 
     @property
     def judged(self) -> list[str]:
         """Roles of patients whom no model had learned from."""
         held_out = self.predictions[self.predictions["kind"] == "held_out"]
         names = held_out["role"].map(lambda role: "Test" if role == "test" else role)
-        return ["Out of fold", *dict.fromkeys(names)]
+        return [CROSS_VALIDATED, *dict.fromkeys(names)]
 
     def scores(self, arm: str, role: str) -> tuple[np.ndarray, np.ndarray]:
+        """Outcomes (n,) and probabilities (repeats, n), patients in one order."""
         rows = self.rows(arm, role)
-        return rows["y_true"].to_numpy(), rows["y_prob"].to_numpy()
+        p = rows["y_prob"].to_numpy().reshape(rows["repeat"].nunique(), -1)
+        return rows["y_true"].to_numpy()[: p.shape[1]], p
+
+    def folds(self, arm: str, role: str) -> np.ndarray | None:
+        """Fold of each of the `scores`; None for patients who took no part in learning."""
+        if role != CROSS_VALIDATED:
+            return None
+        return self.rows(arm, role)["fold"].to_numpy().reshape(self.scores(arm, role)[1].shape)
+
+    def n_folds(self, role: str) -> int | None:
+        return self.repeated["fold"].nunique() if role == CROSS_VALIDATED else None
+
+    def auc(self, arm: str, role: str) -> own.Auc:
+        return own.auc(*self.scores(arm, role), self.folds(arm, role))
 
     def threshold(self, arm: str, rule: str = "Youden") -> float:
-        return own.thresholds(*self.scores(arm, "Out of fold"))[rule]
+        """The one for other patients: of all out-of-fold rows together."""
+        y, p = self.scores(arm, CROSS_VALIDATED)
+        return own.thresholds(np.tile(y, len(p)), p.ravel())[rule]
 
-    def wins_over_repeats(self, arm: str) -> list[np.ndarray]:
-        of = self.repeated[self.repeated["arm"] == arm]
-        of = of.sort_values(["repeat", "patient_id", "lesion_id"])
-        return [
-            own.wins(x["y_true"].to_numpy(), x["y_prob"].to_numpy())
-            for _, x in of.groupby("repeat")
-        ]
+    def classified(self, arm: str, role: str, rule: str = "Youden") -> Values:
+        """Counts and shares; each fold of the cross-validation at the threshold of the others."""
+        y, p = self.scores(arm, role)
+        folds, at = self.folds(arm, role), self.threshold(arm, rule)
+        chosen = at if folds is None else own.thresholds_of_others(y, p, folds, rule)
+        values = own.classified(y, p, chosen, self.n_folds(role))
+        return {"Threshold": at} | {TITLES[name]: value for name, value in values.items()}
 
-    def wins(self, arm: str, role: str) -> np.ndarray:
-        """Matrix of wins whose mean is the AUC: of the repeats, the mean of theirs."""
-        if role == REPEATED:
-            if (arm, role) not in self.known:
-                self.known[arm, role] = np.mean(self.wins_over_repeats(arm), axis=0)
-            return self.known[arm, role]
-        return own.wins(*self.scores(arm, role))
+    def best(self) -> Best:
+        """The arm with the largest AUC, without the luck of that; arms it cannot be told from."""
+        areas = {arm: self.auc(arm, CROSS_VALIDATED) for arm in self.arms}
+        lead = max(areas, key=lambda arm: areas[arm].value)
+        y, p = self.scores(lead, CROSS_VALIDATED)
+        n_folds, scores = self.n_folds(CROSS_VALIDATED), {}
+        for arm in self.arms:
+            other = self.scores(arm, CROSS_VALIDATED)[1]
+            if own.paired_test(y, p, other, n_folds)[2] >= 0.05:
+                scores[arm] = other
+        of = areas[lead]
+        luck = own.luck_of_the_best(y, list(scores.values()), n_folds) if len(scores) > 1 else 0.0
+        t = stats.t.ppf(0.975, of.dof)
+        limits = own.shifted(of.centre - luck, of.centre, of.error, t)
+        return Best(lead, list(scores), tuple(Near(x) for x in (of.value - luck, *limits)))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The leading arm, those that it cannot be told from, and its AUC corrected for the choice."""
+
+    arm: str
+    tied: list[str]
+    corrected: tuple[Near, ...]
 
 
 def _each(truth: Truth, roles: list[str], make: Callable[..., Values]) -> Cells:
@@ -98,15 +136,28 @@ def _every_role(truth: Truth) -> list[str]:
 
 
 def headline(truth: Truth) -> Expected:
-    titles = {role: "Test (single split)" if role == "Test" else role for role in truth.judged[1:]}
     cells = {
-        (ARMS[arm],): {
-            titles.get(role, role): own.clipped_interval(truth.wins(arm, role))
-            for role in (REPEATED, *titles)
-        }
+        (ARMS[arm],): {_of_headline(role): truth.auc(arm, role).estimate for role in truth.judged}
         for arm in truth.arms
     }
     return Expected(("Arm",), cells)
+
+
+def _of_headline(role: str) -> str:
+    return {"Test": "Test (single split)", "In sample": "Training, in sample"}.get(role, role)
+
+
+def which_number(truth: Truth) -> Expected:
+    best = truth.best()
+    cells: Cells = {}
+    for role in _every_role(truth):
+        n = len(truth.scores(best.arm, role)[0])
+        area = truth.auc(best.arm, role).estimate
+        cells[(_of_headline(role),)] = {"n": n, "AUC (95 % CI)": area}
+        if role == CROSS_VALIDATED and len(best.tied) > 1:
+            title = "Cross-validated, corrected for the choice"
+            cells[(title,)] = {"n": n, "AUC (95 % CI)": best.corrected}
+    return Expected(("Estimate",), cells)
 
 
 def flow(truth: Truth) -> Expected:
@@ -127,15 +178,14 @@ def flow(truth: Truth) -> Expected:
 def repeated(truth: Truth) -> Expected:
     cells = {}
     for arm in truth.arms:
-        each = [won.mean() for won in truth.wins_over_repeats(arm)]
-        of = truth.repeated[truth.repeated["arm"] == arm]
-        n_positive, n_negative = truth.wins(arm, REPEATED).shape
+        y, p = truth.scores(arm, CROSS_VALIDATED)
+        each = [own.wins(y, x).mean() for x in p]
         cells[(ARMS[arm],)] = {
-            "Repeats": len(each),
-            "Folds": of["fold"].nunique(),
-            "n": n_positive + n_negative,
-            "Positive": n_positive,
-            "AUC (95 % CI)": own.clipped_interval(truth.wins(arm, REPEATED)),
+            "Repeats": len(p),
+            "Folds": truth.n_folds(CROSS_VALIDATED),
+            "n": len(y),
+            "Positive": int(y.sum()),
+            "AUC (95 % CI)": truth.auc(arm, CROSS_VALIDATED).estimate,
             "SD between repeats": np.std(each, ddof=1),
             "Lowest": min(each),
             "Highest": max(each),
@@ -143,48 +193,41 @@ def repeated(truth: Truth) -> Expected:
     return Expected(("Arm",), cells)
 
 
+SHARES = ("Sensitivity", "Specificity", "PPV", "NPV", "F1", "Accuracy", "Prevalence")
+COUNTS = {
+    "TP": "True positive",
+    "FN": "False negative",
+    "FP": "False positive",
+    "TN": "True negative",
+}
+TITLES = {name.lower(): name for name in (*SHARES, *COUNTS)}
+
+
 def performance(truth: Truth) -> Expected:
     def row(truth: Truth, arm: str, role: str) -> Values:
-        y, p = truth.scores(arm, role)
-        at = truth.threshold(arm)
-        sizes = {"n": len(y), "Positive": int(y.sum()), "AUC": own.auc(y, p), "Threshold": at}
-        return sizes | _titled(own.classified(y, p, at), {"accuracy": "Accuracy"})
+        y, found = truth.scores(arm, role)[0], truth.classified(arm, role)
+        sizes = {"n": len(y), "Positive": int(y.sum()), "AUC": truth.auc(arm, role).estimate}
+        return sizes | {title: found[title] for title in ("Threshold", *SHARES)}
 
     return Expected(("Arm", "Role"), _each(truth, _every_role(truth), row))
 
 
-SHARES = {
-    "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV",
-    "f1": "F1",
-}  # fmt: skip
-COUNTS = {"tp": "TP", "fp": "FP", "tn": "TN", "fn": "FN"}
-
-
-def _titled(values: Mapping[str, Any], more: Mapping[str, str]) -> Values:
-    return {title: values[name] for name, title in {**SHARES, **more}.items()}
-
-
 def operating_points(truth: Truth) -> Expected:
-    cells: Cells = {}
-    for arm in truth.arms:
-        for rule, at in own.thresholds(*truth.scores(arm, "Out of fold")).items():
-            for role in truth.judged:
-                values = _titled(own.classified(*truth.scores(arm, role), at), COUNTS)
-                cells[ARMS[arm], role, rule] = {"Threshold": at} | values
+    rules = ("Youden", "sensitivity ≥ .90", "specificity ≥ .90")
+    cells = {
+        (ARMS[arm], role, rule): truth.classified(arm, role, rule)
+        for arm in truth.arms
+        for role in truth.judged
+        for rule in rules
+    }
     return Expected(("Arm", "Role", "Rule"), cells)
 
 
 def confusion(truth: Truth) -> Expected:
     def row(truth: Truth, arm: str, role: str) -> Values:
-        at = truth.threshold(arm)
-        n = own.counts(*truth.scores(arm, role), at)
-        return {
-            "Threshold": at,
-            "True positive": n["tp"],
-            "False negative": n["fn"],
-            "False positive": n["fp"],
-            "True negative": n["tn"],
-        }
+        found = truth.classified(arm, role)
+        counted = {title: found[name] for name, title in COUNTS.items()}
+        return {"Threshold": found["Threshold"]} | counted
 
     return Expected(("Arm", "Role"), _each(truth, _every_role(truth), row))
 
@@ -193,16 +236,17 @@ def calibration(truth: Truth) -> Expected:
     def row(truth: Truth, arm: str, role: str) -> Values:
         y, p = truth.scores(arm, role)
         score, scaled = own.brier(y, p)
-        line = own.logistic(y, np.log(p / (1 - p))) or (None, None)
-        distances = own.calibration_distances(y, p) or (None,) * 3
-        fit = own.hosmer_lemeshow(y, p) or (None,) * 3
+        line = own.calibration_line(y, p) or (None, None)
+        ici, *distances = own.calibration_distances(y, p) or (None,) * 3
+        fit = own.hosmer_lemeshow(y, p, lost=2 if role == "In sample" else 0) or (None,) * 3
         return {
             "Brier": score,
             "Scaled Brier": scaled,
             "Slope": line[1],
             "Intercept": line[0],
-            "In the large": own.in_the_large(y, np.log(p / (1 - p))),
-            **dict(zip(("ICI", "E50", "E90"), distances, strict=True)),
+            "In the large": own.in_the_large(y, p),
+            "ICI": ici and (ici, None, None),
+            **dict(zip(("E50", "E90"), distances, strict=True)),
             **dict(zip(("HL statistic", "HL d.f.", "HL p"), fit, strict=True)),
         }
 
@@ -211,9 +255,11 @@ def calibration(truth: Truth) -> Expected:
 
 def comparisons(truth: Truth) -> Expected:
     cells: Cells = {}
-    for role in (REPEATED, *truth.judged):
+    for role in truth.judged:
         tests = {
-            (first, second): own.paired_test(truth.wins(first, role), truth.wins(second, role))
+            (first, second): own.paired_test(
+                *truth.scores(first, role), truth.scores(second, role)[1], truth.n_folds(role)
+            )
             for first, second in combinations(truth.arms, 2)
         }
         adjusted = own.holm([p for _, _, p in tests.values()])
@@ -231,12 +277,12 @@ def comparisons(truth: Truth) -> Expected:
 
 
 def reclassification(truth: Truth) -> Expected:
-    """The second arm in place of the first: the first is the old model, the second the new."""
+    """The second arm in place of the first, by each patient's mean probability over repeats."""
     cells: Cells = {}
     for role in truth.judged:
         for first, second in combinations(truth.arms, 2):
             y, old = truth.scores(first, role)
-            new = truth.scores(second, role)[1]
+            old, new = (p.mean(axis=0) for p in (old, truth.scores(second, role)[1]))
             idi, _, idi_p = own.idi(y, old, new)
             nri, _, nri_p = own.nri(y, old, new)
             cells[role, ARMS[first], ARMS[second]] = {
@@ -248,47 +294,31 @@ def reclassification(truth: Truth) -> Expected:
     return Expected(("Role", "First", "Second"), cells)
 
 
-def permutation(truth: Truth) -> Expected:
+def against_chance(truth: Truth) -> Expected:
     def row(truth: Truth, arm: str, role: str) -> Values:
-        return {"AUC": own.auc(*truth.scores(arm, role))[0]}
+        found = truth.auc(arm, role)
+        if role == CROSS_VALIDATED:
+            return {"AUC": found.value, "Permutations": None, "p": found.p_value}
+        return {"AUC": found.value, "Permutations": PERMUTATIONS}
 
     return Expected(("Arm", "Role"), _each(truth, truth.judged, row))
 
 
 def sample_size(truth: Truth) -> Expected:
     """Supplied patients, and the third criterion: the overall risk to .05 (Riley 2020)."""
-    rows = truth.rows(truth.arms[0], "Out of fold")
-    share = rows["y_true"].mean()
+    y = truth.scores(truth.arms[0], CROSS_VALIDATED)[0]
+    share = y.mean()
     required = int(np.ceil((1.96 / 0.05) ** 2 * share * (1 - share)))
     cells: Cells = {}
     for arm in truth.arms:
-        if 0.5 < truth.wins(arm, REPEATED).mean() < 1:
+        if 0.5 < truth.auc(arm, CROSS_VALIDATED).value < 1:
             for criterion in "123":
-                cells[ARMS[arm], criterion] = {"Supplied": len(rows)}
+                cells[ARMS[arm], criterion] = {"Supplied": len(y)}
             cells[ARMS[arm], "3"] |= {
                 "Required": required,
-                "Enough": "yes" if len(rows) >= required else "no",
+                "Enough": "yes" if len(y) >= required else "no",
             }
     return Expected(("Arm", "Criterion"), cells)
-
-
-def optimism(truth: Truth) -> Expected:
-    """As fitted: the regression of the members' out-of-fold log odds on its own patients."""
-    model = truth.rows("combined", "In sample")["model"].iloc[0]
-    members = model.rpartition(" of ")[2].split(" + ")
-    y = truth.scores(members[0], "Out of fold")[0]
-    signatures = [truth.scores(member, "Out of fold")[1].clip(0.01, 0.99) for member in members]
-    x = np.column_stack([np.log(p / (1 - p)) for p in signatures])
-    coefficients = own.logistic(y, x)
-    assert coefficients is not None
-    fitted = 1 / (1 + np.exp(-coefficients[0] - x @ coefficients[1:]))
-    name = "Combined, regression of signatures"
-    cells: Cells = {
-        (name, "auc"): {"Apparent": own.auc(y, fitted)[0]},
-        (name, "brier"): {"Apparent": own.brier(y, fitted)[0]},
-        (name, "slope"): {"Apparent": 1.0},  # of a maximum of the likelihood, on its own rows
-    }
-    return Expected(("Model", "Measure"), cells)
 
 
 def learning_curve(truth: Truth) -> Expected:
@@ -297,9 +327,7 @@ def learning_curve(truth: Truth) -> Expected:
     cells: Cells = {
         (ARMS[arm], f"{share:.2f}"): {
             "Training patients": round(share * patients * (1 - 1 / folds)),
-            **(
-                {"AUC (95 % CI)": own.clipped_interval(truth.wins(arm, REPEATED))} if whole else {}
-            ),
+            **({"AUC (95 % CI)": truth.auc(arm, CROSS_VALIDATED).estimate} if whole else {}),
         }
         for arm in truth.arms
         if arm != "combined"
@@ -320,7 +348,7 @@ def conformal(truth: Truth) -> Expected:
                 one = held.sum(axis=1) == 1
                 cells[(role, ARMS[arm], title)] = {
                     "n": int(rows.sum()),
-                    "Covered (95 % CI)": own.share(int(true.sum()), int((~true).sum())),
+                    "Covered (95 % CI)": own.share(true[None], np.ones((1, len(true)))),
                     "Both outcomes": held.all(axis=1).mean(),
                     "Empty": (~held.any(axis=1)).mean(),
                     "One outcome": int(one.sum()),
@@ -330,15 +358,15 @@ def conformal(truth: Truth) -> Expected:
 
 
 def _sets(truth: Truth, arm: str, role: str) -> tuple[np.ndarray, np.ndarray]:
-    judged = truth.rows(arm, role).sort_values("patient_id")
+    judged = truth.rows(arm, role).query("repeat == 0").sort_values("patient_id")
     known = truth.repeated[truth.repeated["arm"].eq(arm)]
     p = np.zeros((len(judged), 2))
     for _, one in known.groupby("repeat"):
         of = judged
-        if role == "Out of fold":
+        if role == CROSS_VALIDATED:
             of = one.sort_values("patient_id")
         for i, (fold, prob) in enumerate(zip(of["fold"], of["y_prob"], strict=True)):
-            others = one[one["fold"] != fold] if role == "Out of fold" else one
+            others = one[one["fold"] != fold] if role == CROSS_VALIDATED else one
             for outcome, sign in ((0, -1), (1, 1)):
                 same = others.loc[others["y_true"].eq(outcome), "y_prob"]
                 p[i, outcome] += (1 + (sign * same <= sign * prob).sum()) / (1 + len(same))
@@ -357,23 +385,26 @@ def subgroups(truth: Truth) -> Expected:
     for role in truth.judged:
         for arm in truth.arms:
             for variable, level_of in levels.items():
-                rows = truth.rows(arm, role)
-                cells |= _subgroups((role, ARMS[arm], variable), rows, level_of)
+                names = (role, ARMS[arm], variable)
+                cells |= _subgroups(names, truth.rows(arm, role), level_of, truth.n_folds(role))
     return Expected(("Role", "Arm", "Variable", "Level"), cells)
 
 
-def _subgroups(names: tuple[str, ...], rows: pd.DataFrame, level_of: pd.Series) -> Cells:
+def _subgroups(
+    names: tuple[str, ...], rows: pd.DataFrame, level_of: pd.Series, n_folds: int | None
+) -> Cells:
     cells: Cells = {}
     compared = []
     for level, members in rows.groupby(rows["patient_id"].map(level_of)):
-        y, p = members["y_true"].to_numpy(), members["y_prob"].to_numpy()
-        known = min(y.sum(), len(y) - y.sum()) >= 5 and len(set(p)) > 1
-        area = own.auc(y, p) if known else None
-        values = {"n": len(y), "Positive": int(y.sum()), "AUC (95 % CI)": area}
-        cells[(*names, str(level))] = values
-        if known and level != "(missing)":
-            compared.append((y, p))
-    tested = len(compared) > 1 and all(own.delong_variance(own.wins(*x)) > 0 for x in compared)
+        p = members["y_prob"].to_numpy().reshape(members["repeat"].nunique(), -1)
+        y = members["y_true"].to_numpy()[: p.shape[1]]
+        known = min(y.sum(), len(y) - y.sum()) >= 5 and all(len(set(x)) > 1 for x in p)
+        area = own.auc(y, p, n_folds) if known else None
+        values = {"n": len(y), "Positive": int(y.sum())}
+        cells[(*names, str(level))] = values | {"AUC (95 % CI)": area and area.estimate}
+        if area and level != "(missing)":
+            compared.append(area)
+    tested = len(compared) > 1 and all(area.error > 0 for area in compared)
     p_value = own.heterogeneity(compared) if tested else None
     return {key: values | {"p of interaction": p_value} for key, values in cells.items()}
 
@@ -417,15 +448,15 @@ TABLES: dict[str, Callable[[Truth], Expected]] = {
     "Characteristics of the patients by role": baseline,
     "Characteristics of the patients by outcome": baseline_outcome,
     "Primary estimate: repeated cross-validation of the whole procedure": repeated,
-    "Single split: discrimination, and classification at the training threshold": performance,
+    "Which number is which, for the arm that ranked first": which_number,
+    "Discrimination, and classification at the training threshold": performance,
     "Operating points": operating_points,
-    "Permutation test of discrimination": permutation,
+    "Whether chance ranks patients as well": against_chance,
     "Sample size that a model with this many predictors requires": sample_size,
     "Calibration and overall error": calibration,
     "Confusion counts at the training threshold": confusion,
     "Differences of AUC between arms": comparisons,
     "Reclassification: the second arm in place of the first": reclassification,
-    "Optimism after Harrell, by bootstrap of training patients": optimism,
     "Learning curve": learning_curve,
     "Conformal prediction sets, calibrated within each outcome": conformal,
     "AUC in subgroups": subgroups,
