@@ -60,18 +60,22 @@ def optimism_table(whole: pd.DataFrame) -> pd.DataFrame:
 
 
 def sample_size_table(
-    arms: Sequence[Arm], training: TrainingSet, results: Mapping[str, Any]
+    arms: Sequence[Arm],
+    training: TrainingSet,
+    results: Mapping[str, Any],
+    members: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the sample size that each arm needs by Riley et al., and has (`SIZE_COLUMNS`).
 
-    Candidates are all columns that an arm starts from, before any selection; the performance
+    Candidates are all columns that an arm starts from, before any selection; those of the combined
+    arm are its members', whose signatures were learned from the same patients. The performance
     expected is the arm's own cross-validated AUC. n_supported is the number of predictors that
     the training patients support at that AUC. An arm not better than chance is left out.
     """
-    rows = [row for arm in arms for row in _sizes(arm.name, _candidates(arm), training, results)]
-    members = results["arms"].get("combined")
-    if members is not None:
-        rows += list(_sizes("combined", members["n_features"], training, results))
+    candidates = {arm.name: _candidates(arm) for arm in arms}
+    if members:
+        candidates["combined"] = sum(candidates[member] for member in members)
+    rows = [row for arm, n in candidates.items() for row in _sizes(arm, n, training, results)]
     return pd.DataFrame(rows, columns=SIZE_COLUMNS)
 
 

@@ -137,7 +137,10 @@ def _write_pages(
     write_copies(run, copies)
     tables |= _tables(found, readers, results, evaluated)
     tables["audit"] = audit_table(run, found.refits, found.arms, copies)
-    tables["sample_size"] = final_model.sample_size_table(found.arms, run.training, results)
+    members = found.combined.members if found.combined else ()
+    tables["sample_size"] = final_model.sample_size_table(
+        found.arms, run.training, results, members
+    )
     if nomogram is not None:
         tables |= {"nomogram": nomogram.points, "nomogram_total": nomogram.total_points}
     tables["optimism"] = final_model.optimism_table(found.refits.optimism)

@@ -74,11 +74,6 @@ def read_pilot(folder: Path, arm: str | None) -> Pilot:
     found = results.arms[arm]
     judged = found.roles["out_of_fold"]
     calibration, notes = _calibration(found)
-    if arm == COMBINED:
-        notes.append(
-            "The candidates of the combined arm are its signatures. Whoever develops the "
-            "signatures anew needs the patients of its members: see arm."
-        )
     return Pilot(
         name=f"{results.cohort.name}, {arm}",
         simulated=results.cohort.simulated,

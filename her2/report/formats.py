@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ from her2.report.page_parts import Cell
 DECIMALS = ((10.0, 3), (1000.0, 2))  # (limit, digits of a ratio below it); none above
 STATUS = {"met": "good", "not met": "bad", "needs author": "open", "not applicable": ""}
 _TALLIED = {"needs author": "need the author"}
+MEASURES = {
+    "psnr": "PSNR, dB",
+    "psnr_gain": "PSNR, gain over bicubic",
+    "ssim": "SSIM",
+    "ssim_gain": "SSIM, gain over bicubic",
+    "consistency_psnr": "PSNR of the enlarged image, shrunk",
+    "icc_share": "Share of features with an ICC of at least .75",
+    "auc": "AUC, cross-validated",
+    "auc_gain": "AUC, gain over native images",
+}
+METHODS = {"none": "native", "bicubic": "bicubic", "srgan": "super-resolution"}
 
 
 def text_cell(value: Any) -> Cell:
@@ -173,3 +185,11 @@ def rule_cell(value: Any) -> Cell:
     'sensitivity ≥\xa0.90'
     """
     return Cell(text_cell(value).text.replace(">= ", "≥\N{NO-BREAK SPACE}"))
+
+
+def _titled_cell(value: Any, *, titles: Mapping[str, str]) -> Cell:
+    return text_cell(titles.get(str(value), value))
+
+
+measure_cell = partial(_titled_cell, titles=MEASURES)
+method_cell = partial(_titled_cell, titles=METHODS)

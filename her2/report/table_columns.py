@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 from her2.plots.text import number
 from her2.report import formats as form
-from her2.report.page_parts import Cell
 from her2.report.tabulate import (
     DASH,
     INTERVAL,
@@ -37,17 +36,6 @@ CALIBRATION = {
     "calibration_intercept": "Intercept",
     "calibration_in_the_large": "In the large",
 }
-MEASURES = {
-    "psnr": "PSNR, dB",
-    "psnr_gain": "PSNR, gain over bicubic",
-    "ssim": "SSIM",
-    "ssim_gain": "SSIM, gain over bicubic",
-    "consistency_psnr": "PSNR of the enlarged image, shrunk",
-    "icc_share": "Share of features with an ICC of at least .75",
-    "auc": "AUC, out of fold",
-    "auc_gain": "AUC, gain over native images",
-}
-METHODS = {"none": "native", "bicubic": "bicubic", "srgan": "super-resolution"}
 
 
 def each(kind: Callable[..., ColumnFormat], titles: Mapping[str, str], **options: Any) -> Columns:
@@ -57,10 +45,6 @@ def each(kind: Callable[..., ColumnFormat], titles: Mapping[str, str], **options
         kind(title, source, **(options | {"term": source} if by_source else options))
         for source, title in titles.items()
     )
-
-
-def _titled_cell(value: Any, *, titles: Mapping[str, str]) -> Cell:
-    return form.text_cell(titles.get(str(value), value))
 
 
 N, N_POSITIVE = whole("n", "n"), whole("Positive", "n_positive")
@@ -122,9 +106,9 @@ COLUMNS: Mapping[str, Columns] = {
     ),
     # images and features
     "super_resolution": (
-        words("Measure", "measure", partial(_titled_cell, titles=MEASURES)),
+        words("Measure", "measure", form.measure_cell),
         words("Family or arm", "family", form.arm_cell),
-        words("Method", "method", partial(_titled_cell, titles=METHODS)),
+        words("Method", "method", form.method_cell),
         N,
         estimate(f"Value{INTERVAL}", "value"),
     ),

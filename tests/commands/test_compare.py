@@ -405,7 +405,7 @@ def test_predictions_that_an_earlier_version_sent_are_refused(tmp_path):
     found = FoundRun("0123456789", "old", {}, {}, {})
     assert all("patient" in table for table in _numbered(found, files))
     anonymise(simulated(1)).drop(columns="patient").to_parquet(files[0])
-    with pytest.raises(MissingInput, match="those of run 01234567 without.*run it again"):
+    with pytest.raises(MissingInput, match=r"those of run 01234567 without.*run it again"):
         _numbered(found, files)
 
 

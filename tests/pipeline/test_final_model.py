@@ -91,13 +91,13 @@ def results(area):
 
 def test_all_candidates_count_whatever_was_selected(strong):
     arms = [arm for arm in strong.arms() if arm.name in ("clinical", "dlr")]
-    table = sample_size_table(arms, strong.training, results(0.8))
+    table = sample_size_table(arms, strong.training, results(0.8), ("clinical", "dlr"))
     counted = table.groupby("arm")["n_predictors"].first()
     # age, er (2 levels), grade (3 levels); 20 deep features become 5 components beside 30 others
-    assert counted.to_dict() == {"clinical": 4, "dlr": 35, "combined": 2}
+    assert counted.to_dict() == {"clinical": 4, "dlr": 35, "combined": 39}
     assert (table["n_supplied"] == len(strong.training.keys)).all()
     needed = table.groupby("arm")["n_required"].max()
-    assert needed["combined"] <= needed["clinical"] < needed["dlr"]
+    assert needed["clinical"] < needed["dlr"] < needed["combined"]
     assert table["n_supported"].nunique() == 1  # the AUC and the patients are the same
     assert 0 < table["n_supported"].iloc[0] < 35
 
