@@ -120,7 +120,7 @@ def role_cell(value: Any) -> Cell:
     """Role without the group it is about, for a narrow column.
 
     >>> [role_cell(role).text for role in ("out_of_fold", "test", "centre B", None)]
-    ['Out of fold', 'Test', 'centre B', '']
+    ['Cross-validated', 'Test', 'centre B', '']
     """
     role = "" if is_missing(value) else str(value)
     title = role_title(role)

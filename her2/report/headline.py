@@ -148,14 +148,17 @@ def choice_sentence(results: Mapping[str, Any]) -> str:
     best = results.get("best_arm")
     if not best or best["n_arms"] < 2:
         return ""
-    n_tied = len(best["tied"]) - 1
-    others = f"the {count(best['n_arms'] - 1)} other" + "s" * (best["n_arms"] > 2)
+    n_tied, n_others = len(best["tied"]) - 1, best["n_arms"] - 1
+    others = f"the {count(n_others)} others" if n_others > 1 else "the other arm"
     if not n_tied:
-        return f"It can be told from {others}, so its AUC needs no correction for the choice."
+        return (
+            f"It can be told apart from {others}, so its AUC needs no correction for the choice."
+        )
+    tied = f"{count(n_tied)} of {others}" if n_others > 1 else others
     corrected = _spoken(best["corrected"], best["low"], best["high"])
     return (
-        f"It was chosen for being the largest, and {count(n_tied)} of {others} cannot be told "
-        f"from it; corrected for the choice, the AUC is {corrected}."
+        f"It was chosen because its AUC was the largest, and {tied} cannot be told apart from it; "
+        f"corrected for the choice, the AUC is {corrected}."
     )
 
 

@@ -13,7 +13,7 @@ from her2.report import render_report
 pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium to open the report with")
 
 ATTACK = '</script><script>alert(1)</script><img src="http://example.org/x" onerror=alert(1)>'
-PERFORMANCE = 'document.querySelectorAll("#performance table")[2]'
+PERFORMANCE = 'document.querySelectorAll("#performance table")[3]'
 COLUMN = f"[...{PERFORMANCE}.tBodies[0].rows].map(r => r.cells[COLUMN].textContent.trim())"
 HEAD = f"{PERFORMANCE}.tHead.rows[0].cells[COLUMN]"
 BUTTON = f'{HEAD}.querySelector("button.sort")'

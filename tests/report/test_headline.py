@@ -59,13 +59,15 @@ def test_an_arm_without_a_cross_validated_auc_does_not_lead(report):
 def test_the_first_screen_says_what_the_choice_has_added(report):
     results = copy.deepcopy(report.results)
     assert headline_sentences(results)[2] == (
-        "It was chosen for being the largest, and 1 of the 4 others cannot be told from it; "
-        "corrected for the choice, the AUC is 0.809 (95 % CI 0.771 to 0.843)."
+        "It was chosen because its AUC was the largest, and 1 of the 4 others cannot be told "
+        "apart from it; corrected for the choice, the AUC is 0.809 (95 % CI 0.771 to 0.843)."
     )
     results["best_arm"]["tied"] = ["combined"]
     assert headline_sentences(results)[2] == (
-        "It can be told from the 4 others, so its AUC needs no correction for the choice."
+        "It can be told apart from the 4 others, so its AUC needs no correction for the choice."
     )
+    results["best_arm"] |= {"n_arms": 2, "tied": ["combined", "dlr"]}
+    assert "the largest, and the other arm cannot be told apart" in headline_sentences(results)[2]
     results["best_arm"]["n_arms"] = 1
     assert "choice" not in " ".join(headline_sentences(results))
 

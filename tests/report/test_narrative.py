@@ -43,8 +43,8 @@ def said(anchor, results, tables):
         ("performance", "with an AUC of 0.823 (0.793 to 0.853); the split into folds alone"),
         (
             "performance",
-            "1 of the 4 others cannot be told from it; corrected for the choice, the AUC is 0.809 "
-            "(95 % CI 0.771 to 0.843).",
+            "1 of the 4 others cannot be told apart from it; corrected for the choice, the AUC is "
+            "0.809 (95 % CI 0.771 to 0.843).",
         ),
         ("robustness", "Radiomics 0.41 and Deep learning radiomics 0.39."),
         ("robustness", "The p of interaction in subgroups is below .05 for no variable."),
