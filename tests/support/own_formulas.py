@@ -84,7 +84,7 @@ def auc(y: Array, p: Array, folds: Array | int | None = None) -> Auc:
     centre, n_folds = value, folds
     if isinstance(folds, np.ndarray):
         n_folds = len(set(folds.ravel()))
-        centre = min(max(2 * within_folds(y, p, folds) - value, 0.0), 1.0)
+        centre = within_folds(y, p, folds)
     weight = 5 / (5 + min(sizes))
     variance = (1 - weight) * delong_variance(won) + weight * exponential_variance(centre, *sizes)
     dof, grown = np.inf, 1.0
