@@ -102,7 +102,7 @@ def build_tables() -> dict[str, pd.DataFrame]:
             "role": ["test", "external"], "first": ["clinical"] * 2, "second": ["combined"] * 2,
             "auc_difference": [-0.05, -0.03], "p_value": [0.2, 0.04], "p_holm": [0.4, 0.08],
         }),
-        "permutation": frame({
+        "against_chance": frame({
             "arm": ["combined"], "role": ["external"], "auc": [0.71], "n_permutations": [1000],
             "p_value": [0.001],
         }),

@@ -109,7 +109,7 @@ ESSENTIAL = [
     ("metrics", "22", "results arms.combined.roles.external.calibration_slope"),
     ("metrics", "23", "results cohort.n_lesions"),
     ("metrics", "24", "table comparisons"),
-    ("metrics", "25", "table permutation"),
+    ("metrics", "25", "table against_chance"),
     ("metrics", "26", "results arms.combined.roles.test"),
     ("metrics", "27", "results arms.combined.roles.external"),
     ("tripod_ai", "10", "table sample_size"),
