@@ -55,7 +55,10 @@ class RiskInstability:
 
 
 def widened(risk: ArrayLike, refits: ArrayLike, shares: ArrayLike) -> FloatArray:
-    """Risks by refits on a part of the patients, as far apart as refits on as many others.
+    """Risks by refits on a part of the patients, spread as refits on as many others are.
+
+    That is the spread about their mean: two fits on different patients lie farther apart, by the
+    root of 2 where nothing is selected (benchmarks/instability_conformal.py).
 
     A refit on the share f of the patients, drawn without copies, differs from the original by a
     variance of (1 - f) / f of that of a fit on fresh patients (delete-d jackknife). So the
