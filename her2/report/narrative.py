@@ -237,8 +237,8 @@ def _individuals(results: Results, tables: Tables) -> list[str]:
     texts = [
         "If the study had drawn other patients, as many of each outcome, a patient's risk by "
         f"“{arm_title(str(row['arm']))}” would move by about {number(row['mean_distance'], 2)} "
-        f"on average, and {number(100 * row['mean_changed'], 0)} % of patients would change side of "
-        "the threshold."
+        f"on average, and {number(100 * row['mean_changed'], 0)} % of patients would change side "
+        "of the threshold."
         for row in moved
         if row["arm"] == lead and not is_missing(row["mean_distance"])
     ]

@@ -32,7 +32,7 @@ def said(anchor, results, tables):
         ("calibration", "a calibration slope of 0.87, an intercept of −0.11 and an ICI"),
         (
             "individual-risks",
-            "a patient's risk by “Combined” would move by 0.10 on average, and 14 % of patients",
+            "risk by “Combined” would move by about 0.10 on average, and 14 % of patients",
         ),
         (
             "individual-risks",
