@@ -21,7 +21,7 @@ def test_measures_are_those_of_the_operating_point():
     y, p = [1] * 15 + [0] * 46, [0.9] * 11 + [0.1] * 4 + [0.9] * 12 + [0.1] * 34
     point = operating_point(y, p, 0.5)
     for name, value in matrix(11, 12, 34, 4).right_measures.items():
-        assert value == getattr(point, name)
+        assert value == pytest.approx(getattr(point, name), rel=1e-14)
 
 
 def test_right_matrix():

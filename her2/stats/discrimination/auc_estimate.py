@@ -350,6 +350,10 @@ def chance_error(n_positive: int, n_negative: int, *, is_cross_validated: bool) 
     is_cross_validated
         Whether models were learned from the other cases, in one repeat, as `auc_estimate` adds it.
 
+    References
+    ----------
+    Mann & Whitney (1947), Ann. Math. Stat. 18:50, doi:10.1214/aoms/1177730491.
+
     Examples
     --------
     >>> round(chance_error(58, 143, is_cross_validated=True), 3)

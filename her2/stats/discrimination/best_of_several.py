@@ -20,7 +20,7 @@ from her2.stats.discrimination.auc_estimate import (
 from her2.stats.validation import FloatArray
 
 _N_DRAWS = 20_000  # of the arms' errors: the mean of their maximum within .001
-_SD = 0.84  # of an AUC over its standard error, which is made to cover (benchmarks/coverage.py)
+_SD = 0.83  # of an AUC over its standard error, which is made to cover (benchmarks/coverage.py)
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def best_of_several(
 
     Arms whose difference from the best is not significant at `1 - level` are taken to be equally
     good. The largest of their errors, correlated as the arms are and sized by the standard error
-    of `auc_estimate`, is on average what the choice has added. Resampling patients
-    alone (bootstrap bias-corrected cross-validation) takes away about half of it, because all
-    resamples share the models.
+    of `auc_estimate` (without its prior for few cases), is on average what the choice has added.
+    Resampling patients alone (bootstrap bias-corrected cross-validation) takes away about half of
+    it, because all resamples share the models.
 
     Parameters
     ----------
