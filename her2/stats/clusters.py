@@ -9,7 +9,7 @@ patient, and the patients' sums are what varies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -185,11 +185,19 @@ def wald_interval(
     One degree of freedom fewer than there are patients: few patients with many rows each leave
     the variance uncertain. With one row a patient it is the usual interval of a mean.
     """
+    half_width = float(wald_half_widths(influence[:, None], groups, level=level)[0])
+    return Estimate(value, max(value - half_width, within[0]), min(value + half_width, within[1]))
+
+
+def wald_half_widths(
+    influence: FloatArray, groups: ArrayLike | None, *, level: float
+) -> FloatArray:
+    """Half the width of Student's interval of k estimates, (k,), from their influence (n, k)."""
     n = len(influence)
     n_patients = int(patient_numbers(n, groups).max(initial=-1)) + 1
-    error = sqrt(patient_variance(influence, groups) * n / max(n - 1, 1))
-    half_width = student_quantile(n_patients, level) * error
-    return Estimate(value, max(value - half_width, within[0]), min(value + half_width, within[1]))
+    variance = np.diag(patient_covariance(influence, groups))
+    error = np.sqrt(np.maximum(variance, 0.0) * n / max(n - 1, 1))
+    return np.asarray(student_quantile(n_patients, level) * error)
 
 
 def student_quantile(n_patients: int, level: float) -> float:

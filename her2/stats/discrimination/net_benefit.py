@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from her2.core.errors import BadArgument
 from her2.stats import validation
-from her2.stats.clusters import outcome_and_repeats, wald_interval
+from her2.stats.clusters import outcome_and_repeats, wald_half_widths
 from her2.stats.discrimination.roc_curve import n_at_or_above
 from her2.stats.validation import FloatArray
 
@@ -163,12 +163,8 @@ def _means(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean of each column of (n, m) and its limits, (m,) each."""
     mean = values.mean(axis=0)
-    of_columns = ((values - mean) / len(values)).T
-    found = [
-        wald_interval(value, influence, groups, level=level)
-        for value, influence in zip(mean.tolist(), of_columns, strict=True)
-    ]
-    return mean, np.array([x.low for x in found]), np.array([x.high for x in found])
+    half_width = wald_half_widths((values - mean) / len(values), groups, level=level)
+    return mean, mean - half_width, mean + half_width
 
 
 def _thresholds(thresholds: ArrayLike) -> FloatArray:

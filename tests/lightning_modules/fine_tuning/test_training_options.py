@@ -321,6 +321,7 @@ def test_losses_of_every_epoch_are_told() -> None:
     }
 
 
+@pytest.mark.slow  # the compiler takes ten seconds
 def test_a_network_is_compiled_once_for_all_folds_and_gives_nearly_the_same_losses(
     monkeypatch,
 ) -> None:
