@@ -15,9 +15,11 @@ specification.loader.exec_module(benchmark)
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", benchmark.SETTINGS, ids=lambda setting: setting.name)
 def test_coverage(setting):
-    shares = [share for share, _ in benchmark.coverage(150, setting).values()]
-    assert min(shares) > 0.85
-    assert np.mean(shares) > 0.92
+    found = {name: share for name, (share, _) in benchmark.coverage(150, setting).items()}
+    ici = {name for name in found if name.startswith("ICI")}  # of 30 of them: standard error .05
+    assert min(share for name, share in found.items() if name not in ici) > 0.87
+    assert min(found[name] for name in ici) > 0.75
+    assert np.mean(list(found.values())) > 0.92
 
 
 def test_every_measure_has_an_interval_and_a_truth():
