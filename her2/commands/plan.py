@@ -8,7 +8,7 @@ from pathlib import Path
 from her2.core.run_folder import RunFolder
 from her2.core.settings import PlanSettings, check_rules
 from her2.planning.make_plan import make_plan
-from her2.planning.outputs import headline, write_outputs
+from her2.planning.plan_outputs import headline, write_outputs
 
 
 def plan(settings: PlanSettings, run_dir: Path) -> int:

@@ -98,7 +98,6 @@ def refitted_in_resamples(
     *,
     n_resamples: int,
     seed: int,
-    draws: str = "",
     n_workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Resampled:
@@ -107,12 +106,10 @@ def refitted_in_resamples(
     A resample is a bootstrap of the training patients within each outcome, in which everybody
     who was drawn counts once (about 63 % of them): a t-test or a LASSO would count a copy as
     another patient, and inner folds would hold copies of the patients that they judge. Refitted
-    is the candidate that the final search chose. draws: name of the arm whose resamples these
-    are, its own if empty.
+    is the candidate that the final search chose. Arms of one name have the same resamples.
     """
-    name = draws or arm.name
     alone, candidate = arm.alone(training.keys), fitted.final.best
-    calls = ((i, alone, candidate, training, name, seed) for i in range(n_resamples))
+    calls = ((i, alone, candidate, training, arm.name, seed) for i in range(n_resamples))
     found = run_in_order(_fit_in_resample, calls, n_workers=n_workers, advance=advance)
     supports = [support for support, _, _ in found if support is not None]
     return Resampled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -150,8 +150,8 @@ def _resampled(
     def again(name: str, draws: str, n: int) -> Resampled:
         with progress(f"stability, {name}", n, "resamples") as advance:
             return refitted_in_resamples(
-                by_name[name], fitted[name], run.training, n_resamples=n, seed=run.seed,
-                draws=draws, n_workers=run.n_workers, advance=advance,
+                replace(by_name[name], name=draws or name), fitted[name], run.training,
+                n_resamples=n, seed=run.seed, n_workers=run.n_workers, advance=advance,
             )  # fmt: skip
 
     few = min(n, MOST_REFITS)

@@ -27,7 +27,6 @@ from her2.plots.feature_importance import (
     weights_figure,
 )
 from her2.plots.forest import forest_figure
-from her2.plots.individual_risks import instability_figure, prediction_sets_figure
 from her2.plots.lesion_images import (
     CamExample,
     example_figure,
@@ -35,6 +34,7 @@ from her2.plots.lesion_images import (
     super_resolution_figure,
 )
 from her2.plots.nomogram import nomogram_figure
+from her2.plots.plan_figure import study_plan_figure
 from her2.plots.prediction_figures import (
     calibration_figure,
     calibration_overlay,
@@ -42,7 +42,7 @@ from her2.plots.prediction_figures import (
     prediction_histogram_panels,
     prediction_panels,
 )
-from her2.plots.study_plan import study_plan_figure
+from her2.plots.risk_figures import instability_figure, prediction_sets_figure
 from her2.plots.style import distinct_styles
 from her2.plots.training import (
     cost_figure,

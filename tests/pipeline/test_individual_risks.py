@@ -1,6 +1,7 @@
 """Instability and prediction sets of a run: refits, tables, and the truth of a simulation."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_every_arm_is_fitted_again_to_about_63_per_cent_of_the_patients(strong, 
 def test_an_arm_can_be_fitted_in_the_resamples_of_another(strong, fitted, resampled):
     arm = strong.arms()[0]
     other = refitted_in_resamples(
-        arm, fitted[arm.name], strong.training, n_resamples=3, seed=0, draws="dlr"
+        replace(arm, name="dlr"), fitted[arm.name], strong.training, n_resamples=3, seed=0
     )
     assert np.array_equal(other.drawn, resampled["dlr"].drawn)
     assert not np.array_equal(other.drawn, resampled[arm.name].drawn)

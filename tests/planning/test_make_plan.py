@@ -12,7 +12,7 @@ from her2.core.errors import BadConfig, NotEstimable
 from her2.core.settings import ComputeSettings, PlanSettings
 from her2.planning.assumptions import Pilot, assumptions_of
 from her2.planning.make_plan import _first_reaching, _n_cohorts, make_plan
-from her2.planning.outputs import headline, plan_figure
+from her2.planning.plan_outputs import headline, plan_figure
 from her2.planning.study_plan import AssurancePoint, read_plan, write_plan
 
 GIVEN = {"prevalence": 0.3, "auc": 0.85, "n_parameters": 4, "slope_width": 0.6, "n_cohorts": 20,

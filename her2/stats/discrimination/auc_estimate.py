@@ -226,14 +226,26 @@ def auc_difference(
 
 @dataclass(frozen=True)
 class Ranking:
-    """Scores of the cases, and how each case is placed among those of the other class."""
+    """Scores of the cases, and how each case is placed among those of the other class.
 
-    positive: BoolArray  # (n,)
-    scores: FloatArray  # (n_repeats, n)
-    patient: NDArray[np.intp]  # (n,)
+    Attributes
+    ----------
+    positive, patient
+        Outcomes and numbers of the patients, (n,).
+    scores
+        By repeat, (n_repeats, n).
+    n_folds
+        Of the cross-validation; None for held-out cases.
+    mean, per_repeat
+        Placements averaged over the repeats, and the AUC of each repeat, (n_repeats,).
+    """
+
+    positive: BoolArray
+    scores: FloatArray
+    patient: NDArray[np.intp]
     n_folds: int | None
-    mean: Placements  # averaged over repeats
-    per_repeat: FloatArray  # AUC
+    mean: Placements
+    per_repeat: FloatArray
 
     @classmethod
     def of(
