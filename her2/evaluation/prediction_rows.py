@@ -54,7 +54,7 @@ class RoleRows:
     @property
     def n_folds(self) -> int | None:
         """Number of folds; None for patients who took no part in learning."""
-        return None if self.fold is None else int(self.fold.max()) + 1
+        return None if self.fold is None else np.unique(self.fold).size
 
 
 def performance_roles(predictions: pd.DataFrame) -> list[str]:

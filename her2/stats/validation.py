@@ -93,6 +93,14 @@ def check_level(level: float) -> None:
         raise BadArgument(f"level must lie in (0, 1), found {level}; for 95 % pass 0.95")
 
 
+def check_folds(n_folds: int | None) -> None:
+    """Raise `BadArgument` unless a number of folds is at least 2, or None: no cross-validation."""
+    if n_folds is not None and n_folds < 2:
+        raise BadArgument(
+            f"the number of folds must be at least 2, found {n_folds}; None is for held-out cases"
+        )
+
+
 def outcome_and_score(
     y_true: ArrayLike, y_score: ArrayLike, *, name: str = "y_score", constant_ok: bool = False
 ) -> tuple[BoolArray, FloatArray]:

@@ -145,9 +145,11 @@ def auc_estimate(
     """
     validation.check_level(level)
     fold = None
-    if not (folds is None or isinstance(folds, int)):
+    if isinstance(folds, np.integer):
+        folds = int(folds)
+    elif not (folds is None or isinstance(folds, int)):
         fold = _numbered(folds, np.shape(y_score))
-        folds = int(fold.max()) + 1
+        folds = np.unique(fold).size  # whatever their numbers are
     of = Ranking.of(y_true, y_score, groups, folds)
     auc = float(of.per_repeat.mean())
     within = None if fold is None else of.within(fold)
@@ -252,6 +254,7 @@ class Ranking:
         cls, y_true: ArrayLike, y_score: ArrayLike, groups: ArrayLike | None, n_folds: int | None
     ) -> Ranking:
         """Return the ranking of checked scores, of (n_repeats, n) or (n,)."""
+        validation.check_folds(n_folds)
         positive = validation.outcome(y_true)
         scores = repeated_scores(y_score, positive.size)
         for row in scores:

@@ -108,7 +108,9 @@ def best_of_several(
     """
     if not scores:
         raise BadArgument("scores must name one arm or more, found none; pass the arms' scores")
-    n_folds = max(int(np.max(fold)) + 1 for fold in folds.values())
+    if missing := sorted(scores.keys() - folds.keys()):
+        raise BadArgument(f"folds must name every arm, found none of {', '.join(missing)}")
+    n_folds = max(np.unique(np.asarray(fold)).size for fold in folds.values())
     found = {
         arm: auc_estimate(y_true, x, groups=groups, folds=folds[arm], level=level)
         for arm, x in scores.items()

@@ -116,6 +116,7 @@ def operating_point(
     (0.5, 0.75)
     """
     validation.check_level(level)
+    validation.check_folds(n_folds)
     actual = validation.outcome(y_true, both_classes=False)
     scores = repeated_scores(y_prob, actual.size, name="y_prob")
     called = scores >= _by_case(threshold, np.shape(y_prob))

@@ -6,7 +6,14 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from her2.core.errors import BadArgument, NotEstimable
-from her2.stats import auc, auc_difference, auc_estimate, auc_interval, delong_test
+from her2.stats import (
+    auc,
+    auc_difference,
+    auc_estimate,
+    auc_interval,
+    delong_test,
+    operating_point,
+)
 from her2.stats.discrimination.auc import hanley_mcneil_variance, placements
 
 Y = np.arange(100) % 3 == 0
@@ -195,6 +202,20 @@ def test_what_cannot_be_estimated():
         auc_estimate(Y, scores(0), level=95)
     with pytest.raises(NotEstimable, match="found 0 for 1"):
         auc_difference([0, 0, 1, 1], [1, 2, 3, 4], [4, 3, 2, 1])
+
+
+def test_folds_may_have_any_numbers_but_are_two_or_more():
+    s = scores(15, n_repeats=5)
+    named = auc_estimate(Y, s, folds=10 * FOLDS + 7)
+    assert named == auc_estimate(Y, s, folds=FOLDS)
+    assert auc_estimate(Y, s, folds=np.int64(5)) == auc_estimate(Y, s, folds=5)
+    for n_folds in (1, 0, -3):
+        with pytest.raises(BadArgument, match=f"must be at least 2, found {n_folds}"):
+            auc_estimate(Y, s, folds=n_folds)
+        with pytest.raises(BadArgument, match=f"must be at least 2, found {n_folds}"):
+            auc_difference(Y, s, s[::-1], n_folds=n_folds)
+        with pytest.raises(BadArgument, match=f"must be at least 2, found {n_folds}"):
+            operating_point(Y, s, 0.5, n_folds=n_folds)
 
 
 def test_folds_of_one_outcome_have_no_pairs():

@@ -69,5 +69,7 @@ def test_five_useless_arms_are_worth_one_half():
 def test_what_cannot_be_chosen_from():
     with pytest.raises(BadArgument, match="must name one arm or more"):
         best_of_several(Y, {}, {})
+    with pytest.raises(BadArgument, match="folds must name every arm, found none of b"):
+        best_of_several(Y, arms(0, [0.0, 0.0])[0], {"a": FOLDS})
     with pytest.raises(NotEstimable, match="the same value"):
         best_of_several(Y, {"a": np.zeros((3, 120))}, {"a": FOLDS})
