@@ -132,8 +132,9 @@ def _covariance(rankings: list[Ranking]) -> FloatArray:
     """Covariance (k, k) of the errors of k AUCs of the same cases."""
     errors = np.array([of.error(of.mean, of.per_repeat)[0] for of in rankings])
     influence = np.column_stack([of.influence(of.mean) for of in rankings])
-    correlation = np.corrcoef(influence, rowvar=False)
-    return np.asarray(errors[:, None] * correlation * errors, dtype=np.float64)
+    spread = np.sqrt((influence**2).sum(axis=0))  # 0 of an arm that ranks everybody correctly
+    scale = np.divide(errors, spread, out=np.zeros_like(errors), where=spread > 0.0)
+    return np.asarray(scale[:, None] * (influence.T @ influence) * scale, dtype=np.float64)
 
 
 def _mean_of_largest(covariance: FloatArray, seed: int) -> float:

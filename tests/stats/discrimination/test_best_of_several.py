@@ -66,6 +66,14 @@ def test_five_useless_arms_are_worth_one_half():
     assert np.mean([f.low > 0.5 for f in found]) <= 0.05
 
 
+def test_arms_without_an_error_are_chosen_too():
+    perfect = np.tile(Y + 0.001 * np.arange(120), (3, 1))
+    twice = {"a": perfect, "b": 2 * perfect}
+    found = best_of_several(Y, twice, dict.fromkeys(twice, FOLDS))
+    assert (found.auc, found.corrected, found.high) == (1.0, 1.0, 1.0)
+    assert 0.8 < found.low < 1.0
+
+
 def test_what_cannot_be_chosen_from():
     with pytest.raises(BadArgument, match="must name one arm or more"):
         best_of_several(Y, {}, {})
