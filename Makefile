@@ -54,7 +54,7 @@ docs: install
 check: lint docs test
 
 benchmark: install
-	$(BIN)/python benchmarks/radiomics.py
+	$(BIN)/python benchmarks/pyradiomics_times.py
 	$(BIN)/python benchmarks/delong.py
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/extraction.py $(COHORT)

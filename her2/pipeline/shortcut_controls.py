@@ -33,8 +33,9 @@ PICTURES = {  # control: the picture that a frozen network sees in `lightning_mo
     "frame": "frame",
 }
 TOO_GOOD = 0.9  # AUC of a control that needs no arm beside it to be an alarm
+MOST = 2 / 3  # of what an arm has over chance; benchmarks/shortcut_alarm.py: how often it rings
 COLUMNS = ("control", "n_features", "auc", "auc_low", "auc_high",
-           "arm", "arm_auc", "arm_low", "alarm")  # fmt: skip
+           "arm", "arm_auc", "share", "alarm")  # fmt: skip
 
 
 def shortcut_controls(run: OpenRun, radiomic: pd.DataFrame | None) -> pd.DataFrame:
@@ -103,8 +104,9 @@ def _control(run: OpenRun, name: str, features: pd.DataFrame) -> Arm:
 def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame:
     """Return the controls beside the image arm that each could explain: `COLUMNS`.
 
-    That is the image arm with the largest AUC. `alarm` is a sentence where the control's own
-    interval lies above .5 and its AUC reaches the lower limit of that arm, or .9.
+    That is the image arm with the largest AUC. `share` is what the control has over an AUC of .5,
+    of what that arm has. `alarm` is a sentence where the control's own interval lies above .5 and
+    the share is at least two thirds, or the control's AUC at least .9.
 
     Parameters
     ----------
@@ -114,30 +116,42 @@ def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame
         Of results.json.
     """
     known = {
-        arm: arms[arm]["repeated_cv"]
+        arm: float(arms[arm]["repeated_cv"]["auc"])
         for arm in IMAGE_ARMS
         if arm in arms and arms[arm]["repeated_cv"]["auc"] is not None
     }
-    arm = max(known, key=lambda name: float(known[name]["auc"]), default=None)
-    judged = dict.fromkeys(("auc", "auc_low")) if arm is None else known[arm]
-    table = controls.assign(arm=arm, arm_auc=judged["auc"], arm_low=judged["auc_low"])
+    arm = max(known, key=lambda name: known[name], default=None)
+    auc = None if arm is None else known[arm]
+    table = controls.assign(
+        arm=arm, arm_auc=auc, share=[share_explained(found, auc) for found in controls["auc"]]
+    )
     alarms = [_alarm(row) for row in table.itertuples()]
     return table.assign(alarm=alarms).reindex(columns=list(COLUMNS))
+
+
+def share_explained(control_auc: float | None, arm_auc: float | None) -> float | None:
+    """Return the control's AUC over .5 as a share of the arm's; None where the arm has none.
+
+    >>> share_explained(0.7, 0.75)
+    0.8
+    """
+    if control_auc is None or is_missing(control_auc):
+        return None
+    if arm_auc is None or is_missing(arm_auc) or arm_auc <= 0.5:
+        return None
+    return round((control_auc - 0.5) / (arm_auc - 0.5), 6)
 
 
 def _alarm(row: Any) -> str:
     """Return the sentence for the first screen; empty where there is nothing to fear."""
     if is_missing(row.auc) or row.auc_low <= 0.5:
         return ""  # one picture for all lesions, or no better than chance
-    reaches = not is_missing(row.arm) and row.auc >= row.arm_low
-    if not (reaches or row.auc >= TOO_GOOD):
+    explains = not is_missing(row.arm) and (is_missing(row.share) or row.share >= MOST)
+    if not (explains or row.auc >= TOO_GOOD):
         return ""
     more = f"; an AUC of {TOO_GOOD} needs no arm beside it"
-    if reaches:
-        more = (
-            f", which reaches the interval of the arm {ARM_TITLES[row.arm]} "
-            f"({row.arm_auc:.3f}, from {beside(row.arm_low, row.auc)})"
-        )
+    if explains:
+        more = f", beside {row.arm_auc:.3f} of the arm {ARM_TITLES[row.arm]}"
     return (
         f"A model that cannot see the lesion's grey levels tells the outcomes apart "
         f"({CONTROLS[row.control]}): AUC {row.auc:.3f} ({beside(row.auc_low, 0.5)} to "

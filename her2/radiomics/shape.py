@@ -1,8 +1,8 @@
 """Shape features of a slice as a volume and as a plane, equal to pyradiomics'.
 
 pyradiomics measures the mesh of a volume with a compiled function that compares all pairs of mesh
-vertices, so its time grows with the square of the area (benchmarks/radiomics.py). Two facts about
-a slice make it linear, and keep the compiled function as the source of every number:
+vertices, so its time grows with the square of the area (benchmarks/pyradiomics_times.py). Two
+facts about a slice make it linear, and keep the compiled function as the source of every number:
 
 * surface and volume are sums over the sixteen 2 x 2 patterns of the mask, so what one pattern
   contributes is learned from the compiled function on small masks;

@@ -315,7 +315,7 @@ COLUMNS: Mapping[str, Columns] = {
         estimate(f"AUC{INTERVAL}", "auc", stem="auc_"),
         arm("Arm that it could explain"),
         decimal("Its AUC", "arm_auc"),
-        decimal("Its lower limit", "arm_low"),
+        decimal("Control over chance, share of the arm", "share", 2),
         words("Alarm", "alarm", form.alarm_cell),
     ),
     "audit": (

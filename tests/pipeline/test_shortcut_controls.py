@@ -1,5 +1,6 @@
 """Controls of shortcuts see nothing of the lesion, and say where an arm may do the same."""
 
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,11 +71,12 @@ ARMS = {"clinical": arm(0.95, 0.9), "radiomics": arm(0.7, 0.6), "dlr": arm(0.8, 
 @pytest.mark.parametrize(
     ("auc", "low", "arms", "is_alarm"),
     [
-        (0.73, 0.6, ARMS, True),
-        (0.71, 0.6, ARMS, False),  # below the best image arm's lower limit
+        (0.71, 0.6, ARMS, True),
+        (0.69, 0.6, ARMS, False),  # less than two thirds of what the best image arm has
+        (0.6, 0.51, {"dlr": arm(0.49, 0.4)}, True),  # an arm that has nothing
         (0.73, 0.49, ARMS, False),  # may be no better than chance
         (0.91, 0.8, {"dlr": arm(0.99, 0.97)}, True),
-        (0.89, 0.8, {"dlr": arm(0.99, 0.97)}, False),
+        (0.82, 0.8, {"dlr": arm(0.99, 0.97)}, False),
         (0.91, 0.8, {"clinical": arm(0.6, 0.5)}, True),  # no image arm at all
         (0.80, 0.7, {"clinical": arm(0.6, 0.5)}, False),
         (None, None, ARMS, False),  # one picture for all lesions
@@ -86,6 +88,16 @@ def test_an_alarm_needs_a_control_that_does_as_well(auc, low, arms, is_alarm) ->
     assert bool(table["alarm"][0]) is is_alarm
     if is_alarm:
         assert f"AUC {auc:.3f} ({low:.3f} to 0.990)" in table["alarm"][0]
+
+
+def test_the_alarm_rings_for_a_control_that_has_all_and_not_for_one_that_has_nothing() -> None:
+    path = Path(__file__).parents[2] / "benchmarks" / "shortcut_alarm.py"
+    if not path.is_file():
+        pytest.skip("the benchmarks are not beside the tests")
+    rings = runpy.run_path(str(path))["rings"]
+    rng = np.random.default_rng(0)
+    rung = {share: np.mean([rings(200, 0.75, share, rng) for _ in range(40)]) for share in (0, 1)}
+    assert rung[0] <= 0.025 and rung[1] >= 0.9
 
 
 def test_no_control_is_no_table() -> None:

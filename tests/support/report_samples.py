@@ -381,7 +381,7 @@ def shortcut_controls() -> pd.DataFrame:
     ]
     columns = ["control", "n_features", "auc", "auc_low", "auc_high", "alarm"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(arm="dlr", arm_auc=0.801, arm_low=0.735)
+    return table.assign(arm="dlr", arm_auc=0.801, share=(table["auc"] - 0.5) / 0.301)
 
 
 def audit() -> pd.DataFrame:

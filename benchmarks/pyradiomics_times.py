@@ -1,6 +1,6 @@
 """Radiomic features against plain pyradiomics: same lesions, one run, medians of three.
 
-Usage: python benchmarks/radiomics.py [WIDTH ...]   (pixels; default 100 150 200 250)
+Usage: python benchmarks/pyradiomics_times.py [WIDTH ...]   (pixels; default 100 150 200 250)
 
 Prints, for lesions of each width, the seconds of pyradiomics and of this package in one process,
 their ratio and the largest difference relative to max(1, |value|); then the ratio for all lesions
