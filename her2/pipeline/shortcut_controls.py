@@ -6,6 +6,7 @@ They are judged as every arm is, by the repeated nested cross-validation, and en
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -122,9 +123,8 @@ def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame
     }
     arm = max(known, key=lambda name: known[name], default=None)
     auc = None if arm is None else known[arm]
-    table = controls.assign(
-        arm=arm, arm_auc=auc, share=[share_explained(found, auc) for found in controls["auc"]]
-    )
+    share = controls["auc"].map(partial(share_explained, arm_auc=auc))
+    table = controls.assign(arm=arm, arm_auc=auc, share=share)
     alarms = [_alarm(row) for row in table.itertuples()]
     return table.assign(alarm=alarms).reindex(columns=list(COLUMNS))
 
