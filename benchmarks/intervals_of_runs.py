@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from her2.core.results import read_results
-from her2.evaluation import rows_of
+from her2.evaluation import PredictionRows
 from her2.stats.discrimination.auc import placement_variance, placements
 
 
@@ -40,9 +40,10 @@ def main() -> None:
         folder = Path(place)
         results = read_results(folder)
         tables = [pd.read_parquet(folder / f"{x}.parquet") for x in ("predictions", "repeated_cv")]
+        predicted = PredictionRows(*tables)
         for arm, found in results.arms.items():
             for role, title in (("out_of_fold", "cross-validated"), ("test", "test")):
-                p, rows = found.roles.get(role), rows_of(*tables, arm, role)
+                p, rows = found.roles.get(role), predicted.of(arm, role)
                 if p is None or rows is None or p.auc is None:
                     continue
                 low, high = naive(rows.y_true, rows.y_prob)

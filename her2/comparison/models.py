@@ -18,6 +18,7 @@ from her2.core.types import ARMS
 from her2.evaluation.arm_comparisons import TESTED, comparisons
 from her2.evaluation.curves import curve_tables
 from her2.evaluation.performance import performance_by_role
+from her2.evaluation.prediction_rows import PredictionRows
 
 MOST_MODELS = 12  # that a figure can tell apart
 PERFORMANCE = (
@@ -174,14 +175,16 @@ def compare_models(
     predictions = pd.concat([model.rows for model in models], ignore_index=True)
     # names as categories are quick
     predictions = predictions.astype(dict.fromkeys(("arm", "role", "kind"), "category"))
-    honest = predictions[predictions["kind"].ne("in_sample")]
-    repeated = pd.concat([model.repeats for model in models], ignore_index=True)
+    predicted = PredictionRows(
+        predictions[predictions["kind"].ne("in_sample")],
+        pd.concat([model.repeats for model in models], ignore_index=True),
+    )
     reasons: list[str] = []
     judged = pd.DataFrame(
         [
             {"model": model.name, "role": role, **found}
             for model in models
-            for role, found in performance_by_role(honest, repeated, model.name, reasons).items()
+            for role, found in performance_by_role(predicted, model.name, reasons).items()
         ],
         columns=["model", "role", *dict.fromkeys((*PERFORMANCE, *CALIBRATION))],
     )
@@ -190,13 +193,13 @@ def compare_models(
     ranked = sorted(models, key=lambda m: -float(auc[m.name]) if m.name in auc.index else 2.0)
     names = [model.name for model in ranked]
     judged = judged.set_index("model").loc[names].reset_index()
-    tests = comparisons(honest, repeated, names, reasons)
+    tests = comparisons(predicted, names, reasons)
     return ComparedModels(
         runs=runs,
         models=ranked,
         performance=judged,
         differences=pd.DataFrame(tests, columns=["role", "first", "second", *TESTED]),
-        curves=curve_tables(honest, repeated, names),
+        curves=curve_tables(predicted, names),
         missing=missing or {},
         notes=[*notes, *run_notes(runs), *reasons],
     )

@@ -16,18 +16,18 @@ from her2.core.types import ARMS
 from her2.evaluation import arm_comparisons, performance
 from her2.evaluation.curves import curve_tables
 from her2.evaluation.prediction_rows import (
+    PredictionRows,
     by_patient,
     check_patients,
     honest_roles,
     judged_unit,
     role_rows,
-    rows_of,
 )
 from her2.evaluation.thresholds import training_threshold
 
 __all__ = [
-    "Evaluation", "by_patient", "check_patients", "evaluate", "honest_roles", "judged_unit",
-    "role_rows", "rows_of",
+    "Evaluation", "PredictionRows", "by_patient", "check_patients", "evaluate", "honest_roles",
+    "judged_unit", "role_rows",
 ]  # fmt: skip
 
 
@@ -52,8 +52,7 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: pd.DataFrame,
-    repeated: pd.DataFrame,
+    predicted: PredictionRows,
     *,
     n_features: Mapping[str, int],
     n_permutations: int = 0,
@@ -65,29 +64,29 @@ def evaluate(
     out of fold is judged over all repeats: there is one cross-validated number of everything.
     """
     notes: list[str] = []
-    names = [arm for arm in ARMS if arm in set(predictions["arm"])]
-    summary, repeats = performance.repeated_cross_validation(repeated, names, notes)
+    of_arms = predicted.predictions["arm"]
+    names = [arm for arm in ARMS if arm in set(of_arms)]
+    summary, repeats = performance.repeated_cross_validation(predicted, names, notes)
     arms = {}
     for arm in names:
-        if training_threshold(predictions, repeated, arm) is None:
+        if training_threshold(predicted, arm) is None:
             notes.append(f"{arm}: no threshold, because its out-of-fold predictions are all equal")
         arms[arm] = {
-            "model": predictions.loc[predictions["arm"].eq(arm), "model"].iloc[0],
+            "model": predicted.predictions.loc[of_arms.eq(arm), "model"].iloc[0],
             "n_features": n_features[arm],
-            "roles": performance.performance_by_role(predictions, repeated, arm, notes, seed=seed),
+            "roles": performance.performance_by_role(predicted, arm, notes, seed=seed),
             "repeated_cv": performance.summary_of(summary, arm),
         }
-    of_both = predictions, repeated
     tables = {
         "repeated_cv": summary,
         "repeats": repeats,
-        "operating_points": performance.operating_points(*of_both, names),
-        "reclassification": arm_comparisons.reclassification(*of_both, names, notes),
+        "operating_points": performance.operating_points(predicted, names),
+        "reclassification": arm_comparisons.reclassification(predicted, names, notes),
         "against_chance": performance.against_chance(
-            *of_both, names, n_permutations=n_permutations, seed=seed
+            predicted, names, n_permutations=n_permutations, seed=seed
         ),
-        **curve_tables(*of_both, names),
+        **curve_tables(predicted, names),
     }
-    compared = arm_comparisons.comparisons(*of_both, names, notes)
-    best = arm_comparisons.best_arm(repeated, names, notes)
+    compared = arm_comparisons.comparisons(predicted, names, notes)
+    best = arm_comparisons.best_arm(predicted, names, notes)
     return Evaluation(arms, compared, best, notes, tables)

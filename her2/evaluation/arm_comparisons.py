@@ -10,14 +10,14 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.prediction_rows import CROSS_VALIDATED, RoleRows, honest_roles, rows_of
+from her2.evaluation.prediction_rows import CROSS_VALIDATED, PredictionRows, RoleRows
 
 Pair = tuple[dict[str, str], RoleRows, RoleRows]
 TESTED = ("auc_difference", "low", "high", "z", "p_value", "p_holm", "n_looks")
 
 
 def comparisons(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
+    predicted: PredictionRows, arms: Sequence[str], notes: list[str]
 ) -> list[dict[str, Any]]:
     """Return paired tests of the AUCs of all arms, Holm-adjusted over the pairs of one role.
 
@@ -26,22 +26,22 @@ def comparisons(
     elsewhere the test is DeLong's.
     """
     compared: list[dict[str, Any]] = []
-    for role in honest_roles(predictions):
-        rows = [_test(pair, notes) for pair in _pairs(predictions, repeated, arms, role)]
+    for role in predicted.honest_roles:
+        rows = [_test(pair, notes) for pair in _pairs(predicted, arms, role)]
         _adjust(rows)
         compared.extend(rows)
     return compared
 
 
 def best_arm(
-    repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
+    predicted: PredictionRows, arms: Sequence[str], notes: list[str]
 ) -> dict[str, Any] | None:
     """Return the arm with the largest primary AUC, corrected for having been chosen by it.
 
     Fields: arm, auc, corrected, low, high, tied (arms that cannot be told from it), n_arms. None
     where no arm has an AUC.
     """
-    found = {arm: rows_of(pd.DataFrame(), repeated, arm, CROSS_VALIDATED) for arm in arms}
+    found = {arm: predicted.of(arm, CROSS_VALIDATED) for arm in arms}
     known = {arm: rows for arm, rows in found.items() if rows is not None and _ranks(rows)}
     if not known:
         return None
@@ -66,7 +66,7 @@ def _ranks(rows: RoleRows) -> bool:
 
 
 def reclassification(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
+    predicted: PredictionRows, arms: Sequence[str], notes: list[str]
 ) -> pd.DataFrame:
     """Return IDI and continuous NRI of every two arms.
 
@@ -75,18 +75,16 @@ def reclassification(
     Out of fold a row has its mean probability over the repeats.
     """
     rows = []
-    for role in honest_roles(predictions):
-        pairs = _pairs(predictions, repeated, arms, role)
+    for role in predicted.honest_roles:
+        pairs = _pairs(predicted, arms, role)
         rows += [_reclassified(pair, notes) for pair in pairs]
     measures = [f"{name}{end}" for name in ("idi", "nri") for end in ("", "_low", "_high", "_p")]
     return pd.DataFrame(rows, columns=["role", "first", "second", *measures])
 
 
-def _pairs(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str], role: str
-) -> Iterator[Pair]:
+def _pairs(predicted: PredictionRows, arms: Sequence[str], role: str) -> Iterator[Pair]:
     """Yield names and both arms' rows of every two arms in a role."""
-    found = {arm: rows_of(predictions, repeated, arm, role) for arm in arms}
+    found = {arm: predicted.of(arm, role) for arm in arms}
     for first, second in combinations(arms, 2):
         one, two = found[first], found[second]
         if one is not None and two is not None:

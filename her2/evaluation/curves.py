@@ -9,15 +9,13 @@ import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
-from her2.evaluation.prediction_rows import RoleRows, judged, performance_roles
+from her2.evaluation.prediction_rows import PredictionRows, RoleRows
 
 THRESHOLD_PROBABILITIES = np.arange(1, 100) / 100
 Points = Callable[[RoleRows], pd.DataFrame]
 
 
-def curve_tables(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str]
-) -> dict[str, pd.DataFrame]:
+def curve_tables(predicted: PredictionRows, arms: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Return the points of every curve, each with the columns role and arm.
 
     ``roc``: threshold (missing in a mean over repeats), false_positive_rate, sensitivity.
@@ -26,7 +24,7 @@ def curve_tables(
     and the gain over treating all: over_all, over_all_low, over_all_high; ``treat_all`` and
     ``treat_none`` stand beside the arms. Out of fold they are those of all repeats.
     """
-    rows = list(judged(predictions, repeated, arms, performance_roles(predictions)))
+    rows = list(predicted.judged(arms, predicted.roles))
     one_arm = [of for of in rows if of.arm == arms[0]]
     references = [
         _points(one_arm, points).assign(arm=name)

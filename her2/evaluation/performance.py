@@ -17,11 +17,8 @@ from her2.core.errors import NotEstimable
 from her2.evaluation.prediction_rows import (
     CROSS_VALIDATED,
     FloatArray,
+    PredictionRows,
     RoleRows,
-    honest_roles,
-    judged,
-    performance_roles,
-    rows_of,
 )
 from her2.evaluation.thresholds import RULES, thresholds_for, training_threshold
 from her2.stats.discrimination.operating_point import Proportion
@@ -124,9 +121,7 @@ def _hosmer_lemeshow(rows: RoleRows) -> stats.HosmerLemeshow:
     return fit
 
 
-def operating_points(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Sequence[str]
-) -> pd.DataFrame:
+def operating_points(predicted: PredictionRows, arms: Sequence[str]) -> pd.DataFrame:
     """Return what every arm does at the threshold of every rule, in every honest role.
 
     Columns: arm, role, rule, threshold (out of fold each fold has its own, and this is the one
@@ -134,10 +129,10 @@ def operating_points(
     (.._low, .._high). Counts of the cross-validation are means over its repeats.
     """
     found = []
-    for rows in judged(predictions, repeated, arms, honest_roles(predictions)):
+    for rows in predicted.judged(arms, predicted.honest_roles):
         for rule in RULES:
-            own = thresholds_for(predictions, repeated, rows, rule)
-            common = training_threshold(predictions, repeated, rows.arm, rule, role=rows.role)
+            own = thresholds_for(predicted, rows, rule)
+            common = training_threshold(predicted, rows.arm, rule, role=rows.role)
             if own is not None and common is not None:
                 point = _operating_point(rows, own) | {"threshold": common}
                 found.append({"arm": rows.arm, "role": rows.role, "rule": rule, **point})
@@ -162,29 +157,24 @@ def _operating_point(rows: RoleRows, threshold: float | FloatArray | None) -> di
 
 
 def performance_by_role(
-    predictions: pd.DataFrame,
-    repeated: pd.DataFrame,
-    arm: str,
-    notes: list[str],
-    *,
-    seed: int = 0,
+    predicted: PredictionRows, arm: str, notes: list[str], *, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Return an arm's performance in every role; `notes` says why a number is absent.
 
     Its threshold is that for other patients; out of fold each row is judged by that of its fold.
     """
     roles = {}
-    for rows in judged(predictions, repeated, [arm], performance_roles(predictions)):
-        own = thresholds_for(predictions, repeated, rows)
+    for rows in predicted.judged([arm], predicted.roles):
+        own = thresholds_for(predicted, rows)
         roles[rows.role], reasons = performance(rows, own, seed=seed)
-        common = training_threshold(predictions, repeated, arm, role=rows.role)
+        common = training_threshold(predicted, arm, role=rows.role)
         roles[rows.role]["threshold"] = common
         notes.extend(reasons)
     return roles
 
 
 def repeated_cross_validation(
-    repeated: pd.DataFrame, arms: Sequence[str], notes: list[str]
+    predicted: PredictionRows, arms: Sequence[str], notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the mean AUC over the repeats of every arm, and the AUC of every repeat.
 
@@ -192,7 +182,7 @@ def repeated_cross_validation(
     """
     table, single = [], []
     for arm in arms:
-        rows = rows_of(pd.DataFrame(), repeated, arm, CROSS_VALIDATED)
+        rows = predicted.of(arm, CROSS_VALIDATED)
         if rows is None:
             continue
         size = {"arm": arm, "n_repeats": len(rows.y_prob), "n_folds": rows.n_folds}
@@ -218,12 +208,7 @@ def summary_of(table: pd.DataFrame, arm: str) -> dict[str, Any]:
 
 
 def against_chance(
-    predictions: pd.DataFrame,
-    repeated: pd.DataFrame,
-    arms: Sequence[str],
-    *,
-    n_permutations: int,
-    seed: int,
+    predicted: PredictionRows, arms: Sequence[str], *, n_permutations: int, seed: int
 ) -> pd.DataFrame:
     """Return arm, role, auc, n_permutations, p_value: whether chance ranks as well.
 
@@ -232,7 +217,7 @@ def against_chance(
     the primary estimate and its standard error, and n_permutations is missing.
     """
     found: list[tuple[str, str, float, int | None, float]] = []
-    for rows in judged(predictions, repeated, arms, honest_roles(predictions)):
+    for rows in predicted.judged(arms, predicted.honest_roles):
         try:
             auc = _auc(rows)
             if rows.fold is not None:

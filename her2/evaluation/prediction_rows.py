@@ -57,14 +57,6 @@ class RoleRows:
         return None if self.fold is None else np.unique(self.fold).size
 
 
-def performance_roles(predictions: pd.DataFrame) -> list[str]:
-    """Return the names in results.json: train, out_of_fold, and the roles of held-out patients.
-
-    These are test, external centres, and centres that were left out in turn.
-    """
-    return ["train", *honest_roles(predictions)]
-
-
 def honest_roles(predictions: pd.DataFrame) -> list[str]:
     """Return the roles in which nobody is judged by a model that has learned from him or her."""
     judged = predictions.loc[predictions["kind"].isin(HELD_OUT_KINDS), "role"]
@@ -72,7 +64,7 @@ def honest_roles(predictions: pd.DataFrame) -> list[str]:
 
 
 def role_rows(predictions: pd.DataFrame, arm: str, name: str) -> pd.DataFrame:
-    """Return one arm's rows of one of `performance_roles`, sorted by lesion.
+    """Return one arm's rows of one of `PredictionRows.roles`, sorted by lesion.
 
     Of the cross-validation those of the first repeat, as predictions.parquet has them.
     """
@@ -85,37 +77,60 @@ def role_rows(predictions: pd.DataFrame, arm: str, name: str) -> pd.DataFrame:
     return rows.sort_values(KEYS, kind="stable")
 
 
-def rows_of(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arm: str, name: str
-) -> RoleRows | None:
-    """Return what an arm predicted in a role, all repeats of it; None where it did not."""
-    if name == CROSS_VALIDATED:
-        return _repeats(repeated, arm)
-    rows = role_rows(predictions, arm, name)
-    if rows.empty:
-        return None
-    return RoleRows(
-        name, arm, rows["y_true"].to_numpy(np.int64), rows["y_prob"].to_numpy(np.float64)[None],
-        None, _numbers(rows["patient_id"]), _lesions(rows[KEYS]),
-    )  # fmt: skip
+class PredictionRows:
+    """What every arm predicted in every role; each is looked up once.
 
+    Attributes
+    ----------
+    predictions, repeated
+        Rows of predictions.parquet and repeated_cv.parquet.
+    """
 
-def judged(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, arms: Iterable[str], roles: Iterable[str]
-) -> Iterator[RoleRows]:
-    """Yield what the arms predicted, role by role, wherever an arm has predictions."""
-    names = list(arms)
-    for role in roles:
-        for arm in names:
-            rows = rows_of(predictions, repeated, arm, role)
-            if rows is not None:
-                yield rows
+    def __init__(self, predictions: pd.DataFrame, repeated: pd.DataFrame) -> None:
+        self.predictions, self.repeated = predictions, repeated
+        self._found: dict[tuple[str, str], RoleRows | None] = {}
+
+    @property
+    def honest_roles(self) -> list[str]:
+        """Roles in which nobody is judged by a model that has learned from him or her."""
+        return honest_roles(self.predictions)
+
+    @property
+    def roles(self) -> list[str]:
+        """Names in results.json: train, and the honest roles."""
+        return ["train", *self.honest_roles]
+
+    def of(self, arm: str, role: str) -> RoleRows | None:
+        """Return what an arm predicted in a role, all repeats of it; None where it did not."""
+        if (arm, role) not in self._found:
+            self._found[arm, role] = (
+                _repeats(self.repeated, arm)
+                if role == CROSS_VALIDATED
+                else _once(role_rows(self.predictions, arm, role), arm, role)
+            )
+        return self._found[arm, role]
+
+    def judged(self, arms: Iterable[str], roles: Iterable[str]) -> Iterator[RoleRows]:
+        """Yield what the arms predicted, role by role, wherever an arm has predictions."""
+        names = list(arms)
+        for role in roles:
+            found = (self.of(arm, role) for arm in names)
+            yield from (rows for rows in found if rows is not None)
 
 
 def first_repeat(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the out-of-fold rows of predictions.parquet as those of one repeat."""
     rows = predictions[predictions["kind"].eq("out_of_fold")]
     return rows.assign(repeat=0)
+
+
+def _once(rows: pd.DataFrame, arm: str, role: str) -> RoleRows | None:
+    if rows.empty:
+        return None
+    return RoleRows(
+        role, arm, rows["y_true"].to_numpy(np.int64), rows["y_prob"].to_numpy(np.float64)[None],
+        None, _numbers(rows["patient_id"]), _lesions(rows[KEYS]),
+    )  # fmt: skip
 
 
 def _repeats(repeated: pd.DataFrame, arm: str) -> RoleRows | None:

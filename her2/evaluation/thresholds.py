@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from her2 import stats
 from her2.core.errors import NotEstimable
@@ -14,6 +13,7 @@ from her2.evaluation.prediction_rows import (
     KEYS,
     FloatArray,
     IntArray,
+    PredictionRows,
     RoleRows,
     role_rows,
 )
@@ -26,8 +26,7 @@ RULES: dict[str, Callable[[IntArray, FloatArray], float]] = {
 
 
 def training_threshold(
-    predictions: pd.DataFrame,
-    repeated: pd.DataFrame,
+    predicted: PredictionRows,
     arm: str,
     rule: str = "Youden",
     *,
@@ -39,8 +38,8 @@ def training_threshold(
     patients do not take part. None where there is no threshold: predictions that are all equal,
     or one outcome only.
     """
-    rows = repeated[repeated["arm"].eq(arm)]
-    there = role_rows(predictions, arm, role)
+    rows = predicted.repeated[predicted.repeated["arm"].eq(arm)]
+    there = role_rows(predicted.predictions, arm, role)
     left_out = there.loc[there["kind"].eq("left_out"), KEYS]
     if len(left_out):
         rows = rows[~rows.set_index(KEYS).index.isin(left_out.set_index(KEYS).index)]
@@ -69,9 +68,9 @@ def threshold_of_folds(rows: RoleRows, rule: str = "Youden") -> FloatArray | Non
 
 
 def thresholds_for(
-    predictions: pd.DataFrame, repeated: pd.DataFrame, rows: RoleRows, rule: str = "Youden"
+    predicted: PredictionRows, rows: RoleRows, rule: str = "Youden"
 ) -> float | FloatArray | None:
     """Return the threshold that judges a role: one, or that of each fold out of fold."""
     if rows.role == CROSS_VALIDATED:
         return threshold_of_folds(rows, rule)
-    return training_threshold(predictions, repeated, rows.arm, rule, role=rows.role)
+    return training_threshold(predicted, rows.arm, rule, role=rows.role)

@@ -17,8 +17,8 @@ from her2.cohort import CATALOGUE
 from her2.core.errors import NotEstimable
 from her2.core.store import write_atomic
 from her2.core.types import ARMS, Cohort
-from her2.evaluation import Evaluation, by_patient, evaluate, honest_roles
-from her2.evaluation.prediction_rows import RoleRows, judged
+from her2.evaluation import Evaluation, PredictionRows, by_patient, evaluate
+from her2.evaluation.prediction_rows import RoleRows
 from her2.models.nested_cv import Signature
 from her2.models.predictions import predictions_table, repeats_table
 from her2.pipeline.run import OpenRun
@@ -42,16 +42,17 @@ def judge(
     repeats = repeats_table(ordered, run.cohort.lesions, run.training)
     if run.unit == "patient":
         predicted, repeats = by_patient(predicted), by_patient(repeats)
-    predictions = _written(run, "predictions.parquet", predicted)
-    repeated = _written(run, "repeated_cv.parquet", repeats)
+    rows = PredictionRows(
+        _written(run, "predictions.parquet", predicted),
+        _written(run, "repeated_cv.parquet", repeats),
+    )
     found = evaluate(
-        predictions, repeated, n_features={s.arm: s.n_features for s in ordered},
+        rows, n_features={s.arm: s.n_features for s in ordered},
         n_permutations=evaluation.n_permutations, seed=run.seed,
     )  # fmt: skip
-    subgroups = subgroup_table(run.cohort, predictions, repeated)
+    subgroups = subgroup_table(run.cohort, rows)
     known = [*_cohort_notes(run.cohort, run.unit), *_search_notes(run.folder.path)]
-    of_roles = judged(predictions, repeated, found.arms, honest_roles(predictions))
-    return list(of_roles), replace(
+    return list(rows.judged(found.arms, rows.honest_roles)), replace(
         found, notes=[*known, *notes, *found.notes],
         tables={**found.tables, "subgroups": subgroups},
     )  # fmt: skip
@@ -146,9 +147,7 @@ def write_features(path: Path, cohort: Cohort, features: pd.DataFrame) -> None:
     write_parquet(path, pd.concat([ids, features.reset_index(drop=True)], axis=1))
 
 
-def subgroup_table(
-    cohort: Cohort, predictions: pd.DataFrame, repeated: pd.DataFrame
-) -> pd.DataFrame:
+def subgroup_table(cohort: Cohort, predicted: PredictionRows) -> pd.DataFrame:
     """Return the AUC of every arm in every level, with the p-value of heterogeneity.
 
     Numbers are cut at the median of all lesions, to three digits; variables with one level or
@@ -156,8 +155,8 @@ def subgroup_table(
     """
     variables = pd.DataFrame(dict(_levels(cohort)), index=[x.key for x in cohort.lesions])
     frames = []
-    arms = list(dict.fromkeys(predictions["arm"]))
-    for rows in judged(predictions, repeated, arms, honest_roles(predictions)):
+    arms = dict.fromkeys(predicted.predictions["arm"])
+    for rows in predicted.judged(arms, predicted.honest_roles):
         for name in variables.columns:
             found = _subgroup_rows(rows, variables[name].loc[list(rows.keys)])
             frames.append(found.assign(role=rows.role, arm=rows.arm, variable=name))

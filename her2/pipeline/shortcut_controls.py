@@ -15,7 +15,7 @@ from her2.core.progress import progress
 from her2.core.seeds import integer_seed
 from her2.core.store import Store
 from her2.core.types import ARM_TITLES
-from her2.evaluation import by_patient
+from her2.evaluation import PredictionRows, by_patient
 from her2.evaluation.performance import repeated_cross_validation
 from her2.models.classifiers import candidates
 from her2.models.nested_cv import Arm, arm_signature, fit_arms, n_searches
@@ -64,7 +64,8 @@ def shortcut_controls(run: OpenRun, radiomic: pd.DataFrame | None) -> pd.DataFra
         repeats = repeats_table(signatures, run.cohort.lesions, training)
         if run.unit == "patient":
             repeats = by_patient(repeats)
-        table, _ = repeated_cross_validation(repeats, [arm.name for arm in arms], [])
+        predicted = PredictionRows(pd.DataFrame(), repeats)
+        table, _ = repeated_cross_validation(predicted, [arm.name for arm in arms], [])
     n_features = [signature.n_features for signature in signatures]
     table = table.rename(columns={"arm": "control"}).assign(n_features=n_features)
     return table[list(COLUMNS[:5])]
@@ -123,6 +124,8 @@ def beside_arms(controls: pd.DataFrame, arms: Mapping[str, Any]) -> pd.DataFrame
     }
     arm = max(known, key=lambda name: known[name], default=None)
     auc = None if arm is None else known[arm]
+    if controls.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
     share = controls["auc"].map(partial(share_explained, arm_auc=auc))
     table = controls.assign(arm=arm, arm_auc=auc, share=share)
     alarms = [_alarm(row) for row in table.itertuples()]

@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from her2 import stats
 from her2.core.seeds import generator
 from her2.core.types import PREDICTION_COLUMNS
-from her2.evaluation import evaluate, role_rows, rows_of
+from her2.evaluation import PredictionRows, evaluate, role_rows
 from her2.evaluation.performance import performance
 from her2.evaluation.prediction_rows import RoleRows
 from her2.evaluation.thresholds import threshold_of_folds, training_threshold
@@ -69,7 +69,7 @@ def repeats(table: pd.DataFrame) -> pd.DataFrame:
 
 def judged(table: pd.DataFrame, **settings):
     settings = {"n_permutations": 20, **settings}
-    return evaluate(table, repeats(table), n_features=N_FEATURES, **settings)
+    return evaluate(PredictionRows(table, repeats(table)), n_features=N_FEATURES, **settings)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -152,11 +152,11 @@ def test_the_threshold_is_youden_s_of_the_rows_of_all_repeats(table, found):
     best = max(youden(t) for t in p)
     threshold = found.arms["radiomics"]["roles"]["test"]["threshold"]
     assert youden(threshold) == pytest.approx(best)
-    assert training_threshold(table, repeats(table), "radiomics") == threshold
+    assert training_threshold(PredictionRows(table, repeats(table)), "radiomics") == threshold
 
 
 def cross_validated(table: pd.DataFrame, arm: str = "radiomics") -> RoleRows:
-    return rows_of(table, repeats(table), arm, "out_of_fold")
+    return PredictionRows(table, repeats(table)).of(arm, "out_of_fold")
 
 
 def test_a_fold_is_judged_at_the_threshold_of_the_other_folds_of_its_repeat(table, found):
@@ -211,7 +211,7 @@ def test_out_of_fold_rows_do_move_it(table, found):
     other.loc[other["kind"].eq("out_of_fold"), "y_prob"] /= 2
     halved = repeats(table)
     halved["y_prob"] /= 2
-    moved = thresholds(evaluate(other, halved, n_features=N_FEATURES))
+    moved = thresholds(evaluate(PredictionRows(other, halved), n_features=N_FEATURES))
     for key, threshold in thresholds(found).items():
         assert moved[key] == pytest.approx(threshold / 2)
 
@@ -219,7 +219,9 @@ def test_out_of_fold_rows_do_move_it(table, found):
 def test_the_cross_validated_role_is_that_of_repeated_cv_not_of_the_first_repeat(table, found):
     other = table.copy()
     other.loc[other["kind"].eq("out_of_fold"), "y_prob"] = 0.5
-    again = evaluate(other, repeats(table), n_features=N_FEATURES, n_permutations=20)
+    again = evaluate(
+        PredictionRows(other, repeats(table)), n_features=N_FEATURES, n_permutations=20
+    )
     assert numbers(again) == numbers(found)
 
 
@@ -544,7 +546,7 @@ def test_no_arm_is_the_best_of_arms_without_an_auc(table):
 
 def test_one_repeat_has_an_interval_too(table):
     once = repeats(table).query("repeat == 0")
-    found = evaluate(table, once, n_features=N_FEATURES)
+    found = evaluate(PredictionRows(table, once), n_features=N_FEATURES)
     summary = found.tables["repeated_cv"].set_index("arm")
     for arm in ARMS:
         out_of_fold = found.arms[arm]["roles"]["out_of_fold"]

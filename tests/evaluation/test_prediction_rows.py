@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from her2.evaluation import rows_of
-from her2.evaluation.prediction_rows import honest_roles, judged
+from her2.evaluation import PredictionRows
+from her2.evaluation.prediction_rows import honest_roles
 
 LESIONS = [("b", "1", 1), ("a", "2", 0), ("a", "1", 0), ("c", "1", 1)]
 
@@ -36,7 +36,7 @@ PREDICTIONS = pd.concat(
 
 
 def test_out_of_fold_all_repeats_are_lined_up_by_lesion():
-    rows = rows_of(PREDICTIONS, REPEATED, "dlr", "out_of_fold")
+    rows = PredictionRows(PREDICTIONS, REPEATED).of("dlr", "out_of_fold")
     assert rows.keys == ("a/1", "a/2", "b/1", "c/1")
     assert rows.y_true.tolist() == [0, 0, 1, 1]
     assert rows.y_prob.tolist() == [[0.3, 0.2, 0.1, 0.4], [0.7, 0.6, 0.5, 0.8]]
@@ -50,22 +50,22 @@ def test_out_of_fold_all_repeats_are_lined_up_by_lesion():
     [("test", [0.35, 0.25, 0.15, 0.45]), ("train", [0.7, 0.8, 0.9, 0.6])],
 )
 def test_elsewhere_there_is_one_prediction_and_no_fold(role, expected):
-    rows = rows_of(PREDICTIONS, REPEATED, "dlr", role)
+    rows = PredictionRows(PREDICTIONS, REPEATED).of("dlr", role)
     assert rows.y_prob.tolist() == [expected]
     assert rows.fold is None and rows.n_folds is None
     assert rows.patient.tolist() == [0, 0, 1, 2]
 
 
 def test_an_arm_that_did_not_predict_has_no_rows():
-    assert rows_of(PREDICTIONS, REPEATED, "clinical", "out_of_fold") is None
-    assert rows_of(PREDICTIONS, REPEATED, "dlr", "north") is None
-    assert rows_of(PREDICTIONS, REPEATED, "radiomics", "test") is None
+    assert PredictionRows(PREDICTIONS, REPEATED).of("clinical", "out_of_fold") is None
+    assert PredictionRows(PREDICTIONS, REPEATED).of("dlr", "north") is None
+    assert PredictionRows(PREDICTIONS, REPEATED).of("radiomics", "test") is None
 
 
 def test_roles_come_in_order_and_within_them_arms():
     roles = honest_roles(PREDICTIONS)
     assert roles == ["out_of_fold", "test", "north"]
-    found = judged(PREDICTIONS, REPEATED, iter(["clinical", "dlr"]), roles)
+    found = PredictionRows(PREDICTIONS, REPEATED).judged(iter(["clinical", "dlr"]), roles)
     assert [(rows.role, rows.arm) for rows in found] == [
         ("out_of_fold", "dlr"), ("test", "clinical"), ("test", "dlr"), ("north", "clinical"),
     ]  # fmt: skip
@@ -74,8 +74,8 @@ def test_roles_come_in_order_and_within_them_arms():
 def test_the_order_of_rows_does_not_matter():
     for seed in range(5):
         shuffled = (t.sample(frac=1, random_state=seed) for t in (PREDICTIONS, REPEATED))
-        rows = rows_of(*shuffled, "dlr", "out_of_fold")
-        again = rows_of(PREDICTIONS, REPEATED, "dlr", "out_of_fold")
+        rows = PredictionRows(*shuffled).of("dlr", "out_of_fold")
+        again = PredictionRows(PREDICTIONS, REPEATED).of("dlr", "out_of_fold")
         for name in ("y_true", "y_prob", "fold", "patient"):
             np.testing.assert_array_equal(getattr(rows, name), getattr(again, name))
         assert rows.keys == again.keys

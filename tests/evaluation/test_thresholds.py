@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from her2 import stats
-from her2.evaluation.prediction_rows import RoleRows
+from her2.evaluation.prediction_rows import PredictionRows, RoleRows
 from her2.evaluation.thresholds import (
     RULES,
     threshold_of_folds,
@@ -104,10 +104,14 @@ def test_others_are_judged_at_one_threshold_of_all_repeats_together():
     repeated = table(rows)
     stacked = np.tile(rows.y_true, 2), rows.y_prob.ravel()
     for rule, choose in RULES.items():
-        assert training_threshold(NOBODY, repeated, "dlr", rule) == choose(*stacked)
-    assert thresholds_for(NOBODY, repeated, rows).shape == (2, 60)
+        assert training_threshold(PredictionRows(NOBODY, repeated), "dlr", rule) == choose(
+            *stacked
+        )
+    assert thresholds_for(PredictionRows(NOBODY, repeated), rows).shape == (2, 60)
     test = RoleRows("test", "dlr", rows.y_true, rows.y_prob[:1], None, *_rest(rows)[1:])
-    assert thresholds_for(NOBODY, repeated, test) == training_threshold(NOBODY, repeated, "dlr")
+    assert thresholds_for(PredictionRows(NOBODY, repeated), test) == training_threshold(
+        PredictionRows(NOBODY, repeated), "dlr"
+    )
 
 
 def test_a_centre_that_was_left_out_has_no_part_in_its_threshold():
@@ -118,18 +122,18 @@ def test_a_centre_that_was_left_out_has_no_part_in_its_threshold():
     centre = here.assign(role="north", kind="left_out")
     others = repeated[~first]
     expected = RULES["Youden"](others["y_true"].to_numpy(), others["y_prob"].to_numpy())
-    assert training_threshold(centre, repeated, "dlr", role="north") == expected
+    assert training_threshold(PredictionRows(centre, repeated), "dlr", role="north") == expected
     poisoned = repeated.assign(y_prob=repeated["y_prob"].where(~first, 0.5))
-    assert training_threshold(centre, poisoned, "dlr", role="north") == expected
-    everybody = training_threshold(centre, repeated, "dlr", role="test")
-    assert everybody == training_threshold(NOBODY, repeated, "dlr") != expected
+    assert training_threshold(PredictionRows(centre, poisoned), "dlr", role="north") == expected
+    everybody = training_threshold(PredictionRows(centre, repeated), "dlr", role="test")
+    assert everybody == training_threshold(PredictionRows(NOBODY, repeated), "dlr") != expected
 
 
 def test_predictions_that_are_all_equal_have_no_threshold():
     rows = out_of_fold(7)
     flat = RoleRows("out_of_fold", "dlr", rows.y_true, np.full((2, 60), 0.3), *_rest(rows))
     assert threshold_of_folds(flat) is None
-    assert training_threshold(NOBODY, table(flat), "dlr") is None
+    assert training_threshold(PredictionRows(NOBODY, table(flat)), "dlr") is None
 
 
 def test_folds_without_the_positives_of_the_others_have_no_threshold():
@@ -138,4 +142,4 @@ def test_folds_without_the_positives_of_the_others_have_no_threshold():
     fold = rows.y_true[None]
     alone = RoleRows("out_of_fold", "dlr", rows.y_true, rows.y_prob, fold, *_rest(rows)[1:])
     assert threshold_of_folds(alone) is None
-    assert training_threshold(NOBODY, table(alone), "dlr") is not None
+    assert training_threshold(PredictionRows(NOBODY, table(alone)), "dlr") is not None

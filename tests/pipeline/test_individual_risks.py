@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from small_study import study
 
-from her2.evaluation import by_patient
-from her2.evaluation.prediction_rows import judged
+from her2.evaluation import PredictionRows, by_patient
 from her2.models.nested_cv import combine, fit_arms
 from her2.models.resampling import Resampled, combined_in_resamples, refitted_in_resamples
 from her2.pipeline.individual_risks import conformal_table, instability_tables
@@ -118,7 +117,11 @@ def predictions(n, n_test, seed=0):
             "fold": np.arange(y.size) // 2 % 5,
         }
     )  # fmt: skip
-    return list(judged(table, table.head(n).assign(repeat=0), ["dlr"], ["out_of_fold", "test"]))
+    return list(
+        PredictionRows(table, table.head(n).assign(repeat=0)).judged(
+            ["dlr"], ["out_of_fold", "test"]
+        )
+    )
 
 
 def test_sets_of_every_role_have_a_row_an_outcome_and_one_of_both():

@@ -100,8 +100,10 @@ def test_the_alarm_rings_for_a_control_that_has_all_and_not_for_one_that_has_not
     assert rung[0] <= 0.025 and rung[1] >= 0.9
 
 
-def test_no_control_is_no_table() -> None:
-    assert beside_arms(pd.DataFrame(columns=list(COLUMNS[:5])), ARMS).empty
+@pytest.mark.parametrize("columns", [COLUMNS[:5], ()])
+def test_no_control_is_no_table(columns) -> None:
+    table = beside_arms(pd.DataFrame(columns=list(columns)), ARMS)
+    assert table.empty and list(table.columns) == list(COLUMNS)
 
 
 def test_a_study_with_images_has_all_four_controls(study) -> None:

@@ -14,7 +14,7 @@ from recomputed_sentences import sentences
 from report_page import Cell, Page, Table, as_number
 from tiny_study import REFITS, TINY, lesion_mask
 
-from her2.evaluation import evaluate
+from her2.evaluation import PredictionRows, evaluate
 from her2.report import write_report
 from her2.report.headline import which_number
 
@@ -299,7 +299,7 @@ def of_centres(report, tmp_path_factory):
     repeated = pd.concat(
         [*(x.assign(repeat=0) for x in trained[::2]), *(x.assign(repeat=1) for x in again)]
     )
-    found = evaluate(rows, repeated, n_features={"clinical": 2, "radiomics": 9})
+    found = evaluate(PredictionRows(rows, repeated), n_features={"clinical": 2, "radiomics": 9})
     results = report.results | {
         "arms": found.arms,
         "comparisons": found.comparisons,
