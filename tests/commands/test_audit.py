@@ -10,10 +10,9 @@ from PIL import Image
 from her2.pipeline.leakage_checks import KNOWS_OUTCOME, single_areas
 
 QUICK = (
-    "evaluation.n_folds=2", "evaluation.n_inner_folds=2", "evaluation.n_shuffles=3",
-    "controls.n_noise=2", "controls.n_planted=3", "controls.n_leaking=2",
-    "selection.lasso_folds=3",
-    "compute.n_workers=1",
+    "classifier=lr", "evaluation.n_folds=2", "evaluation.n_inner_folds=2",
+    "evaluation.n_shuffles=3", "controls.n_noise=2", "controls.n_planted=3",
+    "controls.n_leaking=2", "selection.lasso_folds=3", "compute.n_workers=1",
 )  # fmt: skip
 
 
@@ -36,7 +35,8 @@ def finished(her2_command, image_cohort, feature_cache, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("audit")
     done = her2_command(
         "audit", *QUICK, "cohort=folder", f"cohort.root={image_cohort}",
-        "cohort.clinical=[age,er]", "backbone.image_size=64", f"cache={feature_cache}",
+        "cohort.clinical=[age,er]", "radiomics=us2d", "backbone.image_size=64",
+        f"cache={feature_cache}",
         f"run_dir={run_dir}",
     )  # fmt: skip
     return done, run_dir
@@ -115,6 +115,7 @@ def test_what_is_written_names_no_patient(finished, canary):
     assert not (run_dir / "near_duplicates.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_copy_in_another_patient_is_found_and_listed(
     audit, make_cohort, table_cohort, tmp_path, canary
 ):

@@ -194,7 +194,9 @@ def test_the_page_asks_nothing_of_the_network_and_says_how_to_choose(drawn):
     assert "Simulated data." in text
 
 
-@pytest.mark.parametrize("names", [LONG[:2], LONG], ids=["2", "9"])
+@pytest.mark.parametrize(
+    "names", [LONG[:2], pytest.param(LONG, marks=pytest.mark.slow)], ids=["2", "9"]
+)
 def test_figures_of_few_and_many_models_can_be_read(names, tmp_path):
     """Their pictures were looked at; here no text may lie on another."""
     made = comparison(several(tmp_path, names))

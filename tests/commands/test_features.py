@@ -47,6 +47,7 @@ def test_the_table_is_what_the_function_gives(extracted, six):
     )
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bytes(extracted, her2_command, six, tmp_path):
     finished = her2_command(
         "features", "cohort=folder", f"cohort.root={six}", f"run_dir={tmp_path}",

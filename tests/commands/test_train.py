@@ -120,6 +120,7 @@ def check_explained(run_dir, predictions):
     assert '<section id="grad-cam">' in (run_dir / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_several_networks_share_a_run_dir_and_a_store(train, new_store, tmp_path, monkeypatch):
     """One of them is refused, and the others are trained all the same."""
     names = ("test_resnet", "no_such_network", "test_efficientnet")

@@ -119,6 +119,7 @@ def test_the_second_time_no_server_is_asked_and_none_is_needed(serving) -> None:
     build_backbone(backbone(NAME, "imagenet"))
 
 
+@pytest.mark.slow
 def test_processes_that_begin_together_download_once(tmp_path, served) -> None:
     with hub_server(REPOSITORY, served, "slow") as hub:
         environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}

@@ -287,6 +287,7 @@ def test_a_planted_signal_is_found():
         assert stats.auc(y, list(signature.held_out.values())) > 0.8, name
 
 
+@pytest.mark.slow
 def test_shuffled_outcomes_are_not_predicted():
     """Ten studies of pure noise: a leak of any kind lifts the mean AUC of its arm."""
     aucs: dict[str, list[float]] = {}

@@ -295,6 +295,7 @@ def check_compared(run_dir, arm):
     assert "AUC, gain over native images" in (run_dir / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_with_and_without_enhancement(
     train, image_cohort, new_store, tmp_path
 ):

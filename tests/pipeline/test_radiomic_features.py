@@ -84,6 +84,7 @@ def test_the_readers_agreement_is_the_first_step_and_stands_in_the_tables(classi
     assert second.iloc[:, 2:].isna().all(axis=1).sum() == 4
 
 
+@pytest.mark.slow
 def test_features_that_change_with_the_mask_leave_before_the_readers_are_compared(
     classify, tmp_path
 ):

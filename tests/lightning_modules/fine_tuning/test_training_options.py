@@ -54,7 +54,11 @@ def test_an_option_changes_the_result(change, plain) -> None:
         assert ((getattr(found, field) > 0) & (getattr(found, field) < 1)).all()
 
 
-@pytest.mark.parametrize("change", [ALL, {**ALL, "refit": "all"}], ids=["folds", "all"])
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(ALL, marks=pytest.mark.slow), {**ALL, "refit": "all"}],
+    ids=["folds", "all"],
+)
 def test_no_held_out_row_reaches_what_is_learned_with_all_options(change) -> None:
     crops, y_true = cohort()
     found = tuned(crops, y_true, **QUICK, **change)
@@ -66,7 +70,16 @@ def test_no_held_out_row_reaches_what_is_learned_with_all_options(change) -> Non
     assert again.out_of_fold.tobytes() == found.out_of_fold.tobytes()
 
 
-@pytest.mark.parametrize("change", [{"patience": 1}, {"refit": "folds"}, {"balance": "none"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"patience": 1},
+        *(
+            pytest.param(c, marks=pytest.mark.slow)
+            for c in ({"refit": "folds"}, {"balance": "none"})
+        ),
+    ],
+)
 def test_a_judged_folds_outcomes_change_nothing_of_its_own(change) -> None:
     """Outcomes swapped within fold 0, so that the prevalence stays: its networks are the same."""
     crops, y_true = cohort()
@@ -115,6 +128,7 @@ def _leave() -> None:
     raise _Left
 
 
+@pytest.mark.slow
 def test_several_networks_are_averaged_on_the_scale_of_logits(tmp_path) -> None:
     crops, y_true = cohort()
     found = tuned(crops, y_true, **QUICK, n_seeds=2, folder=tmp_path)
@@ -127,7 +141,9 @@ def test_several_networks_are_averaged_on_the_scale_of_logits(tmp_path) -> None:
     assert set(found.history["network"]) == {0, 1}
 
 
-@pytest.mark.parametrize("balance", ["weights", "sampler", "none"])
+@pytest.mark.parametrize(
+    "balance", ["sampler", *(pytest.param(b, marks=pytest.mark.slow) for b in ("weights", "none"))]
+)
 def test_probabilities_are_at_the_prevalence_of_the_training_rows(balance) -> None:
     """Nothing to learn, a quarter positive: the mean probability is near a quarter."""
     rng = np.random.default_rng(2)
@@ -142,7 +158,12 @@ def test_probabilities_are_at_the_prevalence_of_the_training_rows(balance) -> No
 
 
 @pytest.mark.parametrize(
-    ("balance", "smoothing"), [("weights", 0.2), ("sampler", 0.0), ("none", 0.0), ("none", 0.2)]
+    ("balance", "smoothing"),
+    [
+        ("weights", 0.2),
+        ("none", 0.0),
+        *(pytest.param(*c, marks=pytest.mark.slow) for c in (("sampler", 0.0), ("none", 0.2))),
+    ],
 )
 def test_how_many_are_positive_in_a_judged_fold_does_not_show_in_its_answers(balance, smoothing):
     """One image for all, folds of 2, 6 and 10 positives: a network that knows no more says so."""

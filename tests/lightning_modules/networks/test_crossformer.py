@@ -71,7 +71,9 @@ def outputs(network: CrossFormer, images: torch.Tensor) -> dict[str, torch.Tenso
     return found
 
 
-@pytest.mark.parametrize("case", ["t_224", "t_256", "s_224"])
+@pytest.mark.parametrize(
+    "case", ["t_224", *(pytest.param(c, marks=pytest.mark.slow) for c in ("t_256", "s_224"))]
+)
 def test_outputs_equal_the_published_network(golden, recipe, case) -> None:
     letter, size = case.split("_")
     expected = np.load(golden / f"crossformer_{case}.npz")
