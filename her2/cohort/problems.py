@@ -174,14 +174,31 @@ class Note:
 
 
 def refuse(code: str, what: str, fix: str) -> InputProblem:
-    """Error for one case that must not enter the study."""
-    assert code in CATALOGUE, code
+    """Error for one case that must not enter the study, whatever the code's severity elsewhere."""
+    assert refusal_severity(code) in LEFT_OUT
     return InputProblem(code, what, fix)
 
 
-def as_note(problem: InputProblem) -> Note:
-    """Note with the code and words of an error."""
-    return Note(problem.code, problem.what, problem.fix)
+def refusal_severity(code: str) -> Severity:
+    """Severity of a refusal: the catalogue's, but never lighter than ``quarantined``.
+
+    A code may be normalised where the file can be used, and refused where it cannot.
+
+    >>> refusal_severity("M08"), refusal_severity("C15")
+    ('quarantined', 'excluded')
+    """
+    listed = CATALOGUE[code].severity
+    assert listed != "stop", f"{code} stops a study; raise it with `stop`"
+    return listed if listed in LEFT_OUT else "quarantined"
+
+
+def as_note(problem: InputProblem, severity: Severity | None = None) -> Note:
+    """Note of a refusal, which leaves its case out unless `severity` says otherwise.
+
+    A lighter one is for what a lesion can do without, as the second reader's mask.
+    """
+    level = severity or refusal_severity(problem.code)
+    return Note(problem.code, problem.what, problem.fix, severity=level)
 
 
 def stop(code: str, sentence: str) -> BadCohort:

@@ -164,7 +164,7 @@ class _Findings:
         try:
             return read()
         except InputProblem as problem:
-            self.add([replace(as_note(problem), severity=severity)], paths)
+            self.add([as_note(problem, severity)], paths)
             return None
 
     def frame(self, lesion: Lesion, path: Path) -> int | None:

@@ -49,6 +49,7 @@ from her2.pipeline.leakage_checks import (
     stacking_row,
 )
 from her2.pipeline.load_cohort import warn
+from her2.pipeline.lost_lesions import on_readable
 from her2.pipeline.run import OpenRun, open_run
 from her2.report import write_page, write_tables
 from her2.selection import TTestFilter, paper_chain
@@ -60,7 +61,7 @@ def audit(settings: StudySettings, run_dir: Path) -> int:
     """Check the protocol, write the audit, and return the exit status (1: a check failed)."""
     check_study(settings)
     run = open_run("audit", settings.untracked(), run_dir)
-    run, arms = study_arms(run)
+    run, arms = on_readable(study_arms, run)
     with run.watch.step("controls"):
         study, protocol = study_material(run, arms), partial(study_signatures, settings)
         rows, areas = protocol_checks(protocol, study, settings, n_workers=run.n_workers)

@@ -10,6 +10,7 @@ from her2.core.settings import StudySettings
 from her2.pipeline import arm_definitions
 from her2.pipeline.fit_arms import FittedRun, enhanced_fit, fit_run
 from her2.pipeline.load_cohort import NEEDS_FEATURES
+from her2.pipeline.lost_lesions import on_readable
 from her2.pipeline.radiomic_features import radiomic_inputs
 from her2.pipeline.run import OpenRun, open_run
 from her2.pipeline.write_outputs import conclude
@@ -18,7 +19,11 @@ from her2.pipeline.write_outputs import conclude
 def classify(settings: StudySettings, run_dir: Path) -> int:
     """Fit the grid on the radiomic (or brought) features and return the exit status."""
     arm_definitions.check_study(settings)
-    found = enhanced_fit(open_run("classify", settings, run_dir), _fit_grid)
+    return on_readable(_concluded, open_run("classify", settings, run_dir))
+
+
+def _concluded(run: OpenRun) -> int:
+    found = enhanced_fit(run, _fit_grid)
     return conclude(found, found.enhancement.notes)
 
 

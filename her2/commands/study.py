@@ -14,6 +14,7 @@ from her2.pipeline.enhance import enhanced_run
 from her2.pipeline.fine_tuning import check_weights, settle_networks, tuned_signature
 from her2.pipeline.fit_arms import FittedRun, combined_members, enhanced_fit, fit_run
 from her2.pipeline.grad_cam import Explanation, check_cam, explain_frozen, explain_tuned
+from her2.pipeline.lost_lesions import on_readable
 from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun, open_run
 from her2.pipeline.shortcut_controls import shortcut_controls
@@ -34,10 +35,14 @@ def study(settings: StudySettings, run_dir: Path) -> int:
     check_cam(settings)
     if settings.enhance.method == "srgan":  # missing weights are refused before a long fit
         check_weights(settings.backbone)
-    found = enhanced_fit(open_run("study", settings, run_dir), fit_study)
+    return on_readable(_concluded, open_run("study", settings, run_dir))
+
+
+def _concluded(run: OpenRun) -> int:
+    found = enhanced_fit(run, fit_study)
     radiomic = found.radiomic.features if found.radiomic else None
     found = replace(found, controls=shortcut_controls(found.run, radiomic))
-    if settings.evaluation.grad_cam:
+    if run.settings.evaluation.grad_cam:
         found = replace(found, explained=_explained(found))
     return conclude(found, [*found.enhancement.notes, *found.deep.notes, *_absent(found)])
 

@@ -13,6 +13,7 @@ from her2.pipeline.fine_tuning import check_weights, fine_tune, settle_networks,
 from her2.pipeline.fit_arms import FittedRun, enhanced_fit
 from her2.pipeline.grad_cam import check_cam, explain_tuned
 from her2.pipeline.load_cohort import NEEDS_IMAGES
+from her2.pipeline.lost_lesions import on_readable
 from her2.pipeline.run import OpenRun, open_run
 from her2.pipeline.write_outputs import conclude, finished_before
 
@@ -30,8 +31,12 @@ def train(settings: StudySettings, run_dir: Path) -> int:
     kept = finished_before(run)
     if kept is not None:  # the networks of its folds are gone, and would be trained again
         return kept
+    return on_readable(_concluded, run)
+
+
+def _concluded(run: OpenRun) -> int:
     found = enhanced_fit(run, _fine_tuned, reads_features=False)
-    if settings.evaluation.grad_cam:
+    if run.settings.evaluation.grad_cam:
         found = replace(found, explained=explain_tuned(found.run, found.signatures[DEEP]))
         settle_networks(found.run)
     return conclude(found, [*found.enhancement.notes, *found.deep.notes])

@@ -17,6 +17,7 @@ from her2.models.nested_cv import Arm, TrainingSet
 from her2.pipeline import arm_definitions
 from her2.pipeline.enhance import enhanced_run
 from her2.pipeline.load_cohort import NEEDS_FEATURES
+from her2.pipeline.lost_lesions import on_readable
 from her2.pipeline.radiomic_features import RadiomicInputs, radiomic_inputs
 from her2.pipeline.run import OpenRun
 from her2.pipeline.search_trial import (
@@ -54,8 +55,8 @@ def search_classify(settings: StudySettings, run_dir: Path, request: Request) ->
 
 
 def _open(settings: StudySettings, run_dir: Path) -> tuple[OpenRun, RadiomicInputs]:
-    run, _ = enhanced_run(open_training("classify", settings, run_dir))
-    run, radiomic = radiomic_inputs(run)
+    opened = open_training("classify", settings, run_dir)
+    run, radiomic = on_readable(lambda run: radiomic_inputs(enhanced_run(run)[0]), opened)
     if radiomic is None:
         raise BadCohort(NEEDS_FEATURES)
     return run, radiomic

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from her2.cohort import decode_each
 from her2.cohort.lesions import in_blocks
 from her2.cohort.masks import MINIMUM_PIXELS
-from her2.cohort.problems import CATALOGUE, Note
+from her2.cohort.problems import LEFT_OUT, Note, as_note, leaves_out
 from her2.compute import Engine, InProcess, Lost
 from her2.core.errors import BadCohort, Her2Error, InputProblem
 from her2.core.progress import Work
@@ -139,11 +139,13 @@ def _prepare(lesion: Lesion, recipe: Recipe, store: Store) -> _Prepared:
         image = recipe.image(lesion)
     except UnknownSpacing:
         return _Prepared(lacks_spacing=True)
+    except InputProblem as problem:  # its files have changed since they were verified
+        return _Prepared(notes=(as_note(problem),))
     if image is None:
         return _Prepared()
     parts = recipe.parts(image)
     notes = _region_notes(recipe, image, parts)
-    if any(note.level == "quarantined" for note in notes):
+    if leaves_out(notes):
         return _Prepared(notes=notes)
     n_pixels = sum(int(mask.sum()) for mask in parts.values()) * image.enlargement**2
     return _Prepared(n_pixels, read_shards(image, parts, recipe, store), notes)
@@ -180,7 +182,7 @@ def _refuse_nothing(
     lesions: Sequence[Lesion], found: dict[int, Values], notes: dict[int, list[Note]]
 ) -> None:
     every = [note for of_lesion in notes.values() for note in of_lesion]
-    lost = [note for note in every if CATALOGUE[note.code].severity == "quarantined"]
+    lost = [note for note in every if note.level in LEFT_OUT]
     if lesions and lost and not found:
         raise BadCohort(
             f"expected radiomic features of {len(lesions)} lesions, found not one that could be "
@@ -223,7 +225,10 @@ def _unmeasured(reason: str) -> Note:
 
 def measure(lesion: Lesion, recipe: Recipe, store: Store) -> Values | Note:
     """Return the features of one lesion and keep its shards, or why it has none; repeatable."""
-    image = recipe.image(lesion)
+    try:
+        image = recipe.image(lesion)
+    except InputProblem as problem:
+        return as_note(problem)
     if image is None:
         return _unmeasured("its mask is gone")
     shards: dict[str, Values] = {}

@@ -295,13 +295,14 @@ def test_a_cohort_of_which_nothing_can_be_measured_is_refused_without_a_name(tmp
     assert "Wilhelmina" not in str(caught.value)
 
 
-def test_a_mask_that_went_bad_is_an_input_problem(tmp_path):
-    bad = [write_lesion(tmp_path, name) for name in ("x", "y")]
-    for lesion in bad:
-        Image.fromarray(np.zeros((SIZE, SIZE), dtype=np.uint8)).save(lesion.masks[0])
-    with pytest.raises(InputProblem, match="M06") as caught:
-        extract_table(bad, store=Store(tmp_path / "cache"))
-    assert caught.value.code == "M06"
+def test_a_mask_that_went_bad_costs_its_own_lesion(tmp_path):
+    bad, good = (write_lesion(tmp_path, name) for name in ("x", "y"))
+    Image.fromarray(np.zeros((SIZE, SIZE), dtype=np.uint8)).save(bad.masks[0])
+    found = extract_table([bad, good], store=Store(tmp_path / "cache"))
+    assert list(found.values.index) == [good.key]
+    assert [(p.code, p.patient_id, p.severity) for p in found.problems] == [
+        ("M06", "x", "quarantined")
+    ]
 
 
 def test_an_unknown_region_is_refused_before_anything_is_read(tmp_path):
