@@ -7,6 +7,7 @@ from PIL import Image
 
 from her2.cohort.masks import dice, read_mask
 from her2.core.errors import InputProblem
+from her2.core.types import MaskChoice
 
 
 def code_of(paths, shape):
@@ -52,15 +53,25 @@ def test_swapped_axes_are_said(tmp_path, kit):
 
 
 def test_other_size_is_never_resized(tmp_path, kit):
-    kit.write_mask(tmp_path / "m.png", np.kron(kit.disc_mask(), np.ones((4, 4), bool)))
+    kit.write_mask(tmp_path / "m.png", np.pad(kit.disc_mask(), ((0, 7), (0, 0))))
     assert code_of([tmp_path / "m.png"], kit.shape) == "M02"
+
+
+def test_a_mask_of_the_enlarged_image_is_reduced_only_where_that_is_declared(tmp_path, kit):
+    kit.write_mask(tmp_path / "m.png", np.kron(kit.disc_mask(), np.ones((4, 4), bool)))
+    for choice in (MaskChoice(), MaskChoice(scale=2)):
+        with pytest.raises(InputProblem, match=r"M23: .*4 times.*cohort\.mask_scale=4"):
+            read_mask([tmp_path / "m.png"], kit.shape, choice=choice)
+    mask, notes = read_mask([tmp_path / "m.png"], kit.shape, choice=MaskChoice(scale=4))
+    np.testing.assert_array_equal(mask, kit.disc_mask())
+    assert [(note.code, note.level) for note in notes] == [("M23", "normalised")]
 
 
 def test_three_values_are_refused_with_their_counts(tmp_path, kit):
     values = kit.disc_mask().astype(np.uint8) * 255
     values[0, :5] = 128
     Image.fromarray(values).save(tmp_path / "m.png")
-    with pytest.raises(InputProblem, match=r"M08.*128 \(5 pixels\)"):
+    with pytest.raises(InputProblem, match=r"M25.*128 \(5 pixels\)"):
         read_mask([tmp_path / "m.png"], kit.shape)
 
 
@@ -74,10 +85,12 @@ def test_red_channel_wins_over_alpha(tmp_path, kit):
     assert [note.code for note in notes] == ["M10"]
 
 
-def test_alpha_is_used_where_colours_are_blank(tmp_path, kit):
-    alpha = kit.disc_mask().astype(np.uint8) * 255
-    blank = np.zeros_like(alpha)
-    Image.fromarray(np.stack([blank, blank, blank, alpha], axis=-1)).save(tmp_path / "m.png")
+@pytest.mark.parametrize("n_grey", [1, 3])
+@pytest.mark.parametrize("opacity", [255, 128])
+def test_alpha_is_used_where_colours_are_blank(opacity, n_grey, tmp_path, kit):
+    alpha = kit.disc_mask().astype(np.uint8) * opacity
+    blank = np.full((*alpha.shape, n_grey), 40, np.uint8)
+    Image.fromarray(np.concatenate([blank, alpha[..., None]], axis=-1)).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask([tmp_path / "m.png"], kit.shape)[0], kit.disc_mask())
 
 
@@ -85,7 +98,7 @@ def test_overlay_on_the_image_is_refused(tmp_path, kit):
     rgb = np.stack([kit.textured_image(0)] * 3, axis=-1)
     rgb[kit.disc_mask()] = (255, 0, 0)
     Image.fromarray(rgb).save(tmp_path / "m.png")
-    assert code_of([tmp_path / "m.png"], kit.shape) == "M08"
+    assert code_of([tmp_path / "m.png"], kit.shape) == "M19"
 
 
 def test_clean_jpeg_mask_is_cut(tmp_path, kit):
