@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -15,10 +16,11 @@ from her2.cohort.assemble import Source, assemble
 from her2.cohort.cohort_table import (
     clean_ids,
     merge_repeated,
-    read_table,
+    open_table,
     require_columns,
     row_numbers,
 )
+from her2.cohort.dates import window_notes
 from her2.cohort.files import LARGEST_LESION, decoding
 from her2.cohort.outcome import (
     HER2_POSITIVE,
@@ -28,7 +30,7 @@ from her2.cohort.outcome import (
     is_missing,
     listed,
 )
-from her2.cohort.problems import Note, Severity, as_note, leaves_out, refuse, stop
+from her2.cohort.problems import Note, Severity, Stops, as_note, leaves_out, refuse, stop
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, InputProblem, MissingInput
 from her2.core.types import Cohort, Lesion
@@ -48,11 +50,26 @@ _SPACING = re.compile(
 )
 
 
-class ImageOptions(TypedDict, total=False):
-    """Which image of a stack is read, and the column that says at which centre it was made."""
+class FolderOptions(TypedDict, total=False):
+    """How the files are read.
+
+    Attributes
+    ----------
+    frame
+        Which image of a stack.
+    centre
+        The column that says at which centre an image was made.
+    sheet, encoding
+        Of the table, as of `her2.cohort.cohort_table.open_table`.
+    bin_width
+        Of grey levels, with which the study's features are measured.
+    """
 
     frame: str | None
     centre: str | None
+    sheet: str | None
+    encoding: str | None
+    bin_width: float | None
 
 
 def read_folder_cohort(
@@ -63,7 +80,7 @@ def read_folder_cohort(
     clinical: Sequence[str] | None = None,
     features: str | Path | None = None,
     n_workers: int = 1,
-    **images: Unpack[ImageOptions],
+    **options: Unpack[FolderOptions],
 ) -> Cohort:
     """Return the verified cohort of a folder; its `problems` say what was left out.
 
@@ -77,30 +94,68 @@ def read_folder_cohort(
     parquet of features by `patient_id` (and `lesion_id`); no image is needed then. With `frame`
     ``largest_lesion``, of stacks without a `frame` the image in which the mask is largest is read;
     with None they are left out. The result does not depend on `n_workers`, the processes that
-    decode.
+    decode. All that is wrong with the table is raised as one `BadCohort`.
     """
-    frame, centre = images.get("frame"), images.get("centre")
+    frame, centre = options.get("frame"), options.get("centre")
     if frame not in (None, LARGEST_LESION):
         raise BadConfig(
             f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {frame!r}"
         )
     folder = cohort_folder(root)
     path = _table_path(folder, table)
-    rows, notes = clean_ids(read_table(path))
-    rows, repeated = merge_repeated(rows)
-    positive_name, outcomes = _outcomes(rows, positive)
-    _check_columns(rows, needs_image=features is None and not clinical, centre=centre)
-    needs_image = "image" in rows.columns and features is None
-    drafts = [
-        _draft(cells, outcome, folder, needs_image=needs_image).noted(*repeated.get(row, ()))
-        for row, cells, outcome in zip(rows.index, _cells(rows, centre), outcomes, strict=True)
-    ]
-    source = Source("folder", folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
-    brought = None if features is None else beside(folder, features)
+    rows, notes = open_table(path, sheet=options.get("sheet"), encoding=options.get("encoding"))
+    needs = ("image", "mask") if features is None and not clinical else ()
+    source = _source(rows, folder, positive, centre, needs, brings_features=features is not None)
     return assemble(
-        source, clinical=clinical or (), features=brought, largest=frame is not None,
+        replace(source, table=path.name, notes=(*notes, *source.notes)),
+        clinical=clinical or (),
+        features=None if features is None else beside(folder, features),
+        largest=frame is not None,
+        bin_width=options.get("bin_width"),
         n_workers=n_workers,
-    )  # fmt: skip
+    )
+
+
+def _source(
+    rows: pd.DataFrame,
+    folder: Path,
+    positive: str | None,
+    centre: str | None,
+    needs: Sequence[str],
+    *,
+    brings_features: bool,
+) -> Source:
+    """Rows of a table as drafts, or all that stops it; `needs` are columns that must be there."""
+    stops = Stops()
+    cleaned = stops.attempt(partial(clean_ids, rows))
+    rows, notes = cleaned or (rows, [])
+    windows = stops.attempt(partial(window_notes, rows)) or {}
+    merged = stops.attempt(partial(merge_repeated, rows)) if cleaned else None
+    rows, repeated = merged or (rows, {})
+    outcomes = stops.attempt(partial(_outcomes, rows, positive))
+    for check in _column_checks(rows, needs, centre):
+        stops.attempt(check)
+    drafts: list[Draft] = []
+    if outcomes is not None and not stops.found:
+        needs_image = "image" in rows.columns and not brings_features
+        drafts = [
+            _draft(cells, outcome, folder, needs_image=needs_image).noted(
+                *repeated.get(row, ()), *windows.get(row, ())
+            )
+            for row, cells, outcome in zip(
+                rows.index, _cells(rows, centre), outcomes[1], strict=True
+            )
+        ]
+    return Source(
+        name="folder",
+        root=folder,
+        table="",
+        positive=outcomes[0] if outcomes else "",
+        drafts=tuple(drafts),
+        clinical=rows,
+        notes=tuple(notes),
+        stops=tuple(stops.found),
+    )
 
 
 def cohort_folder(root: str | Path | None) -> Path:
@@ -143,11 +198,16 @@ def existing_paths(
 
 
 def inside(root: Path, text: str) -> Path:
-    """Path of a table cell, which must lie in `root`, a resolved folder (else S13)."""
+    """Path of a table cell, which must lie in `root`, a resolved folder (else S13).
+
+    Backslashes separate folders, as on Windows, unless a file has them in its name.
+    """
     fix = "give a path relative to the cohort's folder, to a file inside it"
     if "\0" in text or "://" in text or text.startswith(("/", "\\", "~")) or text[1:2] == ":":
         raise refuse("S13", "the path is not relative", fix)
     with decoding("S13", "the path cannot be followed", fix):
+        if "\\" in text and not (root / text).exists():
+            text = text.replace("\\", "/")
         path = (root / text).resolve()
         if not path.is_relative_to(root):
             raise refuse("S13", "the path leads outside the cohort's folder", fix)
@@ -167,13 +227,21 @@ def _table_path(folder: Path, table: str | Path | None) -> Path:
     )
 
 
-def _check_columns(frame: pd.DataFrame, *, needs_image: bool, centre: str | None) -> None:
-    if needs_image or "image" in frame.columns or "mask" in frame.columns:
-        require_columns(frame, ("image", "mask"), why="paths relative to the table's folder")
+def _column_checks(
+    frame: pd.DataFrame, needs: Sequence[str], centre: str | None
+) -> Iterator[Callable[[], None]]:
+    """Yield the checks of single columns, which do not need each other."""
+    pair = ("image", "mask")
+    for name in needs or (pair if set(pair) & set(frame.columns) else ()):
+        why = "paths relative to the table's folder"
+        yield partial(require_columns, frame, [name], why=why)
     if "split" in frame.columns:
-        _check_split_column(frame["split"])
-    if centre is None:
-        return
+        yield partial(_check_split_column, frame["split"])
+    if centre is not None:
+        yield partial(_check_centre, frame, centre)
+
+
+def _check_centre(frame: pd.DataFrame, centre: str) -> None:
     require_columns(frame, [centre], why="the centre of every patient, as the settings name it")
     empty = [row for row, cell in frame[centre].items() if is_missing(cell)]
     names = sorted({str(cell) for cell in frame[centre]})
