@@ -10,13 +10,14 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from her2.cohort.dates import refuse_dates_for_ids
 from her2.cohort.outcome import listed
-from her2.cohort.problems import Note, stop
+from her2.cohort.problems import Note, Stops, stop
 from her2.cohort.table_layout import frame_of_rows, row_numbers
 from her2.cohort.text_table import rows_of_text
 from her2.cohort.workbook import check_bytes, rows_of_workbook
@@ -91,17 +92,13 @@ def clean_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
     table = table.copy()
     if "lesion_id" not in table.columns:
         table["lesion_id"] = "1"
+    stops = Stops()
     for column in ("patient_id", "lesion_id"):
         table[column] = [unicodedata.normalize("NFKC", cell).strip() for cell in table[column]]
-        empty = table.index[table[column] == ""]
-        if len(empty):
-            raise stop(
-                "D50",
-                f"expected {column} in every row, found none in {row_numbers(list(empty))}; "
-                "add it",
-            )
-        refuse_dates_for_ids(table[column])
-    _refuse_confusable(table)
+        stops.attempt(partial(_refuse_empty, table[column]))
+        stops.attempt(partial(refuse_dates_for_ids, table[column]))
+    stops.attempt(partial(_refuse_confusable, table))
+    stops.raise_all()
     changed = [bool(_FLOAT_LIKE.fullmatch(cell)) for cell in table["patient_id"]]
     if not any(changed):
         return table, []
@@ -136,6 +133,14 @@ def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, list[No
         for row in repeated
     }
     return distinct, notes
+
+
+def _refuse_empty(ids: pd.Series) -> None:
+    empty = list(ids.index[ids == ""])
+    if empty:
+        raise stop(
+            "D50", f"expected {ids.name} in every row, found none in {row_numbers(empty)}; add it"
+        )
 
 
 def _refuse_confusable(table: pd.DataFrame) -> None:
