@@ -18,6 +18,7 @@ from her2.cohort.problems import Note
 from her2.cohort.verify import Verified
 
 FEWEST_BINS, MOST_BINS = 4, 512
+_RARE = 0.05  # of the lesions
 DIAMETERS_MM = (1.0, 200.0)
 _OUTLYING = 8.0  # times the typical pixel: a factor of 10 remains where pixels differ a little
 _TELLS = 0.8  # AUC
@@ -163,7 +164,7 @@ def _bins(verified: Sequence[Verified], bin_width: float | None) -> list[Note]:
     edges = np.floor(ranges / bin_width)
     n_bins = edges[:, 1] - edges[:, 0] + 1
     few, many = int((n_bins < FEWEST_BINS).sum()), int((n_bins > MOST_BINS).sum())
-    if not few and not many:
+    if few + many <= _RARE * len(n_bins):
         return []
     span = f"{n_bins.min():.0f} to {n_bins.max():.0f}, typically {np.median(n_bins):.0f}"
     what = (

@@ -19,17 +19,21 @@ MAX_DAYS_BEFORE = 14
 _MONTHS = "jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
 _MADE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?|\d\d:\d\d:\d\d(\.\d+)?|\d{1,2}月\d{1,2}日|"
-    rf"\d{{1,2}}[-. /]({_MONTHS})[a-z]*\.?([-. /]\d{{2,4}})?|({_MONTHS})[a-z]*[-. /]\d{{1,4}}",
+    rf"\d{{1,2}}[-. /]+({_MONTHS})[a-z]*\.?([-. /]+\d{{2,4}})?",
     re.IGNORECASE,
 )  # what spreadsheet programs write for the date or time that they see in 3-12 or 1:20
-_MAYBE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
+_MAYBE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}|"
+    rf"({_MONTHS})[- ]\d{{2}}",
+    re.IGNORECASE,
+)  # a date, or the way in which a study writes its identifiers
 _MIDNIGHT = "T00:00:00"
 
 
 def refuse_dates_for_ids(ids: pd.Series) -> None:
     """Refuse identifiers that a spreadsheet program turned into dates (C27).
 
-    Plain dates such as 2024-03-12 are refused beside identifiers of another kind only.
+    Plain dates such as 2024-03-12 are refused where most identifiers are of another kind.
 
     >>> refuse_dates_for_ids(pd.Series(["P-1", "12-Mar"], [2, 3], name="patient_id"))
     Traceback (most recent call last):
@@ -38,8 +42,8 @@ program made of it (row 3); format the column as text and enter these identifier
     """
     made = [bool(_MADE.fullmatch(cell)) for cell in ids]
     maybe = [bool(_MAYBE.fullmatch(cell)) for cell in ids]
-    if all(maybe):
-        return
+    if 2 * sum(maybe) > len(ids):
+        maybe = [False] * len(ids)
     rows = [row for row, a, b in zip(ids.index, made, maybe, strict=True) if a or b]
     if rows:
         raise stop(

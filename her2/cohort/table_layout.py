@@ -20,7 +20,8 @@ from her2.cohort.workbook import MAX_ROWS
 _KEY = "patient_id"
 _LOOK_AT = 50  # rows in which the header is looked for
 _PROSE = (" ", ":", "=", "*", "：", "＝")
-_SPARSE = 3  # a legend fills a third of the columns at most
+_OF_LESIONS = ("image", "mask", "outcome", "her2_ihc")
+_FEWEST = 3  # columns, with which a legend can be told from a row
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def _is_second(names: list[str], under: list[str]) -> bool:
         return False
     key = [name.casefold() for name in names].index(_KEY)
     below = under[key].casefold() if key < len(under) else ""
-    return below in ("", _KEY) and (below == _KEY or bool(_ambiguous(names)))
+    wide = [*names, *[""] * len(under)][: max(_n_used(names), _n_used(under))]
+    return below == _KEY or (below == "" and bool(_ambiguous([*wide, "end"])))
 
 
 def _ambiguous(names: Sequence[str]) -> list[str]:
@@ -147,31 +149,34 @@ def _note(what: str, numbers: Sequence[int]) -> Note:
 def _end(data: Rows, names: list[str]) -> int:
     """Place after the last row of the table; what stands below it is a legend.
 
-    A legend fills few columns, or none of patient_id. It begins after a blank row, or with words.
+    It begins after a blank row or with words, and none of its rows may be a lesion.
     """
-    folded = [name.casefold() for name in names]
-    key = folded.index(_KEY) if _KEY in folded else None
-    n_columns = sum(bool(name) for name in names)
-    if n_columns < _SPARSE:
+    if sum(bool(name) for name in names) < _FEWEST:
         return len(data)
-
-    def is_lesion(cells: list[str]) -> bool:
-        filled = [cell for cell in cells if cell]
-        n_filled = len(filled) if len(set(filled)) > 1 else 1  # one text over joined cells
-        has_id = key is None or (key < len(cells) and bool(cells[key]))
-        share = _SPARSE if has_id else 2
-        return n_filled * share > n_columns
-
+    is_blank = [not any(cells) for _, cells in data]
     first = len(data)
-    while first and not (any(data[first - 1][1]) and is_lesion(data[first - 1][1])):
+    while first and not _may_be_lesion(data[first - 1][1], names):
         first -= 1
     for i in range(first, len(data)):
-        cells = data[i][1]
-        after_blank = i > 0 and not any(data[i - 1][1])
-        words = next((cell for cell in cells if cell), "")
-        if any(cells) and (after_blank or any(mark in words for mark in _PROSE)):
+        words = next((cell for cell in data[i][1] if cell), "")
+        starts = (i > 0 and is_blank[i - 1]) or any(mark in words for mark in _PROSE)
+        if words and starts:
             return i
     return len(data)
+
+
+def _may_be_lesion(cells: list[str], names: list[str]) -> bool:
+    """Whether a row has too much to be a legend.
+
+    That is patient_id with two of image, mask and outcome, or more than half of the columns, and
+    not one text in all of them, as joined cells have.
+    """
+    filled = [cell for cell in cells if cell]
+    if len(set(filled)) < 2:
+        return False
+    named = {name.casefold() for name, cell in zip(names, cells, strict=False) if cell}
+    is_identified = _KEY in named and len(named & set(_OF_LESIONS)) > 1
+    return is_identified or 2 * len(filled) > sum(bool(name) for name in names)
 
 
 def _check_number(n_rows: int) -> None:
