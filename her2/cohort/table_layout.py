@@ -48,8 +48,8 @@ def frame_of_rows(rows: Rows) -> tuple[pd.DataFrame, list[Note]]:
     data = rows[header.below :]
     end = _end(data, header.names)
     under = [number for number, cells in data[end:] if any(cells)]
-    repeated = [n for n, cells in data[:end] if cells[: len(header.names)] == header.names]
-    data = [(n, cells) for n, cells in data[:end] if any(cells) and n not in set(repeated)]
+    repeated = [number for number, cells in data[:end] if cells == header.names]
+    data = [row for row in data[:end] if any(row[1]) and row[1] != header.names]
     for numbers, what in ((under, "legend under the table"), (repeated, "header once more")):
         if numbers:
             notes.append(_note(f"{what}, not read as lesions", numbers))

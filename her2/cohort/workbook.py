@@ -137,7 +137,7 @@ def _layout(sheet: Any) -> _Layout:
                 if row > _LAST_ROW or n_filled > MAX_ROWS + _LOOK_AT:
                     raise stop("C29", f"expected at most {MAX_ROWS} rows, found more; split it")
                 element.clear()
-            elif tag == "col" and _is_true(element.get("hidden")):
+            elif tag == "col" and _is_hidden(element, "width"):
                 first, last = int(element.get("min", 1)), int(element.get("max", 1))
                 layout.hidden_columns += range(first, min(last, MAX_COLUMNS) + 1)
             elif tag == "mergeCell":
@@ -156,13 +156,13 @@ def _read_row(row: ElementTree.Element, number: int, layout: _Layout) -> bool:
         has_value |= not is_empty
         if "f" in parts and is_empty and cell.get("t") != "str":
             layout.without_value.append(cell.get("r", f"row {number}"))
-    if has_value and _is_true(row.get("hidden")):
+    if has_value and _is_hidden(row, "ht"):
         layout.hidden_rows.append(number)
     return has_value
 
 
-def _is_true(text: str | None) -> bool:
-    return text in ("1", "true")
+def _is_hidden(element: ElementTree.Element, size: str) -> bool:
+    return element.get("hidden") in ("1", "true") or element.get(size) == "0"
 
 
 def _values(sheet: Any, layout: _Layout) -> list[list[str]]:
