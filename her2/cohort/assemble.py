@@ -8,15 +8,18 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from her2.cohort.across_lesions import look_across, one_name_a_vendor
 from her2.cohort.cohort_table import row_numbers
-from her2.cohort.problems import Note, sort_problems, stop
+from her2.cohort.problems import CATALOGUE, LEFT_OUT, Note, Stops, sort_problems, stop
 from her2.cohort.variables import clinical_table, match_features, read_features, refuse_copies
 from her2.cohort.verify import Draft, Verified, compare_lesions, verify_lesions
+from her2.core.errors import BadCohort
 from her2.core.store import content_key
 from her2.core.types import Cohort, Lesion, Problem, split_groups
 
@@ -41,6 +44,8 @@ class Source:
         Columns of the table by row number, with the names that the study uses.
     notes
         On the table as a whole.
+    stops
+        What is wrong with the table; there are no drafts then.
     """
 
     name: str
@@ -50,6 +55,13 @@ class Source:
     drafts: tuple[Draft, ...]
     clinical: pd.DataFrame
     notes: tuple[Note, ...] = ()
+    stops: tuple[BadCohort, ...] = ()
+
+    def problems(self, drafts: Sequence[Draft], notes: Sequence[Note]) -> tuple[Problem, ...]:
+        """Lines of `quarantine.csv`: what was noted on some rows, and on the table."""
+        on_table = [Problem(n.code, n.level, "", "", self.table, n.what, n.fix) for n in notes]
+        on_rows = [note.problem(d.patient_id, d.lesion_id) for d in drafts for note in d.notes]
+        return sort_problems([*on_table, *on_rows])
 
 
 def assemble(
@@ -58,29 +70,36 @@ def assemble(
     clinical: Sequence[str],
     features: Path | None,
     largest: bool = False,
+    bin_width: float | None = None,
     n_workers: int,
 ) -> Cohort:
-    """Return the verified cohort of a source; `largest` as in `verify_lesions`."""
+    """Return the verified cohort of a source; `largest` as in `verify_lesions`.
+
+    `bin_width` is that of the study's features, with which the bins of lesions are counted.
+    """
     notes = list(source.notes)
     drafts: list[Draft] = list(source.drafts)
-    variables, found = clinical_table(source.clinical, clinical)
+    stops = Stops(source.stops)
+    variables, found = _variables(source, clinical, stops)
     notes += found
+    table = None if features is None else stops.attempt(partial(read_features, features))
+    stops.raise_all(source.problems(drafts, notes))
     brought = None
-    if features is not None:
-        drafts, brought, found = match_features(drafts, read_features(features))
+    if table is not None:
+        drafts, brought, found = match_features(drafts, table)
         notes += found
     drafts, by_key = _verify(drafts, source.root, largest, n_workers)
     used = sorted((d for d in drafts if d.used), key=lambda d: (d.patient_id, d.lesion_id))
     lesions = tuple(d.lesion for d in used if d.lesion)
     verified = [by_key[lesion.key] for lesion in lesions]
     pictures = [found.thumbnails for found in verified if found.thumbnails is not None]
+    notes += look_across([x.outcome for x in lesions], verified, bin_width=bin_width)
+    problems = source.problems(drafts, notes)
     _check_roles(used, lesions)
-    _check_classes(source, lesions)
+    _check_classes(source, lesions, problems)
     variables = variables.loc[[d.row for d in used]].set_axis([x.key for x in lesions])
     refuse_copies(variables, [lesion.outcome for lesion in lesions])
     brought = brought.loc[[x.key for x in lesions]] if brought is not None else None
-    problems = [Problem(n.code, n.level, "", "", source.table, n.what, n.fix) for n in notes]
-    problems += [note.problem(d.patient_id, d.lesion_id) for d in drafts for note in d.notes]
     _log(len(drafts), len(lesions), problems)
     return Cohort(
         name=source.name,
@@ -89,13 +108,23 @@ def assemble(
         lesions=lesions,
         clinical=variables,
         features=brought,
-        problems=sort_problems(problems),
+        problems=problems,
         n_rows=len(drafts),
         data_sha256=_data_sha256(lesions, verified, variables, brought),
         notes=tuple(f"{note.code}: {note.what}" for note in notes),
         acquisition=_acquisition(lesions, verified),
         thumbnails=np.stack(pictures) if len(pictures) == len(lesions) else None,
     )
+
+
+def _variables(
+    source: Source, names: Sequence[str], stops: Stops
+) -> tuple[pd.DataFrame, list[Note]]:
+    """Clinical variables and notes; every variable that stops the cohort is one of its `stops`."""
+    none: tuple[pd.DataFrame, list[Note]] = (pd.DataFrame(index=source.clinical.index), [])
+    for name in dict.fromkeys(names):
+        stops.attempt(partial(clinical_table, source.clinical, [name]))
+    return none if stops.found else clinical_table(source.clinical, names)
 
 
 def _verify(
@@ -127,22 +156,33 @@ def _check_roles(drafts: Sequence[Draft], lesions: Sequence[Lesion]) -> None:
             )
 
 
-def _check_classes(source: Source, lesions: Sequence[Lesion]) -> None:
+def _check_classes(source: Source, lesions: Sequence[Lesion], problems: Sequence[Problem]) -> None:
+    """Refuse a cohort of one outcome, with the commonest reasons why its lesions were left out."""
     n_positive = sum(lesion.outcome for lesion in lesions)
-    if not 0 < n_positive < len(lesions):
-        raise stop(
-            "C17",
-            f"expected lesions of both outcomes, found {len(lesions)} usable lesions of which "
-            f"{n_positive} {source.positive}; correct the {len(source.drafts) - len(lesions)} "
-            "rows that were left out, or bring more patients",
-        )
+    if 0 < n_positive < len(lesions):
+        return
+    n_lost = len(source.drafts) - len(lesions)
+    first: dict[tuple[str, str], str] = {}
+    for problem in problems:
+        if problem.severity in LEFT_OUT:
+            first.setdefault((problem.patient_id, problem.lesion_id), problem.code)
+    reasons = [f"{n} x {code} {CATALOGUE[code].title}"
+               for code, n in Counter(first.values()).most_common(3)]  # fmt: skip
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    fix = f"correct the {n_lost} rows that were left out (see quarantine.csv), or " * bool(n_lost)
+    raise stop(
+        "C17",
+        f"expected lesions of both outcomes, found {len(lesions)} usable lesions of which "
+        f"{n_positive} {source.positive}{why}; {fix}bring more patients",
+        problems,
+    )
 
 
 def _acquisition(lesions: Sequence[Lesion], verified: Sequence[Verified]) -> pd.DataFrame:
     """Vendor, device, diameter (mm) by `Lesion.key`; a column without values is left out."""
     keys = [lesion.key for lesion in lesions]
     columns = {
-        "vendor": pd.Series([x.vendor for x in verified], keys, dtype=object),
+        "vendor": pd.Series(one_name_a_vendor(x.vendor for x in verified), keys, dtype=object),
         "device": pd.Series([x.device for x in lesions], keys, dtype=object),
         "diameter_mm": pd.Series([x.diameter_mm for x in verified], keys, dtype=np.float64),
     }

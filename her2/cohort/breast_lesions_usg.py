@@ -42,6 +42,7 @@ def read_breast_lesions_usg(
     clinical: Sequence[str] | None = ("age",),
     features: str | Path | None = None,
     n_workers: int = 1,
+    bin_width: float | None = None,
     **absent: object,
 ) -> Cohort:
     """Return the verified cohort: 252 lesions of 252 patients, 98 malignant; 4 normal excluded.
@@ -67,7 +68,9 @@ def read_breast_lesions_usg(
         rows.rename(columns=str.casefold),
     )  # fmt: skip
     brought = None if features is None else beside(folder, features)
-    return assemble(source, clinical=clinical, features=brought, n_workers=n_workers)
+    return assemble(
+        source, clinical=clinical, features=brought, bin_width=bin_width, n_workers=n_workers
+    )
 
 
 def _check_settings(positive: str | None, **without: object) -> None:

@@ -6,48 +6,65 @@ The index is the row's number in the file, which is how messages name a row.
 
 from __future__ import annotations
 
-import csv
-import datetime
 import difflib
-import io
 import re
 import unicodedata
-import zipfile
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-import openpyxl
 import pandas as pd
-from openpyxl.utils.exceptions import InvalidFileException
 
-from her2.cohort.files import DECODE_ERRORS
+from her2.cohort.dates import refuse_dates_for_ids
 from her2.cohort.outcome import listed
-from her2.cohort.problems import Note, stop
-from her2.core.errors import Her2Error, MissingInput
+from her2.cohort.problems import Note, Stops, stop
+from her2.cohort.table_layout import frame_of_rows, row_numbers
+from her2.cohort.text_table import rows_of_text
+from her2.cohort.workbook import check_bytes, rows_of_workbook
+from her2.core.errors import BadConfig, MissingInput
+from her2.core.types import Problem
 
-MAX_ROWS = 100_000
-MAX_TABLE_BYTES = 256 * 2**20
+__all__ = ["clean_ids", "merge_repeated", "open_table", "read_table", "require_columns",
+           "row_numbers"]  # fmt: skip
 _FLOAT_LIKE = re.compile(r"\d+\.\d+|\d+(\.\d+)?[eE]\+?\d+")
 _DIGITS = re.compile(r"\d+")
-_DELIMITERS = (",", ";", "\t")
-Rows = list[tuple[int, list[str]]]
+_OTHER_WORKBOOKS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+_OLE, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Table of a .csv, .tsv, .txt or .xlsx file, every cell text, index the row in the file.
+    """Table of a .csv, .tsv, .txt or .xlsx file, every cell text, index the row in the file."""
+    return open_table(path)[0]
 
-    Of a workbook the first visible sheet is read, values only.
+
+def open_table(
+    path: Path, *, sheet: str | None = None, encoding: str | None = None
+) -> tuple[pd.DataFrame, list[Note]]:
+    """Table of a file, as of `read_table`, and what was noticed while reading it.
+
+    `sheet` is the one of a workbook (`rows_of_workbook`), `encoding` that of a text file
+    (`rows_of_text`).
     """
     if not path.is_file():
         raise MissingInput(f"expected a table, found no file {path}; name it by cohort.table=FILE")
-    _check_bytes(path.stat().st_size)
-    is_workbook = path.suffix.lower() == ".xlsx"
-    if path.suffix.lower() in (".xls", ".xlsm", ".xlsb", ".ods"):
-        raise stop("C06", f"expected .csv or .xlsx, found {path.suffix}; save the table as .csv")
-    rows = _rows_of_workbook(path) if is_workbook else _rows_of_text(path.read_bytes())
-    return _frame(rows)
+    check_bytes(path.stat().st_size)
+    ending = path.suffix.lower()
+    if ending in _OTHER_WORKBOOKS:
+        raise stop("C06", f"expected .csv or .xlsx, found {ending}; save the table as .csv")
+    content = path.read_bytes()
+    if content.startswith(_OLE):
+        raise stop(
+            "C06", "expected .csv or .xlsx, found an old or password-protected workbook; save it "
+            "as .xlsx without a password",
+        )  # fmt: skip
+    is_workbook = ending == ".xlsx" or content.startswith(_ZIP)
+    if sheet is not None and not is_workbook:
+        raise BadConfig(
+            f"expected an .xlsx workbook for cohort.sheet, found {path.name}; leave it out"
+        )
+    read = rows_of_workbook(content, sheet) if is_workbook else rows_of_text(content, encoding)
+    frame, notes = frame_of_rows(read[0])
+    return frame, [*read[1], *notes]
 
 
 def require_columns(table: pd.DataFrame, names: Iterable[str], *, why: str) -> None:
@@ -66,13 +83,6 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], *, why: str) -> N
         )
 
 
-def row_numbers(rows: Sequence[object]) -> str:
-    """Rows for a message: ``rows 3, 7``."""
-    shown = ", ".join(str(row) for row in rows[:10])
-    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
-    return f"{'row' if len(rows) == 1 else 'rows'} {shown}{more}"
-
-
 def clean_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
     """Table with `patient_id` and `lesion_id` ("1" if there is no such column), and notes.
 
@@ -82,16 +92,13 @@ def clean_ids(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
     table = table.copy()
     if "lesion_id" not in table.columns:
         table["lesion_id"] = "1"
+    stops = Stops()
     for column in ("patient_id", "lesion_id"):
         table[column] = [unicodedata.normalize("NFKC", cell).strip() for cell in table[column]]
-        empty = table.index[table[column] == ""]
-        if len(empty):
-            raise stop(
-                "D50",
-                f"expected {column} in every row, found none in {row_numbers(list(empty))}; "
-                "add it",
-            )
-    _refuse_confusable(table)
+        stops.attempt(partial(_refuse_empty, table[column]))
+        stops.attempt(partial(refuse_dates_for_ids, table[column]))
+    stops.attempt(partial(_refuse_confusable, table))
+    stops.raise_all()
     changed = [bool(_FLOAT_LIKE.fullmatch(cell)) for cell in table["patient_id"]]
     if not any(changed):
         return table, []
@@ -105,11 +112,17 @@ def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, list[No
     distinct = table[~table.duplicated()]
     conflicting = distinct.index[distinct.duplicated(keys, keep=False)]
     if len(conflicting):
+        what, fix = "another row of this lesion disagrees", "correct the rows, or give lesion_id"
+        lesions = zip(conflicting, distinct.loc[conflicting, keys].to_numpy(), strict=True)
         raise stop(
             "C02",
             "expected one row a lesion, found rows of one lesion that disagree "
             f"({row_numbers(list(conflicting))}); correct them, or tell "
             "lesions apart by lesion_id",
+            [
+                Problem("C02", "stop", patient, lesion, "", f"row {row}: {what}", fix)
+                for row, (patient, lesion) in lesions
+            ],
         )
     counts = table.groupby(keys)["patient_id"].transform("size")
     repeated = distinct.index[counts.loc[distinct.index] > 1]
@@ -122,134 +135,12 @@ def merge_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[int, list[No
     return distinct, notes
 
 
-def _check_bytes(size: int) -> None:
-    if size > MAX_TABLE_BYTES:
-        raise stop("C06", f"expected a table of at most {MAX_TABLE_BYTES} bytes, found {size}")
-
-
-def _rows_of_text(payload: bytes) -> Rows:
-    text = _decode(payload)
-    delimiter = _delimiter(text.split("\n", 1)[0])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: Rows = []
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append((reader.line_num, cells))
-    except csv.Error as error:
+def _refuse_empty(ids: pd.Series) -> None:
+    empty = list(ids.index[ids == ""])
+    if empty:
         raise stop(
-            "C07", f"expected a csv table, found {error} in line {reader.line_num}; correct it"
-        ) from None
-    for line, cells in rows:
-        if len(cells) != len(rows[0][1]):
-            raise stop(
-                "C07",
-                f"expected {len(rows[0][1])} cells as in the header, found {len(cells)} in line "
-                f"{line}; quote cells that contain {delimiter!r}",
-            )
-    return rows
-
-
-def _decode(payload: bytes) -> str:
-    """Text of UTF-8 with or without a byte order mark, or of UTF-16 with one."""
-    encoding = "utf-16" if payload[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = payload.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = payload.count(b"\n", 0, error.start) + 1
-        raise stop(
-            "C06", f"expected UTF-8, found another encoding in line {line}; save the csv as UTF-8"
-        ) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise stop("C06", f"expected text, found a NUL byte in line {line}; save the csv again")
-    return text
-
-
-def _delimiter(header: str) -> str:
-    """Return the declared delimiter that cuts the header into most names."""
-    cuts = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in _DELIMITERS}
-    return max(_DELIMITERS, key=lambda mark: cuts[mark])
-
-
-def _rows_of_workbook(path: Path) -> Rows:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_bytes(sum(member.file_size for member in archive.infolist()))
-        # from memory, because openpyxl leaves a file open when it cannot read it
-        content = path.read_bytes()
-        values = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        formulas = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False)
-        with closing(values), closing(formulas):
-            return _rows_of_sheets(values, formulas)
-    except Her2Error:
-        raise
-    except (zipfile.BadZipFile, InvalidFileException, *DECODE_ERRORS):
-        raise stop(
-            "C06", "expected an .xlsx workbook, found a damaged file; save it again"
-        ) from None
-
-
-def _rows_of_sheets(values: openpyxl.Workbook, formulas: openpyxl.Workbook) -> Rows:
-    visible = [sheet.title for sheet in values.worksheets if sheet.sheet_state == "visible"]
-    if not visible:
-        raise stop("C06", "expected a visible sheet, found none; unhide the sheet of the cohort")
-    rows: Rows = []
-    both = zip(values[visible[0]].iter_rows(), formulas[visible[0]].iter_rows(), strict=True)
-    for number, (shown, written) in enumerate(both, start=1):
-        for cell, source in zip(shown, written, strict=True):
-            if cell.value is None and source.value is not None:
-                raise stop(
-                    "C26",
-                    f"expected values, found a formula without one in row {number}; open the "
-                    "workbook in a spreadsheet program and save it",
-                )
-        cells = [_cell_text(cell.value) for cell in shown]
-        if any(cells):
-            rows.append((number, cells))
-    return _same_length(rows)
-
-
-def _cell_text(value: object) -> str:
-    """Text of a workbook's cell; whole numbers without ``.0``, so that identifiers survive."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, (datetime.datetime, datetime.date)):
-        return value.isoformat()
-    return str(value).strip()
-
-
-def _same_length(rows: Rows) -> Rows:
-    """Rows padded to one length, without columns that are empty throughout."""
-    width = max((len(cells) for _, cells in rows), default=0)
-    padded = [(number, cells + [""] * (width - len(cells))) for number, cells in rows]
-    used = [i for i in range(width) if any(cells[i] for _, cells in padded)]
-    return [(number, [cells[i] for i in used]) for number, cells in padded]
-
-
-def _frame(rows: Rows) -> pd.DataFrame:
-    if len(rows) < 2:
-        raise stop("C29", "expected a header and at least one row, found no row; fill the table")
-    if len(rows) - 1 > MAX_ROWS:
-        raise stop("C29", f"expected at most {MAX_ROWS} rows, found {len(rows) - 1}; split it")
-    names = [name.strip() for name in rows[0][1]]
-    repeated = [name for name, n in Counter(names).items() if n > 1 or not name]
-    if repeated:
-        raise stop(
-            "C25",
-            f"expected column names that differ, found {listed(repeated)} more than once or "
-            "empty; rename or delete these columns",
+            "D50", f"expected {ids.name} in every row, found none in {row_numbers(empty)}; add it"
         )
-    return pd.DataFrame(
-        [[cell.strip() for cell in cells] for _, cells in rows[1:]],
-        columns=pd.Index(names, dtype=object),
-        index=pd.Index([number for number, _ in rows[1:]], name="row"),
-        dtype=object,
-    )
 
 
 def _refuse_confusable(table: pd.DataFrame) -> None:

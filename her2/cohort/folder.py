@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -15,10 +15,11 @@ from her2.cohort.assemble import Source, assemble
 from her2.cohort.cohort_table import (
     clean_ids,
     merge_repeated,
-    read_table,
+    open_table,
     require_columns,
     row_numbers,
 )
+from her2.cohort.dates import window_notes
 from her2.cohort.files import LARGEST_LESION, decoding
 from her2.cohort.outcome import (
     HER2_POSITIVE,
@@ -28,17 +29,12 @@ from her2.cohort.outcome import (
     is_missing,
     listed,
 )
-from her2.cohort.problems import Note, Severity, as_note, leaves_out, refuse, stop
+from her2.cohort.problems import Note, Severity, Stops, as_note, leaves_out, refuse, stop
+from her2.cohort.split_columns import INTERNAL_ROLES, column_checks
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, InputProblem, MissingInput
 from her2.core.types import ANY_REGION, Cohort, Lesion, MaskChoice
 
-INTERNAL_ROLES = ("train", "test")
-NO_CENTRE = ("", "validation", "valid", "val", "dev", "development", "tuning", "holdout")
-RESERVED = (  # estimates, and columns of the tables in which a centre has one of its own
-    "out_of_fold", "repeated_cv", "held_out", "all", "variable", "level", "missing", "p_value",
-    "test_name", "smd",
-)  # fmt: skip
 TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
 _COLUMNS = (
     "image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split", "device",
@@ -48,11 +44,28 @@ _SPACING = re.compile(
 )
 
 
-class ImageOptions(TypedDict, total=False):
-    """Which image of a stack and region of a mask is read, and which column names the centre."""
+class FolderOptions(TypedDict, total=False):
+    """How the files are read.
+
+    Attributes
+    ----------
+    frame
+        Which image of a stack.
+    centre
+        The column that says at which centre an image was made.
+    sheet, encoding
+        Of the table, as of `her2.cohort.cohort_table.open_table`.
+    bin_width
+        Of grey levels, with which the study's features are measured.
+    masks
+        Which region of masks with several is the lesion.
+    """
 
     frame: str | None
     centre: str | None
+    sheet: str | None
+    encoding: str | None
+    bin_width: float | None
     masks: MaskChoice | None
 
 
@@ -64,7 +77,7 @@ def read_folder_cohort(
     clinical: Sequence[str] | None = None,
     features: str | Path | None = None,
     n_workers: int = 1,
-    **images: Unpack[ImageOptions],
+    **options: Unpack[FolderOptions],
 ) -> Cohort:
     """Return the verified cohort of a folder; its `problems` say what was left out.
 
@@ -77,35 +90,74 @@ def read_folder_cohort(
     that counts as 1; None where it is 0 and 1. `clinical` names variables, `features` a csv or
     parquet of features by `patient_id` (and `lesion_id`); no image is needed then. With `frame`
     ``largest_lesion``, of stacks without a `frame` the image in which the mask is largest is read;
-    with None they are left out. `masks` says which region of masks with several is the lesion. The
-    result does not depend on `n_workers`, the processes that
-    decode.
+    with None they are left out; `masks` says which region of masks with several is the lesion. The
+    result does not depend on `n_workers`, the processes that decode. All that is wrong with the
+    table is raised as one `BadCohort`.
     """
-    frame, centre = images.get("frame"), images.get("centre")
-    choice = images.get("masks") or ANY_REGION
+    frame, centre = options.get("frame"), options.get("centre")
     if frame not in (None, LARGEST_LESION):
         raise BadConfig(
             f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {frame!r}"
         )
     folder = cohort_folder(root)
     path = _table_path(folder, table)
-    rows, notes = clean_ids(read_table(path))
-    rows, repeated = merge_repeated(rows)
-    positive_name, outcomes = _outcomes(rows, positive)
-    _check_columns(rows, needs_image=features is None and not clinical, centre=centre)
-    needs_image = "image" in rows.columns and features is None
-    drafts = [
-        _draft(cells, outcome, folder, needs_image=needs_image, choice=choice).noted(
-            *repeated.get(row, ())
-        )
-        for row, cells, outcome in zip(rows.index, _cells(rows, centre), outcomes, strict=True)
-    ]
-    source = Source("folder", folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
-    brought = None if features is None else beside(folder, features)
-    return assemble(
-        source, clinical=clinical or (), features=brought, largest=frame is not None,
-        n_workers=n_workers,
+    rows, notes = open_table(path, sheet=options.get("sheet"), encoding=options.get("encoding"))
+    needs = ("image", "mask") if features is None and not clinical else ()
+    source = _source(
+        rows, folder, positive, centre, needs, brings_features=features is not None,
+        choice=options.get("masks") or ANY_REGION,
     )  # fmt: skip
+    return assemble(
+        replace(source, table=path.name, notes=(*notes, *source.notes)),
+        clinical=clinical or (),
+        features=None if features is None else beside(folder, features),
+        largest=frame is not None,
+        bin_width=options.get("bin_width"),
+        n_workers=n_workers,
+    )
+
+
+def _source(
+    rows: pd.DataFrame,
+    folder: Path,
+    positive: str | None,
+    centre: str | None,
+    needs: Sequence[str],
+    *,
+    brings_features: bool,
+    choice: MaskChoice,
+) -> Source:
+    """Rows of a table as drafts, or all that stops it; `needs` are columns that must be there."""
+    stops = Stops()
+    cleaned = stops.attempt(partial(clean_ids, rows))
+    rows, notes = cleaned or (rows, [])
+    windows = stops.attempt(partial(window_notes, rows)) or {}
+    merged = stops.attempt(partial(merge_repeated, rows)) if cleaned else None
+    rows, repeated = merged or (rows, {})
+    outcomes = stops.attempt(partial(_outcomes, rows, positive))
+    for check in column_checks(rows, needs, centre):
+        stops.attempt(check)
+    drafts: list[Draft] = []
+    if outcomes is not None and not stops.found:
+        needs_image = "image" in rows.columns and not brings_features
+        drafts = [
+            _draft(cells, outcome, folder, needs_image=needs_image, choice=choice).noted(
+                *repeated.get(row, ()), *windows.get(row, ())
+            )
+            for row, cells, outcome in zip(
+                rows.index, _cells(rows, centre), outcomes[1], strict=True
+            )
+        ]
+    return Source(
+        name="folder",
+        root=folder,
+        table="",
+        positive=outcomes[0] if outcomes else "",
+        drafts=tuple(drafts),
+        clinical=rows,
+        notes=tuple(notes),
+        stops=tuple(stops.found),
+    )
 
 
 def cohort_folder(root: str | Path | None) -> Path:
@@ -148,11 +200,16 @@ def existing_paths(
 
 
 def inside(root: Path, text: str) -> Path:
-    """Path of a table cell, which must lie in `root`, a resolved folder (else S13)."""
+    """Path of a table cell, which must lie in `root`, a resolved folder (else S13).
+
+    Backslashes separate folders, as on Windows, unless a file has them in its name.
+    """
     fix = "give a path relative to the cohort's folder, to a file inside it"
     if "\0" in text or "://" in text or text.startswith(("/", "\\", "~")) or text[1:2] == ":":
         raise refuse("S13", "the path is not relative", fix)
     with decoding("S13", "the path cannot be followed", fix):
+        if "\\" in text and not (root / text).exists():
+            text = text.replace("\\", "/")
         path = (root / text).resolve()
         if not path.is_relative_to(root):
             raise refuse("S13", "the path leads outside the cohort's folder", fix)
@@ -170,58 +227,6 @@ def _table_path(folder: Path, table: str | Path | None) -> Path:
         f"expected the table {wanted} in {folder}, found {listed(tables) or 'no table'}; "
         "name it by cohort.table=FILE"
     )
-
-
-def _check_columns(frame: pd.DataFrame, *, needs_image: bool, centre: str | None) -> None:
-    if needs_image or "image" in frame.columns or "mask" in frame.columns:
-        require_columns(frame, ("image", "mask"), why="paths relative to the table's folder")
-    if "split" in frame.columns:
-        _check_split_column(frame["split"])
-    if centre is None:
-        return
-    require_columns(frame, [centre], why="the centre of every patient, as the settings name it")
-    empty = [row for row, cell in frame[centre].items() if is_missing(cell)]
-    names = sorted({str(cell) for cell in frame[centre]})
-    taken = [name for name in names if name.casefold() in (*INTERNAL_ROLES, *RESERVED)]
-    wrong = taken or _spelt_twice(names)
-    if empty or wrong:
-        found = row_numbers(empty) + " without one" if empty else listed(wrong)
-        raise stop(
-            "C28",
-            f"expected the name of a centre in every cell of {centre}, found {found}; correct "
-            "these cells",
-        )
-
-
-def _spelt_twice(names: Sequence[str]) -> list[str]:
-    """Return names that differ in case or spaces alone.
-
-    >>> _spelt_twice(["A", "B", "a ", "b2"])
-    ['A', 'a ']
-    """
-    plain = ["".join(name.casefold().split()) for name in names]
-    return [name for name, same in zip(names, plain, strict=True) if plain.count(same) > 1]
-
-
-def _check_split_column(cells: pd.Series) -> None:
-    """Refuse a split with empty cells, without training patients, or with a misspelt role."""
-    given = cells.map(str.casefold)
-    if given.eq("").all():
-        return
-    misspelt = [
-        name
-        for name in sorted(set(given) - set(INTERNAL_ROLES))
-        if name in (*NO_CENTRE, *RESERVED) or get_close_matches(name, INTERNAL_ROLES, cutoff=0.7)
-    ]
-    others = sorted({cell for cell in cells if cell.casefold() not in INTERNAL_ROLES})
-    misspelt = misspelt or _spelt_twice(others)
-    if misspelt or not given.eq("train").any():
-        raise stop(
-            "C28",
-            "expected train, test or the name of an external centre in every cell of split, and "
-            f"train in some, found {listed(misspelt or sorted(set(given)))}; correct these cells, "
-            "or remove the column",
-        )
 
 
 def _outcomes(frame: pd.DataFrame, positive: str | None) -> tuple[str, list[int | InputProblem]]:

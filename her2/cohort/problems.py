@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from her2.core.errors import BadCohort, InputProblem
 from her2.core.store import write_atomic
 from her2.core.types import Problem
 
 Severity = Literal["quarantined", "excluded", "warning", "normalised"]
-SEVERITIES: tuple[Severity, ...] = ("quarantined", "excluded", "warning", "normalised")
+SEVERITIES = ("stop", "quarantined", "excluded", "warning", "normalised")
 COLUMNS = ("code", "severity", "patient_id", "lesion_id", "path", "message", "fix")
+_SENTENCE = re.compile(r"([A-Z]\d\d): (.*?)(?:; ([^;]*))?", re.DOTALL)
+Found = TypeVar("Found")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 LEFT_OUT: tuple[Severity, ...] = ("quarantined", "excluded")
 
@@ -34,6 +37,13 @@ class Entry(NamedTuple):
 
 
 CATALOGUE: dict[str, Entry] = {
+    # all lesions side by side
+    "A01": Entry("warning", "grey levels of several scales"),
+    "A02": Entry("warning", "the grey range of the images tells the outcome"),
+    "A03": Entry("warning", "too few or too many grey-level bins"),
+    "A04": Entry("warning", "impossible size of lesions"),
+    "A05": Entry("warning", "pixel sizes of different units"),
+    "A06": Entry("normalised", "one vendor under several names"),
     # images
     "D01": Entry("quarantined", "empty file"),
     "D02": Entry("quarantined", "content is not what the name says, or cannot be decoded"),
@@ -73,6 +83,7 @@ CATALOGUE: dict[str, Entry] = {
     "D45": Entry("quarantined", "impossible pixel spacing"),
     "D48": Entry("quarantined", "constant or saturated image"),
     "D50": Entry("stop", "patient identifiers empty or easily confused"),
+    "D51": Entry("quarantined", "ultrasound after the operation, or long before it"),
     "D52": Entry("quarantined", "not an ultrasound image"),
     "D53": Entry("quarantined", "not a readable regular file"),
     # masks
@@ -116,7 +127,7 @@ CATALOGUE: dict[str, Entry] = {
     "C04": Entry("quarantined", "no image or no features for a row"),
     "C05": Entry("warning", "identifiers that a spreadsheet may have changed"),
     "C06": Entry("stop", "table cannot be read"),
-    "C07": Entry("stop", "ragged rows"),
+    "C07": Entry("stop", "rows that do not fit the header"),
     "C08": Entry("stop", "decimal comma"),
     "C09": Entry("stop", "undeclared missing value"),
     "C10": Entry("stop", "unknown level of HER2"),
@@ -132,7 +143,8 @@ CATALOGUE: dict[str, Entry] = {
     "C22": Entry("stop", "variable that gives away the outcome"),
     "C23": Entry("warning", "variable that is known only after biopsy"),
     "C25": Entry("stop", "duplicate or empty column name"),
-    "C26": Entry("stop", "formula without a stored value"),
+    "C26": Entry("stop", "formulas without a value; hidden or merged cells"),
+    "C27": Entry("stop", "dates that cannot be read with certainty"),
     "C28": Entry("stop", "column missing or of the wrong kind"),
     "C29": Entry("stop", "no rows, or too many"),
     "E01": Entry("excluded", "no lesion"),
@@ -206,10 +218,53 @@ def as_note(problem: InputProblem, severity: Severity | None = None) -> Note:
     return Note(problem.code, problem.what, problem.fix, severity=level)
 
 
-def stop(code: str, sentence: str) -> BadCohort:
-    """Error for a cohort that cannot be studied; `sentence` names no patient."""
+def stop(code: str, sentence: str, listed: Iterable[Problem] = ()) -> BadCohort:
+    """Error for a cohort that cannot be studied; `sentence` names no patient, `listed` may."""
     assert code in CATALOGUE, code
-    return BadCohort(f"{code}: {sentence}")
+    return BadCohort(f"{code}: {sentence}", listed=tuple(listed))
+
+
+class Stops:
+    """What stops a cohort, collected so that all of it is said at once.
+
+    Attributes
+    ----------
+    found
+        One error a reason.
+    """
+
+    def __init__(self, found: Iterable[BadCohort] = ()) -> None:
+        self.found = list(found)
+
+    def attempt(self, check: Callable[[], Found]) -> Found | None:
+        """Return what a check returns; None, with the error kept, where it stops the cohort."""
+        try:
+            return check()
+        except BadCohort as error:
+            self.found.append(error)
+            return None
+
+    def raise_all(self, listed: Sequence[Problem] = ()) -> None:
+        """Raise one error with every sentence, if there is any; `listed` are more lines."""
+        if self.found:
+            sentences = [sentence for error in self.found for sentence in error.problems]
+            lines = [problem for error in self.found for problem in error.listed]
+            raise BadCohort(*dict.fromkeys(sentences), listed=[*lines, *listed])
+
+
+def stop_problems(error: BadCohort, table: str = "") -> tuple[Problem, ...]:
+    """Lines of `quarantine.csv` of an error: its sentences, and what it lists.
+
+    >>> stop_problems(stop("C17", "expected both, found one; bring more"))[0].fix
+    'bring more'
+    """
+    lines = []
+    for sentence in error.problems:
+        said = _SENTENCE.fullmatch(sentence)
+        if said:
+            code, what, fix = said.groups()
+            lines.append(Problem(code, "stop", "", "", table, what, fix or ""))
+    return (*lines, *error.listed)
 
 
 def leaves_out(notes: Iterable[Note]) -> bool:

@@ -79,6 +79,8 @@ class Verified:
         As of `her2.cohort.images.DecodedImage`.
     diameter_mm
         Of the circle with the mask's area; None without a pixel size.
+    levels, lesion_levels
+        Lowest and highest grey level of the image, and of the lesion.
     thumbnails
         Small pictures by which copies are found; None where image or mask cannot be used.
     """
@@ -92,6 +94,8 @@ class Verified:
     simulated: bool = False
     vendor: str | None = None
     diameter_mm: float | None = None
+    levels: tuple[float, float] | None = None
+    lesion_levels: tuple[float, float] | None = None
     thumbnails: NDArray[np.float32] | None = None
 
 
@@ -146,6 +150,8 @@ def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verif
         simulated=bool(image and image.simulated),
         vendor=image.vendor if image else None,
         diameter_mm=_diameter_mm(mask, spacing),
+        levels=_levels(image.pixels) if image else None,
+        lesion_levels=_levels(image.pixels[mask]) if image and mask is not None else None,
         thumbnails=None if image is None or mask is None else thumbnails(image.pixels, mask),
     )
 
@@ -273,6 +279,10 @@ def _diameter_mm(mask: Mask | None, spacing: Spacing | None) -> float | None:
     if mask is None or spacing is None:
         return None
     return 2.0 * math.sqrt(float(mask.sum()) * spacing[0] * spacing[1] / math.pi)
+
+
+def _levels(pixels: NDArray[np.generic]) -> tuple[float, float] | None:
+    return (float(pixels.min()), float(pixels.max())) if pixels.size else None
 
 
 def _sha256(array: NDArray[np.generic] | None) -> str:

@@ -17,12 +17,15 @@ from her2.pipeline.load_cohort import attention, open_cohort, record_cohort, war
 def check(settings: StudySettings, run_dir: Path) -> int:
     """Verify the cohort, print the flow of patients, and return the exit status."""
     run = RunFolder.open(run_dir, settings.record("check"))
-    patients = open_cohort(settings)
+    patients = open_cohort(settings, run)
     # as a study will have it, so that the same cohorts are accepted
     split = make_split(patients.lesions, settings.split, seed=settings.seed)
     record_cohort(run, patients, split)
     sys.stdout.write("\n".join([*_lines(patients), *_roles(split, settings, patients)]) + "\n")
-    sys.stdout.write(f"details: {run.file('quarantine.csv')}\n")
+    excluded = [f"{n} x {code} {CATALOGUE[code].title}"
+                for code, n in patients.by_code("excluded").items()]  # fmt: skip
+    without = f"; excluded are {', '.join(excluded)}" if excluded else ""
+    sys.stdout.write(f"details: {run.file('quarantine.csv')}{without}\n")
     return warn(attention(patients, settings.cohort.max_quarantine))
 
 
@@ -50,8 +53,13 @@ def _lines(cohort: Cohort) -> list[str]:
         f"data         {cohort.data_sha256}",
     ]
     counted = Counter((p.severity, p.code) for p in cohort.problems)
+    of_table: dict[tuple[str, str], list[str]] = {}
+    for problem in cohort.problems:
+        if not problem.patient_id:
+            of_table.setdefault((problem.severity, problem.code), []).append(problem.what)
     order = ("quarantined", "excluded", "warning", "normalised")
     for severity, code in sorted(counted, key=lambda item: (order.index(item[0]), item[1])):
         n = counted[severity, code]
         lines.append(f"{severity:<12} {code} {CATALOGUE[code].title} ({n} x)")
+        lines += [f"{'':<17}{what}" for what in of_table.get((severity, code), ())]
     return lines

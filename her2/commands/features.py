@@ -23,7 +23,7 @@ def features(settings: StudySettings, run_dir: Path) -> int:
     """Extract the features, write them, and return the exit status."""
     check_enhance(settings.enhance)
     run = RunFolder.open(run_dir, settings.record("features"))
-    patients = open_cohort(settings)
+    patients = open_cohort(settings, run)
     if not all(lesion.image and lesion.masks for lesion in patients.lesions):
         raise BadCohort(NEEDS_IMAGES)
     record_cohort(run, patients)  # before the long step, and again after it

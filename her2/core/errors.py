@@ -6,6 +6,9 @@ error that a Python caller would catch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class Her2Error(Exception):
     """Base of all errors that this package raises on purpose."""
@@ -16,7 +19,20 @@ class BadConfig(Her2Error, ValueError):
 
 
 class BadCohort(Her2Error, ValueError):
-    """A cohort that cannot be studied at all (exit status 2); one bad case is an InputProblem."""
+    """A cohort that cannot be studied at all (exit status 2); one bad case is an InputProblem.
+
+    Attributes
+    ----------
+    problems
+        The sentences, one a reason; none names a patient.
+    listed
+        Lines for `quarantine.csv` (`her2.core.types.Problem`), which may.
+    """
+
+    def __init__(self, *sentences: str, listed: Sequence[Any] = ()) -> None:
+        super().__init__("\n".join(sentences))
+        self.problems = list(sentences)
+        self.listed = tuple(listed)
 
 
 class MissingInput(Her2Error, FileNotFoundError):

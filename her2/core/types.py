@@ -147,8 +147,8 @@ class Problem:
     code
         Of `her2.cohort.problems.CATALOGUE`, for example ``"M06"``.
     severity
-        ``quarantined`` (bad input, left out), ``excluded`` (not eligible), ``warning`` (used) or
-        ``normalised`` (used after a change).
+        ``stop`` (nothing is studied), ``quarantined`` (bad input, left out), ``excluded`` (not
+        eligible), ``warning`` (used) or ``normalised`` (used after a change).
     patient_id, lesion_id
         Empty for a problem of the table as a whole.
     path
@@ -158,7 +158,7 @@ class Problem:
     """
 
     code: str
-    severity: Literal["quarantined", "excluded", "warning", "normalised"]
+    severity: Literal["stop", "quarantined", "excluded", "warning", "normalised"]
     patient_id: str
     lesion_id: str
     path: str

@@ -11,16 +11,23 @@ from pathlib import Path
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
 from her2.cohort.files import keep_decoded
 from her2.cohort.phantom import write_phantom
+from her2.cohort.problems import stop_problems
 from her2.compute import DaskCluster, Engine, LocalPool
-from her2.core.errors import BadConfig
+from her2.core.errors import BadCohort, BadConfig
 from her2.core.machine import n_cores
 from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
-from her2.core.settings import CohortSettings, ComputeSettings, StudySettings
+from her2.core.settings import (
+    CohortSettings,
+    ComputeSettings,
+    RadiomicsSettings,
+    StudySettings,
+)
 from her2.core.store import content_key, default_cache, file_sha256, write_json
 from her2.core.types import ANY_REGION, Cohort, MaskChoice
 from her2.models.splits import Split, make_split, read_split, write_split
-from her2.radiomics import FeatureTable
+from her2.radiomics import FeatureTable, read_parameter_file
+from her2.radiomics.parameters import BIN_WIDTH
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +60,23 @@ def cache_folder(cache: str | None) -> Path:
     return Path(cache).expanduser() if cache else default_cache()
 
 
-def open_cohort(settings: StudySettings) -> Cohort:
-    """Return the verified cohort that the settings name; a simulated one is written first."""
+def open_cohort(settings: StudySettings, run: RunFolder | None = None) -> Cohort:
+    """Return the verified cohort that the settings name; a simulated one is written first.
+
+    The run gets quarantine.csv, and gets it as well where the cohort cannot be studied.
+    """
+    try:
+        cohort = _read_cohort(settings)
+    except BadCohort as error:
+        if run is not None:
+            write_quarantine(run.file("quarantine.csv"), stop_problems(error))
+        raise
+    if run is not None:
+        write_quarantine(run.file("quarantine.csv"), cohort.problems)
+    return cohort
+
+
+def _read_cohort(settings: StudySettings) -> Cohort:
     of, workers = settings.cohort, n_workers(settings.compute)
     keep_decoded(DECODED_BYTES)
     if of.reader == "phantom":
@@ -62,8 +84,9 @@ def open_cohort(settings: StudySettings) -> Cohort:
     else:
         cohort = read_cohort(
             of.reader, root=of.root, table=of.table, positive=of.positive,
-            clinical=of.clinical_names, features=of.features, frame=of.frame,
-            centre=settings.split.centre, masks=_mask_choice(of), n_workers=workers,
+            clinical=of.clinical_names, features=of.features, frame=of.frame, sheet=of.sheet,
+            encoding=of.encoding, centre=settings.split.centre, masks=_mask_choice(of),
+            bin_width=_bin_width(settings.radiomics), n_workers=workers,
         )  # fmt: skip
     logger.info(
         "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
@@ -141,6 +164,15 @@ def warn(*sentences: str | None) -> int:
     for sentence in said:
         sys.stderr.write(f"her2: {sentence}\n")
     return 1 if said else 0
+
+
+def _bin_width(settings: RadiomicsSettings) -> float | None:
+    """Return the bin width of the study's features; None where it is not of stored grey levels."""
+    if not settings.params:
+        return BIN_WIDTH
+    chosen = read_parameter_file(settings.params).parameters.get("setting", {})
+    is_other = chosen.get("normalize") or chosen.get("binCount")
+    return None if is_other else float(chosen.get("binWidth", BIN_WIDTH))
 
 
 def frozen_split(run: RunFolder, cohort: Cohort, settings: StudySettings) -> Split:

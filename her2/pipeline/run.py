@@ -130,7 +130,7 @@ def open_run(command: str, settings: StudySettings, run_dir: Path) -> OpenRun:
     watch = Stopwatch()
     folder = RunFolder.open(run_dir, settings.record(command))
     with watch.step("cohort"):
-        cohort = open_cohort(settings)
+        cohort = open_cohort(settings, folder)
         if settings.evaluation.unit == "patient":
             check_patients(cohort.lesions)
         split = frozen_split(folder, cohort, settings)

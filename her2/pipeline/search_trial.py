@@ -162,7 +162,7 @@ def open_training(command: str, settings: StudySettings, folder: Path) -> OpenRu
     check_rules(command, settings)
     place = RunFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    whole = open_cohort(settings)
+    whole = open_cohort(settings, place)
     frozen = frozen_split(place, whole, settings)
     flow = record_cohort(place, whole, frozen)
     warning = attention(whole, settings.cohort.max_quarantine)

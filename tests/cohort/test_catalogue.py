@@ -228,6 +228,10 @@ def d50(kit, root):
     kit.edit_table(root, patient_id={0: kit.patient_id(1).lower()})
 
 
+def d51(kit, root):
+    kit.edit_table(root, study_date="2024-03-02", surgery_date=["2024-03-01"] + ["2024-03-09"] * 7)
+
+
 def d52(kit, root):
     dicom(kit, root, Modality="MG")
 
@@ -411,7 +415,8 @@ def c05(kit, root):
 
 
 def c06(kit, root):
-    (root / "cohort.csv").write_bytes("patient_id,image\nPatientin Müller,x".encode("latin-1"))
+    mixed = "patient_id,größe\nMüller,1\n".encode() + "Schäfer,2\n".encode("latin-1")
+    (root / "cohort.csv").write_bytes(mixed)
 
 
 def c07(kit, root):
@@ -503,6 +508,10 @@ def c26(kit, root):
     return {"table": "cohort.xlsx"}
 
 
+def c27(kit, root):
+    kit.edit_table(root, patient_id={0: "3-Mar"})
+
+
 def c28(kit, root):
     kit.edit_table(root, mask=None)
 
@@ -511,7 +520,36 @@ def c29(kit, root):
     (root / "cohort.csv").write_text("patient_id,image,mask,outcome\n")
 
 
-COHORT_LEVEL = ("C05", "C18", "C20", "C21", "C23")
+def a01(kit, root):
+    image = kit.textured_image(0).astype(np.uint16) * 16
+    Image.fromarray(image).save(root / IMAGE)
+
+
+def a03(kit, root):
+    values = kit.textured_image(0)
+    grey = 100 + (values > np.median(values))
+    grey[:3, :3] = 250
+    Image.fromarray(grey.astype(np.uint8)).save(root / IMAGE)
+    return {"bin_width": 25.0}
+
+
+def a04(kit, root):
+    kit.edit_table(root, spacing_mm="100")
+
+
+def a05(kit, root):
+    kit.edit_table(root, spacing_mm={0: "1"})
+
+
+def a06(kit, root):
+    names = ["PHILIPS", "Philips Medical Systems"] + ["GE Healthcare"] * 6
+    for i, name in enumerate(names):
+        image = kit.dicom_dataset(kit.textured_image(i), Manufacturer=name)
+        kit.save_dicom(root / f"images/x{i}.dcm", image)
+    kit.edit_table(root, image=[f"images/x{i}.dcm" for i in range(N)])
+
+
+COHORT_LEVEL = ("A01", "A03", "A04", "A05", "A06", "C05", "C18", "C20", "C21", "C23")
 PAIRS = ("D40", "M18")
 ALSO = {"D21": {"D20"}, "D22": {"D20"}, "D25": {"D20"}}
 EDITS = {
@@ -523,8 +561,8 @@ EDITS = {
     "D12": without("PhotometricInterpretation"), "D13": without("SamplesPerPixel"),
     "D14": without("PixelRepresentation"),
 }  # fmt: skip
-# test_breast_lesions_usg.py, radiomics/test_table.py
-ELSEWHERE = {"E01", "R01", "R02", "R03", "R04", "R05"}
+# test_across_lesions.py, test_breast_lesions_usg.py, radiomics/test_table.py
+ELSEWHERE = {"A02", "E01", "R01", "R02", "R03", "R04", "R05"}
 STOPS = sorted(code for code in EDITS if CATALOGUE[code].severity == "stop")
 CASES = sorted(set(EDITS) - set(STOPS))
 

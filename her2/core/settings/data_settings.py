@@ -34,6 +34,14 @@ class CohortSettings:
     )  # fmt: skip
     root: str | None = setting(None, "the folder; a simulated cohort needs none", min_length=1)
     table: str | None = setting(None, "another name of the table than cohort.csv or cohort.xlsx")
+    sheet: str | None = setting(
+        None, "the sheet of a workbook; null: the only visible one with the column patient_id",
+        min_length=1,
+    )  # fmt: skip
+    encoding: str | None = setting(
+        None, "encoding of a csv table, for example gb18030 or cp1252; null: as the file shows it",
+        min_length=1,
+    )  # fmt: skip
     positive: str | None = setting(None, "the text of a positive outcome, for example malignant")
     clinical: list[str] | None = setting(
         None, "columns of the table that are clinical variables; null: the reader's own (none of "
@@ -77,13 +85,9 @@ class CohortSettings:
             )
         if self.reader == "breast_lesions_usg":
             for name in (
-                "table",
-                "frame",
-                "mask_label",
-                "mask_segment",
-                "mask_colour",
-                "mask_scale",
-            ):
+                "table", "frame", "sheet", "encoding", "mask_label", "mask_segment",
+                "mask_colour", "mask_scale",
+            ):  # fmt: skip
                 if getattr(self, name) is not None:
                     raise BadConfig(
                         f"expected no cohort.{name} for breast_lesions_usg, found one; leave it "
