@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
-_NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
 
 
 def main() -> None:
@@ -110,8 +108,10 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
     from her2.core.launcher import JobStatuses
     from her2.core.places import config_folder
     from her2.core.settings.composition import composed_settings, one_sentence, register_defaults
+    from her2.core.settings.hydra_words import forget_environment
     from her2.core.settings.overrides import read_typed
 
+    forget_environment()
     words = multirun.with_names(command, words)
     typed = read_typed(command, words)
     if typed.problems or not typed.is_multirun:
@@ -123,7 +123,7 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     arguments = multirun.hydra_arguments(typed)
     plan = multirun.planned(command, typed)
-    if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
+    if plan.folder is not None and not any(word.startswith("run_dir=") for word in arguments):
         # one, whenever the jobs begin; before flags, behind which Hydra takes no setting
         arguments.insert(1, f"run_dir={plan.folder}")
     sys.argv = [f"her2 {command}", *arguments]
@@ -233,7 +233,8 @@ def _say(text: str) -> None:
 
 
 def _refuse(*sentences: str) -> int:
-    sys.stderr.writelines(f"her2: {sentence}\n" for sentence in sentences)
+    # a name with a line break in it does not make a second line
+    sys.stderr.writelines(f"her2: {' '.join(sentence.split())}\n" for sentence in sentences)
     return 2
 
 

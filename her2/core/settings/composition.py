@@ -42,6 +42,8 @@ def composed_settings(command: str, words: Sequence[str]) -> AnySettings:
     from hydra.core.global_hydra import GlobalHydra
 
     typed = read_typed(command, words)
+    if typed.problems and typed.is_multirun:
+        raise BadSettings(typed.problems)  # sweeps are no values to compose with the others
     register_defaults()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
