@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from her2.core.masking import hidden
 from her2.core.places import config_folder, packaged_path
 from her2.core.settings.base import Key, did_you_mean, keys_of, unknown_key
 from her2.core.settings.hydra_words import of_hydra, problem_of
@@ -168,6 +169,8 @@ def _is_there(key: Key, name: str) -> bool:
 def _value_word(left: str, key: Key, value: str, is_multirun: bool) -> tuple[str, str]:
     if is_multirun and _SWEEP.fullmatch(value.strip()):
         return _sweep_word(left, key.name, value)
+    if key.name == "tracking.uri":
+        value = hidden(value.strip())
     if key.element is not None and not is_multirun and "," in value and not _is_list(value):
         return "", (
             f"expected {key.name} as a list, found {value}; did you mean {key.name}=[{value}]?"
