@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from her2.core.launcher import JobStatuses
 
 
+WITHOUT_FOLDER = ("ui", "sync")  # commands that write to no folder of their own
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
-_NAMES_FOLDER = re.compile(r"run_dir=|hydra\.sweep\.dir=")
 
 
 def main() -> None:
@@ -110,8 +110,10 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
     from her2.core.launcher import JobStatuses
     from her2.core.places import config_folder
     from her2.core.settings.composition import composed_settings, one_sentence, register_defaults
+    from her2.core.settings.hydra_words import forget_environment
     from her2.core.settings.overrides import read_typed
 
+    forget_environment()
     words = multirun.with_names(command, words)
     typed = read_typed(command, words)
     if typed.problems or not typed.is_multirun:
@@ -123,7 +125,7 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     arguments = multirun.hydra_arguments(typed)
     plan = multirun.planned(command, typed)
-    if plan.folder is not None and not any(map(_NAMES_FOLDER.match, arguments)):
+    if plan.folder is not None and not any(word.startswith("run_dir=") for word in arguments):
         # one, whenever the jobs begin; before flags, behind which Hydra takes no setting
         arguments.insert(1, f"run_dir={plan.folder}")
     sys.argv = [f"her2 {command}", *arguments]
@@ -145,8 +147,11 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
 
 def _run_task(command: str, config: DictConfig, statuses: JobStatuses) -> Any:
     """Return what Hydra is to have of a job: its status, or what a trial of a search has found."""
+    from her2.core.parallel import leave_with_parent
+
     statuses.have_begun = True
     if not statuses.is_here:
+        leave_with_parent()
         _claim_gpu(config)
     if TRIAL in config:
         return _run_trial(command, config)
@@ -161,6 +166,7 @@ def _run_job(command: str, config: DictConfig) -> int:
     from hydra.types import RunMode
 
     from her2.cli import multirun
+    from her2.core.run_folder import alone_in
     from her2.core.settings.composition import settings_of
 
     hydra_config = HydraConfig.get()
@@ -168,8 +174,9 @@ def _run_job(command: str, config: DictConfig) -> int:
     is_one_of_many = hydra_config.mode == RunMode.MULTIRUN
     try:
         settings = settings_of(command, config)
-        multirun.forget_refusal(run_dir)
-        status: int = _function(command)(settings, run_dir)
+        with nullcontext() if command in WITHOUT_FOLDER else alone_in(run_dir):
+            multirun.forget_refusal(run_dir)
+            status: int = _function(command)(settings, run_dir)
         return status
     except BrokenPipeError:
         raise
@@ -233,7 +240,10 @@ def _say(text: str) -> None:
 
 
 def _refuse(*sentences: str) -> int:
-    sys.stderr.writelines(f"her2: {sentence}\n" for sentence in sentences)
+    from her2.core.masking import masked_address
+
+    for sentence in sentences:  # a name with a line break in it does not make a second line
+        sys.stderr.write(f"her2: {masked_address(' '.join(sentence.split()))}\n")
     return 2
 
 

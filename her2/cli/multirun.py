@@ -15,6 +15,7 @@ from her2.core.places import config_folder
 from her2.core.settings import BadSettings, TrackingSettings
 from her2.core.settings.base import validated
 from her2.core.settings.composition import is_fault_of_config, register_defaults
+from her2.core.settings.hydra_words import check_folders
 from her2.core.settings.overrides import FLAGS, MULTIRUN, Typed
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def hydra_arguments(typed: Typed) -> list[str]:
         return [*typed.overrides, *typed.flags]
     others = [flag for flag in typed.flags if flag not in MULTIRUN]
     parsed = OverridesParser.create().parse_overrides(typed.overrides)
+    check_folders(x for x in parsed if x.is_sweep_override())
     same = sorted({x.key_or_group for x in parsed if not x.is_sweep_override()} | {"run_dir"})
     excluded = f"hydra.job.config.override_dirname.exclude_keys=[{','.join(same)}]"
     return [MULTIRUN[0], *typed.overrides, excluded, *others]

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from her2.core.errors import BadArgument, MissingInput
 from her2.core.results import FILE, Results, read_results
+from her2.core.run_folder import alone_in
 from her2.core.settings import (
     CohortSettings,
     CompareSettings,
@@ -274,7 +275,8 @@ def compare_runs(
     settings = CompareSettings(
         runs=folders, arms=list(arms), names=list(names), tracking=TrackingSettings(enabled=False)
     )
-    compare(settings, folder)
+    with alone_in(folder):
+        compare(settings, folder)
     return Comparison(folder)
 
 
@@ -333,7 +335,7 @@ def plan_study(settings: PlanSettings) -> Plan:
     from her2.commands.plan import plan
 
     folder = _run_dir(settings.run_dir, "plan")
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), alone_in(folder):
         plan(settings, folder)
     return Plan(folder)
 

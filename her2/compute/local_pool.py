@@ -26,7 +26,7 @@ from traceback import format_exception
 from typing import Any, Literal, Protocol
 
 from her2.core.errors import WorkerLost
-from her2.core.parallel import leave_with_parent
+from her2.core.parallel import end_with_parent, leave_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -267,6 +267,7 @@ def read_outcome(position: int, answer: bytes | Reason) -> Finished | Lost:
 def serve(handle: int) -> None:
     """Answer calls from a socket until the parent closes it or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    end_with_parent()
     leave_with_parent()
     connection = Connection(handle)
     connection.send_bytes(b"ready")

@@ -7,6 +7,8 @@ and would hold its memory for ever; so each watches its parent and leaves with i
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from her2.core.errors import WorkerLost
@@ -25,6 +27,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _SECONDS_BETWEEN_CHECKS = 1.0
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def in_threads(
@@ -52,12 +55,12 @@ def run_jobs(jobs: Iterable[Job], *, n_workers: int, at_once: bool = False) -> I
     `at_once` takes all jobs from their iterator before the first result is asked for, because
     making them is work that workers need not wait for.
     """
-    if n_workers > 1:
-        jobs = (delayed(_call_and_watch_parent)(*job) for job in jobs)
+    # before its first job, which a worker whose parent is killed early would wait for
+    watched = {"initializer": leave_with_parent} if n_workers > 1 else {}
     try:
         yield from Parallel(
             n_jobs=n_workers, return_as="generator_unordered", batch_size=1,
-            pre_dispatch="all" if at_once else "2 * n_jobs",
+            pre_dispatch="all" if at_once else "2 * n_jobs", **watched,
         )(jobs)  # fmt: skip
     except TerminatedWorkerError as error:
         raise WorkerLost(
@@ -65,13 +68,6 @@ def run_jobs(jobs: Iterable[Job], *, n_workers: int, at_once: bool = False) -> I
             "memory ran out); run the same command again with compute.n_workers=1: features that "
             "are done are kept"
         ) from error
-
-
-def _call_and_watch_parent(
-    function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
-) -> Any:
-    leave_with_parent()
-    return function(*arguments, **named)
 
 
 @lru_cache(maxsize=1)
@@ -85,3 +81,15 @@ def leave_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Have Linux end this process with the thread that started it, whatever this one is doing.
+
+    Code that holds Python's lock for long, as some extensions do, would keep a watching thread
+    from running. Elsewhere there is `leave_with_parent` alone.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

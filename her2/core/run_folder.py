@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import distributions
@@ -15,6 +18,7 @@ from typing import Any
 import yaml
 
 from her2.core.errors import BadConfig
+from her2.core.masking import masked
 from her2.core.places import packaged_path, project_root
 from her2.core.store import file_sha256, write_atomic, write_json
 from her2.core.version import __version__
@@ -23,8 +27,79 @@ logger = logging.getLogger(__name__)
 
 # settings that do not change a result, so a run may be resumed with others
 FREE_SETTINGS = ("compute", "tracking", "cache")
+LOCK = ".lock"  # in the folder of a run that is going on
 # files that are written before anything is fitted; a command that is refused writes no others
-_WRITTEN_FIRST = {"config.yaml", "environment.json", "split.json"}
+_WRITTEN_FIRST = {"config.yaml", "environment.json", "split.json", LOCK}
+_open_here: set[Path] = set()  # folders of this process's runs
+
+
+@contextmanager
+def alone_in(path: Path) -> Iterator[None]:
+    """Keep other runs out of a folder for as long as this lasts, or this process lives.
+
+    The lock is the system's, so a killed run leaves none. A network file system whose server
+    offers no locks cannot keep runs of other machines out; it is said, and the run goes on.
+
+    Raises
+    ------
+    BadConfig
+        If another run is going on there.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    name = path.resolve()
+    with _locked(path / LOCK, is_ours=name in _open_here) as is_free:
+        if not is_free:
+            raise BadConfig(
+                f"expected no other run in {path}, found one that is going on there; wait for its "
+                "end, or choose another run_dir"
+            )
+        _open_here.add(name)
+        try:
+            yield
+        finally:
+            _open_here.discard(name)
+
+
+@contextmanager
+def _locked(path: Path, *, is_ours: bool) -> Iterator[bool]:
+    """Yield whether a file could be locked, which is removed in the end.
+
+    The lock belongs to this process alone: children that outlive it hold nothing. So it keeps no
+    second run of this process out, which `is_ours` does.
+    """
+    if is_ours:
+        yield False
+        return
+    try:
+        import fcntl
+    except ImportError:  # a system without these locks
+        yield True
+        return
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                os.close(handle)
+                yield False
+                return
+            logger.warning("run: the file system of %s has no locks; start no second run", path)
+        if _is_file(path, handle):
+            break
+        os.close(handle)  # the run before removed it in between
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _is_file(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -60,7 +135,7 @@ class RunFolder:
             if changed:
                 folder.file("split.json").unlink(missing_ok=True)  # drawn by the other recipe
             logger.info("run: going on in %s", path)
-        text = yaml.safe_dump(_without_secrets(config), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(masked(config), sort_keys=False, allow_unicode=True)
         write_atomic(recorded, text.encode())
         write_json(folder.file("environment.json"), environment())
         return folder
@@ -117,7 +192,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return settings that differ and would change a result, in words."""
-    old, new = (_flat(_without_secrets(config)) for config in (before, now))
+    old, new = (_flat(masked(config)) for config in (before, now))
     names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
     return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names]
 
@@ -132,14 +207,3 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def _without_secrets(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the config without the password that an address of a tracking server may hold."""
-    tracking = dict(config.get("tracking") or {})
-    uri = tracking.get("uri")
-    if not uri or "@" not in uri:
-        return config
-    scheme, _, rest = uri.partition("://")
-    tracking["uri"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
-    return {**config, "tracking": tracking}

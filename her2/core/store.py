@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,21 +20,23 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 _DIGEST_BYTES = 32
+_LONGEST_NAME = 100  # characters of a temporary file's, which gets 18 more
 
 
 def write_atomic(path: Path, payload: bytes) -> None:
     """Write `payload` to `path` so that any reader finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.parent / f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}"
+    # not tempfile's, which no one else may read, whatever the user's umask says
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(payload)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -89,7 +91,9 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True)
 class Store:
-    """A cache of numbers by content key; each entry carries the hash of its own bytes.
+    """A cache of numbers by content key; each entry carries the hash of its key and its bytes.
+
+    An entry that was moved to the place of another one is as damaged as one whose bytes differ.
 
     Attributes
     ----------
@@ -110,15 +114,20 @@ class Store:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
-        payload = content[_DIGEST_BYTES:]
-        if hashlib.sha256(payload).digest() != content[:_DIGEST_BYTES]:
+        digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if digest == _digest(key, payload):
+            values: dict[str, float] = json.loads(payload)
+            return values
+        if digest != hashlib.sha256(payload).digest():  # which entries of earlier versions have
             logger.warning("cache entry %s is damaged; it is removed and computed again", key)
-            path.unlink(missing_ok=True)  # another worker may have noticed it too
-            return None
-        values: dict[str, float] = json.loads(payload)
-        return values
+        path.unlink(missing_ok=True)  # another worker may have noticed it too
+        return None
 
     def write(self, key: str, values: dict[str, float]) -> None:
         """Keep named numbers under `key`; floats are kept to the last bit."""
         payload = json.dumps(values).encode()
-        write_atomic(self.path(key), hashlib.sha256(payload).digest() + payload)
+        write_atomic(self.path(key), _digest(key, payload) + payload)
+
+
+def _digest(key: str, payload: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + b"\n" + payload).digest()

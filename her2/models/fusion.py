@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 FloatArray = NDArray[np.float64]
 
@@ -19,6 +21,22 @@ def signature_logit(probability: FloatArray) -> FloatArray:
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 
+class SignatureLogit(TransformerMixin, BaseEstimator):
+    """The log odds of signatures as a step: a class, because a model's file names no function."""
+
+    def fit(self, X: FloatArray, y: Any = None) -> SignatureLogit:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: FloatArray) -> FloatArray:
+        """Return `signature_logit` of probabilities (n, n_signatures), same shape."""
+        return signature_logit(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether it can transform: always."""
+        return True
+
+
 def signature_regression() -> Pipeline:
     """Return the combined model: logistic regression of the log odds of signatures.
 
@@ -26,6 +44,6 @@ def signature_regression() -> Pipeline:
     regression would trust them.
     """
     return make_pipeline(
-        FunctionTransformer(signature_logit),
+        SignatureLogit(),
         LogisticRegression(C=1e6, solver="newton-cholesky", max_iter=200),
     )

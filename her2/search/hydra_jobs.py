@@ -21,8 +21,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from her2.core.errors import BadConfig, Her2Error
 from her2.core.run_folder import FREE_SETTINGS
+from her2.core.settings.hydra_words import check_words_of_file
 from her2.search.search_settings import SearchSettings
-from her2.search.space import Value, as_text, default_space, hydra_text, read_space, with_overrides
+from her2.search.space import (
+    Space,
+    Value,
+    as_text,
+    default_space,
+    hydra_text,
+    read_space,
+    with_overrides,
+)
 from her2.search.trial_job import KEY, Result, Ticket
 
 logger = logging.getLogger(__name__)
@@ -105,7 +114,10 @@ class HydraJobs:
         self.given = [str(x.input_line) for x in parsed if not x.is_sweep_override()]
         self.is_folder_given = any(key_of(x) == "run_dir" for x in self.given)
         named = settings.space or (None if swept else default_space(self.groups))
-        self.space = with_overrides(read_space(named) if named else None, swept)
+        space = read_space(named) if named else None
+        if space is not None:
+            _check_words(space, context.config_loader)
+        self.space = with_overrides(space, swept)
         values = [p.name for p in self.space.parameters if p.name not in self.groups]
         loader: Any = ComposedOnce(context.config_loader, [*values, f"{KEY}.number"])
         self.loader = loader
@@ -217,6 +229,14 @@ class HydraJobs:
             reason = f"the launcher lost a worker: {_first_line(error)}"
             return [Result("failed", reason=reason)] * len(jobs)
         return [_result(lambda done=done: _returned(done)) for done in returned]
+
+
+def _check_words(space: Space, loader: Any) -> None:
+    """Refuse a file that changes Hydra's own settings, or names a config that is no option."""
+    values = [f"{p.name}={x}" for p in space.parameters for x in p.choices or ("",)]
+    check_words_of_file(
+        [*space.fixed, *values], f"the space {space.title}", loader.get_group_options
+    )
 
 
 def _lost_worker_errors() -> tuple[type[Exception], ...]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from her2.core.errors import MissingInput
 from her2.core.machine import exclusive_lock
+from her2.core.masking import masked_address
 from her2.core.places import project_store
 from her2.tracking.processes import mark_stale
 
@@ -64,8 +65,7 @@ def shown(uri: str) -> str:
     >>> shown("https://user:pass@word@server/path")
     'https://***@server/path'
     """
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else uri
+    return masked_address(uri)
 
 
 def database_file(uri: str) -> Path | None:
@@ -108,7 +108,9 @@ def reason(error: Exception, uri: str) -> str:
     """Return the first line of an error, without the password of the address."""
     if _has_no_connection(error):
         return f"no connection to {shown(uri)}"
-    lines = str(error).strip().replace(uri, shown(uri)).splitlines() or [type(error).__name__]
+    lines = shown(str(error).strip().replace(uri, shown(uri))).splitlines() or [
+        type(error).__name__
+    ]
     return shorten(lines[0], LONGEST_REASON, placeholder=" ...")
 
 

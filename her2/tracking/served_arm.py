@@ -12,21 +12,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 from numpy.typing import NDArray
 
-from her2.core.errors import BadConfig
-
-TRUSTED = ("her2.", "sklearn.", "numpy.", "scipy.", "lightgbm.", "xgboost.", "collections.")
+from her2.models.saved_pipelines import load_pipeline
 
 
 class ServedArm(PythonModel):
     """An arm's pipelines: rows of its columns in, the probability of a positive outcome out."""
 
     def load_context(self, context: Any) -> None:
-        """Read the pipelines, whose files name no type but those of known packages."""
+        """Read the pipelines, whose files name no type but those of a study's pipelines."""
         paths = dict(context.artifacts)
         content = json.loads(Path(paths.pop("inputs")).read_text())
         self.arm: str = context.model_config["arm"]
@@ -47,17 +44,6 @@ class ServedArm(PythonModel):
             chosen = rows[list(own["columns"])]
             given = chosen if own["is_table"] else chosen.to_numpy(np.float64)
         return np.asarray(self.pipelines[arm].predict_proba(given)[:, 1], dtype=np.float64)
-
-
-def load_pipeline(path: Path) -> Any:
-    """Return a pipeline of a run's folder ``model``; types that no study's has are refused."""
-    named = skops.io.get_untrusted_types(file=path)
-    if strange := [name for name in named if not name.startswith(TRUSTED)]:
-        raise BadConfig(
-            f"expected types of {', '.join(TRUSTED)} in {path.name}, found {', '.join(strange)}; "
-            "load models of your own studies only"
-        )
-    return skops.io.load(path, trusted=named)
 
 
 set_model(ServedArm())

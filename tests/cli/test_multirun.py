@@ -120,8 +120,8 @@ def test_a_multirun_is_found_whatever_is_swept(tmp_path, override, capsys):
 
 def test_a_search_and_settings_that_do_not_fit_together_plan_nothing(tmp_path):
     assert planned_for("backbone=vgg19,resnet50", "hydra/sweeper=optuna") == Plan()
-    plan = planned_for("backbone=vgg19,resnet50", "hydra.nonsense=1")
-    assert plan.folder is None and "nonsense" in plan.reason
+    plan = planned_for("backbone=vgg19,resnet50", "hydra.sweeper.n_trials=1")
+    assert plan.folder is None and "n_trials" in plan.reason
 
 
 def test_a_folder_that_nobody_named_is_one_for_all_jobs():

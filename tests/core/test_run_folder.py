@@ -1,6 +1,10 @@
 """The folder of a run: the recipe is recorded without secrets, and another one is refused."""
 
+import errno
+import fcntl
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -8,7 +12,7 @@ import yaml
 from her2.core import places
 from her2.core.errors import BadConfig
 from her2.core.places import project_store
-from her2.core.run_folder import RunFolder, environment, git_state, lock_sha256
+from her2.core.run_folder import LOCK, RunFolder, alone_in, environment, git_state, lock_sha256
 
 RECIPE = {
     "command": "study",
@@ -129,3 +133,85 @@ def test_an_installed_package_keeps_its_store_where_it_is_run(tmp_path, monkeypa
     monkeypatch.setattr(places, "PACKAGE", tmp_path / "site-packages" / "her2")
     monkeypatch.chdir(tmp_path)
     assert project_store() == tmp_path / "mlruns"
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from her2.core.run_folder import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("in", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process with a run in tmp_path / run."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "in\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_run_in_a_folder_is_refused_and_a_killed_one_leaves_no_lock(tmp_path, holder):
+    with pytest.raises(BadConfig, match="one that is going on there"), alone_in(tmp_path / "run"):
+        pytest.fail("two runs in a folder")
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / "run" / LOCK).exists()
+    with alone_in(tmp_path / "run"):
+        pass
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_second_run_of_the_same_process_is_refused_too(tmp_path):
+    with alone_in(tmp_path):
+        with pytest.raises(BadConfig, match="another run_dir"), alone_in(tmp_path / "."):
+            pytest.fail("two runs in a folder")
+        assert (tmp_path / LOCK).exists()
+    with alone_in(tmp_path):
+        pass
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    taken, real = [], fcntl.lockf
+
+    def lockf(handle, how):
+        if not taken:
+            (tmp_path / LOCK).unlink()  # by the run before, between opening and locking
+        taken.append(handle)
+        real(handle, how)
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    with alone_in(tmp_path):
+        assert (tmp_path / LOCK).exists()
+    assert len(taken) == 2
+
+
+def test_a_file_system_without_locks_is_said_and_used(tmp_path, monkeypatch, caplog):
+    def lockf(handle, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    with alone_in(tmp_path):
+        assert "has no locks; start no second run" in caplog.text
+
+
+def test_the_lock_of_a_run_does_not_make_its_folder_begun(tmp_path):
+    with alone_in(tmp_path):
+        RunFolder.open(tmp_path, RECIPE)
+        RunFolder.open(tmp_path, other(seed=1))
+    assert recorded(tmp_path)["seed"] == 1
+
+
+@pytest.mark.slow
+def test_a_command_is_refused_where_another_is_going_on(tmp_path, holder, her2_command):
+    finished = her2_command("check", f"run_dir={tmp_path / 'run'}")
+    assert finished.status == 2
+    assert len(finished.sentences) == 1
+    assert "going on there" in finished.sentences[0]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]

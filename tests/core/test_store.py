@@ -71,7 +71,18 @@ def test_a_file_is_complete_before_it_gets_its_name(tmp_path, monkeypatch):
     write_atomic(path, payload)
     assert seen == [payload]
     assert path.read_bytes() == payload
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077, 0o002])
+def test_a_file_has_the_rights_that_the_user_s_umask_leaves(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_atomic(tmp_path / "folder" / "a.json", b"{}")
+        write_atomic(tmp_path / ("b" * 250), b"{}")  # a long name
+    finally:
+        os.umask(before)
+    assert (tmp_path / "folder" / "a.json").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -211,3 +222,23 @@ def test_another_worker_may_remove_a_damaged_entry_first(tmp_path, monkeypatch):
 def test_an_entry_may_vanish_while_it_is_looked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "is_file", lambda path: True)
     assert Store(tmp_path).read(KEY) is None
+
+
+def test_two_entries_that_were_exchanged_are_noticed(tmp_path, caplog):
+    store, other = Store(tmp_path), content_key(["another lesion"])
+    store.write(KEY, VALUES)
+    store.write(other, {"a": 7.0, "b": 8.0})
+    first, second = store.path(KEY).read_bytes(), store.path(other).read_bytes()
+    store.path(KEY).write_bytes(second)
+    store.path(other).write_bytes(first)
+    assert store.read(KEY) is None and store.read(other) is None
+    assert caplog.text.count("is damaged") == 2
+
+
+def test_an_entry_of_an_earlier_version_is_made_again_without_a_word(tmp_path, caplog):
+    payload = json.dumps(VALUES).encode()
+    path = Store(tmp_path).path(KEY)
+    path.parent.mkdir()
+    path.write_bytes(hashlib.sha256(payload).digest() + payload)
+    assert Store(tmp_path).read(KEY) is None
+    assert not path.exists() and not caplog.records

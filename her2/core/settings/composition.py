@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from her2.core.masking import remember_environment
 from her2.core.places import config_folder
 from her2.core.settings.base import BadSettings, defaults_of, unknown_key, validated
 from her2.core.settings.overrides import Override, read_typed
@@ -42,6 +43,8 @@ def composed_settings(command: str, words: Sequence[str]) -> AnySettings:
     from hydra.core.global_hydra import GlobalHydra
 
     typed = read_typed(command, words)
+    if typed.problems and typed.is_multirun:
+        raise BadSettings(typed.problems)  # sweeps are no values to compose with the others
     register_defaults()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -88,6 +91,7 @@ def settings_of(command: str, config: DictConfig, problems: Sequence[str] = ()) 
         if not is_fault_of_config(error):
             raise
         raise BadSettings([*problems, one_sentence(error)]) from error
+    remember_environment(OmegaConf.to_container(config, resolve=False), plain)
     assert isinstance(plain, dict)
     values = {str(k): v for k, v in plain.items() if k not in _NOT_SETTINGS}
     said = list(problems)

@@ -11,21 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from her2.core.masking import hidden
 from her2.core.places import config_folder, packaged_path
 from her2.core.settings.base import Key, did_you_mean, keys_of, unknown_key
+from her2.core.settings.hydra_words import of_hydra, problem_of
 from her2.core.settings.study_settings import COMMANDS
-
-if TYPE_CHECKING:
-    from hydra.core.config_store import ConfigStore
 
 # flags of Hydra, and whether a value follows as a word of its own
 FLAGS = {
     "-m": False, "--multirun": False, "--resolve": False, "--run": False, "-r": False,
     "--cfg": True, "-c": True, "--package": True, "-p": True, "--info": False, "-i": False,
-    "--config-dir": True, "-cd": True, "--shell-completion": False, "-sc": False,
-    "--hydra-help": False, "--experimental-rerun": True,
+    "--shell-completion": False, "-sc": False, "--hydra-help": False,
 }  # fmt: skip
 MULTIRUN = ("-m", "--multirun")
 HELP = ("-h", "--help")
@@ -98,7 +95,12 @@ def read_typed(command: str, words: Sequence[str]) -> Typed:
         elif word.partition("=")[0] in FLAGS:
             typed.flags.append(word)
             if FLAGS[word.partition("=")[0]] and "=" not in word:
-                typed.flags.extend([next(rest, "")])
+                value = next(rest, "")
+                typed.flags.append(value)
+                if not value or value.startswith("-"):
+                    typed.problems.append(
+                        f"expected a value after {word}, found {value!r}; add it"
+                    )
         else:
             typed.problems.append(_unknown_flag(word))
     is_search = any(x.startswith("hydra/sweeper=") for x in settings)
@@ -118,15 +120,17 @@ def read_typed(command: str, words: Sequence[str]) -> Typed:
 def _checked(command: str, given: Override, word: str, is_multirun: bool) -> tuple[str, str]:
     """Return a word as Hydra takes it, and what is wrong with it; one of them is empty."""
     keys, groups = known_keys(command), known_groups(command)
-    name = given.key.partition("@")[0]
+    name = given.key
+    if of_hydra(name) and given.value is not None:
+        problem = problem_of(given.sign, name, str(given.value))
+        kept = word if _reads(str(given.value)) else f"{name}={quoted(str(given.value))}"
+        return ("", problem) if problem else (kept, "")
     if given.sign == "~" and _free_key(name, keys):
         return word, ""
     if given.sign == "~" and (name in keys or name in groups):
         return "", f"expected a value for {name}, found {word}, which deletes it; give it another"
     if given.value is None:
         return "", _without_value(command, given)
-    if name.startswith(("hydra/", "hydra.")):
-        return _hydra_word(given, word)
     if name in groups:
         return _group_word(given, name, groups[name], is_multirun)
     if name == "search" and COMMANDS[command].is_searched:
@@ -165,6 +169,8 @@ def _is_there(key: Key, name: str) -> bool:
 def _value_word(left: str, key: Key, value: str, is_multirun: bool) -> tuple[str, str]:
     if is_multirun and _SWEEP.fullmatch(value.strip()):
         return _sweep_word(left, key.name, value)
+    if key.name == "tracking.uri":
+        value = hidden(value.strip())
     if key.element is not None and not is_multirun and "," in value and not _is_list(value):
         return "", (
             f"expected {key.name} as a list, found {value}; did you mean {key.name}=[{value}]?"
@@ -259,7 +265,7 @@ def _group_word(
     given: Override, group: str, options: Sequence[str], is_multirun: bool
 ) -> tuple[str, str]:
     value = str(given.value).strip()
-    if is_multirun and _SWEEP.fullmatch(value):
+    if is_multirun and _SWEEP.fullmatch(value) and not re.search(r"[/\\]|\.\.", value):
         return _sweep_word(f"{given.sign}{given.key}", group, value)
     chosen = split_list(value.strip("[]")) if is_multirun else [value]
     unknown = [x.strip() for x in chosen if x.strip() not in options]
@@ -271,31 +277,6 @@ def _group_word(
         return "", f"expected one option of {group}, found {found}; add -m to run each of them"
     hint = did_you_mean(found, options)
     return "", f"expected {group} among {', '.join(options)}, found {found}{hint}"
-
-
-def _hydra_word(given: Override, word: str) -> tuple[str, str]:
-    """Check what is known of Hydra's own settings: the sweeper's and the launchers' names."""
-    name, value = given.key, str(given.value)
-    if name == "hydra/sweeper" and value not in ("optuna", "basic"):
-        return "", f"expected hydra/sweeper=optuna, found {value}{did_you_mean(value, ['optuna'])}"
-    known = sorted(x.removesuffix(".yaml") for x in _plugins().list("hydra/launcher"))
-    if name == "hydra/launcher" and value not in known:
-        hint = did_you_mean(value, known)
-        return "", f"expected hydra/launcher among {', '.join(known)}, found {value}{hint}"
-    node = _plugins().load("hydra/sweeper/optuna.yaml").node
-    known = [f"hydra.sweeper.{x}" for x in map(str, node) if not x.startswith("_")]
-    if name.startswith("hydra.sweeper.") and name not in known:
-        return "", unknown_key(name, known)
-    return (word if _reads(value) else f"{given.sign}{name}={quoted(value)}"), ""
-
-
-def _plugins() -> ConfigStore:
-    """Return the configs of Hydra, those of the installed sweepers and launchers included."""
-    from hydra.core.config_store import ConfigStore
-    from hydra.core.plugins import Plugins
-
-    Plugins.instance()  # registers them
-    return ConfigStore.instance()
 
 
 def _without_value(command: str, given: Override) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from her2.core.masking import masked
 from her2.core.settings.base import setting, settings
 from her2.core.settings.model_settings import ComputeSettings
 
@@ -68,7 +69,7 @@ class PlanSettings:
     def record(self) -> dict[str, Any]:
         """Return what config.yaml keeps."""
         plain = asdict(self)
-        return {"command": "plan", **{k: v for k, v in plain.items() if k != "run_dir"}}
+        return {"command": "plan", **masked({k: v for k, v in plain.items() if k != "run_dir"})}
 
 
 ASSUMED = ("prevalence", "auc", "n_parameters")

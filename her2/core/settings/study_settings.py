@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from her2.core.errors import MissingInput
+from her2.core.masking import masked
 from her2.core.settings.base import BadSettings, setting, settings, validated
 from her2.core.settings.data_settings import (
     CohortSettings,
@@ -114,7 +115,8 @@ class StudySettings:
         """Return what config.yaml keeps: the settings that a command reads, as plain values."""
         plain = asdict(self)
         plain["cohort"]["clinical"] = list(self.cohort.clinical_names)
-        return {"command": command, **{name: plain[name] for name in COMMANDS[command].reads}}
+        read = {name: plain[name] for name in COMMANDS[command].reads}
+        return {"command": command, **masked(read)}
 
     def untracked(self) -> StudySettings:
         """Return the same settings without MLflow."""
@@ -136,7 +138,7 @@ class CompareSettings:
     def record(self) -> dict[str, Any]:
         """Return what config.yaml keeps."""
         plain = asdict(self)
-        return {"command": "compare", **{k: v for k, v in plain.items() if k != "run_dir"}}
+        return {"command": "compare", **masked({k: v for k, v in plain.items() if k != "run_dir"})}
 
 
 @settings()
