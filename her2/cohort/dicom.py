@@ -20,6 +20,7 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from her2.cohort.files import Kind, check_frame, check_size, decoding
+from her2.cohort.geometry import Geometry, dicom_geometry
 from her2.cohort.problems import Note, refuse, stop
 
 _REQUIRED = {
@@ -61,6 +62,8 @@ class DecodedImage:
         Format of the file.
     coloured
         (H, W) bool, pixels whose channels differ clearly; None for a grey file.
+    geometry
+        Where the pixels lie; None of a picture.
     """
 
     pixels: NDArray[np.generic]
@@ -70,12 +73,15 @@ class DecodedImage:
     vendor: str | None = None
     kind: Kind = "dicom"
     coloured: NDArray[np.bool_] | None = None
+    geometry: Geometry | None = None
 
 
 def n_dicom_frames(path: Path) -> int:
-    """How many frames a DICOM file announces; 1 where it announces none."""
+    """How many frames a DICOM image announces; 1 where it announces none, and of a mask."""
     with decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN):
         header = pydicom.dcmread(path, stop_before_pixels=True)
+        if "SegmentSequence" in header:  # its frames are segments: they say what they belong to
+            return 1
         return max(int(header.get("NumberOfFrames") or 1), 1)
 
 
@@ -83,13 +89,14 @@ def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
     """Decode the single frame of a DICOM file, or of a cine loop that `frame`, from 1."""
     header = decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN)
     with header, disable_value_validation():
-        _check_preamble(path)
+        check_preamble(path)
         dataset = pydicom.dcmread(path)
         _check_object(dataset)
         index = check_frame(_check_header(dataset, frame), frame, code="D19")
         spacing, spacing_notes = _spacing(dataset)
         simulated = str(dataset.get("ImageComments", "")).startswith(SIMULATED)
         vendor = str(dataset.get("Manufacturer", "") or "").strip() or None
+        geometry = dicom_geometry(dataset, spacing)
     data = decoding("D31", "the pixel data cannot be decoded", _EXPORT_AGAIN)
     with data, disable_value_validation():
         syntax = dataset.file_meta.TransferSyntaxUID
@@ -101,10 +108,12 @@ def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
                 f"{', '.join(decoder.missing_dependencies)}",
             )  # fmt: skip
         pixels, notes = _pixels(dataset, index)
-    return DecodedImage(pixels, spacing, (*spacing_notes, *notes), simulated, vendor)
+    noted = (*spacing_notes, *notes)
+    return DecodedImage(pixels, spacing, noted, simulated, vendor, geometry=geometry)
 
 
-def _check_preamble(path: Path) -> None:
+def check_preamble(path: Path) -> None:
+    """Refuse a file that starts like a program (D04) or is deflated (D36)."""
     with path.open("rb") as stream:
         if stream.read(128).startswith(_PROGRAM_STARTS):
             raise refuse("D04", "the file starts like a program", "ask where it comes from")

@@ -31,7 +31,7 @@ from her2.cohort.outcome import (
 from her2.cohort.problems import Note, Severity, as_note, leaves_out, refuse, stop
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, InputProblem, MissingInput
-from her2.core.types import Cohort, Lesion
+from her2.core.types import ANY_REGION, Cohort, Lesion, MaskChoice
 
 INTERNAL_ROLES = ("train", "test")
 NO_CENTRE = ("", "validation", "valid", "val", "dev", "development", "tuning", "holdout")
@@ -49,10 +49,11 @@ _SPACING = re.compile(
 
 
 class ImageOptions(TypedDict, total=False):
-    """Which image of a stack is read, and the column that says at which centre it was made."""
+    """Which image of a stack and region of a mask is read, and which column names the centre."""
 
     frame: str | None
     centre: str | None
+    masks: MaskChoice | None
 
 
 def read_folder_cohort(
@@ -76,10 +77,12 @@ def read_folder_cohort(
     that counts as 1; None where it is 0 and 1. `clinical` names variables, `features` a csv or
     parquet of features by `patient_id` (and `lesion_id`); no image is needed then. With `frame`
     ``largest_lesion``, of stacks without a `frame` the image in which the mask is largest is read;
-    with None they are left out. The result does not depend on `n_workers`, the processes that
+    with None they are left out. `masks` says which region of masks with several is the lesion. The
+    result does not depend on `n_workers`, the processes that
     decode.
     """
     frame, centre = images.get("frame"), images.get("centre")
+    choice = images.get("masks") or ANY_REGION
     if frame not in (None, LARGEST_LESION):
         raise BadConfig(
             f"expected cohort.frame={LARGEST_LESION}, or null to leave stacks out, found {frame!r}"
@@ -92,7 +95,9 @@ def read_folder_cohort(
     _check_columns(rows, needs_image=features is None and not clinical, centre=centre)
     needs_image = "image" in rows.columns and features is None
     drafts = [
-        _draft(cells, outcome, folder, needs_image=needs_image).noted(*repeated.get(row, ()))
+        _draft(cells, outcome, folder, needs_image=needs_image, choice=choice).noted(
+            *repeated.get(row, ())
+        )
         for row, cells, outcome in zip(rows.index, _cells(rows, centre), outcomes, strict=True)
     ]
     source = Source("folder", folder, path.name, positive_name, tuple(drafts), rows, tuple(notes))
@@ -262,7 +267,9 @@ def _cells(frame: pd.DataFrame, centre: str | None) -> Iterable[Any]:
     return frame[["patient_id", "lesion_id"]].join(others).itertuples()
 
 
-def _draft(cells: Any, outcome: int | InputProblem, root: Path, *, needs_image: bool) -> Draft:
+def _draft(
+    cells: Any, outcome: int | InputProblem, root: Path, *, needs_image: bool, choice: MaskChoice
+) -> Draft:
     draft = Draft(int(cells.Index), cells.patient_id, cells.lesion_id, None)
     if isinstance(outcome, InputProblem):
         return draft.noted(as_note(outcome))
@@ -277,6 +284,7 @@ def _draft(cells: Any, outcome: int | InputProblem, root: Path, *, needs_image: 
         centre=cells.centre or None,
         device=cells.device or None,
         frame=_frame(cells.frame, notes),
+        mask_choice=choice,
     )
     if needs_image or cells.image:
         lesion = _with_paths(lesion, cells, root, notes)

@@ -6,7 +6,8 @@ Colour files are read by channel R, without alpha: blending alpha would change g
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from her2.cohort.files import (
     decoding,
     file_kind,
 )
+from her2.cohort.geometry import Geometry, volume_geometry
+from her2.cohort.mask_regions import Segment
 from her2.cohort.problems import Note, Severity, refuse
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
@@ -36,6 +39,7 @@ _COLOUR_SHARE = 0.001  # of the lesion: caliper marks
 _DOPPLER_SHARE = 0.2  # of the lesion: the tissue under the colour is not known
 _SATURATED_SHARE = 0.5
 _EXPORT_AGAIN = "export the image again"
+_SEGMENT_NAME = re.compile(r"Segment\d+_Name")
 
 
 @cache_decoded
@@ -74,21 +78,56 @@ def colour_notes(image: DecodedImage, mask: NDArray[np.bool_]) -> list[Note]:
     return [Note("D21", what, "export the B-mode image without marks", severity=severity)]
 
 
-def read_volume(
-    path: Path, *, several: str, frame: int | None = None
-) -> tuple[NDArray[np.generic], Spacing | None]:
-    """One slice (H, W) or (H, W, channels) and its spacing (row, column) in mm.
+@dataclass(frozen=True)
+class Slice:
+    """One slice of a volume.
 
-    `several` is the code for a file of more than one slice of which `frame` names none. A spacing
-    of exactly 1 mm is what writers put when they know none, and counts as unknown.
+    Attributes
+    ----------
+    values
+        (H, W), or (H, W, layers) of a file with several values a pixel.
+    spacing_mm
+        (row, column); None where the file holds the 1 mm that writers put when they know none.
+    geometry
+        Where it lies.
+    segments
+        Table of a segmentation of 3D Slicer; empty of other files.
+    """
+
+    values: NDArray[np.generic]
+    spacing_mm: Spacing | None
+    geometry: Geometry
+    segments: tuple[Segment, ...]
+
+
+def read_volume(path: Path, *, several: str, frame: int | None = None) -> Slice:
+    """One slice of a NIfTI, NRRD or MetaImage.
+
+    `several` is the code for a file of more than one slice of which `frame` names none.
     """
     with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
         reader = _announced(path)
         index = check_frame(_n_slices(reader), frame, code=several)
         array = _decoded_volume(reader, MAX_VALUES if frame is None else MAX_STACK_VALUES)[index]
+        geometry = volume_geometry(reader, index)
         column, row = (float(length) for length in reader.GetSpacing()[:2])
     known = row > 0 and column > 0 and (row, column) != (1.0, 1.0)
-    return array.copy(), (row, column) if known else None
+    return Slice(array.copy(), (row, column) if known else None, geometry, _segments(reader))
+
+
+def _segments(reader: sitk.ImageFileReader) -> tuple[Segment, ...]:
+    """Segments that 3D Slicer lists in a .seg.nrrd."""
+    texts = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    names = [key[: -len("_Name")] for key in texts if _SEGMENT_NAME.fullmatch(key)]
+    with decoding("D02", "the table of segments is damaged", "save the segmentation again"):
+        return tuple(
+            Segment(
+                int(texts.get(f"{name}_Layer", "0")),
+                int(texts.get(f"{name}_LabelValue", "1")),
+                texts[f"{name}_Name"],
+            )
+            for name in names
+        )
 
 
 def _announced(path: Path) -> sitk.ImageFileReader:
@@ -111,15 +150,18 @@ def _decoded_volume(reader: sitk.ImageFileReader, limit: int) -> NDArray[np.gene
     return np.asarray(array.reshape(-1, size[1], size[0], *array.shape[len(size) :]))
 
 
-def read_stack(path: Path) -> NDArray[np.generic]:
-    """All slices of a volume or pages of a picture, (n, H, W) or (n, H, W, channels)."""
+def read_stack(path: Path) -> tuple[NDArray[np.generic], tuple[Segment, ...]]:
+    """All slices of a volume or pages of a picture, (n, H, W) or (n, H, W, channels).
+
+    With them the table of a segmentation, as of `Slice`.
+    """
     with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
         if file_kind(path) in VOLUME_KINDS:
-            return _decoded_volume(_announced(path), MAX_STACK_VALUES)
+            reader = _announced(path)
+            return _decoded_volume(reader, MAX_STACK_VALUES), _segments(reader)
         pages = range(1, n_stacked(path) + 1)
-        return np.stack(
-            [read_picture(path, several="M20", frame=page, keep_indices=True)[0] for page in pages]
-        )
+        read = (read_picture(path, several="M20", frame=n, keep_indices=True)[0] for n in pages)
+        return np.stack(list(read)), ()
 
 
 def n_stacked(path: Path) -> int:
@@ -139,7 +181,8 @@ def _read_stored(path: Path, kind: Kind, frame: int | None) -> DecodedImage:
     if kind == "dicom":
         return read_dicom(path, frame)
     if kind in VOLUME_KINDS:
-        return DecodedImage(*read_volume(path, several="D19", frame=frame), (), kind=kind)
+        part = read_volume(path, several="D19", frame=frame)
+        return DecodedImage(part.values, part.spacing_mm, (), kind=kind, geometry=part.geometry)
     stored, is_palette = read_picture(path, several="D19", frame=frame)
     looked_up = Note("D25", "a palette image; its colours were looked up", "nothing")
     return DecodedImage(stored, None, (looked_up,) if is_palette else (), kind=kind)

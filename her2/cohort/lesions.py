@@ -38,7 +38,8 @@ def load_lesion(lesion: Lesion) -> LesionImage:
     image = decode_image(lesion.image, lesion.frame)
     pixels = image.pixels
     shape = (pixels.shape[0], pixels.shape[1])
-    mask, mask_notes = read_mask(lesion.masks, shape, lesion.frame)
+    choice = lesion.mask_choice
+    mask, mask_notes = read_mask(lesion.masks, shape, lesion.frame, image=image, choice=choice)
     _raise_first([*image_notes(lesion, image), *mask_notes, *colour_notes(image, mask)])
     spacing = lesion.spacing_mm or image.spacing_mm
     enhanced = read_enhanced(lesion.enhanced, shape) if lesion.enhanced else None
@@ -49,7 +50,9 @@ def load_reader2_mask(lesion: Lesion, shape: tuple[int, int]) -> NDArray[np.bool
     """Second reader's mask, (H, W) bool, or None where there is none."""
     if not lesion.masks_reader2:
         return None
-    mask, notes = read_mask(lesion.masks_reader2, shape, lesion.frame)
+    image = decode_image(lesion.image, lesion.frame) if lesion.image else None
+    choice = lesion.mask_choice
+    mask, notes = read_mask(lesion.masks_reader2, shape, lesion.frame, image=image, choice=choice)
     _raise_first(notes)
     return mask
 

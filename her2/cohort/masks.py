@@ -6,18 +6,32 @@ A mask is never resized, never guessed and never filled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from her2.cohort.files import cache_decoded, file_kind
+from her2.cohort.dicom import DecodedImage
+from her2.cohort.dicom_masks import read_dicom_mask
+from her2.cohort.files import Kind, cache_decoded, file_kind
+from her2.cohort.geometry import Geometry, place
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
+from her2.cohort.mask_regions import (
+    Region,
+    Segment,
+    choose,
+    colour_regions,
+    from_jpeg,
+    label_regions,
+    layer_regions,
+)
+from her2.cohort.outline import outline_notes
 from her2.cohort.problems import Note, refuse
+from her2.core.types import ANY_REGION, MaskChoice
 
 MINIMUM_PIXELS = 64
-_LOSSY_SHARE = 0.005  # intermediate values that JPEG compression may leave
 _MOST = 0.6
 _CONTOUR_RATIO = 2.0  # a filled lesion gains little by filling its holes
 _DRAW_AGAIN = "draw the mask again on the analysed image"
@@ -27,19 +41,25 @@ Mask = NDArray[np.bool_]
 
 
 def read_mask(
-    paths: Sequence[Path], shape: Shape | None, frame: int | None = None
+    paths: Sequence[Path],
+    shape: Shape | None,
+    frame: int | None = None,
+    *,
+    image: DecodedImage | None = None,
+    choice: MaskChoice = ANY_REGION,
 ) -> tuple[Mask, list[Note]]:
     """Union of the masks of one lesion, (H, W) bool, and what was changed or doubtful.
 
-    `shape` (H, W) is the image's, None only where that could not be read; of masks that are stacks
-    the slice `frame`, from 1, is read.
+    `shape` (H, W) is that of the `image` they belong to; both are None only where that could not
+    be read. Of masks that are stacks the slice `frame`, from 1, is read; of masks with several
+    regions the one of the `choice`.
     """
     if not paths:
         raise refuse("M01", "the lesion has no mask", "name its mask in the table")
     merged: Mask | None = None
     notes: list[Note] = []
     for path in paths:
-        mask, found = _read_one(path, frame)
+        mask, found = _read_one(path, shape, frame, image=image, choice=choice)
         _check_shape(mask.shape, merged.shape if merged is not None and shape is None else shape)
         merged = mask if merged is None else merged | mask
         notes += found
@@ -47,14 +67,68 @@ def read_mask(
     return merged, [*notes, *_check_region(merged, n_files=len(paths))]
 
 
-def largest_frame(paths: Sequence[Path]) -> int:
+def _read_one(
+    path: Path,
+    shape: Shape | None,
+    frame: int | None,
+    *,
+    image: DecodedImage | None,
+    choice: MaskChoice,
+) -> tuple[Mask, list[Note]]:
+    """One mask on the image's grid, as far as headers place it there."""
+    if file_kind(path) == "dicom":
+        regions, geometry, notes = read_dicom_mask(path, image, frame)
+    else:
+        stored = _read_stored(path, frame)
+        regions, notes = _regions(stored.values, stored.kind, stored.segments)
+        geometry, notes = stored.geometry, [*stored.notes, *notes]
+    mask, chosen = choose(regions, choice)
+    notes += chosen
+    if shape is None:
+        return mask, notes
+    times = _enlargement(mask, shape)
+    if times > 1:
+        mask, geometry = _reduced(mask, geometry, times, choice.scale)
+        what = f"the mask was drawn on an image {times} times as large, and was reduced"
+        notes.append(Note("M23", what, "nothing", severity="normalised"))
+    placed = place(mask, geometry, image.geometry if image else None, shape, reduced=times > 1)
+    notes += placed.notes
+    if image is not None and placed.doubtful and placed.mask.shape == shape:
+        notes += outline_notes(image.pixels, placed.mask)
+    return placed.mask, notes
+
+
+def _enlargement(mask: Mask, shape: Shape) -> int:
+    """How many times as large as the image a mask is, a whole number; 1 where it is not."""
+    times = mask.shape[0] // shape[0]
+    return times if times > 1 and mask.shape == (times * shape[0], times * shape[1]) else 1
+
+
+def _reduced(
+    mask: Mask, geometry: Geometry | None, times: int, allowed: int | None
+) -> tuple[Mask, Geometry | None]:
+    """Return a mask whose pixels are blocks of `times` x `times`, of which half are drawn."""
+    if times != allowed:
+        what = f"the mask is {times} times as large as the image"
+        fix = f"export it on the image itself, or set cohort.mask_scale={times}"
+        raise refuse("M23", what, fix)
+    height, width = (length // times for length in mask.shape)
+    reduced = mask.reshape(height, times, width, times).mean(axis=(1, 3)) >= 0.5
+    if geometry is not None:
+        beside = geometry.steps.sum(axis=1) * (times - 1) / 2
+        steps = geometry.steps * (times if geometry.pixel_known else 1)
+        geometry = replace(geometry, origin=geometry.origin + beside, steps=steps)
+    return reduced, geometry
+
+
+def largest_frame(paths: Sequence[Path], choice: MaskChoice = ANY_REGION) -> int:
     """Return the number, from 1, of the slice with the largest lesion; the first of equals.
 
     `paths` are masks of one lesion, at least one of them a stack; a single slice belongs to all.
     """
-    merged = _read_stack(paths[0])
+    merged = _read_stack(paths[0], choice)
     for path in paths[1:]:
-        stack = _read_stack(path)
+        stack = _read_stack(path, choice)
         if stack.shape[1:] != merged.shape[1:] or 1 < len(stack) != len(merged) > 1:
             sizes = " and ".join(" x ".join(map(str, s.shape)) for s in (merged, stack))
             raise refuse("M02", f"masks of one lesion have {sizes} values", _DRAW_AGAIN)
@@ -65,10 +139,11 @@ def largest_frame(paths: Sequence[Path]) -> int:
     return int(np.argmax(areas)) + 1
 
 
-def _read_stack(path: Path) -> NDArray[np.bool_]:
-    """Where a mask is not 0 in any of its slices, (n, H, W)."""
-    values = read_stack(path)
-    return np.asarray((values if values.ndim == 3 else values[..., 0]) != 0)
+def _read_stack(path: Path, choice: MaskChoice) -> NDArray[np.bool_]:
+    """Where the lesion is in all slices of a mask, (n, H, W)."""
+    values, segments = read_stack(path)
+    regions, _ = _regions(values, file_kind(path), segments, n_axes=3)
+    return choose(regions, choice)[0]
 
 
 def dice(first: Mask, second: Mask) -> float:
@@ -80,78 +155,41 @@ def dice(first: Mask, second: Mask) -> float:
     return float(2 * np.sum(first & second) / (np.sum(first) + np.sum(second)))
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """Content of a mask file that is no DICOM object."""
+
+    values: NDArray[np.generic]
+    kind: Kind
+    geometry: Geometry | None = None
+    segments: tuple[Segment, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
 @cache_decoded
-def _read_one(path: Path, frame: int | None = None) -> tuple[Mask, list[Note]]:
+def _read_stored(path: Path, frame: int | None = None) -> _Stored:
     kind = file_kind(path)
-    notes: list[Note] = []
-    if kind == "dicom":
-        raise refuse("D02", "the mask is a DICOM file", "save the mask as PNG, NIfTI or NRRD")
     if kind in VOLUME_KINDS:
-        values, _ = read_volume(path, several="M20", frame=frame)
-    else:
-        values, is_palette = read_picture(path, several="M20", frame=frame, keep_indices=True)
-        if is_palette:
-            notes.append(Note("M11", "a palette mask; indices, not colours, are used", "check it"))
-    if values.ndim == 3:
-        values, colour_note = _one_channel(values)
-        notes.append(colour_note)
-    mask, label_notes = _to_labels(values, lossy=kind == "jpeg")
-    return mask, [*notes, *label_notes]
+        part = read_volume(path, several="M20", frame=frame)
+        return _Stored(part.values, kind, part.geometry, part.segments)
+    values, is_palette = read_picture(path, several="M20", frame=frame, keep_indices=True)
+    by_index = Note("M11", "a palette mask; indices, not colours, are used", "check it")
+    return _Stored(values, kind, notes=(by_index,) if is_palette else ())
 
 
-def _one_channel(values: NDArray[np.generic]) -> tuple[NDArray[np.generic], Note]:
-    """Channel R; alpha only where R is blank and alpha carries exactly the mask."""
-    red = values[..., 0]
-    if values.shape[2] == 4 and red.min() == red.max():
-        alpha = values[..., 3]
-        if np.array_equal(np.unique(alpha), [0, 255]):
-            return alpha, Note("M10", "a mask drawn in alpha only; alpha is used", "nothing")
-    return red, Note("M10", "a colour mask; channel R is used", "nothing")
-
-
-def _to_labels(values: NDArray[np.generic], *, lossy: bool) -> tuple[Mask, list[Note]]:
-    """Bool mask of an array that holds 0 and one other whole number."""
-    levels, counts = _histogram(values)
-    if lossy and (len(levels) > 2 or levels[0] != 0):
-        return _from_jpeg(values)
-    if len(levels) == 1 and levels[0] == 0:
-        raise refuse("M06", "the mask is empty", _DRAW_AGAIN)
-    if levels[0] != 0 and len(levels) == 1:
-        raise refuse("M07", "the mask covers the whole image", _DRAW_AGAIN)
-    if len(levels) > 2 or levels[0] != 0:
-        listed = ", ".join(f"{v:g} ({n} pixels)" for v, n in zip(levels[:6], counts, strict=False))
-        what = f"the mask holds {len(levels)} values, expected 0 and one other: {listed}"
-        raise refuse("M08", what, "save the lesion as one label on 0")
-    mask: Mask = np.asarray(values != 0)
-    if levels[1] in (1, 255):
-        return mask, []
-    return mask, [Note("M08", f"the label {levels[1]:g} was read as 1", "nothing")]
-
-
-def _histogram(values: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Levels of a mask and how many pixels have each."""
-    if values.dtype == np.uint8:  # far faster than sorting
-        counts = np.bincount(values.ravel(), minlength=256)
-        return np.flatnonzero(counts), counts[counts > 0]
-    numbers = values.astype(np.float64)
-    whole = np.isfinite(numbers).all() and np.array_equal(numbers, np.floor(numbers))
-    if not whole or numbers.min() < 0:
-        raise refuse("M19", "the mask holds NaN, negative or fractional values", _DRAW_AGAIN)
-    levels, counts = np.unique(numbers, return_counts=True)
-    return levels.astype(np.int64), counts
-
-
-def _from_jpeg(values: NDArray[np.generic]) -> tuple[Mask, list[Note]]:
-    # JPEG ringing stays near the two levels; what is clearly between is a blurred contour.
-    levels = values.astype(np.int64)
-    between = float(np.mean((levels > 32) & (levels < 223)))
-    what = f"{between:.2%} of a JPEG mask lies between black and white"
-    if between > _LOSSY_SHARE:
-        raise refuse("M09", what, "save the mask as PNG, NIfTI or NRRD")
-    mask: Mask = np.asarray(levels > 127)
-    if not mask.any():
-        raise refuse("M06", "the mask is empty", _DRAW_AGAIN)
-    return mask, [Note("M09", f"{what}; cut at 127", "nothing", severity="normalised")]
+def _regions(
+    values: NDArray[np.generic], kind: Kind, segments: Sequence[Segment], *, n_axes: int = 2
+) -> tuple[list[Region], list[Note]]:
+    """Regions of a stored mask; of `n_axes` axes one more is of colours or layers."""
+    notes: list[Note] = []
+    if kind == "jpeg":
+        values, notes = from_jpeg(values)
+    if values.ndim == n_axes:
+        return label_regions(values, {s.label: s.name for s in segments}), notes
+    if kind in VOLUME_KINDS:
+        return layer_regions(values, segments), notes
+    regions, colour_note = colour_regions(values)
+    return regions, [colour_note, *notes]
 
 
 def _check_shape(found: tuple[int, ...], expected: tuple[int, ...] | None) -> None:

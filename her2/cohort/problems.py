@@ -78,6 +78,9 @@ CATALOGUE: dict[str, Entry] = {
     # masks
     "M01": Entry("quarantined", "no mask"),
     "M02": Entry("quarantined", "mask and image differ in shape"),
+    "M03": Entry("warning", "rows and columns of the mask look exchanged"),
+    "M04": Entry("warning", "mask looks flipped"),
+    "M05": Entry("quarantined", "mask and image lie in different places"),
     "M06": Entry("quarantined", "empty mask"),
     "M07": Entry("quarantined", "mask covers the whole image"),
     "M08": Entry("normalised", "mask label changed to 1"),
@@ -95,7 +98,9 @@ CATALOGUE: dict[str, Entry] = {
     "M20": Entry("quarantined", "mask of several slices"),
     "M21": Entry("quarantined", "contour instead of a filled mask"),
     "M22": Entry("warning", "two readers disagree"),
+    "M23": Entry("quarantined", "mask drawn on an enlarged image"),
     "M24": Entry("quarantined", "header that points at another file"),
+    "M25": Entry("quarantined", "several regions in the mask, and no choice"),
     # extraction of features
     "R01": Entry("quarantined", "worker process died while measuring the lesion"),
     "R02": Entry("quarantined", "measuring the lesion took longer than the limit"),

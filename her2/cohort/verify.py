@@ -14,12 +14,12 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from her2.cohort.dicom import Spacing
+from her2.cohort.dicom import DecodedImage, Spacing
 from her2.cohort.duplicates import thumbnails
 from her2.cohort.files import decode_each
 from her2.cohort.images import colour_notes, decode_image, n_stacked
 from her2.cohort.lesions import image_notes
-from her2.cohort.masks import Mask, Shape, dice, largest_frame, read_mask
+from her2.cohort.masks import Mask, dice, largest_frame, read_mask
 from her2.cohort.problems import Note, Severity, as_note, leaves_out
 from her2.core.errors import InputProblem
 from her2.core.store import content_key
@@ -125,12 +125,16 @@ def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verif
     if image is not None:
         findings.add(image_notes(lesion, image), [path])
     shape = (image.pixels.shape[0], image.pixels.shape[1]) if image else None
-    read = findings.attempt(lambda: read_mask(lesion.masks, shape, lesion.frame), lesion.masks)
+    choice = lesion.mask_choice
+    read = findings.attempt(
+        lambda: read_mask(lesion.masks, shape, lesion.frame, image=image, choice=choice),
+        lesion.masks,
+    )
     mask, mask_notes = read or (None, [])
     findings.add(mask_notes, lesion.masks)
     if image is not None and mask is not None:
         findings.add(colour_notes(image, mask), [path])
-    reader2 = findings.reader2(lesion, shape, mask)
+    reader2 = findings.reader2(lesion, image, mask)
     spacing = lesion.spacing_mm or (image.spacing_mm if image else None)
     return Verified(
         notes=tuple(findings.notes),
@@ -177,7 +181,7 @@ class _Findings:
             self.add([note], lesion.masks)
         if lesion.frame is not None or n_masks == 1 or leaves_out(self.notes):
             return lesion.frame
-        frame = self.attempt(lambda: largest_frame(lesion.masks), lesion.masks)
+        frame = self.attempt(lambda: largest_frame(lesion.masks, lesion.mask_choice), lesion.masks)
         if frame is not None:
             what = f"of {n_masks} images, number {frame} is analysed: there the lesion is largest"
             self.add([Note("M20", what, "nothing", severity="normalised")], lesion.masks)
@@ -188,12 +192,18 @@ class _Findings:
         longest = self.attempt(lambda: max((n_stacked(path) for path in paths), default=1), paths)
         return 1 if longest is None else longest
 
-    def reader2(self, lesion: Lesion, shape: Shape | None, first: Mask | None) -> Mask | None:
+    def reader2(
+        self, lesion: Lesion, image: DecodedImage | None, first: Mask | None
+    ) -> Mask | None:
         """Second reader's mask; without it only the agreement is missing, not the lesion."""
         paths = lesion.masks_reader2
-        if not paths or shape is None or first is None:
+        if not paths or image is None or first is None:
             return None
-        read = self.attempt(lambda: read_mask(paths, shape, lesion.frame), paths, "warning")
+        choice = lesion.mask_choice
+        read = self.attempt(
+            lambda: read_mask(paths, first.shape, lesion.frame, image=image, choice=choice),
+            paths, "warning",
+        )  # fmt: skip
         if read is None:
             return None
         overlap = dice(first, read[0])

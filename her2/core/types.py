@@ -26,6 +26,31 @@ PREDICTION_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class MaskChoice:
+    """Which region of a mask file is the lesion, where the file holds several.
+
+    Attributes
+    ----------
+    label
+        Value in a label image, or number of a segment.
+    segment
+        Name of a segment, in any case.
+    colour
+        (red, green, blue), 0 to 255.
+    scale
+        How many times as large as the image masks may be that were drawn on an enlarged one.
+    """
+
+    label: int | None = None
+    segment: str | None = None
+    colour: tuple[int, ...] | None = None
+    scale: int | None = None
+
+
+ANY_REGION = MaskChoice()
+
+
+@dataclass(frozen=True)
 class Lesion:
     """One row of the patient table: where its image and masks are and what is known of it.
 
@@ -53,6 +78,8 @@ class Lesion:
         Which image of a stack, from 1; None for a single image.
     enhanced
         File of the enhanced image (`her2.cohort.lesions`), where the run makes one.
+    mask_choice
+        Which region of its masks is meant.
     """
 
     patient_id: str
@@ -68,6 +95,7 @@ class Lesion:
     device: str | None = None
     frame: int | None = None
     enhanced: Path | None = None
+    mask_choice: MaskChoice = ANY_REGION
 
     @property
     def key(self) -> str:

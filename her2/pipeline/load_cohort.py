@@ -18,7 +18,7 @@ from her2.core.progress import progress
 from her2.core.run_folder import RunFolder
 from her2.core.settings import CohortSettings, ComputeSettings, StudySettings
 from her2.core.store import content_key, default_cache, file_sha256, write_json
-from her2.core.types import Cohort
+from her2.core.types import ANY_REGION, Cohort, MaskChoice
 from her2.models.splits import Split, make_split, read_split, write_split
 from her2.radiomics import FeatureTable
 
@@ -63,7 +63,7 @@ def open_cohort(settings: StudySettings) -> Cohort:
         cohort = read_cohort(
             of.reader, root=of.root, table=of.table, positive=of.positive,
             clinical=of.clinical_names, features=of.features, frame=of.frame,
-            centre=settings.split.centre, n_workers=workers,
+            centre=settings.split.centre, masks=_mask_choice(of), n_workers=workers,
         )  # fmt: skip
     logger.info(
         "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
@@ -71,6 +71,13 @@ def open_cohort(settings: StudySettings) -> Cohort:
         cohort.count("excluded"), cohort.count("quarantined"),
     )  # fmt: skip
     return cohort
+
+
+def _mask_choice(of: CohortSettings) -> MaskChoice | None:
+    """Return which regions of masks are meant; None without a choice."""
+    colour = None if of.mask_colour is None else tuple(of.mask_colour)
+    choice = MaskChoice(of.mask_label, of.mask_segment, colour, of.mask_scale)
+    return None if choice == ANY_REGION else choice
 
 
 def write_phantom_cohort(settings: CohortSettings, root: Path, workers: int) -> Path:

@@ -245,6 +245,38 @@ def m02(kit, root):
     mask(kit, root, np.ascontiguousarray(kit.disc_mask().T).astype(np.uint8))
 
 
+def turned(kit, root, shape, turn):
+    """An off-centre lesion whose mask is turned, with the identity header of nibabel."""
+    lesion = np.hypot(*(np.indices(shape) - np.array([[[22]], [[34]]]))) < 10
+    speckle = np.random.default_rng(0).rayleigh(40, shape)
+    Image.fromarray((np.where(lesion, 0.2, 1) * speckle).clip(0, 250).astype(np.uint8)).save(
+        root / IMAGE
+    )
+    volume = sitk.GetImageFromArray(turn(lesion).astype(np.uint8))
+    volume.SetDirection((-1, 0, 0, -1))
+    sitk.WriteImage(volume, str(root / "masks/x.nii"))
+    kit.edit_table(root, mask={0: "masks/x.nii"})
+
+
+def m03(kit, root):
+    turned(kit, root, (64, 64), np.transpose)
+
+
+def m04(kit, root):
+    turned(kit, root, kit.shape, lambda lesion: lesion[::-1, ::-1])
+
+
+def m05(kit, root):
+    for name, pixels, length in (
+        ("images/x.nrrd", kit.textured_image(0), 0.1),
+        ("masks/x.nrrd", kit.disc_mask().astype(np.uint8), 0.2),
+    ):
+        volume = sitk.GetImageFromArray(pixels)
+        volume.SetSpacing((length, length))
+        sitk.WriteImage(volume, str(root / name))
+    kit.edit_table(root, image={0: "images/x.nrrd"}, mask={0: "masks/x.nrrd"})
+
+
 def m06(kit, root):
     mask(kit, root, np.zeros(kit.shape, np.uint8))
 
@@ -329,6 +361,16 @@ def m21(kit, root):
 def m22(kit, root):
     kit.write_mask(root / "masks/r2.png", kit.disc_mask(shift=14))
     kit.edit_table(root, mask_reader2={0: "masks/r2.png"})
+
+
+def m23(kit, root):
+    mask(kit, root, np.kron(kit.disc_mask(), np.ones((4, 4))).astype(np.uint8))
+
+
+def m25(kit, root):
+    values = kit.disc_mask().astype(np.uint8)
+    values[2:6, 2:20] = 2
+    mask(kit, root, values)
 
 
 def m24(kit, root):

@@ -7,6 +7,7 @@ from PIL import Image
 
 from her2.cohort.masks import dice, read_mask
 from her2.core.errors import InputProblem
+from her2.core.types import MaskChoice
 
 
 def code_of(paths, shape):
@@ -52,15 +53,25 @@ def test_swapped_axes_are_said(tmp_path, kit):
 
 
 def test_other_size_is_never_resized(tmp_path, kit):
-    kit.write_mask(tmp_path / "m.png", np.kron(kit.disc_mask(), np.ones((4, 4), bool)))
+    kit.write_mask(tmp_path / "m.png", np.pad(kit.disc_mask(), ((0, 7), (0, 0))))
     assert code_of([tmp_path / "m.png"], kit.shape) == "M02"
+
+
+def test_a_mask_of_the_enlarged_image_is_reduced_only_where_that_is_declared(tmp_path, kit):
+    kit.write_mask(tmp_path / "m.png", np.kron(kit.disc_mask(), np.ones((4, 4), bool)))
+    for choice in (MaskChoice(), MaskChoice(scale=2)):
+        with pytest.raises(InputProblem, match=r"M23: .*4 times.*cohort\.mask_scale=4"):
+            read_mask([tmp_path / "m.png"], kit.shape, choice=choice)
+    mask, notes = read_mask([tmp_path / "m.png"], kit.shape, choice=MaskChoice(scale=4))
+    np.testing.assert_array_equal(mask, kit.disc_mask())
+    assert [(note.code, note.level) for note in notes] == [("M23", "normalised")]
 
 
 def test_three_values_are_refused_with_their_counts(tmp_path, kit):
     values = kit.disc_mask().astype(np.uint8) * 255
     values[0, :5] = 128
     Image.fromarray(values).save(tmp_path / "m.png")
-    with pytest.raises(InputProblem, match=r"M08.*128 \(5 pixels\)"):
+    with pytest.raises(InputProblem, match=r"M25.*128 \(5 pixels\)"):
         read_mask([tmp_path / "m.png"], kit.shape)
 
 
@@ -85,7 +96,7 @@ def test_overlay_on_the_image_is_refused(tmp_path, kit):
     rgb = np.stack([kit.textured_image(0)] * 3, axis=-1)
     rgb[kit.disc_mask()] = (255, 0, 0)
     Image.fromarray(rgb).save(tmp_path / "m.png")
-    assert code_of([tmp_path / "m.png"], kit.shape) == "M08"
+    assert code_of([tmp_path / "m.png"], kit.shape) == "M19"
 
 
 def test_clean_jpeg_mask_is_cut(tmp_path, kit):

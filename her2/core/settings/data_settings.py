@@ -10,6 +10,7 @@ from her2.core.errors import BadConfig
 from her2.core.settings.base import setting, settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Level = Annotated[int, Field(ge=0, le=255)]
 Perturbed = Literal["erosion", "dilation", "shift", "contour", "gain", "noise"]
 
 # clinical variables of a reader that names none itself; of a folder they must be named
@@ -45,6 +46,20 @@ class CohortSettings:
         None, "which image of a stack is taken where the table has no column frame; null: stacks "
         "are refused",
     )  # fmt: skip
+    mask_label: int | None = setting(
+        None, "of masks with several labels, the one of the lesion; null: these are left out", ge=1
+    )
+    mask_segment: str | None = setting(
+        None, "of masks with named segments (3D Slicer, DICOM), the name of the lesion's",
+        min_length=1,
+    )  # fmt: skip
+    mask_colour: list[Level] | None = setting(
+        None, "of masks in several colours, the lesion's: [red,green,blue], each 0 to 255",
+        min_length=3, max_length=3,
+    )  # fmt: skip
+    mask_scale: int | None = setting(
+        None, "masks that are so many times as large as their image are reduced to it", ge=2
+    )
     n_patients: int = setting(210, "size of a simulated cohort", ge=2)
     seed: int = setting(0, "random numbers of a simulated cohort", ge=0)
     image_shape: list[Annotated[int, Field(ge=128)]] = setting(
@@ -61,7 +76,14 @@ class CohortSettings:
                 f"expected cohort.root=DIR with cohort={self.reader}, found none; name the folder"
             )
         if self.reader == "breast_lesions_usg":
-            for name in ("table", "frame"):
+            for name in (
+                "table",
+                "frame",
+                "mask_label",
+                "mask_segment",
+                "mask_colour",
+                "mask_scale",
+            ):
                 if getattr(self, name) is not None:
                     raise BadConfig(
                         f"expected no cohort.{name} for breast_lesions_usg, found one; leave it "
