@@ -62,7 +62,7 @@ def _segmentation(dataset: FileDataset, image: DecodedImage | None, frame: int |
     notes = []
     kind = str(dataset.get("SegmentationType", "BINARY"))
     if kind == "LABELMAP":
-        planes = [(number, frames[i] == number) for i in kept for number in names]
+        planes = [(number, frames[i] == number) for i in kept for number in names if number]
     else:
         half = int(dataset.get("MaximumFractionalValue") or 255) / 2 if kind == "FRACTIONAL" else 0
         planes = [(items[i].segment, frames[i] > half) for i in kept]

@@ -213,6 +213,8 @@ def _picture_array(picture: Image.Image, keep_indices: bool) -> NDArray[np.gener
         return np.asarray(picture.convert("RGB"))
     if picture.mode == "1":
         return np.asarray(picture).astype(np.uint8)
+    if picture.mode == "LA" and keep_indices:  # a mask may be drawn in alpha alone
+        return np.asarray(picture.convert("RGBA"))
     if picture.mode in ("LA", "La"):
         return np.asarray(picture)[..., 0]
     if picture.mode not in ("L", "P", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I;16L"):

@@ -155,6 +155,8 @@ def layer_regions(values: Values, segments: Sequence[Segment]) -> list[Region]:
 
     Layers without a table of segments are called by their number, from 1.
     """
+    if not segments and bool((values == values[..., :1]).all()):
+        return label_regions(values[..., 0])  # grey that was stored as colour
     found = []
     for layer in range(values.shape[-1]):
         names = {s.label: s.name for s in segments if s.layer == layer}

@@ -85,10 +85,12 @@ def test_red_channel_wins_over_alpha(tmp_path, kit):
     assert [note.code for note in notes] == ["M10"]
 
 
-def test_alpha_is_used_where_colours_are_blank(tmp_path, kit):
-    alpha = kit.disc_mask().astype(np.uint8) * 255
-    blank = np.zeros_like(alpha)
-    Image.fromarray(np.stack([blank, blank, blank, alpha], axis=-1)).save(tmp_path / "m.png")
+@pytest.mark.parametrize("n_grey", [1, 3])
+@pytest.mark.parametrize("opacity", [255, 128])
+def test_alpha_is_used_where_colours_are_blank(opacity, n_grey, tmp_path, kit):
+    alpha = kit.disc_mask().astype(np.uint8) * opacity
+    blank = np.full((*alpha.shape, n_grey), 40, np.uint8)
+    Image.fromarray(np.concatenate([blank, alpha[..., None]], axis=-1)).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask([tmp_path / "m.png"], kit.shape)[0], kit.disc_mask())
 
 
