@@ -165,6 +165,7 @@ def place(
         doubtful = not np.allclose(of.directions, on.directions, atol=_STEP_TOLERANCE)
         what = "the mask's header says nothing of its place; it was taken pixel for pixel"
         return Placed(mask, (_done(what),), doubtful)
+    _check_lengths(of, on)
     move = _move(of, on, mask.shape, slack)
     if isinstance(move, str):
         raise refuse("M05", move, _SAVE_AGAIN)

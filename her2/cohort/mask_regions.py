@@ -183,7 +183,7 @@ def colour_regions(values: Values) -> tuple[list[Region], Note]:
             rgb[alpha == 0] = 0
     red, green, blue = (rgb[..., channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
-        return label_regions(red), _coloured("stored in colour, of which all channels are equal")
+        return label_regions(red), _coloured("stored in colour; its channels are equal")
     wide = rgb.astype(np.int64)
     packed = (wide[..., 0] << 32) | (wide[..., 1] << 16) | wide[..., 2]
     codes, counts = np.unique(packed, return_counts=True)

@@ -125,6 +125,7 @@ def test_a_crop_of_a_picture_is_placed_in_pixels(tmp_path):
     [
         ({"spacing": (0.2, 0.16)}, r"0\.16 x 0\.2 mm, the image's 0\.08 x 0\.1 mm"),
         ({"spacing": (0.1001, 0.08)}, "0.1001"),
+        ({"spacing": (1, 1)}, "the mask's pixels are 1 x 1 mm"),
         ({"origin": (5.05, -3.0)}, r"between pixels, at row 0\.000, column 0\.500"),
         ({"direction": (0.8, -0.6, 0.6, 0.8)}, "turned against"),
         ({"spacing": (0.08, 0.1)}, "turned against"),
