@@ -159,12 +159,11 @@ def place(
         return Placed(mask, doubtful=on is not None and on.is_turned and mask.shape == shape)
     if on is not None and of.pixel_known and on.pixel_known:
         _check_lengths(of, on)
-    if on is None or on.is_blank:
+    if on is None or (on.is_blank and (on.is_turned or of.pixel_known or of.is_blank)):
         return _on_unplaced(mask, of, on, shape, slack)
     if of.is_blank:
-        doubtful = not np.allclose(of.directions, on.directions, atol=_STEP_TOLERANCE)
         what = "the mask's header says nothing of its place; it was taken pixel for pixel"
-        return Placed(mask, (_done(what),), doubtful)
+        return _as_stored(mask, _is_turned(of, on), what)
     _check_lengths(of, on)
     move = _move(of, on, mask.shape, slack)
     if isinstance(move, str):
@@ -202,15 +201,24 @@ def _on_unplaced(
     drawn there; what would lie beside it was written by a program that knows another place.
     """
     grids = [_default_grid(of)] if on is None or not on.placed else [on, _default_grid(of)]
-    turned = of.is_turned if on is None else not np.allclose(
-        of.directions, on.directions, atol=_STEP_TOLERANCE
-    )  # fmt: skip
+    turned = of.is_turned if on is None else _is_turned(of, on)
     for grid in grids:
         move = _move(of, grid, mask.shape, slack)
         if isinstance(move, _Move) and _is_inside(move, mask, shape):
             placed = _moved(mask, of, move, shape)
             return replace(placed, doubtful=turned)
-    return Placed(mask, doubtful=turned)
+    what = "the mask's header names a place, the image's none; it was taken pixel for pixel"
+    return _as_stored(mask, turned, what)
+
+
+def _as_stored(mask: Mask, turned: bool, what: str) -> Placed:
+    """Return a mask in its own order; where headers speak of another, edges have to decide."""
+    return Placed(mask, doubtful=True) if turned else Placed(mask, (_done(what),))
+
+
+def _is_turned(of: Geometry, on: Geometry) -> bool:
+    """Whether rows and columns of a mask run otherwise than those of the image."""
+    return not np.allclose(of.directions, on.directions, atol=_STEP_TOLERANCE)
 
 
 def _default_grid(of: Geometry) -> Geometry:

@@ -204,6 +204,25 @@ def test_itk_snap_and_nibabel_on_an_image_without_a_place(kind, tmp_path, kit):
     np.testing.assert_array_equal(read(meant, path)[0], LESION)
 
 
+def test_a_place_that_a_picture_does_not_know_is_noted(tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "i.png")
+    path = volume(tmp_path / "m.nrrd", LESION, origin=(31.7, -8.2))
+    mask, notes = read(path, tmp_path / "i.png")
+    np.testing.assert_array_equal(mask, LESION)
+    assert [(n.code, n.level) for n in notes] == [("M05", "normalised")]
+    assert "names a place, the image's none" in notes[0].what
+
+
+def test_pixels_of_one_millimetre_do_not_excuse_another_origin(tmp_path):
+    image = volume(tmp_path / "i.nrrd", picture(), spacing=(1, 1))
+    assert read(volume(tmp_path / "m.nrrd", LESION, spacing=(1, 1)), image)[1] == []
+    moved = volume(tmp_path / "n.nrrd", LESION, spacing=(1, 1), origin=(5, 3))
+    np.testing.assert_array_equal(read(moved, image)[0], np.roll(LESION, (3, 5), (0, 1)))
+    assert (
+        code(volume(tmp_path / "o.nrrd", LESION, spacing=(1, 1), origin=(30, 3)), image) == "M05"
+    )
+
+
 def test_two_files_of_nibabel_agree_without_a_note(tmp_path):
     for name, array in (("i.nii", picture()), ("m.nii", LESION)):
         volume(tmp_path / name, array, spacing=(1, 1), direction=(-1, 0, 0, -1))
