@@ -56,6 +56,26 @@ def test_of_stacks_the_declared_image_is_studied(check, make_cohort):
     assert "of 2 images, number 2 is analysed" in chosen[0]["message"]
 
 
+def test_of_several_regions_the_settings_name_the_lesion(check, make_cohort):
+    root = make_cohort(12, images=True)
+    lesion = np.asarray(Image.open(root / "masks/m003.png").convert("L")) > 0
+    shadow = np.zeros_like(lesion)
+    shadow[:12, :12] = True
+    labels = (lesion + 2 * (shadow & ~lesion)).astype(np.uint8)
+    colours = np.array([(0, 0, 0), (0, 255, 0), (0, 0, 255)], dtype=np.uint8)
+    Image.fromarray(colours[labels]).save(root / "masks/m003.png")
+    Image.fromarray(labels).save(root / "masks/m005.png")
+    refused = check(root)
+    assert refused.status == 1
+    assert "2 x M25 several regions in the mask, and no choice" in refused.sentences[0]
+    chosen = check(
+        root, "cohort.mask_colour=[0,255,0]", "cohort.mask_label=1", "cohort.mask_segment=lesion",
+        "cohort.mask_scale=4", "run_dir=" + str(root / "chosen"),
+    )  # fmt: skip
+    assert chosen.status == 0
+    assert "normalised   M25 several regions in the mask, and no choice (2 x)" in chosen.out
+
+
 def test_only_a_record_is_written(check, image_cohort, tmp_path):
     check(image_cohort)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
