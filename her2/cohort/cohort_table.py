@@ -73,7 +73,7 @@ def require_columns(table: pd.DataFrame, names: Iterable[str], *, why: str) -> N
     for name in names:
         if name in columns:
             continue
-        folded = {column.casefold(): column for column in columns}
+        folded = {c.casefold(): c for c in columns if c[:1].casefold() == name[0].casefold()}
         close = [folded[c] for c in difflib.get_close_matches(name.casefold(), folded, n=3)]
         found = f"{listed(close)} that it may be; rename" if close else f"{listed(columns)}; add"
         raise stop(

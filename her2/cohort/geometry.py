@@ -24,6 +24,7 @@ Shape = tuple[int, int]
 _STEP_TOLERANCE = 1e-4  # of a pixel's length
 _OFFSET_TOLERANCE = 1e-2  # pixels; 32-bit origins of NIfTI are off by up to 1e-3
 _CENTRE_TOLERANCE = 0.5  # pixels, of a mask that was drawn on an enlarged image
+_LOOK = "look at the mask on the image"
 _SAVE_AGAIN = "save the mask in the geometry of the analysed image, or export both as PNG"
 
 
@@ -206,9 +207,16 @@ def _on_unplaced(
         move = _move(of, grid, mask.shape, slack)
         if isinstance(move, _Move) and _is_inside(move, mask, shape):
             placed = _moved(mask, of, move, shape)
-            return replace(placed, doubtful=turned)
+            return replace(placed, notes=(*placed.notes, *_size_notes(of, on)), doubtful=turned)
     what = "the mask's header names a place, the image's none; it was taken pixel for pixel"
     return _as_stored(mask, turned, what)
+
+
+def _size_notes(of: Geometry, on: Geometry | None) -> tuple[Note, ...]:
+    """Warn of a volume whose pixels of 1 mm its mask does not share: 1 mm often means unknown."""
+    if on is None or not on.placed or _same_lengths(of, on):
+        return ()
+    return (Note("M05", _lengths_text(of, on), _SAVE_AGAIN, severity="warning"),)
 
 
 def _as_stored(mask: Mask, turned: bool, what: str) -> Placed:
@@ -278,7 +286,10 @@ def _moved(mask: Mask, of: Geometry, move: _Move, shape: Shape) -> Placed:
     if lost:
         what = f"by its header {lost} pixels of the lesion lie outside the image"
         raise refuse("M05", what, _SAVE_AGAIN)
-    return Placed(image, (_done(move.text),))
+    if _is_inside(move, mask, shape):
+        return Placed(image, (_done(move.text),))
+    what = f"{move.text}; its blank part lies beyond the image"
+    return Placed(image, (Note("M05", what, _LOOK, severity="warning"),))
 
 
 def _done(what: str) -> Note:
@@ -286,10 +297,17 @@ def _done(what: str) -> Note:
 
 
 def _check_lengths(of: Geometry, on: Geometry) -> None:
-    """Refuse pixels of another size; which axis is which is not settled yet."""
+    """Refuse pixels of another size."""
+    if not _same_lengths(of, on):
+        raise refuse("M05", _lengths_text(of, on), _SAVE_AGAIN)
+
+
+def _same_lengths(of: Geometry, on: Geometry) -> bool:
+    """Whether pixels are as large, whichever axis is which."""
     theirs, ours = np.sort(of.lengths), np.sort(on.lengths)
-    if np.allclose(theirs, ours, rtol=_STEP_TOLERANCE, atol=0.0):
-        return
+    return bool(np.allclose(theirs, ours, rtol=_STEP_TOLERANCE, atol=0.0))
+
+
+def _lengths_text(of: Geometry, on: Geometry) -> str:
     sizes = [" x ".join(f"{length:.6g}" for length in grid.lengths) for grid in (of, on)]
-    what = f"the mask's pixels are {sizes[0]} mm, the image's {sizes[1]} mm"
-    raise refuse("M05", what, _SAVE_AGAIN)
+    return f"the mask's pixels are {sizes[0]} mm, the image's {sizes[1]} mm"

@@ -217,7 +217,13 @@ def test_pixels_of_one_millimetre_do_not_excuse_another_origin(tmp_path):
     image = volume(tmp_path / "i.nrrd", picture(), spacing=(1, 1))
     assert read(volume(tmp_path / "m.nrrd", LESION, spacing=(1, 1)), image)[1] == []
     moved = volume(tmp_path / "n.nrrd", LESION, spacing=(1, 1), origin=(5, 3))
-    np.testing.assert_array_equal(read(moved, image)[0], np.roll(LESION, (3, 5), (0, 1)))
+    mask, notes = read(moved, image)
+    np.testing.assert_array_equal(mask, np.roll(LESION, (3, 5), (0, 1)))
+    assert [(n.code, n.level) for n in notes] == [("M05", "warning")]
+    mask, notes = read(volume(tmp_path / "p.nrrd", LESION, spacing=(2, 2)), image)
+    np.testing.assert_array_equal(mask, LESION)
+    assert [(n.code, n.level) for n in notes] == [("M05", "warning")]
+    assert "2 x 2 mm, the image's 1 x 1 mm" in notes[0].what
     assert (
         code(volume(tmp_path / "o.nrrd", LESION, spacing=(1, 1), origin=(30, 3)), image) == "M05"
     )
