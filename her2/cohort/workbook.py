@@ -101,7 +101,7 @@ def _choose(book: Any, sheet: str | None) -> tuple[Any, list[Note]]:
     if not visible:
         raise stop("C06", "expected a visible sheet, found none; unhide the sheet of the cohort")
     names = {s.title: _names(s) for s in visible}
-    candidates = [s for s in visible if "patient_id" in names[s.title]]
+    candidates = [s for s in visible if names[s.title]]
     with_outcome = [s for s in candidates if names[s.title] & set(_OUTCOMES)]
     candidates = with_outcome or candidates or visible[:1]
     if len(candidates) > 1:
@@ -118,9 +118,12 @@ def _choose(book: Any, sheet: str | None) -> tuple[Any, list[Note]]:
 
 
 def _names(sheet: Any) -> set[str]:
-    """Texts of the first rows, as column names are compared."""
-    head = sheet.iter_rows(max_row=_LOOK_AT, max_col=256, values_only=True)
-    return {str(cell).strip().casefold() for cells in head for cell in cells if cell is not None}
+    """Texts of the first row with patient_id, as column names are compared; none without it."""
+    for cells in sheet.iter_rows(max_row=_LOOK_AT, max_col=256, values_only=True):
+        names = {str(cell).strip().casefold() for cell in cells if cell is not None}
+        if "patient_id" in names:
+            return names
+    return set()
 
 
 def _layout(sheet: Any) -> _Layout:

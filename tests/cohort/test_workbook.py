@@ -83,6 +83,13 @@ def test_of_several_sheets_with_patients_the_one_with_an_outcome(book, tmp_path)
     assert list(opened(book, tmp_path)[0].columns) == HEADER
 
 
+def test_a_list_of_the_columns_is_no_table_of_patients(book, tmp_path):
+    columns = book.create_sheet("columns", 0)
+    for row in (["column", "meaning"], ["patient_id", "whose row"], ["outcome", "0 or 1"]):
+        columns.append(row)
+    assert opened(book, tmp_path)[0]["patient_id"].tolist() == ["P1", "P2", "P3"]
+
+
 def test_two_sheets_that_may_be_meant_are_listed_until_one_is_named(book, tmp_path):
     copy = book.copy_worksheet(book.active)
     copy.title = "copy"
