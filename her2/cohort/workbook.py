@@ -112,7 +112,7 @@ def _choose(book: Any, sheet: str | None) -> tuple[Any, list[Note]]:
         )  # fmt: skip
     notes = []
     if hidden:
-        what = f"{len(hidden)} sheets are hidden and not read"
+        what = f"hidden sheets: {len(hidden)}, not read"
         notes.append(_note(what, "unhide them if the cohort is there"))
     return candidates[0], notes
 
@@ -197,16 +197,17 @@ def _filled(values: list[list[str]], layout: _Layout) -> Rows:
 def _layout_notes(layout: _Layout) -> list[Note]:
     notes = []
     if layout.hidden_rows:
-        what = f"{len(layout.hidden_rows)} rows are hidden, and used ({_some(layout.hidden_rows)})"
+        some = _some(layout.hidden_rows)
+        what = f"hidden rows: {len(layout.hidden_rows)}, used like the others ({some})"
         notes.append(_note(what, "delete those that do not belong to the study"))
     if layout.hidden_columns:
         letters = [get_column_letter(column) for column in layout.hidden_columns]
-        what = f"{len(letters)} columns are hidden, and read ({_some(letters)})"
+        what = f"hidden columns: {len(letters)}, read like the others ({_some(letters)})"
         notes.append(_note(what, "check that they are meant"))
     if layout.merged:
         areas = [f"{get_column_letter(a)}{b}:{get_column_letter(c)}{d}"
                  for a, b, c, d in layout.merged]  # fmt: skip
-        what = f"{len(areas)} merged cells; each cell of them has their value ({_some(areas)})"
+        what = f"merged cells: {len(areas)}, each filled with their value ({_some(areas)})"
         notes.append(_note(what, "check that the value belongs to all of these rows or columns"))
     return notes
 

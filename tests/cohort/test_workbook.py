@@ -35,8 +35,8 @@ def test_hidden_rows_columns_and_sheets_are_counted(book, tmp_path):
     frame, said = opened(book, tmp_path)
     assert frame["patient_id"].tolist() == ["P1", "P2", "P3"]
     assert said == [
-        "1 sheets are hidden and not read", "1 rows are hidden, and used (3)",
-        "1 columns are hidden, and read (C)",
+        "hidden sheets: 1, not read", "hidden rows: 1, used like the others (3)",
+        "hidden columns: 1, read like the others (C)",
     ]  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_merged_cells_have_their_value_everywhere(book, tmp_path):
     book.active.merge_cells("B4:B5")
     frame, said = opened(book, tmp_path)
     assert frame["outcome"].tolist() == ["0", "1", "0", "0"]
-    assert said == ["1 merged cells; each cell of them has their value (B4:B5)"]
+    assert said == ["merged cells: 1, each filled with their value (B4:B5)"]
 
 
 def test_all_formulas_without_a_value_are_listed(book, tmp_path):
