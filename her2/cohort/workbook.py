@@ -145,7 +145,7 @@ def _layout(sheet: Any) -> _Layout:
                 layout.hidden_columns += range(first, min(last, MAX_COLUMNS) + 1)
             elif tag == "mergeCell":
                 layout.merged.append(range_boundaries(element.get("ref", "")))
-    layout.hidden_rows = [row for row in layout.hidden_rows if row <= layout.last_row]
+    layout.merged.sort(key=lambda area: (area[1], area[0]))
     return layout
 
 
