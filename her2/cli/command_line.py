@@ -120,6 +120,8 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
         composed_settings(command, words)  # refuses before a folder is made
     import hydra
 
+    from her2.core.parallel import name_command
+
     register_defaults()
     # Hydra then raises instead of printing a traceback and exiting with 1
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -130,6 +132,8 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
         arguments.insert(1, f"run_dir={plan.folder}")
     sys.argv = [f"her2 {command}", *arguments]
     statuses = JobStatuses()
+    if typed.is_multirun:
+        name_command()
 
     @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)
     def task(config: DictConfig) -> Any:
@@ -147,11 +151,11 @@ def _compose_and_run(command: str, words: Sequence[str]) -> int:
 
 def _run_task(command: str, config: DictConfig, statuses: JobStatuses) -> Any:
     """Return what Hydra is to have of a job: its status, or what a trial of a search has found."""
-    from her2.core.parallel import leave_with_parent
+    from her2.core.parallel import leave_with_command
 
     statuses.have_begun = True
     if not statuses.is_here:
-        leave_with_parent()
+        leave_with_command()
         _claim_gpu(config)
     if TRIAL in config:
         return _run_trial(command, config)
