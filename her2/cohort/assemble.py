@@ -135,7 +135,7 @@ def _verify(
     lesions = [draft.lesion for draft in chosen if draft.lesion]
     findings = verify_lesions(lesions, root, largest=largest, n_workers=n_workers)
     noted = [
-        replace(d.noted(*x.notes), lesion=replace(lesion, frame=x.frame))
+        replace(d.noted(*x.notes), lesion=replace(lesion, frame=x.frame, verified_sha256=x.sha256))
         for d, lesion, x in zip(chosen, lesions, findings, strict=True)
     ]
     compared = {draft.row: draft for draft in compare_lesions(noted, findings)}

@@ -8,24 +8,31 @@ steps of a run use the same lesions; a worker process sees each lesion once.
 
 from __future__ import annotations
 
+import atexit
 import gzip
+import hashlib
 import logging
 import math
+import os
 import re
+import shutil
 import stat
 import struct
+import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import contextmanager, nullcontext, suppress
+from functools import lru_cache, wraps
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from PIL import Image
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from her2.cohort.completeness import check_whole
 from her2.cohort.problems import refuse
 from her2.core.errors import Her2Error
 from her2.core.parallel import in_threads
@@ -36,6 +43,7 @@ Decoder = TypeVar("Decoder", bound=Callable[..., Any])
 _State = tuple[int, int, int]
 Kind = Literal["dicom", "png", "jpeg", "tiff", "bmp", "nifti", "nrrd", "metaimage"]
 
+_STDERR = 2  # its file descriptor
 LARGEST_LESION = "largest_lesion"
 _NAME_A_FRAME = (
     "name the frame in a column frame of the table (from 1), set cohort.frame=largest_lesion "
@@ -48,9 +56,9 @@ MAX_STACK_VALUES = 4 * MAX_VALUES  # of a volume whose slice is named: it is dec
 # What pydicom, Pillow, ITK and zlib raise on damaged files; RecursionError and
 # NotImplementedError are RuntimeErrors, UnicodeDecodeError is a ValueError.
 DECODE_ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, EOFError,
-    LookupError, MemoryError, OSError, RuntimeError, struct.error, SyntaxError, TypeError,
-    ValueError, zlib.error,
+    ArithmeticError, AssertionError, AttributeError, BytesLengthException, EOFError,
+    InvalidDicomError, LookupError, MemoryError, OSError, RuntimeError, struct.error,
+    SyntaxError, TypeError, ValueError, zlib.error,
 )  # fmt: skip
 
 SUFFIXES: dict[str, Kind] = {
@@ -65,15 +73,19 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"NDims", "metaimage"), (b"%PDF", "pdf"), (b"PK\x03\x04", "zip archive"),
     (b"<", "html or xml"),
 )  # fmt: skip
+_CHATTER = ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "PIL")
 _DETACHED_NRRD = re.compile(rb"^data ?file\s*:", re.IGNORECASE | re.MULTILINE)
 _META_DATA_FILE = re.compile(rb"^ElementDataFile\s*=\s*(\S+)", re.MULTILINE)
 
 
 @contextmanager
-def decoding(code: str, what: str, fix: str) -> Iterator[None]:
-    """Turn any decoder's error into an `InputProblem`, and keep decoders from logging values."""
+def decoding(code: str, what: str, fix: str, *, mute: bool = False) -> Iterator[None]:
+    """Turn any decoder's error into an `InputProblem`, and keep decoders from logging values.
+
+    `mute` is for libraries in C that write to the process's stderr whatever Python says.
+    """
     try:
-        with quiet_decoders():
+        with quiet_decoders(), _mute.on() if mute else nullcontext():
             yield
     except Her2Error:
         raise
@@ -83,17 +95,50 @@ def decoding(code: str, what: str, fix: str) -> Iterator[None]:
         raise refuse(code, f"{what} ({type(error).__name__})", fix) from None
 
 
+class _Mute:
+    """The process's stderr, switched off while any thread asks for it."""
+
+    def __init__(self) -> None:
+        self.lock, self.depth, self.kept = Lock(), 0, -1
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        self._step(1)
+        try:
+            yield
+        finally:
+            self._step(-1)
+
+    def _step(self, change: int) -> None:
+        with self.lock, suppress(OSError):  # a process may have no stderr
+            before, self.depth = self.depth, self.depth + change
+            if not before:
+                self.kept = os.dup(_STDERR)
+                with Path(os.devnull).open("wb") as nowhere:
+                    os.dup2(nowhere.fileno(), _STDERR)
+            elif not self.depth and self.kept >= 0:
+                os.dup2(self.kept, _STDERR)
+                os.close(self.kept)
+                self.kept = -1
+
+
+_mute = _Mute()
+
+
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
     """Keep decoders from logging values and from warning, in all threads of the process."""
-    chatter = logging.getLogger("pydicom")
-    was_disabled, chatter.disabled = chatter.disabled, True
+    loggers = [logging.getLogger(name) for name in _CHATTER]
+    levels = [chatter.level for chatter in loggers]
+    for chatter in loggers:  # of the level, because a child of a disabled logger still speaks
+        chatter.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        chatter.disabled = was_disabled
+        for chatter, level in zip(loggers, levels, strict=True):
+            chatter.setLevel(level)
 
 
 def decode_each(
@@ -123,6 +168,38 @@ def check_file(path: Path) -> None:
         path.open("rb").close()
 
 
+def alone(path: Path) -> Path:
+    """Path of a file beside which there is no other of its name.
+
+    For ``a.nii.gz`` ITK reads the header of that file but the pixels of ``a.nii``, if it is there.
+    """
+    if not path.name.lower().endswith(".nii.gz") or not path.with_suffix("").exists():
+        return path
+    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
+    link = _folder_of_links() / f"{name}.nii.gz"
+    with suppress(FileExistsError):
+        link.symlink_to(path.absolute())
+    return link
+
+
+@lru_cache(maxsize=1)
+def _folder_of_links() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="her2-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file exists, or may exist and cannot be looked at; `check_file` says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):  # a name too long, a folder that may not be entered
+        return True
+    return True
+
+
 def check_size(shape: tuple[int, ...], *, limit: int = MAX_VALUES) -> None:
     """Refuse, before decoding, what would not fit into memory or has no pixels."""
     size = " x ".join(map(str, shape))
@@ -148,6 +225,8 @@ def file_kind(path: Path) -> Kind:
         raise refuse("D02", what, "export the image again, or correct its name")
     if found in ("nrrd", "metaimage", "nifti"):
         _refuse_detached(path, found)
+    with decoding("D06", "the file is damaged or cut off", "export or copy it again"):
+        check_whole(path, found)
     return found  # type: ignore[return-value]
 
 

@@ -20,7 +20,7 @@ from her2.cohort.cohort_table import (
     row_numbers,
 )
 from her2.cohort.dates import window_notes
-from her2.cohort.files import LARGEST_LESION, decoding
+from her2.cohort.files import LARGEST_LESION, decoding, is_there
 from her2.cohort.outcome import (
     HER2_POSITIVE,
     binary_outcome,
@@ -191,7 +191,7 @@ def existing_paths(
         except InputProblem as problem:
             notes.append(replace(as_note(problem), path=text))
             continue
-        if path.exists():
+        if is_there(path):
             found.append(path)
             continue
         severity: Severity | None = "warning" if optional else None

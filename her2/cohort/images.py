@@ -20,6 +20,7 @@ from her2.cohort.files import (
     MAX_STACK_VALUES,
     MAX_VALUES,
     Kind,
+    alone,
     cache_decoded,
     check_frame,
     check_size,
@@ -38,6 +39,7 @@ _COLOUR_LEVELS = 32
 _COLOUR_SHARE = 0.001  # of the lesion: caliper marks
 _DOPPLER_SHARE = 0.2  # of the lesion: the tissue under the colour is not known
 _SATURATED_SHARE = 0.5
+_MOST_GREY = 1e9  # sums of squares of more are no longer exact, or overflow
 _EXPORT_AGAIN = "export the image again"
 _SEGMENT_NAME = re.compile(r"Segment\d+_Name")
 
@@ -105,7 +107,7 @@ def read_volume(path: Path, *, several: str, frame: int | None = None) -> Slice:
 
     `several` is the code for a file of more than one slice of which `frame` names none.
     """
-    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
+    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN, mute=True):
         reader = _announced(path)
         index = check_frame(_n_slices(reader), frame, code=several)
         array = _decoded_volume(reader, MAX_VALUES if frame is None else MAX_STACK_VALUES)[index]
@@ -133,7 +135,7 @@ def _segments(reader: sitk.ImageFileReader) -> tuple[Segment, ...]:
 def _announced(path: Path) -> sitk.ImageFileReader:
     """Reader of a volume that has read what the header says."""
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(str(alone(path)))
     reader.ReadImageInformation()
     return reader
 
@@ -155,7 +157,7 @@ def read_stack(path: Path) -> tuple[NDArray[np.generic], tuple[Segment, ...]]:
 
     With them the table of a segmentation, as of `Slice`.
     """
-    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
+    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN, mute=True):
         if file_kind(path) in VOLUME_KINDS:
             reader = _announced(path)
             return _decoded_volume(reader, MAX_STACK_VALUES), _segments(reader)
@@ -169,7 +171,7 @@ def n_stacked(path: Path) -> int:
     kind = file_kind(path)
     if kind == "dicom":
         return n_dicom_frames(path)
-    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN):
+    with decoding("D02", "the file cannot be decoded", _EXPORT_AGAIN, mute=True):
         if kind in VOLUME_KINDS:
             return _n_slices(_announced(path))
         with Image.open(path, formats=_PICTURES) as picture:
@@ -195,7 +197,8 @@ def read_picture(
 
     `several` is the code for a file of more than one page of which `frame` names none.
     """
-    damaged = decoding("D02", "the picture cannot be decoded", _EXPORT_AGAIN)
+    is_tiff = path.suffix.lower() in (".tif", ".tiff")  # libtiff writes to stderr
+    damaged = decoding("D02", "the picture cannot be decoded", _EXPORT_AGAIN, mute=is_tiff)
     with damaged, Image.open(path, formats=_PICTURES) as picture:
         index = check_frame(int(getattr(picture, "n_frames", 1)), frame, code=several)
         if index:
@@ -242,8 +245,9 @@ def _as_grey_type(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     """uint8 and uint16 as they are, whole 32-bit levels as uint16 if they fit, else float32."""
     if pixels.dtype in (np.uint8, np.uint16):
         return np.ascontiguousarray(pixels)
-    if not np.isfinite(pixels).all():
-        raise refuse("D29", "grey levels that are not finite numbers", _EXPORT_AGAIN)
+    if not np.isfinite(pixels).all() or np.abs(pixels).max() > _MOST_GREY:
+        what = f"grey levels that are not finite numbers, or above {_MOST_GREY:g}"
+        raise refuse("D29", what, _EXPORT_AGAIN)
     whole = np.issubdtype(pixels.dtype, np.integer)
     if whole and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max:
         return np.ascontiguousarray(pixels, dtype=np.uint16)

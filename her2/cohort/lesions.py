@@ -20,10 +20,12 @@ from her2.cohort.dicom import DecodedImage
 from her2.cohort.images import SPACING_CODES, colour_notes, decode_image
 from her2.cohort.masks import read_mask
 from her2.cohort.problems import LEFT_OUT, Note, refuse
-from her2.core.store import write_atomic
+from her2.core.store import content_key, write_atomic
 from her2.core.types import Lesion, LesionImage
 
 _DIGEST_BYTES = 32
+_NAMES = ("image", "mask", "second reader's mask")
+_IMAGE, _MASK, _READER2 = range(3)
 _FAST = 1  # zlib's level: a frame is written once and read a few times
 _AGAIN = "run the same command again: it is made anew"
 
@@ -37,9 +39,11 @@ def load_lesion(lesion: Lesion) -> LesionImage:
         raise refuse("C04", "the lesion has no image", "name its image in the table")
     image = decode_image(lesion.image, lesion.frame)
     pixels = image.pixels
+    _refuse_changed(lesion, _IMAGE, pixels)
     shape = (pixels.shape[0], pixels.shape[1])
     choice = lesion.mask_choice
     mask, mask_notes = read_mask(lesion.masks, shape, lesion.frame, image=image, choice=choice)
+    _refuse_changed(lesion, _MASK, mask)
     _raise_first([*image_notes(lesion, image), *mask_notes, *colour_notes(image, mask)])
     spacing = lesion.spacing_mm or image.spacing_mm
     enhanced = read_enhanced(lesion.enhanced, shape) if lesion.enhanced else None
@@ -53,6 +57,7 @@ def load_reader2_mask(lesion: Lesion, shape: tuple[int, int]) -> NDArray[np.bool
     image = decode_image(lesion.image, lesion.frame) if lesion.image else None
     choice = lesion.mask_choice
     mask, notes = read_mask(lesion.masks_reader2, shape, lesion.frame, image=image, choice=choice)
+    _refuse_changed(lesion, _READER2, mask)
     _raise_first(notes)
     return mask
 
@@ -61,6 +66,14 @@ def image_notes(lesion: Lesion, image: DecodedImage) -> list[Note]:
     """Return the notes of an image; those on spacing do not matter where the table gives it."""
     given = lesion.spacing_mm is not None
     return [note for note in image.notes if not (given and note.code in SPACING_CODES)]
+
+
+def _refuse_changed(lesion: Lesion, which: int, array: NDArray[np.generic]) -> None:
+    """Refuse what differs from what was verified and is named by the run's `data_sha256`."""
+    verified = lesion.verified_sha256[which : which + 1]
+    if any(verified) and verified[0] != content_key([array]):
+        what = f"the {_NAMES[which]} has changed since it was verified"
+        raise refuse("D54", what, "leave the files alone while a command works, and run it again")
 
 
 def _raise_first(notes: Iterable[Note]) -> None:

@@ -86,6 +86,7 @@ CATALOGUE: dict[str, Entry] = {
     "D51": Entry("quarantined", "ultrasound after the operation, or long before it"),
     "D52": Entry("quarantined", "not an ultrasound image"),
     "D53": Entry("quarantined", "not a readable regular file"),
+    "D54": Entry("quarantined", "file changed after it was verified"),
     # masks
     "M01": Entry("quarantined", "no mask"),
     "M02": Entry("quarantined", "mask and image differ in shape"),

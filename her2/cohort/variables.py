@@ -34,6 +34,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _AGES = (10.0, 120.0)
 _MOSTLY_MISSING = 0.4
+_MOST = 1e100  # of a feature: the square of more overflows
 _FIX = "give every lesion of the patient table one row of features"
 
 
@@ -202,5 +203,11 @@ def _numbers(column: pd.Series) -> pd.Series:
                 f"expected numbers in the feature {str(column.name)!r}, found "
                 f"{listed([str(cell)])}; remove the column or correct the cell",
             ) from None
+        if math.isfinite(value) and abs(value) > _MOST:
+            raise stop(
+                "C28",
+                f"expected numbers below {_MOST:g} in the feature {str(column.name)!r}, found "
+                f"{value:g}; remove the column or correct the cell",
+            )
         values.append(value if math.isfinite(value) else math.nan)
     return pd.Series(values, index=column.index, name=column.name, dtype=np.float64)

@@ -98,6 +98,11 @@ class Verified:
     lesion_levels: tuple[float, float] | None = None
     thumbnails: NDArray[np.float32] | None = None
 
+    @property
+    def sha256(self) -> tuple[str, str, str]:
+        """Hashes of image, mask and second reader's mask."""
+        return self.image_sha256, self.mask_sha256, self.reader2_sha256
+
 
 def verify_lesions(
     lesions: Sequence[Lesion], root: Path, *, largest: bool = False, n_workers: int = 1

@@ -80,6 +80,8 @@ class Lesion:
         File of the enhanced image (`her2.cohort.lesions`), where the run makes one.
     mask_choice
         Which region of its masks is meant.
+    verified_sha256
+        Hashes of image, mask and second reader's mask as they were verified; empty before.
     """
 
     patient_id: str
@@ -96,6 +98,7 @@ class Lesion:
     frame: int | None = None
     enhanced: Path | None = None
     mask_choice: MaskChoice = ANY_REGION
+    verified_sha256: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
