@@ -19,7 +19,7 @@ from her2.cohort.completeness import check_whole
 from her2.cohort.files import check_file, is_there
 from her2.cohort.images import decode_image
 from her2.cohort.masks import read_mask
-from her2.core.errors import InputProblem
+from her2.core.errors import BadCohort, InputProblem
 
 VOLUMES = ("x.nii", "x.nii.gz", "x.nrrd", "x.mha")
 PACKED = ("packed.nrrd", "packed.mha")
@@ -280,3 +280,11 @@ def test_a_damaged_dicom_leaves_stderr_empty(make_folder, kit, tmp_path):
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("D31\n", "")
+
+
+def test_a_feature_whose_square_overflows_is_refused(make_folder, kit):
+    root = make_folder(image=None, mask=None)
+    rows = "".join(f"{kit.patient_id(i)},{'1e308' if i == 3 else i}\n" for i in range(8))
+    (root / "f.csv").write_text("patient_id,a\n" + rows)
+    with pytest.raises(BadCohort, match=r"C28: .*below 1e\+100 in the feature 'a', found 1e\+308"):
+        read_folder_cohort(root, features="f.csv")
