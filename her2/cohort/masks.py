@@ -89,9 +89,8 @@ def _read_one(path: Path, frame: int | None = None) -> tuple[Mask, list[Note]]:
     if kind in VOLUME_KINDS:
         values, _ = read_volume(path, several="M20", frame=frame)
     else:
-        values, is_palette = read_picture(path, several="M20", frame=frame, keep_indices=True)
-        if is_palette:
-            notes.append(Note("M11", "a palette mask; indices, not colours, are used", "check it"))
+        values, found = read_picture(path, several="M20", frame=frame, keep_indices=True)
+        notes += found.notes
     if values.ndim == 3:
         values, colour_note = _one_channel(values)
         notes.append(colour_note)
