@@ -168,7 +168,8 @@ def _check_object(dataset: FileDataset) -> list[Note]:
         what = f"the modality is {dataset.Modality}, expected US"
         raise refuse("D52", what, "name the ultrasound image")
     notes = _class_notes(dataset)
-    if dataset.original_encoding[0] != syntax.is_implicit_VR:
+    rows = dataset.get_item("Rows")  # as it was read, before it is looked at
+    if getattr(rows, "is_implicit_VR", syntax.is_implicit_VR) != syntax.is_implicit_VR:
         what = f"the header is not written as its transfer syntax {syntax.name} says"
         notes.append(Note("D35", what, "nothing, if the image looks right"))
     if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut
+from pydicom.pixels import apply_color_lut
 
 from her2.cohort.files import DECODE_ERRORS, decoding
 from her2.cohort.problems import Note, refuse
@@ -250,8 +250,8 @@ def _modality(
     own = frame_group(dataset, index, "PixelValueTransformationSequence")
     with decoding("D57", "the modality table or rescaling is damaged", _EXPORT_AGAIN):
         if dataset.get("ModalityLUTSequence"):
-            top = 2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
-            levels = apply_modality_lut(levels, dataset).astype(np.int64)
+            table, first, top = _table(dataset.ModalityLUTSequence[0], dataset)
+            levels = table[np.clip(levels - first, 0, len(table) - 1)]
             return levels, (0, top), [Note("D56", "a modality table was applied", "nothing")]
         slope, intercept = (
             default if own.get(name) is None else float(own[name].value)
@@ -266,6 +266,19 @@ def _modality(
     if slope == 0 or not is_finite:
         raise refuse("D57", f"the header asks for {what}", _EXPORT_AGAIN)
     return levels * slope + intercept, (ends[0], ends[1]), [Note("D56", what, "nothing")]
+
+
+def _table(item: Dataset, dataset: Dataset) -> tuple[Array, int, int]:
+    """Entries of a table, stored level of the first, and highest level that it can give."""
+    n, first, bits = (int(number) for number in item.LUTDescriptor)
+    n, data = n or 2**16, item.LUTData
+    if isinstance(data, bytes):
+        order = ">" if dataset.original_encoding[1] is False else "<"
+        data = np.frombuffer(data, np.uint8 if len(data) < 2 * n else f"{order}u2")
+    table = np.asarray(data, np.int64).reshape(-1)[:n]
+    if len(table) < n or not 0 < bits <= 16 or table.max() >= 2**bits:
+        raise ValueError("the table is shorter than its descriptor says, or holds higher levels")
+    return table, first, int(2**bits - 1)
 
 
 def _narrow(levels: Array, bits: int) -> Array:

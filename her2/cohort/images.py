@@ -152,7 +152,8 @@ def read_picture(
     `several` is the code for a file of more than one page of which `frame` names none.
     """
     damaged = decoding("D02", "the picture cannot be decoded", _EXPORT_AGAIN)
-    with damaged, Image.open(path, formats=_PICTURES) as picture:
+    # of a path, Pillow 13 maps an uncompressed TIFF whose orientation is 5 to 8 by the wrong width
+    with damaged, path.open("rb") as stream, Image.open(stream, formats=_PICTURES) as picture:
         index = check_frame(int(getattr(picture, "n_frames", 1)), frame, code=several)
         if index:
             picture.seek(index)
