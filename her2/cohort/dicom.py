@@ -98,7 +98,8 @@ class DecodedImage:
 
 def n_dicom_frames(path: Path) -> int:
     """How many frames a DICOM file announces; 1 where it announces none."""
-    with decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN):
+    damaged = decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN)
+    with damaged, _shallow():
         header = pydicom.dcmread(path, stop_before_pixels=True)
         return max(int(header.get("NumberOfFrames") or 1), 1)
 

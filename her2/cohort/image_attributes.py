@@ -51,6 +51,7 @@ ATTRIBUTES = (
 
 _UPRIGHT = 1
 _TURNED = range(5, 9)  # orientations that exchange rows and columns
+_METADATA = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 _ASPECT_TOLERANCE = 0.01
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT, _TIFF_ORIENTATION = 258, 262, 339, 274
 _WHITE_IS_ZERO = 0
@@ -145,6 +146,8 @@ def turned(array: Array, orientation: object) -> Array:
 
 def _exif_orientation(picture: Image.Image) -> tuple[object, Note | None]:
     """Orientation that the metadata of an opened picture hold, 1 where they hold none."""
+    if not _METADATA & set(picture.info):
+        return _UPRIGHT, None
     try:
         exif = picture.getexif()
         is_damaged = bool(picture.info.get("exif")) and not len(exif)
