@@ -6,6 +6,8 @@ preamble or another modality, and reports damage by a dozen built-in errors.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +17,27 @@ from numpy.typing import NDArray
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_file_meta_info
-from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    EnhancedUSVolumeStorage,
+    UltrasoundImageStorage,
+    UltrasoundMultiFrameImageStorage,
+)
 
 from her2.cohort.files import Kind, check_frame, check_size, decoding
 from her2.cohort.geometry import Geometry, dicom_geometry
+from her2.cohort.identity import NOBODY, Identity, identity_notes, read_identity
+from her2.cohort.image_attributes import grey_levels, palette_colours, stored_range
+from her2.cohort.pixel_spacing import (
+    NO_SCALE,
+    SPACING_CODES,
+    Scale,
+    Spacing,
+    read_scale,
+    spacing_of,
+)  # fmt: skip
 from her2.cohort.problems import Note, refuse, stop
 
 _REQUIRED = {
@@ -32,13 +49,14 @@ _CHANNELS = {
     "YBR_FULL_422": 3, "YBR_ICT": 3, "YBR_RCT": 3,
 }  # fmt: skip
 _PROGRAM_STARTS = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
+_ULTRASOUND = (
+    UltrasoundImageStorage, UltrasoundMultiFrameImageStorage, EnhancedUSVolumeStorage,
+    "1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.4.1.1.3",  # retired, of 1993
+)  # fmt: skip
+_SCREENSHOT = "1.2.840.10008.5.1.4.1.1.7"  # secondary capture, and its kinds
 _OTHER_MODALITIES = ("MG", "MR", "CT", "PT", "NM", "DX", "CR", "RF", "XA")
 SIMULATED = "SIMULATED"  # what a simulated image says in ImageComments
-_CENTIMETRES = 3  # PhysicalUnitsXDirection, DICOM PS3.3 C.8.5.5.1.15
-_SPACING_TOLERANCE = 0.01
 _EXPORT_AGAIN = "export the image again from the scanner or archive"
-
-Spacing = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,10 @@ class DecodedImage:
         Format of the file.
     coloured
         (H, W) bool, pixels whose channels differ clearly; None for a grey file.
+    scale
+        What the file says of the size of its pixels, by which the lesion's is found.
+    identity
+        Hashes of the patient and of the object that a DICOM header names.
     geometry
         Where the pixels lie; None of a picture.
     """
@@ -73,12 +95,15 @@ class DecodedImage:
     vendor: str | None = None
     kind: Kind = "dicom"
     coloured: NDArray[np.bool_] | None = None
+    scale: Scale = NO_SCALE
+    identity: Identity = NOBODY
     geometry: Geometry | None = None
 
 
 def n_dicom_frames(path: Path) -> int:
     """How many frames a DICOM image announces; 1 where it announces none, and of a mask."""
-    with decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN):
+    damaged = decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN)
+    with damaged, _shallow():
         header = pydicom.dcmread(path, stop_before_pixels=True)
         if "SegmentSequence" in header:  # its frames are segments: they say what they belong to
             return 1
@@ -88,14 +113,18 @@ def n_dicom_frames(path: Path) -> int:
 def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
     """Decode the single frame of a DICOM file, or of a cine loop that `frame`, from 1."""
     header = decoding("D05", "the DICOM header is damaged or cut off", _EXPORT_AGAIN)
-    with header, disable_value_validation():
+    with header, _shallow(), disable_value_validation():
         check_preamble(path)
         dataset = pydicom.dcmread(path)
-        _check_object(dataset)
-        index = check_frame(_check_header(dataset, frame), frame, code="D19")
-        spacing, spacing_notes = _spacing(dataset)
+        notes = [*identity_notes(dataset), *_check_object(dataset)]
+        frames, found = _check_header(dataset, frame)
+        index = check_frame(frames, frame, code="D19")
+        scale = read_scale(dataset, index)
+        spacing, spacing_notes = spacing_of(scale)
+        notes += [*found, *(note for note in spacing_notes if note.code in SPACING_CODES)]
         simulated = str(dataset.get("ImageComments", "")).startswith(SIMULATED)
         vendor = str(dataset.get("Manufacturer", "") or "").strip() or None
+        identity = read_identity(dataset)
         geometry = dicom_geometry(dataset, spacing)
     data = decoding("D31", "the pixel data cannot be decoded", _EXPORT_AGAIN)
     with data, disable_value_validation():
@@ -107,9 +136,20 @@ def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
                 "D32", f"expected a decoder for {syntax.name}, found none; install one of "
                 f"{', '.join(decoder.missing_dependencies)}",
             )  # fmt: skip
-        pixels, notes = _pixels(dataset, index)
-    noted = (*spacing_notes, *notes)
-    return DecodedImage(pixels, spacing, noted, simulated, vendor, geometry=geometry)
+        pixels, found = _pixels(dataset, index)
+    return DecodedImage(
+        pixels, spacing, (*notes, *found), simulated, vendor, geometry=geometry, scale=scale,
+        identity=identity,
+    )  # fmt: skip
+
+
+@contextmanager
+def _shallow() -> Iterator[None]:
+    """Refuse a header whose sequences are nested deeper than it can be read."""
+    try:
+        yield
+    except RecursionError:
+        raise refuse("D37", "sequences nested without end in the header", _EXPORT_AGAIN) from None
 
 
 def check_preamble(path: Path) -> None:
@@ -121,8 +161,8 @@ def check_preamble(path: Path) -> None:
         raise refuse("D36", "the DICOM file is deflated", "store it uncompressed")
 
 
-def _check_object(dataset: FileDataset) -> None:
-    """Refuse reports, videos, unknown encodings and other modalities."""
+def _check_object(dataset: FileDataset) -> list[Note]:
+    """Refuse reports, videos, unknown encodings and other modalities; note what is doubtful."""
     if dataset.file_meta.get("TransferSyntaxUID") is None:
         raise refuse("D05", "the DICOM header has no transfer syntax", _EXPORT_AGAIN)
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -138,15 +178,48 @@ def _check_object(dataset: FileDataset) -> None:
     if dataset.get("Modality") in _OTHER_MODALITIES:
         what = f"the modality is {dataset.Modality}, expected US"
         raise refuse("D52", what, "name the ultrasound image")
+    notes = _class_notes(dataset)
+    rows = dataset.get_item("Rows")  # as it was read, before it is looked at
+    if getattr(rows, "is_implicit_VR", syntax.is_implicit_VR) != syntax.is_implicit_VR:
+        what = f"the header is not written as its transfer syntax {syntax.name} says"
+        notes.append(Note("D35", what, "nothing, if the image looks right"))
+    if str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
+        what = "the file says that text which identifies the patient is part of the picture"
+        notes.append(Note("D59", what, "look whether it touches the lesion; blank it"))
+    return notes
 
 
-def _check_header(dataset: Dataset, frame: int | None) -> int:
+def _class_notes(dataset: FileDataset) -> list[Note]:
+    """Note a SOP class that is not of ultrasound, and a header that contradicts its own start."""
+    kind = dataset.get("SOPClassUID")
+    fix = "name the image as the scanner stored it"
+    if kind is not None and kind.startswith(_SCREENSHOT):
+        return [Note("D47", f"a screenshot ({kind.name}), which may show calipers", fix)]
+    if kind is not None and kind not in _ULTRASOUND:
+        if dataset.get("Modality") != "US":
+            raise refuse("D38", f"the object is {kind.name}, expected ultrasound", fix)
+        return [Note("D38", f"of ultrasound by modality, {kind.name} by SOP class", fix,
+                     severity="warning")]  # fmt: skip
+    for name in ("SOPClassUID", "SOPInstanceUID"):
+        announced = dataset.file_meta.get(f"MediaStorage{name}")
+        if None not in (announced, dataset.get(name)) and announced != dataset.get(name):
+            what = f"the file's start and its header give two values of {name}"
+            return [Note("D38", what, "find out which object it is", severity="warning")]
+    return []
+
+
+def _check_header(dataset: Dataset, frame: int | None) -> tuple[int, list[Note]]:
     """Refuse a header that lacks or contradicts what decoding needs; return its frames."""
     for tag, code in _REQUIRED.items():
         if dataset.get(tag) is None:
             raise refuse(code, f"the DICOM header has no {tag}", _EXPORT_AGAIN)
-    frames = max(int(dataset.get("NumberOfFrames") or 1), 1)
+    notes = []
+    frames = int(1 if dataset.get("NumberOfFrames") is None else dataset.NumberOfFrames)
+    if frames < 1:
+        notes.append(Note("D18", f"NumberOfFrames is {frames}, and was read as 1", "nothing"))
+        frames = dataset.NumberOfFrames = 1
     channels = int(dataset.SamplesPerPixel)
+    _check_frames(dataset, frames)
     decoded = frames if frame is None else 1  # of a cine loop only the frame is decoded
     check_size((int(dataset.Rows), int(dataset.Columns), decoded, channels))
     colours = str(dataset.PhotometricInterpretation)
@@ -158,7 +231,30 @@ def _check_header(dataset: Dataset, frame: int | None) -> int:
     if int(dataset.BitsAllocated) not in (8, 16):
         what = f"BitsAllocated is {dataset.BitsAllocated}, expected 8 or 16"
         raise refuse("D30", what, _EXPORT_AGAIN)
-    return frames
+    return frames, [*notes, *_plane_notes(dataset, channels)]
+
+
+def _check_frames(dataset: Dataset, frames: int) -> None:
+    """Refuse a header that announces more frames than its file can hold."""
+    held = len(dataset.PixelData)  # a compressed frame has a byte at least
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed:
+        bits = int(dataset.BitsAllocated) * int(dataset.SamplesPerPixel)
+        frame_bytes = int(dataset.Rows) * int(dataset.Columns) * bits // 8 // 2  # 4:2:2 at least
+        held = held // max(frame_bytes, 1)
+    if frames > max(held, 1):
+        what = f"NumberOfFrames is {frames}, more than the file's pixel data can hold"
+        raise refuse("D17", what, _EXPORT_AGAIN)
+
+
+def _plane_notes(dataset: Dataset, channels: int) -> list[Note]:
+    if channels == 1:
+        return []
+    if dataset.get("PlanarConfiguration") is None:
+        raise refuse("D24", "a colour image without PlanarConfiguration", _EXPORT_AGAIN)
+    if int(dataset.PlanarConfiguration) == 0:
+        return []
+    what = "colours stored plane by plane were put together"
+    return [Note("D24", what, "nothing", severity="normalised")]
 
 
 def _check_length(dataset: FileDataset) -> None:
@@ -167,6 +263,9 @@ def _check_length(dataset: FileDataset) -> None:
     what = f"{found} bytes of pixel data, the header announces {expected}"
     if found < expected:
         raise refuse("D06", what, _EXPORT_AGAIN)
+    if "422" in str(dataset.PhotometricInterpretation) and 0 <= found - expected * 3 // 2 <= 1:
+        what = "YBR_FULL_422 by its header, with pixel data of the length of YBR_FULL"
+        raise refuse("D23", what, "correct PhotometricInterpretation to YBR_FULL")
     if found > expected + 1:
         raise refuse("D07", what, "Rows or Columns are wrong; export the image again")
 
@@ -177,57 +276,11 @@ def _pixels(dataset: FileDataset, index: int) -> tuple[NDArray[np.generic], list
     dataset.pixel_array_options(index=index, correct_unused_bits=False)
     pixels: NDArray[np.generic] = dataset.pixel_array  # YBR arrives as RGB
     if colours == "PALETTE COLOR":
-        with decoding("D25", "the palette is missing or damaged", _EXPORT_AGAIN):
-            coloured = apply_color_lut(pixels, dataset)[..., :3]
-        return coloured, [Note("D25", "a palette image; its colours were looked up", "nothing")]
+        coloured, note = palette_colours(dataset, pixels)
+        return coloured, [note]
     if colours.startswith("YBR"):
         return pixels, [Note("D22", f"{colours} colours were converted to RGB", "nothing")]
-    top = 2 ** int(dataset.get("BitsStored") or dataset.BitsAllocated) - 1
-    if pixels.size and (int(pixels.min()) < 0 or int(pixels.max()) > top):
-        what = f"grey levels {pixels.min()} to {pixels.max()}, the header announces 0 to {top}"
-        raise refuse("D29", what, _EXPORT_AGAIN)
-    pixels = pixels.astype(np.uint8 if int(dataset.BitsAllocated) == 8 else np.uint16)
-    if colours == "MONOCHROME1":
-        inverted = (top - pixels.astype(np.int64)).astype(pixels.dtype)
-        return inverted, [Note("D26", "MONOCHROME1 grey levels were inverted", "nothing")]
-    return pixels, []
-
-
-def _spacing(dataset: Dataset) -> tuple[Spacing | None, list[Note]]:
-    """(row, column) millimetres from PixelSpacing, checked against the ultrasound regions.
-
-    A contradiction is a note and not an error, because the patient table may settle it.
-    """
-    regions = _region_spacings(dataset)
-    fix = "give spacing_mm in the patient table"
-    if any(not _agree(regions[0], other) for other in regions):
-        what = "several ultrasound regions of different pixel spacing"
-        return None, [Note("D44", what, "export one view, or " + fix)]
-    header = dataset.get("PixelSpacing")
-    if header is None and regions:
-        return regions[0], [Note("D41", "pixel spacing taken from the ultrasound region", fix)]
-    if header is None:
-        return None, []
-    spacing = (float(header[0]), float(header[1]))
-    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
-        return None, [Note("D45", f"PixelSpacing is {spacing} mm", fix)]
-    if regions and not _agree(regions[0], spacing):
-        what = f"PixelSpacing is {spacing} mm, the ultrasound region says {regions[0]} mm"
-        return None, [Note("D43", what, fix)]
-    return spacing, []
-
-
-def _region_spacings(dataset: Dataset) -> list[Spacing]:
-    """(row, column) millimetres of every region that is measured in centimetres."""
-    spacings = []
-    for region in dataset.get("SequenceOfUltrasoundRegions") or []:
-        units = (region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection"))
-        rows = abs(float(region.get("PhysicalDeltaY") or 0.0)) * 10.0
-        columns = abs(float(region.get("PhysicalDeltaX") or 0.0)) * 10.0
-        if units == (_CENTIMETRES, _CENTIMETRES) and rows > 0 and columns > 0:
-            spacings.append((rows, columns))
-    return spacings
-
-
-def _agree(first: Spacing, second: Spacing) -> bool:
-    return bool(np.allclose(first, second, rtol=_SPACING_TOLERANCE, atol=0.0))
+    stored_range(dataset, pixels)
+    if colours == "RGB":
+        return pixels, []
+    return grey_levels(dataset, pixels, index)

@@ -75,6 +75,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )  # fmt: skip
 _CHATTER = ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "PIL")
 _DETACHED_NRRD = re.compile(rb"^data ?file\s*:", re.IGNORECASE | re.MULTILINE)
+# group 0002 or 0008 in little endian, where a DICOM data set without a preamble begins
+_HEADERLESS = re.compile(rb"[\x02\x08]\0[\0-\x23]\0(?:[A-Z]{2}|..\0\0)", re.DOTALL)
 _META_DATA_FILE = re.compile(rb"^ElementDataFile\s*=\s*(\S+)", re.MULTILINE)
 
 
@@ -219,6 +221,9 @@ def file_kind(path: Path) -> Kind:
         what = f"a {ending} header keeps its pixels in another file"
         raise refuse("M24", what, "save the header and the pixels in one file")
     found = _content(path, ending)
+    if found == "unknown" and _HEADERLESS.match(_head(path)):
+        what = "a DICOM data set without its preamble and file header"
+        raise refuse("D03", what, "export the image again as a DICOM file (part 10)")
     if found not in SUFFIXES.values() or SUFFIXES.get(ending, found) != found:
         expected = SUFFIXES.get(ending, "an image")
         what = f"the name says {expected}, the content is {found}"

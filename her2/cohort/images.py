@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
-from her2.cohort.dicom import DecodedImage, Spacing, n_dicom_frames, read_dicom
+from her2.cohort.dicom import DecodedImage, n_dicom_frames, read_dicom
 from her2.cohort.files import (
     MAX_STACK_VALUES,
     MAX_VALUES,
@@ -28,12 +28,13 @@ from her2.cohort.files import (
     file_kind,
 )
 from her2.cohort.geometry import Geometry, volume_geometry
+from her2.cohort.image_attributes import Picture, picture_attributes, tiff_levels, upright
 from her2.cohort.mask_regions import Segment
+from her2.cohort.pixel_spacing import SPACING_CODES, Scale, Spacing, unknown_spacing
 from her2.cohort.problems import Note, Severity, refuse
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
 _PICTURES = ("PNG", "JPEG", "TIFF", "BMP")
-SPACING_CODES = ("D41", "D42", "D43", "D44", "D45")
 # Displays tint grey by up to 28 levels of 255 (breast_lesions_usg); drawn marks differ by more.
 _COLOUR_LEVELS = 32
 _COLOUR_SHARE = 0.001  # of the lesion: caliper marks
@@ -58,8 +59,7 @@ def decode_image(path: Path, frame: int | None = None) -> DecodedImage:
         what = f"a colour file ({int(coloured.sum())} coloured pixels); channel R is used"
         notes.append(Note("D20", what, "nothing"))
     if stored.spacing_mm is None and not any(note.code in SPACING_CODES for note in notes):
-        fix = "give spacing_mm in the patient table; without it sizes are in pixels"
-        notes.append(Note("D42", "the file does not say how large a pixel is", fix))
+        notes.append(unknown_spacing())
     return replace(stored, pixels=pixels, notes=tuple(notes), coloured=coloured)
 
 
@@ -185,29 +185,29 @@ def _read_stored(path: Path, kind: Kind, frame: int | None) -> DecodedImage:
     if kind in VOLUME_KINDS:
         part = read_volume(path, several="D19", frame=frame)
         return DecodedImage(part.values, part.spacing_mm, (), kind=kind, geometry=part.geometry)
-    stored, is_palette = read_picture(path, several="D19", frame=frame)
-    looked_up = Note("D25", "a palette image; its colours were looked up", "nothing")
-    return DecodedImage(stored, None, (looked_up,) if is_palette else (), kind=kind)
+    stored, found = read_picture(path, several="D19", frame=frame)
+    return DecodedImage(stored, None, found.notes, kind=kind, scale=Scale(aspect=found.aspect))
 
 
 def read_picture(
     path: Path, *, several: str, frame: int | None = None, keep_indices: bool = False
-) -> tuple[NDArray[np.generic], bool]:
-    """Array (H, W) or (H, W, channels) of a PNG, JPEG, TIFF or BMP, and whether it had a palette.
+) -> tuple[NDArray[np.generic], Picture]:
+    """Array (H, W) or (H, W, channels) of a PNG, JPEG, TIFF or BMP, upright, and its attributes.
 
     `several` is the code for a file of more than one page of which `frame` names none.
     """
     is_tiff = path.suffix.lower() in (".tif", ".tiff")  # libtiff writes to stderr
     damaged = decoding("D02", "the picture cannot be decoded", _EXPORT_AGAIN, mute=is_tiff)
-    with damaged, Image.open(path, formats=_PICTURES) as picture:
+    # of a path, Pillow 13 maps an uncompressed TIFF whose orientation is 5 to 8 by the wrong width
+    with damaged, path.open("rb") as stream, Image.open(stream, formats=_PICTURES) as picture:
         index = check_frame(int(getattr(picture, "n_frames", 1)), frame, code=several)
         if index:
             picture.seek(index)
         check_size((picture.height, picture.width, len(picture.getbands())))
-        is_palette = picture.mode in ("P", "PA")
+        found = picture_attributes(picture, keep_indices=keep_indices)
         with decoding("D06", "the pixel data are damaged or cut off", _EXPORT_AGAIN):
-            array = _picture_array(picture, keep_indices)
-    return array, is_palette
+            array, found = tiff_levels(picture, _picture_array(picture, keep_indices), found)
+        return upright(picture, array, found)
 
 
 def _picture_array(picture: Image.Image, keep_indices: bool) -> NDArray[np.generic]:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from her2.cohort.dicom import DecodedImage
-from her2.cohort.images import SPACING_CODES, colour_notes, decode_image
+from her2.cohort.images import colour_notes, decode_image
 from her2.cohort.masks import read_mask
+from her2.cohort.pixel_spacing import SPACING_CODES, Spacing, size_notes, spacing_of
 from her2.cohort.problems import LEFT_OUT, Note, refuse
 from her2.core.store import content_key, write_atomic
 from her2.core.types import Lesion, LesionImage
@@ -44,8 +45,9 @@ def load_lesion(lesion: Lesion) -> LesionImage:
     choice = lesion.mask_choice
     mask, mask_notes = read_mask(lesion.masks, shape, lesion.frame, image=image, choice=choice)
     _refuse_changed(lesion, _MASK, mask)
-    _raise_first([*image_notes(lesion, image), *mask_notes, *colour_notes(image, mask)])
-    spacing = lesion.spacing_mm or image.spacing_mm
+    spacing, spacing_notes = lesion_spacing(lesion, image, mask)
+    notes = [*image_notes(image), *mask_notes, *colour_notes(image, mask), *spacing_notes]
+    _raise_first(notes)
     enhanced = read_enhanced(lesion.enhanced, shape) if lesion.enhanced else None
     return LesionImage(pixels, mask, spacing or (1.0, 1.0), spacing is not None, enhanced)
 
@@ -62,10 +64,23 @@ def load_reader2_mask(lesion: Lesion, shape: tuple[int, int]) -> NDArray[np.bool
     return mask
 
 
-def image_notes(lesion: Lesion, image: DecodedImage) -> list[Note]:
-    """Return the notes of an image; those on spacing do not matter where the table gives it."""
-    given = lesion.spacing_mm is not None
-    return [note for note in image.notes if not (given and note.code in SPACING_CODES)]
+def image_notes(image: DecodedImage) -> list[Note]:
+    """Return the notes of an image that are not about the size of its pixels."""
+    return [note for note in image.notes if note.code not in SPACING_CODES]
+
+
+def lesion_spacing(
+    lesion: Lesion, image: DecodedImage, mask: NDArray[np.bool_] | None
+) -> tuple[Spacing | None, list[Note]]:
+    """(row, column) mm: the table's, or what the file says where the lesion is; and its notes."""
+    spacing, notes = image.spacing_mm, [x for x in image.notes if x.code in SPACING_CODES]
+    if lesion.spacing_mm is not None:
+        spacing, notes = lesion.spacing_mm, []
+    elif image.scale.regions and mask is not None:
+        spacing, notes = spacing_of(image.scale, mask)
+    if mask is not None:
+        notes += size_notes(mask, spacing, image.scale.aspect)
+    return spacing, notes
 
 
 def _refuse_changed(lesion: Lesion, which: int, array: NDArray[np.generic]) -> None:
@@ -73,7 +88,7 @@ def _refuse_changed(lesion: Lesion, which: int, array: NDArray[np.generic]) -> N
     verified = lesion.verified_sha256[which : which + 1]
     if any(verified) and verified[0] != content_key([array]):
         what = f"the {_NAMES[which]} has changed since it was verified"
-        raise refuse("D54", what, "leave the files alone while a command works, and run it again")
+        raise refuse("D61", what, "leave the files alone while a command works, and run it again")
 
 
 def _raise_first(notes: Iterable[Note]) -> None:

@@ -172,9 +172,8 @@ def _read_stored(path: Path, frame: int | None = None) -> _Stored:
     if kind in VOLUME_KINDS:
         part = read_volume(path, several="M20", frame=frame)
         return _Stored(part.values, kind, part.geometry, part.segments)
-    values, is_palette = read_picture(path, several="M20", frame=frame, keep_indices=True)
-    by_index = Note("M11", "a palette mask; indices, not colours, are used", "check it")
-    return _Stored(values, kind, notes=(by_index,) if is_palette else ())
+    values, found = read_picture(path, several="M20", frame=frame, keep_indices=True)
+    return _Stored(values, kind, notes=found.notes)
 
 
 def _regions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,12 +13,14 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from her2.cohort.dicom import DecodedImage, Spacing
+from her2.cohort.dicom import DecodedImage
 from her2.cohort.duplicates import thumbnails
 from her2.cohort.files import decode_each
+from her2.cohort.identity import NOBODY, Identity, conflicts
 from her2.cohort.images import colour_notes, decode_image, n_stacked
-from her2.cohort.lesions import image_notes
+from her2.cohort.lesions import image_notes, lesion_spacing
 from her2.cohort.masks import Mask, dice, largest_frame, read_mask
+from her2.cohort.pixel_spacing import Spacing, diameter_mm
 from her2.cohort.problems import Note, Severity, as_note, leaves_out
 from her2.core.errors import InputProblem
 from her2.core.store import content_key
@@ -83,6 +84,8 @@ class Verified:
         Lowest and highest grey level of the image, and of the lesion.
     thumbnails
         Small pictures by which copies are found; None where image or mask cannot be used.
+    identity
+        As of `her2.cohort.images.DecodedImage`.
     """
 
     notes: tuple[Note, ...]
@@ -97,6 +100,7 @@ class Verified:
     levels: tuple[float, float] | None = None
     lesion_levels: tuple[float, float] | None = None
     thumbnails: NDArray[np.float32] | None = None
+    identity: Identity = NOBODY
 
     @property
     def sha256(self) -> tuple[str, str, str]:
@@ -132,7 +136,7 @@ def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verif
             return Verified(tuple(findings.notes))
     image = findings.attempt(lambda: decode_image(path, lesion.frame), [path])
     if image is not None:
-        findings.add(image_notes(lesion, image), [path])
+        findings.add(image_notes(image), [path])
     shape = (image.pixels.shape[0], image.pixels.shape[1]) if image else None
     choice = lesion.mask_choice
     read = findings.attempt(
@@ -143,8 +147,9 @@ def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verif
     findings.add(mask_notes, lesion.masks)
     if image is not None and mask is not None:
         findings.add(colour_notes(image, mask), [path])
+    spacing, about_pixels = lesion_spacing(lesion, image, mask) if image else (None, [])
+    findings.add(about_pixels, [path])
     reader2 = findings.reader2(lesion, image, mask)
-    spacing = lesion.spacing_mm or (image.spacing_mm if image else None)
     return Verified(
         notes=tuple(findings.notes),
         frame=lesion.frame,
@@ -154,7 +159,8 @@ def verify_lesion(lesion: Lesion, root: Path, *, largest: bool = False) -> Verif
         spacing_mm=spacing,
         simulated=bool(image and image.simulated),
         vendor=image.vendor if image else None,
-        diameter_mm=_diameter_mm(mask, spacing),
+        diameter_mm=None if mask is None or spacing is None else diameter_mm(mask, spacing),
+        identity=image.identity if image else NOBODY,
         levels=_levels(image.pixels) if image else None,
         lesion_levels=_levels(image.pixels[mask]) if image and mask is not None else None,
         thumbnails=None if image is None or mask is None else thumbnails(image.pixels, mask),
@@ -249,7 +255,19 @@ def compare_lesions(drafts: Sequence[Draft], verified: Sequence[Verified]) -> li
     for same in _shared(drafts, masks):
         what = "another patient has the same mask"
         _mark(marked, same, Note("M18", what, "check for a wrong copy"))
+    patients, places = _whose(drafts)
+    for found in conflicts(patients, [x.identity for x in verified], images, places):
+        _mark(marked, found.members, found.note)
+        if found.joined:
+            marked = _in_one_group(marked, found.members, found.joined)
     return marked
+
+
+def _whose(drafts: Sequence[Draft]) -> tuple[list[str], list[tuple[str, int | None]]]:
+    """Patient of every draft, and file and frame of its image."""
+    lesions = [draft.lesion for draft in drafts]
+    places = [(str(x.image), x.frame) if x else ("", None) for x in lesions]
+    return [draft.patient_id for draft in drafts], places
 
 
 def _mark(drafts: list[Draft], members: Sequence[int], note: Note) -> None:
@@ -266,24 +284,20 @@ def _shared(drafts: Sequence[Draft], hashes: Sequence[str]) -> list[list[int]]:
     return [same for same in owners.values() if len({drafts[i].patient_id for i in same}) > 1]
 
 
-def _in_one_group(drafts: list[Draft], members: Sequence[int]) -> list[Draft]:
+def _in_one_group(
+    drafts: list[Draft], members: Sequence[int], why: str = "same image as"
+) -> list[Draft]:
     """Return drafts in which the members, and all that share a group with them, have one group."""
     lesions = [draft.lesion for draft in drafts]
     joined = {lesion.group for i in members if (lesion := lesions[i]) and lesion.group}
     first = min(lesion.key for i in members if (lesion := lesions[i]))
-    name = min(joined, default=f"same image as {first}")
+    name = min(joined, default=f"{why} {first}")
     return [
         replace(draft, lesion=replace(draft.lesion, group=name))
         if draft.lesion and (i in members or draft.lesion.group in joined)
         else draft
         for i, draft in enumerate(drafts)
     ]
-
-
-def _diameter_mm(mask: Mask | None, spacing: Spacing | None) -> float | None:
-    if mask is None or spacing is None:
-        return None
-    return 2.0 * math.sqrt(float(mask.sum()) * spacing[0] * spacing[1] / math.pi)
 
 
 def _levels(pixels: NDArray[np.generic]) -> tuple[float, float] | None:

@@ -47,7 +47,7 @@ def dicom_dataset(pixels: np.ndarray, **tags: Any) -> Dataset:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = UltrasoundImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["test"])
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[str(pixels.tobytes())])
     dataset.file_meta = meta
     usual = {
         "SOPClassUID": UltrasoundImageStorage, "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,

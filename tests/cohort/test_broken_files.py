@@ -228,9 +228,9 @@ def test_what_changes_after_it_was_verified_is_refused(make_folder, kit):
     kit.write_mask(other.masks[0], kit.disc_mask(radius=13))
     kit.write_mask(root / "masks/r2.png", kit.disc_mask(radius=13))
     for lesion, what in ((image, "image"), (other, "mask")):
-        with pytest.raises(InputProblem, match=f"D54: the {what} has changed"):
+        with pytest.raises(InputProblem, match=f"D61: the {what} has changed"):
             load_lesion(lesion)
-    with pytest.raises(InputProblem, match="D54: the second reader's mask"):
+    with pytest.raises(InputProblem, match="D61: the second reader's mask"):
         load_reader2_mask(image, kit.shape)
     assert load_lesion(third).pixels.shape == kit.shape
     assert load_lesion(replace(image, verified_sha256=())).pixels.shape == kit.shape
