@@ -40,7 +40,7 @@ _COLOUR_LEVELS = 32
 _COLOUR_SHARE = 0.001  # of the lesion: caliper marks
 _DOPPLER_SHARE = 0.2  # of the lesion: the tissue under the colour is not known
 _SATURATED_SHARE = 0.5
-_MOST_GREY = 1e9  # sums of squares of more are no longer exact, or overflow
+_MOST_GREY = 2.0**32  # sums of squares of more are no longer exact, or overflow
 _EXPORT_AGAIN = "export the image again"
 _SEGMENT_NAME = re.compile(r"Segment\d+_Name")
 
@@ -119,9 +119,9 @@ def read_volume(path: Path, *, several: str, frame: int | None = None) -> Slice:
 
 def _segments(reader: sitk.ImageFileReader) -> tuple[Segment, ...]:
     """Segments that 3D Slicer lists in a .seg.nrrd."""
-    texts = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
-    names = [key[: -len("_Name")] for key in texts if _SEGMENT_NAME.fullmatch(key)]
     with decoding("D02", "the table of segments is damaged", "save the segmentation again"):
+        texts = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+        names = [key[: -len("_Name")] for key in texts if _SEGMENT_NAME.fullmatch(key)]
         return tuple(
             Segment(
                 int(texts.get(f"{name}_Layer", "0")),

@@ -47,10 +47,11 @@ def dicom_dataset(pixels: np.ndarray, **tags: Any) -> Dataset:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = UltrasoundImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[str(pixels.tobytes())])
+    uid = tags.get("SOPInstanceUID") or generate_uid(entropy_srcs=[str(pixels.tobytes())])
+    meta.MediaStorageSOPInstanceUID = uid
     dataset.file_meta = meta
     usual = {
-        "SOPClassUID": UltrasoundImageStorage, "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+        "SOPClassUID": UltrasoundImageStorage, "SOPInstanceUID": uid,
         "Modality": "US", "Rows": pixels.shape[0], "Columns": pixels.shape[1],
         "BitsAllocated": 8 * pixels.itemsize, "BitsStored": 8 * pixels.itemsize,
         "HighBit": 8 * pixels.itemsize - 1, "PixelRepresentation": 0,

@@ -190,7 +190,7 @@ def d55(kit, root):
 
 
 def d56(kit, root):
-    dicom(kit, root, RescaleSlope=4, RescaleIntercept=-100)
+    dicom(kit, root, RescaleSlope=0.5, RescaleIntercept=3)
 
 
 def d57(kit, root):
@@ -630,7 +630,8 @@ def a03(kit, root):
 
 
 def a04(kit, root):
-    kit.edit_table(root, spacing_mm="100")
+    across = 2 * np.sqrt(kit.disc_mask().sum() / np.pi)
+    kit.edit_table(root, spacing_mm=f"{210 / across:.3f}")
 
 
 def a05(kit, root):

@@ -20,7 +20,7 @@ from her2.cohort.masks import read_mask
 from her2.core.errors import InputProblem
 from her2.core.types import MaskChoice
 
-UID = generate_uid(entropy_srcs=["test"])  # of the images that the kit writes
+UID = generate_uid(entropy_srcs=["test"])  # of the images
 OTHER = generate_uid(entropy_srcs=["another"])
 SOME = MaskChoice(segment="Lesion")
 
@@ -119,7 +119,9 @@ def boxed(kit, top, left, bottom, right):
 
 @pytest.fixture
 def image(tmp_path, kit):
-    kit.save_dicom(tmp_path / "i.dcm", kit.dicom_dataset(kit.textured_image(0)))
+    kit.save_dicom(
+        tmp_path / "i.dcm", kit.dicom_dataset(kit.textured_image(0), SOPInstanceUID=UID)
+    )
     return tmp_path / "i.dcm"
 
 
@@ -159,7 +161,9 @@ def test_frames_of_other_images_are_left_aside(image, tmp_path, kit):
 
 def test_the_frame_of_a_cine_loop_finds_its_segment(tmp_path, kit):
     stack = np.stack([kit.textured_image(i) for i in range(3)])
-    loop = kit.dicom_dataset(stack[0], NumberOfFrames=3, PixelData=stack.tobytes())
+    loop = kit.dicom_dataset(
+        stack[0], SOPInstanceUID=UID, NumberOfFrames=3, PixelData=stack.tobytes()
+    )
     kit.save_dicom(tmp_path / "i.dcm", loop)
     masks = [kit.disc_mask(radius=9 + i) for i in range(3)]
     path = segmentation(tmp_path / "m.dcm", [(1, m, UID, i + 1) for i, m in enumerate(masks)],
@@ -183,7 +187,9 @@ def test_fractions_are_cut_at_one_half_and_label_maps_read_by_number(image, tmp_
 
 def test_a_segmentation_in_another_order_is_turned_by_its_orientation(tmp_path, kit):
     place = {"ImagePositionPatient": [3, 4, 5], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
-    kit.save_dicom(tmp_path / "i.dcm", kit.dicom_dataset(kit.textured_image(0), **place))
+    kit.save_dicom(
+        tmp_path / "i.dcm", kit.dicom_dataset(kit.textured_image(0), SOPInstanceUID=UID, **place)
+    )
     lesion = kit.disc_mask(shift=7)
     last = 3 + 0.1 * (kit.shape[1] - 1)
     for z, found in ((5, True), (25, False)):
@@ -210,7 +216,9 @@ def test_contours_are_filled_with_their_holes_on_the_image_they_name(image, tmp_
 
 def test_contours_are_found_by_the_plane_of_the_image(tmp_path, kit):
     place = {"ImagePositionPatient": [3, 4, 5], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
-    kit.save_dicom(tmp_path / "i.dcm", kit.dicom_dataset(kit.textured_image(0), **place))
+    kit.save_dicom(
+        tmp_path / "i.dcm", kit.dicom_dataset(kit.textured_image(0), SOPInstanceUID=UID, **place)
+    )
     rois = [("Lesion", [(box(10, 20, 30, 45, z=z, origin=(3, 4)), None) for z in (5, 8)])]
     mask, notes = read(structure_set(tmp_path / "m.dcm", rois), tmp_path / "i.dcm")
     np.testing.assert_array_equal(mask, boxed(kit, 10, 20, 30, 45))
@@ -253,7 +261,9 @@ def test_polygon_agrees_with_a_disc(kit):
 
 def test_a_cohort_of_dicom_masks_is_read_from_the_table(make_folder, kit):
     root = make_folder(8)
-    kit.save_dicom(root / "images/i.dcm", kit.dicom_dataset(kit.textured_image(0)))
+    kit.save_dicom(
+        root / "images/i.dcm", kit.dicom_dataset(kit.textured_image(0), SOPInstanceUID=UID)
+    )
     lesion = kit.disc_mask()
     frames = [(1, boxed(kit, 40, 10, 60, 50), UID, None), (2, lesion, UID, None)]
     segmentation(root / "masks/s.dcm", frames)
