@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from her2.cohort.across_lesions import look_across, one_name_a_vendor
+from her2.cohort.cells import PLAIN_RULES, CellRules, listed
+from her2.cohort.clinical_checks import clinical_notes
 from her2.cohort.cohort_table import row_numbers
 from her2.cohort.problems import CATALOGUE, LEFT_OUT, Note, Stops, sort_problems, stop
 from her2.cohort.variables import clinical_table, match_features, read_features, refuse_copies
 from her2.cohort.verify import Draft, Verified, compare_lesions, verify_lesions
-from her2.core.errors import BadCohort
+from her2.core.errors import BadCohort, BadConfig
 from her2.core.store import content_key
 from her2.core.types import Cohort, Lesion, Problem, split_groups
 
@@ -46,6 +48,8 @@ class Source:
         On the table as a whole.
     stops
         What is wrong with the table; there are no drafts then.
+    cells
+        How the cells of clinical variables are read.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Source:
     drafts: tuple[Draft, ...]
     clinical: pd.DataFrame
     notes: tuple[Note, ...] = ()
+    cells: CellRules = PLAIN_RULES
     stops: tuple[BadCohort, ...] = ()
 
     def problems(self, drafts: Sequence[Draft], notes: Sequence[Note]) -> tuple[Problem, ...]:
@@ -80,10 +85,11 @@ def assemble(
     notes = list(source.notes)
     drafts: list[Draft] = list(source.drafts)
     stops = Stops(source.stops)
-    variables, found = _variables(source, clinical, stops)
-    notes += found
+    read = stops.attempt(partial(clinical_table, source.clinical, clinical, source.cells))
+    notes += read.notes if read else []
     table = None if features is None else stops.attempt(partial(read_features, features))
     stops.raise_all(source.problems(drafts, notes))
+    assert read is not None
     brought = None
     if table is not None:
         drafts, brought, found = match_features(drafts, table)
@@ -97,16 +103,22 @@ def assemble(
     problems = source.problems(drafts, notes)
     _check_roles(used, lesions)
     _check_classes(source, lesions, problems)
-    variables = variables.loc[[d.row for d in used]].set_axis([x.key for x in lesions])
+    variables = read.values.loc[[d.row for d in used]].set_axis([x.key for x in lesions])
     refuse_copies(variables, [lesion.outcome for lesion in lesions])
+    found, copies = clinical_notes(variables, lesions, [d.row for d in used])
+    notes += found
+    drafts = [draft.noted(*copies.get(draft.row, ())) for draft in drafts]
+    problems = source.problems(drafts, notes)
     brought = brought.loc[[x.key for x in lesions]] if brought is not None else None
     _log(len(drafts), len(lesions), problems)
+    labels = _labels(source.cells, variables)
     return Cohort(
         name=source.name,
         simulated=any(found.simulated for found in verified),
         positive=source.positive,
         lesions=lesions,
-        clinical=variables,
+        clinical=variables.rename(columns=labels),
+        units={labels.get(name, name): unit for name, unit in read.units.items()},
         features=brought,
         problems=problems,
         n_rows=len(drafts),
@@ -117,14 +129,18 @@ def assemble(
     )
 
 
-def _variables(
-    source: Source, names: Sequence[str], stops: Stops
-) -> tuple[pd.DataFrame, list[Note]]:
-    """Clinical variables and notes; every variable that stops the cohort is one of its `stops`."""
-    none: tuple[pd.DataFrame, list[Note]] = (pd.DataFrame(index=source.clinical.index), [])
-    for name in dict.fromkeys(names):
-        stops.attempt(partial(clinical_table, source.clinical, [name]))
-    return none if stops.found else clinical_table(source.clinical, names)
+def _labels(rules: CellRules, variables: pd.DataFrame) -> dict[str, str]:
+    """Names of variables as tables and figures have them, where others are declared."""
+    labels = {str(name): rules.variables[name].label or str(name)
+              for name in variables.columns if name in rules.variables}  # fmt: skip
+    shown = [labels.get(str(name), str(name)) for name in variables.columns]
+    repeated = sorted({label for label in shown if shown.count(label) > 1})
+    if repeated:
+        raise BadConfig(
+            f"expected labels in cohort.variables that differ, found {listed(repeated)} twice; "
+            "rename one"
+        )
+    return labels
 
 
 def _verify(

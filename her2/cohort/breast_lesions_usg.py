@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
+from her2.cohort.cells import PLAIN_RULES, CellRules
 from her2.cohort.cohort_table import read_table, require_columns
 from her2.cohort.folder import beside, cohort_folder, existing_paths, parse_spacing
 from her2.cohort.outcome import binary_outcome, listed
@@ -22,11 +23,13 @@ from her2.cohort.problems import Note, leaves_out, stop
 from her2.cohort.variables import refuse_leaks
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, MissingInput
+from her2.core.settings import VariableSettings
 from her2.core.types import Cohort, Lesion
 
 POSITIVE = "malignant"
 CLINICAL = ("age", "tissue_composition", "signs", "symptoms")
 LEAKS = ("birads", "interpretation", "diagnosis", "verification", "classification")
+SIGNS = VariableSettings(kind="category")  # of more levels than a category has as a rule
 _COLUMNS = (
     "Image_filename", "Mask_tumor_filename", "Pixel_size", "Classification", "Age",
     "Tissue_composition", "Signs", "Symptoms",
@@ -43,6 +46,7 @@ def read_breast_lesions_usg(
     features: str | Path | None = None,
     n_workers: int = 1,
     bin_width: float | None = None,
+    cells: CellRules = PLAIN_RULES,
     **absent: object,
 ) -> Cohort:
     """Return the verified cohort: 252 lesions of 252 patients, 98 malignant; 4 normal excluded.
@@ -66,6 +70,7 @@ def read_breast_lesions_usg(
     source = Source(
         "breast_lesions_usg", folder, path.name, POSITIVE, tuple(_drafts(rows, folder)),
         rows.rename(columns=str.casefold),
+        cells=replace(cells, variables={"signs": SIGNS, **cells.variables}),
     )  # fmt: skip
     brought = None if features is None else beside(folder, features)
     return assemble(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
+from her2.cohort.cells import PLAIN_RULES, CellRules
 from her2.cohort.cohort_table import (
     clean_ids,
     merge_repeated,
@@ -24,8 +25,7 @@ from her2.cohort.files import LARGEST_LESION, decoding, is_there
 from her2.cohort.outcome import (
     HER2_POSITIVE,
     binary_outcome,
-    check_levels,
-    her2_status,
+    her2_outcomes,
     is_missing,
     listed,
 )
@@ -59,6 +59,8 @@ class FolderOptions(TypedDict, total=False):
         Of grey levels, with which the study's features are measured.
     masks
         Which region of masks with several is the lesion.
+    cells
+        How cells are read.
     """
 
     frame: str | None
@@ -67,6 +69,7 @@ class FolderOptions(TypedDict, total=False):
     encoding: str | None
     bin_width: float | None
     masks: MaskChoice | None
+    cells: CellRules
 
 
 def read_folder_cohort(
@@ -103,12 +106,14 @@ def read_folder_cohort(
     path = _table_path(folder, table)
     rows, notes = open_table(path, sheet=options.get("sheet"), encoding=options.get("encoding"))
     needs = ("image", "mask") if features is None and not clinical else ()
+    rules = options.get("cells", PLAIN_RULES)
+    outcomes_of = partial(_outcomes, positive=positive, rules=rules)
     source = _source(
-        rows, folder, positive, centre, needs, brings_features=features is not None,
+        rows, folder, outcomes_of, centre, needs, brings_features=features is not None,
         choice=options.get("masks") or ANY_REGION,
     )  # fmt: skip
     return assemble(
-        replace(source, table=path.name, notes=(*notes, *source.notes)),
+        replace(source, table=path.name, notes=(*notes, *source.notes), cells=rules),
         clinical=clinical or (),
         features=None if features is None else beside(folder, features),
         largest=frame is not None,
@@ -120,7 +125,7 @@ def read_folder_cohort(
 def _source(
     rows: pd.DataFrame,
     folder: Path,
-    positive: str | None,
+    outcomes_of: Callable[[pd.DataFrame], tuple[str, list[int | InputProblem]]],
     centre: str | None,
     needs: Sequence[str],
     *,
@@ -134,7 +139,7 @@ def _source(
     windows = stops.attempt(partial(window_notes, rows)) or {}
     merged = stops.attempt(partial(merge_repeated, rows)) if cleaned else None
     rows, repeated = merged or (rows, {})
-    outcomes = stops.attempt(partial(_outcomes, rows, positive))
+    outcomes = stops.attempt(partial(outcomes_of, rows))
     for check in column_checks(rows, needs, centre):
         stops.attempt(check)
     drafts: list[Draft] = []
@@ -229,16 +234,23 @@ def _table_path(folder: Path, table: str | Path | None) -> Path:
     )
 
 
-def _outcomes(frame: pd.DataFrame, positive: str | None) -> tuple[str, list[int | InputProblem]]:
+def _outcomes(
+    frame: pd.DataFrame, positive: str | None, rules: CellRules
+) -> tuple[str, list[int | InputProblem]]:
     """Name of the positive outcome, and every row's outcome or the reason to exclude it."""
-    by_her2 = _her2_outcomes(frame) if "her2_ihc" in frame.columns else None
+    by_her2 = None
+    rows = [int(row) for row in frame.index]
+    if "her2_ihc" in frame.columns:
+        require_columns(frame, ["her2_fish"], why="beside her2_ihc; empty where not done")
+        ihc, fish = list(frame["her2_ihc"]), list(frame["her2_fish"])
+        by_her2 = her2_outcomes(ihc, fish, rules=rules, rows=rows)
     if "outcome" not in frame.columns:
         if by_her2 is None:
             require_columns(frame, ["outcome"], why="or her2_ihc and her2_fish")
         assert by_her2 is not None
         return HER2_POSITIVE, by_her2
     missing = refuse("C15", "the outcome is missing", "add it; an outcome is never imputed")
-    coded = binary_outcome(list(frame["outcome"]), positive)
+    coded = binary_outcome(list(frame["outcome"]), positive, rules=rules, rows=rows)
     if by_her2 is not None:
         pairs = zip(frame.index, coded, by_her2, strict=True)
         differ = [row for row, a, b in pairs if isinstance(b, int) and a is not None and a != b]
@@ -250,18 +262,6 @@ def _outcomes(frame: pd.DataFrame, positive: str | None) -> tuple[str, list[int 
             )
     name = positive if positive is not None else "outcome 1"
     return name, [missing if value is None else value for value in coded]
-
-
-def _her2_outcomes(frame: pd.DataFrame) -> list[int | InputProblem]:
-    require_columns(frame, ["her2_fish"], why="beside her2_ihc; empty where not done")
-    check_levels(frame["her2_ihc"], frame["her2_fish"])
-    outcomes: list[int | InputProblem] = []
-    for ihc, fish in zip(frame["her2_ihc"], frame["her2_fish"], strict=True):
-        try:
-            outcomes.append(her2_status(ihc, fish))
-        except InputProblem as reason:
-            outcomes.append(reason)
-    return outcomes
 
 
 def _cells(frame: pd.DataFrame, centre: str | None) -> Iterable[Any]:

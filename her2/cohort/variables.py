@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from her2.cohort.cells import PLAIN_RULES, CellRules, clean, is_missing, listed
+from her2.cohort.clinical_cells import Variable, read_variable
 from her2.cohort.cohort_table import read_table, require_columns, row_numbers
-from her2.cohort.outcome import MISSING_TOKENS, clean, is_missing, listed
 from her2.cohort.problems import Note, stop
 from her2.cohort.verify import Draft
-from her2.core.errors import MissingInput
+from her2.core.errors import BadCohort, MissingInput
 
 _LEAKS = re.compile(
     r"her-?2|fish|ihc|erb-?b-?2|c-?erb|neu$|trastuzumab|herceptin|pertuzumab|outcome|pcr|"
@@ -27,11 +29,11 @@ _LEAKS = re.compile(
     re.IGNORECASE,
 )
 _AFTER_BIOPSY = re.compile(
-    r"^(er|pr|ki-?_?67|grade|estrogen.*|progesterone.*|p53|lymph_?node.*|n_?stage|histolog.*)$",
+    r"^(er|pr|ki-?_?67|grade|estrogen.*|progesterone.*|p53|lymph_?node.*|n_?stage|histolog.*)"
+    r"(\W.*)?$",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_AGE = re.compile(r"(age|alter|âge|edad|età|idade|leeftijd|年龄|年齡|年齢|возраст)(\W.*)?")
 _AGES = (10.0, 120.0)
 _MOSTLY_MISSING = 0.4
 _MOST = 1e100  # of a feature: the square of more overflows
@@ -50,46 +52,51 @@ def refuse_leaks(names: Sequence[str], also: Sequence[str] = ()) -> None:
         )
 
 
-def clinical_table(table: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, list[Note]]:
-    """Clinical variables (n_rows, n_variables) and what is doubtful about them.
+@dataclass(frozen=True)
+class ClinicalTable:
+    """Clinical variables of a table.
 
-    A variable whose cells are all numbers is float, any other text; NaN where a cell is one of
-    `MISSING_TOKENS`.
+    Attributes
+    ----------
+    values
+        A column a variable: float, or text for a category; NaN where missing; index the row.
+    units
+        Of the numbers whose unit is known, by name.
+    notes
+        What was changed in reading them, and what is doubtful about them.
+    """
+
+    values: pd.DataFrame
+    units: dict[str, str]
+    notes: list[Note]
+
+
+def clinical_table(
+    table: pd.DataFrame, names: Sequence[str], rules: CellRules = PLAIN_RULES
+) -> ClinicalTable:
+    """Clinical variables as `her2.cohort.clinical_cells.read_variable` reads them.
+
+    Raises
+    ------
+    BadCohort
+        With all that is wrong with any of them.
     """
     refuse_leaks(names)
     require_columns(table, names, why="named in cohort.clinical")
-    notes: list[Note] = []
-    columns: dict[str, pd.Series] = {}
+    found: dict[str, Variable] = {}
+    wrong: list[str] = []
     for name in dict.fromkeys(names):
-        column = parse_variable(table[name])
-        notes += _variable_notes(name, column)
-        if column.nunique() > 1:
-            columns[name] = column
-    return pd.DataFrame(columns, index=table.index), notes
-
-
-def parse_variable(cells: pd.Series) -> pd.Series:
-    """Float column, or object column of text; NaN where a cell is missing."""
-    name = str(cells.name)
-    known = cells[[not is_missing(cell) for cell in cells]]
-    numbers = [cell for cell in known if _NUMBER.fullmatch(clean(cell))]
-    others = sorted(set(known) - set(numbers))
-    if not others:
-        values = [math.nan if is_missing(cell) else float(clean(cell)) for cell in cells]
-        return pd.Series(values, index=cells.index, name=name, dtype=np.float64)
-    if any(_DECIMAL_COMMA.fullmatch(cell) for cell in others):
-        raise stop(
-            "C08", f"expected decimal points in {name!r}, found decimal commas; replace them"
-        )
-    if 2 * len(numbers) > len(known):
-        tokens = ", ".join(repr(token) for token in sorted(MISSING_TOKENS))
-        raise stop(
-            "C09",
-            f"expected {name!r} to hold numbers, found {listed(others)}; leave missing cells "
-            f"empty (missing are: {tokens}) and write the others as numbers",
-        )
-    texts = [math.nan if is_missing(cell) else " ".join(cell.split()) for cell in cells]
-    return pd.Series(texts, index=cells.index, name=name, dtype=object)
+        try:
+            found[name] = read_variable(table[name], rules)
+        except BadCohort as error:
+            wrong += error.problems
+    if wrong:
+        raise BadCohort(*wrong)
+    notes = [note for name, variable in found.items()
+             for note in (*variable.notes, *_variable_notes(name, variable))]  # fmt: skip
+    used = {name: v for name, v in found.items() if v.values.nunique() > 1}
+    values = pd.DataFrame({name: v.values for name, v in used.items()}, index=table.index)
+    return ClinicalTable(values, {name: v.unit for name, v in used.items() if v.unit}, notes)
 
 
 def refuse_copies(clinical: pd.DataFrame, outcomes: Sequence[int]) -> None:
@@ -106,8 +113,9 @@ def refuse_copies(clinical: pd.DataFrame, outcomes: Sequence[int]) -> None:
             )
 
 
-def _variable_notes(name: str, column: pd.Series) -> list[Note]:
+def _variable_notes(name: str, variable: Variable) -> list[Note]:
     notes = []
+    column = variable.values
     missing = float(column.isna().mean())
     if column.nunique() < 2:
         what = f"{name!r} has {column.nunique()} distinct values and is left out"
@@ -118,7 +126,7 @@ def _variable_notes(name: str, column: pd.Series) -> list[Note]:
     if _AFTER_BIOPSY.match(name):
         what = f"{name!r} is usually known only after biopsy, together with HER2"
         notes.append(Note("C23", what, "do not call a model with it pre-operative"))
-    if clean(name) == "age" and column.dtype == np.float64:
+    if _AGE.fullmatch(clean(name)) and column.dtype == np.float64:
         n_odd = int(((column < _AGES[0]) | (column > _AGES[1])).sum())
         if n_odd:
             what = f"{n_odd} ages outside {_AGES[0]:g} to {_AGES[1]:g} years"

@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
+
 from her2.cohort import CATALOGUE
 from her2.core.run_folder import RunFolder
 from her2.core.settings import StudySettings
@@ -41,7 +43,6 @@ def _roles(split: Split, settings: StudySettings, cohort: Cohort) -> list[str]:
 def _lines(cohort: Cohort) -> list[str]:
     """Return the flow of patients and every problem by its code, as text."""
     n_positive = int(cohort.y_true.sum())
-    clinical = ", ".join(cohort.clinical.columns) or "none"
     lines = [
         f"cohort       {cohort.name}{' (simulated)' if cohort.simulated else ''}",
         f"rows         {cohort.n_rows}",
@@ -49,7 +50,8 @@ def _lines(cohort: Cohort) -> list[str]:
         f"quarantined  {cohort.count('quarantined')}",
         f"used         {len(cohort.lesions)} lesions of {cohort.n_patients} patients",
         f"outcome      {n_positive} {cohort.positive}, {len(cohort.lesions) - n_positive} not",
-        f"clinical     {clinical}",
+        f"clinical     {', '.join(cohort.clinical.columns) or 'none'}",
+        *_variables(cohort),
         f"data         {cohort.data_sha256}",
     ]
     counted = Counter((p.severity, p.code) for p in cohort.problems)
@@ -62,4 +64,20 @@ def _lines(cohort: Cohort) -> list[str]:
         n = counted[severity, code]
         lines.append(f"{severity:<12} {code} {CATALOGUE[code].title} ({n} x)")
         lines += [f"{'':<17}{what}" for what in of_table.get((severity, code), ())]
+    return lines
+
+
+def _variables(cohort: Cohort) -> list[str]:
+    """Return one line a clinical variable: type, unit, range or levels, how many are missing."""
+    lines = []
+    for name, column in cohort.clinical.items():
+        known = column.dropna()
+        if pd.api.types.is_numeric_dtype(column):
+            unit = f" in {cohort.units[str(name)]}" if str(name) in cohort.units else ""
+            low, middle, high = known.min(), known.median(), known.max()
+            said = f"number{unit}, {low:g} to {high:g}, median {middle:g}"
+        else:
+            levels = [f"{level} {n}" for level, n in known.value_counts(sort=True).items()]
+            said = f"category, {', '.join(levels)}"
+        lines.append(f"variable     {name}: {said}; {len(column) - len(known)} missing")
     return lines

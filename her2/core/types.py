@@ -184,8 +184,8 @@ class Cohort:
     lesions
         Sorted by (patient_id, lesion_id).
     clinical
-        One row a lesion, index `Lesion.key`; a column a variable of `cohort.clinical`: text for
-        categories, float for numbers, NaN for missing.
+        One row a lesion, index `Lesion.key`; a column a variable of `cohort.clinical`, by its
+        declared label if it has one: text for categories, float for numbers, NaN for missing.
     features
         Features extracted elsewhere, same index; None without any.
     problems
@@ -201,6 +201,8 @@ class Cohort:
     thumbnails
         Small pictures by which copies of an image are found, (n_lesions, 2, side, side); None
         unless all lesions have them.
+    units
+        Of the numbers of `clinical` whose unit is known, by name.
     """
 
     name: str
@@ -215,6 +217,7 @@ class Cohort:
     notes: tuple[str, ...] = field(default=())
     acquisition: pd.DataFrame = field(default_factory=pd.DataFrame)
     thumbnails: NDArray[np.float32] | None = None
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def flow(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
+from her2.cohort.cells import CellRules
 from her2.cohort.files import keep_decoded
 from her2.cohort.phantom import write_phantom
 from her2.cohort.problems import stop_problems
@@ -86,7 +87,7 @@ def _read_cohort(settings: StudySettings) -> Cohort:
             of.reader, root=of.root, table=of.table, positive=of.positive,
             clinical=of.clinical_names, features=of.features, frame=of.frame, sheet=of.sheet,
             encoding=of.encoding, centre=settings.split.centre, masks=_mask_choice(of),
-            bin_width=_bin_width(settings.radiomics), n_workers=workers,
+            cells=_cell_rules(of), bin_width=_bin_width(settings.radiomics), n_workers=workers,
         )  # fmt: skip
     logger.info(
         "cohort %s: %d rows, %d lesions of %d patients used, %d excluded, %d quarantined",
@@ -101,6 +102,14 @@ def _mask_choice(of: CohortSettings) -> MaskChoice | None:
     colour = None if of.mask_colour is None else tuple(of.mask_colour)
     choice = MaskChoice(of.mask_label, of.mask_segment, colour, of.mask_scale)
     return None if choice == ANY_REGION else choice
+
+
+def _cell_rules(of: CohortSettings) -> CellRules:
+    """Return how cells are read."""
+    return CellRules(
+        missing=tuple(of.missing_tokens), below_limit=of.below_limit, decimal=of.decimal,
+        approximate=of.approximate, variables=of.variables,
+    )  # fmt: skip
 
 
 def write_phantom_cohort(settings: CohortSettings, root: Path, workers: int) -> Path:
@@ -204,7 +213,9 @@ def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
     except (BadConfig, OSError):
         if not made.is_file():  # else another job was faster: the folder appears complete
             raise
-    cohort = read_folder_cohort(root, clinical=settings.clinical_names, n_workers=workers)
+    cohort = read_folder_cohort(
+        root, clinical=settings.clinical_names, cells=_cell_rules(settings), n_workers=workers
+    )
     return replace(cohort, name="phantom")
 
 

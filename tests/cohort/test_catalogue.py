@@ -520,12 +520,12 @@ def c07(kit, root):
 
 
 def c08(kit, root):
-    kit.edit_table(root, age={0: "41,5"})
+    kit.edit_table(root, age={0: "1,234"})
     return {"clinical": ["age"]}
 
 
 def c09(kit, root):
-    kit.edit_table(root, age={0: "未查"})
+    kit.edit_table(root, age={0: "tbd"})
     return {"clinical": ["age"]}
 
 
@@ -538,6 +538,11 @@ def her2(kit, root, first, fish=""):
 def c10(kit, root):
     her2(kit, root, "2.5+")
     kit.edit_table(root, outcome=None)
+
+
+def c11(kit, root):
+    kit.edit_table(root, split=["train"] * 6 + ["test"] * 2, site=list("ababaacb"))
+    return {"clinical": ["site"]}
 
 
 def c12(kit, root):
@@ -568,6 +573,11 @@ def c17(kit, root):
 
 def c18(kit, root):
     kit.edit_table(root, age={0: "540"})
+    return {"clinical": ["age"]}
+
+
+def c19(kit, root):
+    kit.edit_table(root, age={0: "41 mm"})
     return {"clinical": ["age"]}
 
 
@@ -616,6 +626,12 @@ def c29(kit, root):
     (root / "cohort.csv").write_text("patient_id,image,mask,outcome\n")
 
 
+def c30(kit, root):
+    names = ["a", "b", "c", "d", "e"]
+    kit.edit_table(root, **{name: [str(10 + max(i, 1)) for i in range(N)] for name in names})
+    return {"clinical": names}
+
+
 def a01(kit, root):
     image = kit.textured_image(0).astype(np.uint16) * 16
     Image.fromarray(image).save(root / IMAGE)
@@ -646,8 +662,8 @@ def a06(kit, root):
     kit.edit_table(root, image=[f"images/x{i}.dcm" for i in range(N)])
 
 
-COHORT_LEVEL = ("A01", "A03", "A04", "A05", "A06", "C05", "C18", "C20", "C21", "C23")
-PAIRS = ("D39", "D40", "D60", "M18")
+COHORT_LEVEL = ("A01", "A03", "A04", "A05", "A06", "C05", "C11", "C18", "C20", "C21", "C23")
+PAIRS = ("C30", "D39", "D40", "D60", "M18")
 ALSO = {"D21": {"D20"}, "D22": {"D20"}, "D25": {"D20"}}
 EDITS = {
     name.upper(): value
@@ -658,8 +674,9 @@ EDITS = {
     "D12": without("PhotometricInterpretation"), "D13": without("SamplesPerPixel"),
     "D14": without("PixelRepresentation"),
 }  # fmt: skip
-# test_across_lesions.py, test_broken_files.py, test_breast_lesions_usg.py, radiomics/test_table.py
-ELSEWHERE = {"A02", "D61", "E01", "R01", "R02", "R03", "R04", "R05"}
+# test_clinical_checks.py, test_across_lesions.py, test_broken_files.py,
+# test_breast_lesions_usg.py, radiomics/test_table.py
+ELSEWHERE = {"A02", "C24", "D61", "E01", "R01", "R02", "R03", "R04", "R05"}
 STOPS = sorted(code for code in EDITS if CATALOGUE[code].severity == "stop")
 CASES = sorted(set(EDITS) - set(STOPS))
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from her2.cohort.outcome import binary_outcome, her2_status
+from her2.cohort.outcome import binary_outcome, her2_outcomes, her2_status
 from her2.core.errors import BadCohort, InputProblem
 
 RULE = {
@@ -51,11 +51,58 @@ def test_fish_not_done(cell):
     assert status("3+", cell) == 1
 
 
-@pytest.mark.parametrize(("ihc", "fish"), [("4+", ""), ("low", ""), ("2+", "maybe"), ("-", ""),
+@pytest.mark.parametrize(("ihc", "fish"), [("4+", ""), ("lower", ""), ("2+", "maybe"), ("-", ""),
                                            ("2+", "-")])  # fmt: skip
 def test_unknown_and_ambiguous_levels_stop(ihc, fish):
     with pytest.raises(BadCohort, match="C10"):
         her2_status(ihc, fish)
+
+
+@pytest.mark.parametrize(
+    ("ihc", "fish", "expected"),
+    [
+        ("2+ (FISH-)", "", 0), ("2+/FISH+", "", 1), ("2+（FISH阴性）", "", 0),
+        ("2+ (amplified)", "", 1), ("2+, FISH not amplified", "", 0), ("2+ ISH n.d.", "", "C12"),
+        ("2+ (FISH-)", "+", "C13"), ("2+ (FISH-)", "neg", 0), ("HER2-low", "", 0),
+        ("HER2-low", "neg", 0), ("HER2-low", "pos", "C13"), ("ultralow", "", 0), ("0/1+", "", 0),
+        ("0-1+", "neg", 0), ("positive (3+)", "", 1), ("阴性(1+)", "", 0), ("2+", "-1", "C10"),
+        ("c-erbB-2 (+++)", "", 1), ("HER-2/neu 1+", "", 0), ("equivocal", "1.0", 1),
+        ("2+/3+", "", "C10"), ("++++", "", "C10"), ("2+", "2.3", "C10"), ("2+", "+/-", "C10"),
+        ("2+", "keine Amplifikation", 0), ("2+", "non amplifié", 0), ("2+", "Ja", 1),
+        ("2+", "FISH: negativ", 0), ("n.d.", "", "C15"), ("(-)", "", 0),
+    ],
+)  # fmt: skip
+def test_notations(ihc, fish, expected):
+    try:
+        found = status(ihc, fish)
+    except BadCohort as error:
+        found = str(error)[:3]
+    assert found == expected
+
+
+def test_unknown_levels_are_named_with_their_rows_in_both_columns():
+    with pytest.raises(BadCohort) as caught:
+        her2_outcomes(["4+", "2+", "x"], ["", "2.3", ""], rows=[2, 3, 4])
+    assert "'4+' (row 2), 'x' (row 4)" in str(caught.value)
+    assert "'2.3' (row 3)" in str(caught.value)
+
+
+def test_a_dash_is_negative_beside_plus():
+    assert her2_outcomes(["-", "+", "+++"], ["", "", ""]) == [0, 0, 1]
+    assert her2_outcomes(["2+", "2+"], ["-", "+"]) == [0, 1]
+    assert binary_outcome(["+", "-", "−", "＋"], "+") == [1, 0, 0, 1]
+    assert binary_outcome(["a", "b", "-"], "b") == [0, 1, None]
+    with pytest.raises(BadCohort, match=r"C16: .*'-' \(row 2\)"):
+        binary_outcome(["pos", "-"], "pos")
+
+
+def test_outcomes_in_words():
+    assert binary_outcome(["Yes", "y", "NO", "n"], "yes") == [1, 1, 0, 0]
+    assert binary_outcome(["阳性", "阴性", "pos"], "positive") == [1, 0, 1]
+    cells = ["HER2-low", "HER2 positive", "HER2-zero", "HER2-negative"]
+    assert binary_outcome(cells, None) == binary_outcome(cells, "HER2-positive") == [
+        0, 1, 0, 0,
+    ]  # fmt: skip
 
 
 def test_binary_column():

@@ -34,6 +34,8 @@ def test_a_good_cohort_is_described(check, image_cohort, tmp_path):
     assert shown["used"] == "40 lesions of 40 patients"
     assert shown["outcome"] == "20 outcome 1, 20 not"
     assert shown["clinical"] == "age, er"
+    assert "variable     er: category, positive 23, negative 17; 0 missing" in finished.out
+    assert "variable     age: number, " in finished.out
     assert len(shown["data"]) == 64
     assert "C23 variable that is known only after biopsy" in finished.out
     assert "D20" in finished.out  # the RGBA images

@@ -8,6 +8,7 @@ from her2.core.settings.data_settings import (
     RadiomicsSettings,
     SelectionSettings,
     SplitSettings,
+    VariableSettings,
 )
 from her2.core.settings.model_settings import (
     BackboneSettings,
@@ -35,5 +36,6 @@ __all__ = [
     "CohortSettings", "CompareSettings", "ComputeSettings", "ControlSettings",
     "EnhanceSettings", "EvaluationSettings", "FusionSettings", "GeneratorSettings",
     "PlanSettings", "RadiomicsSettings", "SelectionSettings", "SplitSettings", "StudySettings",
-    "SyncSettings", "TrackingSettings", "TrainerSettings", "UiSettings", "check_rules",
+    "SyncSettings", "TrackingSettings", "TrainerSettings", "UiSettings", "VariableSettings",
+    "check_rules",
 ]  # fmt: skip

@@ -24,6 +24,42 @@ CLINICAL = {
 }  # fmt: skip
 
 
+@settings("cohort.variables")
+class VariableSettings:
+    """An entry of `cohort.variables`: what is declared of one clinical variable."""
+
+    label: str | None = setting(None, "its name in tables and figures", min_length=1)
+    unit: str | None = setting(None, "its unit, for cells that name none", min_length=1)
+    kind: Literal["number", "category"] | None = setting(
+        None, "what it is; null: its cells decide"
+    )
+    levels: dict[str, list[str]] | list[str] | None = setting(
+        None, "its levels, or each level with the texts that mean it; no other is accepted"
+    )
+    range: list[float] | None = setting(
+        None, "smallest and largest value; no other is accepted", min_length=2, max_length=2
+    )
+
+    @property
+    def is_category(self) -> bool:
+        """Whether it is declared a category."""
+        return self.kind == "category" or self.levels is not None
+
+    @model_validator(mode="after")
+    def _check(self) -> VariableSettings:
+        if self.levels is not None and (self.kind == "number" or self.range is not None):
+            raise BadConfig(
+                "expected levels of a category or a range of a number in cohort.variables, found "
+                "both of one variable; leave out one"
+            )
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise BadConfig(
+                f"expected range in cohort.variables as [smallest, largest], found {self.range}; "
+                "correct it"
+            )
+        return self
+
+
 @settings("cohort")
 class CohortSettings:
     """Group `cohort`: which patients, images and clinical variables."""
@@ -46,6 +82,23 @@ class CohortSettings:
     clinical: list[str] | None = setting(
         None, "columns of the table that are clinical variables; null: the reader's own (none of "
         "a folder)",
+    )  # fmt: skip
+    missing_tokens: list[str] = setting(
+        [], "texts or numbers that mean missing, such as [999,tbd], beside the well-known ones"
+    )
+    below_limit: Literal["half", "limit", "missing"] | None = setting(
+        None, "what <5.0 is: half of it, itself, or missing (>5.0: itself, or missing); null: "
+        "such cells are refused",
+    )  # fmt: skip
+    decimal: Literal["point", "comma"] | None = setting(
+        None, "what stands before decimals; null: the cells decide where they can"
+    )
+    approximate: bool = setting(
+        False, "whether ca. 20 is 20 and 30-40 is 35; false: such cells are refused"
+    )
+    variables: dict[str, VariableSettings] = setting(
+        {}, "what is declared of clinical variables, by name: label, unit, kind (number or "
+        "category), levels, range",
     )  # fmt: skip
     features: str | None = setting(
         None, "a csv or parquet file with features that were extracted elsewhere"
