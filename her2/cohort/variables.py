@@ -81,12 +81,12 @@ def clinical_table(
     BadCohort
         With all that is wrong with any of them.
     """
-    refuse_leaks(names)
-    require_columns(table, names, why="named in cohort.clinical")
     found: dict[str, Variable] = {}
     wrong: list[str] = []
     for name in dict.fromkeys(names):
         try:
+            refuse_leaks([name])
+            require_columns(table, [name], why="named in cohort.clinical")
             found[name] = read_variable(table[name], rules)
         except BadCohort as error:
             wrong += error.problems

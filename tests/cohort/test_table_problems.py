@@ -12,7 +12,7 @@ from her2.core.errors import BadCohort
 
 def broken(make_folder, kit):
     """A table with six faults of different columns."""
-    root = make_folder(8, mask=None, split=["train", "valid"] * 4, age={0: "41,5"},
+    root = make_folder(8, mask=None, split=["train", "valid"] * 4, age={0: "1,234"},
                        outcome={0: "2"}, patient_id={0: ""}, site=["a", ""] * 4)  # fmt: skip
     return root, {"clinical": ["age", "her2", "weight"], "centre": "site"}
 
