@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from her2.core.launcher import JobStatuses
 
 
-WITHOUT_FOLDER = ("ui", "sync")  # commands that write to no folder of their own
+UNLOCKED = ("phantom", "ui", "sync")  # commands that have no folder, or put a whole one there
 TRIAL = "trial"  # in the config of a job that is a trial of a search: its ticket
 
 
@@ -178,7 +178,7 @@ def _run_job(command: str, config: DictConfig) -> int:
     is_one_of_many = hydra_config.mode == RunMode.MULTIRUN
     try:
         settings = settings_of(command, config)
-        with nullcontext() if command in WITHOUT_FOLDER else alone_in(run_dir):
+        with nullcontext() if command in UNLOCKED else alone_in(run_dir):
             multirun.forget_refusal(run_dir)
             status: int = _function(command)(settings, run_dir)
         return status

@@ -209,7 +209,7 @@ def test_held_out_images_and_outcomes_do_not_move_the_generator(fitted, image_co
         if lesion.key in held_out:
             path = tmp_path / "poison" / lesion.image.name
             Image.fromarray(255 - load_lesion(lesion).pixels).save(path)
-            lesion = replace(lesion, image=path)
+            lesion = replace(lesion, image=path, verified_sha256=())
         lesions.append(replace(lesion, outcome=1 - lesion.outcome))
     poisoned = replace(run, cohort=replace(run.cohort, lesions=tuple(lesions)))
     _, again = enhance(poisoned, tmp_path / "cache")
@@ -221,7 +221,8 @@ def test_an_image_that_a_training_and_a_held_out_patient_share_is_refused(fitted
     trained, held_out = run.training.keys[0], run.held_out[0]
     image = next(x.image for x in run.cohort.lesions if x.key == trained)
     lesions = tuple(
-        replace(x, image=image) if x.key == held_out else x for x in run.cohort.lesions
+        replace(x, image=image, verified_sha256=()) if x.key == held_out else x
+        for x in run.cohort.lesions
     )
     with pytest.raises(LeakageError, match="1 of their images"):
         enhance(replace(run, cohort=replace(run.cohort, lesions=lesions)), tmp_path)
@@ -421,6 +422,7 @@ def test_quality_counts_an_image_once_and_its_interval_is_of_patients(image_coho
     lesions = opened(image_cohort, tmp_path).cohort.lesions
     first, second, other = (lesions[i] for i in (6, 7, 8))
     second = replace(second, patient_id=first.patient_id, lesion_id="second")
+    first = replace(first, verified_sha256=())
     again = [replace(first, lesion_id=name, masks=second.masks) for name in ("b", "c")]
 
     def quality(*of):
