@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
+from her2.cohort.catalogue import Severity
 from her2.cohort.cells import PLAIN_RULES, CellRules
 from her2.cohort.cohort_table import (
     clean_ids,
@@ -29,7 +30,7 @@ from her2.cohort.outcome import (
     is_missing,
     listed,
 )
-from her2.cohort.problems import Note, Severity, Stops, as_note, leaves_out, refuse, stop
+from her2.cohort.problems import Note, Stops, as_note, leaves_out, refuse, stop
 from her2.cohort.split_columns import INTERNAL_ROLES, column_checks
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, InputProblem, MissingInput

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from her2.cohort.catalogue import Severity
 from her2.cohort.image_attributes import frame_group, known_aspect
-from her2.cohort.problems import Note, Severity
+from her2.cohort.problems import Note
 
 Spacing = tuple[float, float]
 
