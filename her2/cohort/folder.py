@@ -328,14 +328,14 @@ def parse_spacing(
     if rows > 0 and columns > 0:
         return rows, columns
     fix = "write the length of a pixel: 0.1, or 0.1x0.08 (row by column)"
-    notes.append(Note("D45", f"the pixel spacing is {text!r}", fix))
+    notes.append(Note("D45", f"the pixel spacing is {text[:20]!r}", fix))
     return None
 
 
 def _frame(text: str, notes: list[Note]) -> int | None:
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
     if text:
         fix = "write which image of the stack is analysed: 1 for the first"
-        notes.append(Note("D19", f"the frame is {text!r}, expected a whole number", fix))
+        notes.append(Note("D19", f"the frame is {text[:20]!r}, expected a whole number", fix))
     return None
