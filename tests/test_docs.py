@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from her2.cohort.problems import CATALOGUE
+from her2.cli.problem_page import problem_page
+from her2.cohort import CATALOGUE
 from her2.core.settings import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -25,7 +26,17 @@ def rows(page: str) -> list[list[str]]:
 
 def test_every_problem_code_is_explained_once():
     listed = [tuple(row) for row in rows("problem_codes.md") if re.fullmatch(r"[A-Z]\d\d", row[0])]
-    assert sorted(listed) == sorted((c, e.severity, e.title) for c, e in CATALOGUE.items())
+    assert sorted(listed) == sorted((code, *entry) for code, entry in CATALOGUE.items())
+
+
+def test_page_of_problem_codes_is_up_to_date():
+    page = (DOCS / "problem_codes.md").read_text(encoding="utf-8")
+    assert page == problem_page(page), "run python -m her2.cli.problem_page docs/problem_codes.md"
+
+
+def test_every_problem_code_says_what_to_do_in_one_sentence():
+    for code, entry in CATALOGUE.items():
+        assert re.fullmatch(r"[A-Z][^|\n]*[^.]\.", entry.advice), code
 
 
 def test_every_command_is_documented():

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from her2.cohort.breast_lesions_usg import read_breast_lesions_usg
+from her2.cohort.catalogue import CATALOGUE
 from her2.cohort.files import decode_each
 from her2.cohort.folder import read_folder_cohort
 from her2.cohort.lesions import load_lesion, load_reader2_mask
-from her2.cohort.problems import CATALOGUE, write_quarantine
+from her2.cohort.problems import write_quarantine
 from her2.core.errors import BadConfig
 from her2.core.types import Cohort
 

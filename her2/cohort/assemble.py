@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from her2.cohort.across_lesions import look_across, one_name_a_vendor
+from her2.cohort.catalogue import CATALOGUE
 from her2.cohort.cells import PLAIN_RULES, CellRules, listed
 from her2.cohort.clinical_checks import clinical_notes
 from her2.cohort.cohort_table import row_numbers
-from her2.cohort.problems import CATALOGUE, LEFT_OUT, Note, Stops, sort_problems, stop
+from her2.cohort.problems import LEFT_OUT, Note, Stops, sort_problems, stop
 from her2.cohort.variables import clinical_table, match_features, read_features, refuse_copies
 from her2.cohort.verify import Draft, Verified, compare_lesions, verify_lesions
 from her2.core.errors import BadCohort, BadConfig

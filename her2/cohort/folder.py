@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
+from her2.cohort.catalogue import Severity
 from her2.cohort.cells import PLAIN_RULES, CellRules
 from her2.cohort.cohort_table import (
     clean_ids,
@@ -29,7 +30,7 @@ from her2.cohort.outcome import (
     is_missing,
     listed,
 )
-from her2.cohort.problems import Note, Severity, Stops, as_note, leaves_out, refuse, stop
+from her2.cohort.problems import Note, Stops, as_note, leaves_out, refuse, stop
 from her2.cohort.split_columns import INTERNAL_ROLES, column_checks
 from her2.cohort.verify import Draft
 from her2.core.errors import BadConfig, InputProblem, MissingInput
@@ -327,14 +328,14 @@ def parse_spacing(
     if rows > 0 and columns > 0:
         return rows, columns
     fix = "write the length of a pixel: 0.1, or 0.1x0.08 (row by column)"
-    notes.append(Note("D45", f"the pixel spacing is {text!r}", fix))
+    notes.append(Note("D45", f"the pixel spacing is {text[:20]!r}", fix))
     return None
 
 
 def _frame(text: str, notes: list[Note]) -> int | None:
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < 10 and int(text) > 0:
         return int(text)
     if text:
         fix = "write which image of the stack is analysed: 1 for the first"
-        notes.append(Note("D19", f"the frame is {text!r}, expected a whole number", fix))
+        notes.append(Note("D19", f"the frame is {text[:20]!r}, expected a whole number", fix))
     return None

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image
 
+from her2.cohort.catalogue import Severity
 from her2.cohort.dicom import DecodedImage, n_dicom_frames, read_dicom
 from her2.cohort.files import (
     MAX_STACK_VALUES,
@@ -31,7 +32,7 @@ from her2.cohort.geometry import Geometry, volume_geometry
 from her2.cohort.image_attributes import Picture, picture_attributes, tiff_levels, upright
 from her2.cohort.mask_regions import Segment
 from her2.cohort.pixel_spacing import SPACING_CODES, Scale, Spacing, unknown_spacing
-from her2.cohort.problems import Note, Severity, refuse
+from her2.cohort.problems import Note, refuse
 
 VOLUME_KINDS: tuple[Kind, ...] = ("nifti", "nrrd", "metaimage")
 _PICTURES = ("PNG", "JPEG", "TIFF", "BMP")

@@ -57,6 +57,7 @@ _GROUPED = re.compile(r"\d{1,3}(?:(?P<t>[ '.,])\d{3})(?P<more>(?:(?P=t)\d{3})*)(
 _SIMPLE = re.compile(r"(?:\d+(?:\.\d*|,\d+)?|[.,]\d+)(?:e[+-]?\d+)?")
 _SENTINEL = re.compile(r"-?(?:9{1,6}|8{2,6}|7{3,6}|9{2,4}\.9{1,2})|-1")
 _SHARES = re.compile(r"%|percent|prozent|pct|ki-?_?67|proportion", re.IGNORECASE)
+_MOST = 1e15  # of any quantity of a patient; squares and cubes of it do not overflow
 Mark = Literal[".", ","]
 
 
@@ -151,6 +152,7 @@ def number_column(
     for cell, size in zip(cells, sizes, strict=True):
         value = _value(cell, mark, rules)
         values[cell.row] = value if size == 1 else round(value * size, 10)
+    _refuse_huge(name, cells, values)
     _refuse_markers(name, [(c.row, c.text) for c in cells], values, declared)
     _refuse_two_scales(name, unit, cells, values)
     return values, unit, notes + changed
@@ -318,6 +320,13 @@ def _float(number: str, mark: Mark) -> float:
     thousands = "," if decimal == "." else "."
     bare = re.sub(r"[' ]", "", number).replace(thousands, "")
     return float(bare.replace(decimal, "."))
+
+
+def _refuse_huge(name: str, cells: Sequence[Written], values: dict[int, float]) -> None:
+    huge = [(cell.row, cell.text[:20]) for cell in cells if abs(values[cell.row]) > _MOST]
+    if huge:
+        raise stop("C18", f"expected {name!r} below {_MOST:g}, found {named_cells(huge)}; correct "
+                   "these cells")  # fmt: skip
 
 
 def _refuse_markers(

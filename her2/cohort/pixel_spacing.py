@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from her2.cohort.catalogue import Severity
 from her2.cohort.image_attributes import frame_group, known_aspect
-from her2.cohort.problems import Note, Severity
+from her2.cohort.problems import Note
 
 Spacing = tuple[float, float]
 
@@ -23,6 +24,7 @@ _CENTIMETRES = 3  # PhysicalUnitsXDirection, DICOM PS3.3 C.8.5.5.1.15
 _TOLERANCE = 0.01
 _HELD = 0.95  # of a lesion lies in the region that holds it: outlines run along borders
 _SMALLEST_MM, _LARGEST_MM = 0.5, 300.0  # no lesion that an image shows
+_SMALLEST_PIXEL_MM, _LARGEST_PIXEL_MM = 1e-4, 100.0
 _UNKNOWN = (1.0, 1.0)  # what writers put when they know none
 _GIVE_IT = "give spacing_mm in the patient table"
 _OTHER_SPACINGS = ("ImagerPixelSpacing", "NominalScannedPixelSpacing")
@@ -161,7 +163,10 @@ def unknown_spacing() -> Note:
 def size_notes(
     mask: NDArray[np.bool_], spacing: Spacing | None, aspect: float | None
 ) -> list[Note]:
-    """Refuse a lesion of micrometres or metres; warn of pixels that the file calls oblong."""
+    """Refuse pixels or a lesion of impossible size; warn of pixels that the file calls oblong."""
+    if spacing is not None and not _is_possible(spacing):
+        what = f"a pixel is {spacing[0]:g} x {spacing[1]:g} mm"
+        return [Note("D45", what, "correct spacing_mm: millimetres a pixel, such as 0.1")]
     notes = []
     if aspect is not None and (
         spacing is None or not _agree((spacing[0] / spacing[1], 1.0), (aspect, 1.0))
@@ -177,6 +182,10 @@ def size_notes(
         )
         notes.append(Note("D45", what, fix))
     return notes
+
+
+def _is_possible(spacing: Spacing) -> bool:
+    return all(_SMALLEST_PIXEL_MM <= length <= _LARGEST_PIXEL_MM for length in spacing)
 
 
 def diameter_mm(mask: NDArray[np.bool_], spacing: Spacing) -> float:

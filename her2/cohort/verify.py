@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from her2.cohort.catalogue import Severity
 from her2.cohort.dicom import DecodedImage
 from her2.cohort.duplicates import thumbnails
 from her2.cohort.files import decode_each
@@ -21,7 +22,7 @@ from her2.cohort.images import colour_notes, decode_image, n_stacked
 from her2.cohort.lesions import image_notes, lesion_spacing
 from her2.cohort.masks import Mask, dice, largest_frame, read_mask
 from her2.cohort.pixel_spacing import Spacing, diameter_mm
-from her2.cohort.problems import Note, Severity, as_note, leaves_out
+from her2.cohort.problems import Note, as_note, leaves_out
 from her2.core.errors import InputProblem
 from her2.core.store import content_key
 from her2.core.types import Lesion

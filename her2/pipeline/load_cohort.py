@@ -10,6 +10,7 @@ from pathlib import Path
 
 from her2.cohort import CATALOGUE, read_cohort, read_folder_cohort, write_quarantine
 from her2.cohort.cells import CellRules
+from her2.cohort.clinical_checks import unseen_levels
 from her2.cohort.files import keep_decoded
 from her2.cohort.phantom import write_phantom
 from her2.cohort.problems import stop_problems
@@ -25,7 +26,7 @@ from her2.core.settings import (
     StudySettings,
 )
 from her2.core.store import content_key, default_cache, file_sha256, write_json
-from her2.core.types import ANY_REGION, Cohort, MaskChoice
+from her2.core.types import ANY_REGION, Cohort, MaskChoice, Problem
 from her2.models.splits import Split, make_split, read_split, write_split
 from her2.radiomics import FeatureTable, read_parameter_file
 from her2.radiomics.parameters import BIN_WIDTH
@@ -197,6 +198,23 @@ def frozen_split(run: RunFolder, cohort: Cohort, settings: StudySettings) -> Spl
     sizes = ", ".join(f"{role} {len(keys)}" for role, keys in drawn.by_role.items())
     logger.info("split (%s), lesions: %s", drawn.origin, sizes)
     return drawn
+
+
+def unseen_level_problems(cohort: Cohort, split: Split, *, by_centre: bool) -> list[Problem]:
+    """Return the levels (C11) of lesions that are judged by models which have not seen them.
+
+    by_centre: each centre is left out in turn. The reader names those of a split in the table.
+    """
+    if split.origin == "brought":
+        return []
+    of = split.roles()
+    centres = {str(lesion.centre) for lesion in cohort.lesions} if by_centre else set()
+    roles = [
+        ["train" if lesion.centre != name else name for lesion in cohort.lesions]
+        for name in sorted(centres)
+    ] or [[of[lesion.key] for lesion in cohort.lesions]]
+    notes = [note for each in roles for note in unseen_levels(cohort.clinical, each)]
+    return [note.problem("", "") for note in dict.fromkeys(notes)]
 
 
 def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:

@@ -29,6 +29,7 @@ from her2.pipeline.load_cohort import (
     n_workers,
     open_cohort,
     record_cohort,
+    unseen_level_problems,
 )
 from her2.tracking import LiveRun, open_live_run, opening_tags, run_name
 
@@ -134,6 +135,9 @@ def open_run(command: str, settings: StudySettings, run_dir: Path) -> OpenRun:
         if settings.evaluation.unit == "patient":
             check_patients(cohort.lesions)
         split = frozen_split(folder, cohort, settings)
+        by_centre = settings.split.leave_out is not None
+        new_levels = unseen_level_problems(cohort, split, by_centre=by_centre)
+        cohort = cohort_with(cohort, new_levels)
         training = training_set(cohort, split, settings)
         flow = record_cohort(folder, cohort, split)
     warning = attention(cohort, settings.cohort.max_quarantine)

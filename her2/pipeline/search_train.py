@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from her2.core.errors import BadCohort
 from her2.core.seeds import integer_seed
-from her2.core.settings import StudySettings
+from her2.core.settings import BackboneSettings, StudySettings
 from her2.pipeline.enhance import check_enhance, enhanced_run
 from her2.pipeline.fine_tuning import check_weights
 from her2.pipeline.load_cohort import NEEDS_IMAGES
+from her2.pipeline.lost_lesions import on_readable
 from her2.pipeline.run import OpenRun
 from her2.pipeline.search_trial import (
     Answer,
@@ -43,13 +45,12 @@ def search_train(settings: StudySettings, run_dir: Path, request: Request) -> An
     if request.is_rehearsal:
         check_weights(backbone)
         return Answer("ready", facts=facts)
-    from lightning_modules.crops import cohort_crops
-
-    crops = _REMEMBERED.get(
+    run, crops = _REMEMBERED.get(
         ["crops", *of_images, backbone.image_size, backbone.margin_px, backbone.margin_mm,
          backbone.aspect],
-        lambda: cohort_crops(run.cohort.lesions, backbone),
+        lambda: on_readable(partial(_with_crops, backbone), run),
     )  # fmt: skip
+    checked_facts(run, request.facts)  # a lesion that can no longer be read changes them
     folds = _judged_folds(run, crops, settings, run_dir / WORK)
     return cross_validate(folds, run.training, request)
 
@@ -58,7 +59,13 @@ def _open(settings: StudySettings, run_dir: Path) -> OpenRun:
     run = open_training("train", settings, run_dir)
     if not run.has_images:
         raise BadCohort(NEEDS_IMAGES)
-    return enhanced_run(run)[0]
+    return on_readable(lambda run: enhanced_run(run)[0], run)
+
+
+def _with_crops(backbone: BackboneSettings, run: OpenRun) -> tuple[OpenRun, NDArray[np.uint8]]:
+    from lightning_modules.crops import cohort_crops
+
+    return run, cohort_crops(run.cohort.lesions, backbone)
 
 
 def _judged_folds(

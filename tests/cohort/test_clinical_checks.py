@@ -65,6 +65,12 @@ def test_copied_patients_are_found_and_chance_is_not():
     assert copied_patients(coarse, lesions(30), range(30)) == {}
 
 
+@pytest.mark.parametrize("text", ["1e308", "1" * 309, "-1e120"])
+def test_a_huge_value_stops_the_cohort(text, make_folder):
+    with pytest.raises(BadCohort, match=r"^C18: expected 'age' below 1e\+15, found .*row 2\)"):
+        read_folder_cohort(make_folder(8, age={0: text}), clinical=["age"])
+
+
 def test_labels_are_the_names_of_the_cohort(make_folder):
     rules = CellRules(variables={"age": VariableSettings(label="Age at diagnosis", unit="years")})
     cohort = read_folder_cohort(make_folder(8), clinical=["age"], cells=rules)

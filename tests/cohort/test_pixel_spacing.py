@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from PIL import Image
 
 from her2.cohort import load_lesion, read_folder_cohort
@@ -137,3 +138,34 @@ def test_the_table_settles_the_density_of_a_picture(make_folder, kit):
     assert [p.code for p in read_folder_cohort(root).problems] == ["D55"]
     kit.edit_table(root, spacing_mm={0: "0.2x0.1"})
     assert read_folder_cohort(root).problems == ()
+
+
+@pytest.mark.parametrize("text", ["1e308", "1" * 309, "1e308x1e-308", "1e-320", "0.1x1e5"])
+def test_an_impossible_pixel_of_the_table_leaves_its_lesion_out(text, make_folder, kit):
+    cohort = read_folder_cohort(make_folder(8, spacing_mm={0: text}))
+    assert [(p.code, p.patient_id) for p in cohort.problems] == [("D45", kit.patient_id(0))]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("spacing", [("1e308", "1e-308"), ("1e300", "0.1")])
+def test_an_impossible_pixel_of_a_dicom_file_leaves_its_lesion_out(spacing, make_folder, kit):
+    root = make_folder(8, image={0: "images/x.dcm"}, spacing_mm={0: ""})
+    dataset = kit.dicom_dataset(kit.textured_image(0), PixelSpacing=list(spacing))
+    kit.save_dicom(root / "images/x.dcm", dataset)
+    cohort = read_folder_cohort(root)
+    assert [p.code for p in cohort.problems if p.severity == "quarantined"] == ["D45"]
+
+
+@pytest.mark.parametrize(("name", "length"), [("x.nrrd", 1e20), ("x.nii", 1e30)])
+def test_an_impossible_pixel_of_a_volume_leaves_its_lesion_out(name, length, make_folder, kit):
+    root = make_folder(8, image={0: f"images/{name}"}, spacing_mm={0: ""})
+    image = sitk.GetImageFromArray(kit.textured_image(0))
+    image.SetSpacing((length, length))
+    sitk.WriteImage(image, str(root / "images" / name))
+    cohort = read_folder_cohort(root)
+    assert [p.code for p in cohort.problems if p.severity == "quarantined"] == ["D45"]
+
+
+def test_a_frame_of_thousands_of_digits_is_refused(make_folder, kit):
+    cohort = read_folder_cohort(make_folder(8, frame={0: "1" * 5000}))
+    assert [(p.code, p.patient_id) for p in cohort.problems] == [("D19", kit.patient_id(0))]

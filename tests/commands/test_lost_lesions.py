@@ -1,10 +1,21 @@
 """A file that vanishes while a command works costs its own lesion, and is named in the run."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
 from her2.cohort import lesions
+from her2.core.errors import BadCohort
+from her2.core.settings import (
+    BackboneSettings,
+    CohortSettings,
+    ComputeSettings,
+    EvaluationSettings,
+    SplitSettings,
+    StudySettings,
+)
+from her2.pipeline import search_train, search_trial
 
 
 def problems(run_dir):
@@ -42,3 +53,32 @@ def test_a_mask_deleted_in_the_middle(her2_command, make_cohort, tmp_path, monke
     assert found["patient_id"].endswith("706")
     assert "706" not in finished.out + finished.err
     assert (run_dir / "features.parquet").is_file()
+
+
+def test_a_mask_deleted_before_the_crops_of_a_search(make_cohort, tmp_path, monkeypatch):
+    root = make_cohort(40, images=True)
+    settings = StudySettings(
+        cohort=CohortSettings(root=str(root), table=str(root / "cohort.csv")),
+        split=SplitSettings(test_size=0.0),
+        backbone=BackboneSettings(name="resnet18", weights="none", mode="finetune"),
+        evaluation=EvaluationSettings(n_repeats=1),
+        compute=ComputeSettings(n_workers=1),
+        cache=str(tmp_path / "cache"),
+    )
+    rows = []
+
+    def answer(folds, training, request):
+        rows.extend(training.keys)
+        return search_trial.Answer("complete", (0.5,))
+
+    monkeypatch.setattr(search_train, "cross_validate", answer)
+    monkeypatch.setattr(search_train, "_judged_folds", lambda run, crops, *_: crops)
+    ready = search_trial.Request(("auc",), is_rehearsal=True)
+    facts = search_train.search_train(settings, tmp_path / "run", ready).facts
+    (root / "masks" / "m006.png").unlink()
+    trial = search_trial.Request(("auc",))
+    search_train.search_train(settings, tmp_path / "run", trial)
+    assert len(rows) == 39
+    assert [p["patient_id"][-3:] for p in problems(tmp_path / "run")] == ["706"]
+    with pytest.raises(BadCohort, match="expected the data with which the search began"):
+        search_train.search_train(settings, tmp_path / "run", replace(trial, facts=facts))
