@@ -162,6 +162,6 @@ def test_openpyxl_does_not_speak_of_a_damaged_workbook(book, tmp_path, recwarn):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
-    with pytest.raises(BadCohort, match="C06: expected an .xlsx workbook, found a damaged file"):
+    with pytest.raises(BadCohort, match=r"C06: .* found a damaged file"):
         open_table(path)
     assert not recwarn.list
