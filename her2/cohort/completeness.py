@@ -46,6 +46,8 @@ _META_BYTES = {
     "CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4, "ULONG": 4,
     "LONG_LONG": 8, "ULONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8,
 }  # fmt: skip
+_MOST_AXES = 10  # of a MetaImage
+_TIFF_COMPRESSION, _DEFLATE = 259, (8, 32946)
 _TIFF_PLACES = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 
 
@@ -86,11 +88,11 @@ def _bmp(path: Path) -> None:
     )
     if not packing:
         n_bytes = (abs(width) * bits + 31) // 32 * 4 * abs(height)
-    _compare(size, max(announced, offset + n_bytes), longer=True)
+    _compare(size, max(announced, offset + n_bytes))
 
 
 def _tiff(path: Path) -> None:
-    """Every strip or tile of every page lies in the file."""
+    """Every strip or tile of every page lies in the file, and passes a checksum that it has."""
     size = path.stat().st_size
     with Image.open(path, formats=("TIFF",)) as picture:
         for page in range(int(getattr(picture, "n_frames", 1))):
@@ -98,8 +100,11 @@ def _tiff(path: Path) -> None:
             tags = picture.tag_v2  # type: ignore[attr-defined]
             for offsets, lengths in _TIFF_PLACES:
                 places = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
-                if any(start + length > size for start, length in places):
-                    raise refuse("D06", "a strip of the TIFF file lies beyond its end", _AGAIN)
+                for start, length in places:
+                    if start + length > size:
+                        raise refuse("D06", "a strip of the TIFF file lies beyond its end", _AGAIN)
+                    if tags.get(_TIFF_COMPRESSION) in _DEFLATE:
+                        _unpacked(path, 15, start=start, length=length)
 
 
 def _nifti(path: Path) -> None:
@@ -142,8 +147,11 @@ def _metaimage(path: Path) -> None:
     n_bytes = _META_BYTES.get(fields.get("elementtype", "").removeprefix("MET_"))
     if n_bytes is None or "dimsize" not in fields:
         raise refuse("D02", "the MetaImage header is damaged, or its type unsupported", _AGAIN)
-    n_values = math.prod(int(length) for length in fields["dimsize"].split())
-    n_values *= int(fields.get("elementnumberofchannels", "1"))
+    lengths = [int(length) for length in fields["dimsize"].split()]
+    if fields.get("ndims") != str(len(lengths)) or len(lengths) > _MOST_AXES:
+        what = f"NDims is {fields.get('ndims')} in the header, DimSize has {len(lengths)} numbers"
+        raise refuse("D02", what, _AGAIN)  # ITK believes NDims, and dies of a large one
+    n_values = math.prod(lengths) * int(fields.get("elementnumberofchannels", "1"))
     if fields.get("binarydata", "True").lower() == "false":
         _count_numbers(path, head, n_values)
     elif fields.get("compresseddata", "False").lower() == "true":
@@ -153,11 +161,11 @@ def _metaimage(path: Path) -> None:
         _compare(path.stat().st_size - head, n_values * n_bytes)
 
 
-def _compare(found: int, expected: int, *, longer: bool = False) -> None:
+def _compare(found: int, expected: int) -> None:
     what = f"{found} bytes of data, the header announces {expected}"
     if found < expected:
         raise refuse("D06", what, _AGAIN)
-    if found > expected and not longer:
+    if found > expected:
         raise refuse("D07", what, "the announced size is wrong; export the image again")
 
 
@@ -187,17 +195,23 @@ def _count_numbers(path: Path, start: int, expected: int) -> None:
         raise refuse("D06" if found < expected else "D07", what, _AGAIN)
 
 
-def _unpacked(path: Path, wbits: int, *, start: int = 0, keep: int = 0) -> tuple[bytes, int]:
-    """First bytes and length of a compressed stream to the end of the file, checksums checked.
+def _unpacked(
+    path: Path, wbits: int, *, start: int = 0, length: int = -1, keep: int = 0
+) -> tuple[bytes, int]:
+    """First bytes and number of bytes of a compressed stream, its checksum checked.
 
-    wbits: as zlib has it, 31 for gzip and 47 for zlib or gzip.
+    wbits: as zlib has it, 15 for zlib, 31 for gzip and 47 for either. length: of the compressed
+    bytes; to the end of the file by default.
     """
-    kept, length = b"", 0
+    kept, n_bytes = b"", 0
     with path.open("rb") as stream:
         stream.seek(start)
+        left = length if length >= 0 else path.stat().st_size - start
         unpacker, packed = zlib.decompressobj(wbits), b""
         while True:
-            packed = packed or stream.read(_BLOCK)
+            if not packed:
+                packed = stream.read(min(_BLOCK, left))
+                left -= len(packed)
             if not packed:
                 break
             if unpacker.eof:  # gzip allows several members, and zeros after the last
@@ -209,15 +223,15 @@ def _unpacked(path: Path, wbits: int, *, start: int = 0, keep: int = 0) -> tuple
                 block = unpacker.decompress(packed, _BLOCK)
             except zlib.error:
                 raise refuse("D06", "the compressed data fail their checksum", _AGAIN) from None
-            kept, length = (kept + block[: keep - len(kept)])[:keep], length + len(block)
+            kept, n_bytes = (kept + block[: keep - len(kept)])[:keep], n_bytes + len(block)
             packed = unpacker.unconsumed_tail or unpacker.unused_data
-            if length > MAX_UNPACKED_BYTES:
+            if n_bytes > MAX_UNPACKED_BYTES:
                 raise refuse("D16", f"more than {MAX_UNPACKED_BYTES} bytes unpacked", _AGAIN)
     while not unpacker.eof and (block := unpacker.decompress(unpacker.unconsumed_tail, _BLOCK)):
-        length += len(block)
+        n_bytes += len(block)
     if not unpacker.eof:
         raise refuse("D06", "the compressed data are cut off", _AGAIN)
-    return kept, length
+    return kept, n_bytes
 
 
 _CHECKS: dict[str, Callable[[Path], None]] = {

@@ -55,6 +55,8 @@ _ULTRASOUND = (
 )  # fmt: skip
 _SCREENSHOT = "1.2.840.10008.5.1.4.1.1.7"  # secondary capture, and its kinds
 _OTHER_MODALITIES = ("MG", "MR", "CT", "PT", "NM", "DX", "CR", "RF", "XA")
+_ITEM = b"\xfe\xff\x00\xe0"
+_BEHIND_PIXELS = {0xFFFAFFFA, 0xFFFCFFFC}  # digital signatures, padding
 SIMULATED = "SIMULATED"  # what a simulated image says in ImageComments
 _EXPORT_AGAIN = "export the image again from the scanner or archive"
 
@@ -129,9 +131,8 @@ def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
     data = decoding("D31", "the pixel data cannot be decoded", _EXPORT_AGAIN)
     with data, disable_value_validation():
         syntax = dataset.file_meta.TransferSyntaxUID
-        if not syntax.is_compressed:
-            _check_length(dataset)
-        elif not (decoder := get_decoder(syntax)).is_available:
+        check_pixel_data(dataset, path)
+        if syntax.is_compressed and not (decoder := get_decoder(syntax)).is_available:
             raise stop(
                 "D32", f"expected a decoder for {syntax.name}, found none; install one of "
                 f"{', '.join(decoder.missing_dependencies)}",
@@ -255,6 +256,34 @@ def _plane_notes(dataset: Dataset, channels: int) -> list[Note]:
         return []
     what = "colours stored plane by plane were put together"
     return [Note("D24", what, "nothing", severity="normalised")]
+
+
+def check_pixel_data(dataset: FileDataset, path: Path) -> None:
+    """Refuse pixel data that are shorter or longer than the header or their parts announce."""
+    element = dataset["PixelData"]
+    stop_of_pixels = int(element.file_tell or 0) + len(element.value)
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        _check_fragments(element.value)
+        stop_of_pixels += 8  # the delimiter
+    else:
+        _check_length(dataset)
+    tags = list(dataset.keys())  # in the order of the file
+    later = tags[tags.index(element.tag) + 1 :]
+    n_after = path.stat().st_size - stop_of_pixels
+    if (n_after and not later) or not set(later) <= _BEHIND_PIXELS:
+        what = f"{n_after} bytes behind the pixel data that belong to no image"
+        raise refuse("D07", what, _EXPORT_AGAIN)
+
+
+def _check_fragments(data: bytes) -> None:
+    """Refuse compressed pixel data whose fragments do not follow on each other."""
+    start = 0
+    while start < len(data):
+        is_item = data[start : start + 4] == _ITEM and start + 8 <= len(data)
+        stop_of_item = start + 8 + int.from_bytes(data[start + 4 : start + 8], "little")
+        if not is_item or stop_of_item > len(data):
+            raise refuse("D06", "the parts of the compressed pixel data do not fit", _EXPORT_AGAIN)
+        start = stop_of_item
 
 
 def _check_length(dataset: FileDataset) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileDataset
 
-from her2.cohort.dicom import DecodedImage, check_preamble
+from her2.cohort.dicom import DecodedImage, check_pixel_data, check_preamble
 from her2.cohort.files import check_size, decoding
 from her2.cohort.geometry import Geometry, dicom_geometry
 from her2.cohort.mask_regions import Region
@@ -41,6 +41,7 @@ def read_dicom_mask(path: Path, image: DecodedImage | None, frame: int | None) -
         check_preamble(path)
         dataset = pydicom.dcmread(path)
         if "SegmentSequence" in dataset:
+            check_pixel_data(dataset, path)
             return _segmentation(dataset, image, frame)
         if "ROIContourSequence" in dataset:
             return _contours(dataset, image, frame)

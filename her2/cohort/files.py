@@ -97,6 +97,20 @@ def decoding(code: str, what: str, fix: str, *, mute: bool = False) -> Iterator[
         raise refuse(code, f"{what} ({type(error).__name__})", fix) from None
 
 
+def within_memory(read: Decoder) -> Decoder:
+    """Decorate a function of files, so that what does not fit into memory is refused (D16)."""
+
+    @wraps(read)
+    def read_or_refuse(*arguments: Any, **options: Any) -> Any:
+        try:
+            return read(*arguments, **options)
+        except MemoryError:
+            what = "the picture needs more memory than there is"
+            raise refuse("D16", what, "export a single frame, or set fewer workers") from None
+
+    return cast(Decoder, read_or_refuse)
+
+
 class _Mute:
     """The process's stderr, switched off while any thread asks for it."""
 

@@ -27,6 +27,7 @@ from her2.cohort.files import (
     check_size,
     decoding,
     file_kind,
+    within_memory,
 )
 from her2.cohort.geometry import Geometry, volume_geometry
 from her2.cohort.image_attributes import Picture, picture_attributes, tiff_levels, upright
@@ -46,6 +47,7 @@ _EXPORT_AGAIN = "export the image again"
 _SEGMENT_NAME = re.compile(r"Segment\d+_Name")
 
 
+@within_memory
 @cache_decoded
 def decode_image(path: Path, frame: int | None = None) -> DecodedImage:
     """Return the grey image of a file; of a stack, that with the number `frame`, from 1.

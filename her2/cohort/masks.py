@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from her2.cohort.dicom import DecodedImage
 from her2.cohort.dicom_masks import read_dicom_mask
-from her2.cohort.files import Kind, cache_decoded, file_kind
+from her2.cohort.files import Kind, cache_decoded, file_kind, within_memory
 from her2.cohort.geometry import Geometry, place
 from her2.cohort.images import VOLUME_KINDS, read_picture, read_stack, read_volume
 from her2.cohort.mask_regions import (
@@ -40,6 +40,7 @@ Shape = tuple[int, int]
 Mask = NDArray[np.bool_]
 
 
+@within_memory
 def read_mask(
     paths: Sequence[Path],
     shape: Shape | None,
@@ -121,6 +122,7 @@ def _reduced(
     return reduced, geometry
 
 
+@within_memory
 def largest_frame(paths: Sequence[Path], choice: MaskChoice = ANY_REGION) -> int:
     """Return the number, from 1, of the slice with the largest lesion; the first of equals.
 

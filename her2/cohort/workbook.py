@@ -15,7 +15,7 @@ import openpyxl
 from openpyxl.utils.cell import get_column_letter, range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
-from her2.cohort.files import DECODE_ERRORS
+from her2.cohort.files import DECODE_ERRORS, quiet_decoders
 from her2.cohort.outcome import listed
 from her2.cohort.problems import Note, stop
 from her2.cohort.text_table import Rows
@@ -69,8 +69,7 @@ def rows_of_workbook(content: bytes, sheet: str | None = None) -> tuple[Rows, li
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             check_bytes(sum(member.file_size for member in archive.infolist()))
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        with closing(book):
+        with quiet_decoders(), closing(_opened(content)) as book:
             chosen, notes = _choose(book, sheet)
             layout = _layout(chosen)
             return _filled(_values(chosen, layout), layout), [*notes, *_layout_notes(layout)]
@@ -80,6 +79,10 @@ def rows_of_workbook(content: bytes, sheet: str | None = None) -> tuple[Rows, li
         raise stop(
             "C06", "expected an .xlsx workbook, found a damaged file; save it again"
         ) from None
+
+
+def _opened(content: bytes) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
 
 
 def check_bytes(size: int) -> None:

@@ -18,7 +18,7 @@ from her2.cohort import load_lesion, load_reader2_mask, read_folder_cohort
 from her2.cohort.completeness import check_whole
 from her2.cohort.files import check_file, is_there
 from her2.cohort.images import decode_image
-from her2.cohort.masks import read_mask
+from her2.cohort.masks import largest_frame, read_mask
 from her2.core.errors import BadCohort, InputProblem
 
 VOLUMES = ("x.nii", "x.nii.gz", "x.nrrd", "x.mha")
@@ -115,7 +115,70 @@ def test_a_flipped_bit_of_a_png_is_refused_wherever_it_is(kit, tmp_path):
         assert accepted(path) is None
 
 
-@pytest.mark.parametrize("name", ["x.nii", "x.nrrd", "x.mha", "x.nii.gz"])
+def test_a_flipped_bit_of_a_deflated_strip_is_refused(kit, tmp_path):
+    path = write(kit, tmp_path / "deflate.tif", kit.textured_image(1))
+    content = path.read_bytes()
+    with Image.open(path) as picture:
+        (start,), (length,) = picture.tag_v2[273], picture.tag_v2[279]
+    for place in range(start + 2, start + length, 37):
+        damaged = bytearray(content)
+        damaged[place] ^= 4
+        path.write_bytes(damaged)
+        with pytest.raises(InputProblem, match="D06"):
+            decode_image(path)
+
+
+@pytest.mark.parametrize("name", list(DICOM))
+def test_a_dicom_that_lost_or_repeats_some_bytes_is_refused(name, kit, tmp_path):
+    path = write(kit, tmp_path / name, kit.textured_image(1))
+    content = path.read_bytes()
+    start = len(content) - 1000
+    for damaged in (
+        content[:start] + content[start + 90 :],
+        content[: start + 90] + content[start:],
+    ):
+        path.write_bytes(damaged)
+        assert accepted(path) is None
+
+
+@pytest.mark.parametrize("more", [b"\0", b"abcdefg", bytes(64)])
+def test_nothing_but_padding_and_signatures_follows_a_dicom_image(more, kit, tmp_path):
+    path = write(kit, tmp_path / "x.dcm", kit.textured_image(1))
+    content = path.read_bytes()
+    path.write_bytes(content + b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0abcd")
+    assert accepted(path) is not None
+    path.write_bytes(content + more)
+    with pytest.raises(InputProblem, match="D07: "):
+        decode_image(path)
+
+
+@pytest.mark.parametrize("axes", ["99999999", "4294967297", "0", "3", "two"])
+def test_axes_of_a_metaimage_that_its_lengths_contradict(axes, kit, tmp_path):
+    path = write(kit, tmp_path / "x.mha", kit.textured_image(1))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"NDims = 2", b"NDims = " + axes.encode()))
+    with pytest.raises(InputProblem, match="D02: NDims is"):
+        decode_image(path)
+
+
+def test_what_does_not_fit_into_memory_costs_its_own_case(kit, tmp_path, monkeypatch):
+    path = write(kit, tmp_path / "x.png", kit.disc_mask().astype(np.uint8))
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("her2.cohort.masks.choose", full)
+    monkeypatch.setattr("her2.cohort.images._to_grey", full)
+    for read in (
+        decode_image,
+        lambda path: read_mask([path], kit.shape),
+        lambda p: largest_frame([p]),
+    ):
+        with pytest.raises(InputProblem, match=r"D16: .* more memory than there is"):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["x.nii", "x.nrrd", "x.mha", "x.nii.gz", "x.bmp"])
 def test_more_bytes_than_announced_are_refused(name, kit, tmp_path):
     import gzip
 

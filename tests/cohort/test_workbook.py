@@ -149,3 +149,19 @@ def test_a_workbook_named_csv_is_read_as_what_it_is(book, tmp_path):
     book.save(tmp_path / "t.xlsx")
     (tmp_path / "t.xlsx").rename(tmp_path / "t.csv")
     assert len(open_table(tmp_path / "t.csv")[0]) == 3
+
+
+def test_openpyxl_does_not_speak_of_a_damaged_workbook(book, tmp_path, recwarn):
+    path = tmp_path / "t.xlsx"
+    book.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    links = "xl/_rels/workbook.xml.rels"
+    more = b'<Relationship Type="x" Id="y"/></Relationships>'
+    parts[links] = parts[links].replace(b"</Relationships>", more)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(BadCohort, match=r"C06: .* found a damaged file"):
+        open_table(path)
+    assert not recwarn.list

@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 
 from her2.core.errors import NotEstimable
 from her2.stats import validation
 from her2.stats.validation import BoolArray, FloatArray
 
 Counts = FloatArray | NDArray[np.int32]
+
+_EDGE = 1e-9  # how near an AUC of 0 or 1 limits are sought
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def auc(y_true: ArrayLike, y_score: ArrayLike) -> float:
 
 
 def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) -> AucInterval:
-    """AUC with its DeLong variance and Wald interval, as pROC's `ci.auc`.
+    """AUC with its DeLong variance and Wald interval, as pROC's `ci.auc` where it is not 0 or 1.
 
     Parameters
     ----------
@@ -81,7 +84,8 @@ def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) 
     Returns
     -------
     AucInterval
-        Limits are clipped to [0, 1]. Perfect separation has variance 0 and the interval [1, 1].
+        Limits are clipped to [0, 1]. Perfect separation has variance 0, which is no certainty:
+        its other limit is Newcombe's (`limit_of_separation`).
 
     Raises
     ------
@@ -92,6 +96,7 @@ def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) 
     ----------
     DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837, doi:10.2307/2531595.
     Sun & Xu (2014), IEEE Signal Process. Lett. 21:1389, doi:10.1109/LSP.2014.2337313.
+    Newcombe (2006), Stat. Med. 25:559, doi:10.1002/sim.2324 (method 5).
 
     Examples
     --------
@@ -104,6 +109,10 @@ def auc_interval(y_true: ArrayLike, y_score: ArrayLike, *, level: float = 0.95) 
     variance = placed.variance
     half_width = z * sqrt(variance)
     low, high = max(0.0, placed.auc - half_width), min(1.0, placed.auc + half_width)
+    if placed.auc in (0.0, 1.0):
+        sizes = placed.of_positives.size, placed.of_negatives.size
+        limit = limit_of_separation(placed.auc, *sizes, quantile=z)
+        low, high = min(low, limit), max(high, limit)
     return AucInterval(placed.auc, variance, low, high)
 
 
@@ -207,3 +216,37 @@ def hanley_mcneil_variance(auc: float, n_positive: int, n_negative: int) -> floa
     others = (n_positive + n_negative) / 2.0 - 1.0
     shape = 1.0 + others * (1.0 - auc) / (2.0 - auc) + others * auc / (1.0 + auc)
     return auc * (1.0 - auc) * shape / (n_positive * n_negative)
+
+
+def limit_of_separation(auc: float, n_positive: int, n_negative: int, *, quantile: float) -> float:
+    """Limit on the inner side of an AUC of 0 or 1, where DeLong's variance is 0.
+
+    Parameters
+    ----------
+    auc
+        0 or 1.
+    n_positive, n_negative
+        Cases, at least 1 each.
+    quantile
+        How many standard errors the true AUC may be away.
+
+    Returns
+    -------
+    float
+        The true AUC that is just so far away by its own variance; 0.5 where all are nearer.
+
+    References
+    ----------
+    Newcombe (2006), Stat. Med. 25:559, doi:10.1002/sim.2324 (method 5).
+
+    Examples
+    --------
+    >>> round(limit_of_separation(1.0, 2, 3, quantile=1.96), 2)
+    0.5
+    """
+
+    def excess(theta: float) -> float:
+        variance = hanley_mcneil_variance(theta, n_positive, n_negative)
+        return (auc - theta) ** 2 - quantile**2 * variance
+
+    return float(brentq(excess, _EDGE, 1.0 - _EDGE)) if excess(0.5) > 0 else 0.5

@@ -14,7 +14,6 @@ from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
 from scipy.stats import t as student_t
@@ -22,13 +21,17 @@ from scipy.stats import t as student_t
 from her2.core.errors import BadArgument, NotEstimable
 from her2.stats import validation
 from her2.stats.clusters import patient_numbers, patient_variance, repeated_scores
-from her2.stats.discrimination.auc import Placements, hanley_mcneil_variance, placements
+from her2.stats.discrimination.auc import (
+    Placements,
+    hanley_mcneil_variance,
+    limit_of_separation,
+    placements,
+)
 from her2.stats.validation import BoolArray, FloatArray
 
 _PRIOR_CASES = 5.0  # of the smaller class, whose weight the variance of a known shape has
 _PRIOR_REPEATS = 2.0  # weight of what is known of the variance of learning before any repeat:
 _LEARNING = 0.75  # times that of the cases (benchmarks/coverage.py)
-_EDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -339,12 +342,8 @@ class Ranking:
             low, high = expit(logit(centre) + np.array([-half_width, half_width])).tolist()
             return low, high
         factor = 1.0 if self.n_folds is None else 1.0 + _LEARNING
-
-        def excess(theta: float) -> float:
-            variance = hanley_mcneil_variance(theta, *self.n_patients)
-            return (centre - theta) ** 2 - quantile**2 * factor * variance
-
-        limit = float(brentq(excess, _EDGE, 1.0 - _EDGE)) if excess(0.5) > 0 else 0.5
+        away = quantile * sqrt(factor)
+        limit = limit_of_separation(centre, *self.n_patients, quantile=away)
         return (limit, 1.0) if centre else (0.0, limit)
 
 

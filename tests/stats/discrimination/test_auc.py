@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from her2.core.errors import BadArgument, NotEstimable
@@ -12,6 +13,7 @@ from her2.stats import (
     delong_test,
     roc_curve,
 )
+from her2.stats.discrimination.auc import hanley_mcneil_variance
 
 
 def simulated(seed: int, n: int = 80, prevalence: float = 0.4, digits: int = 2):
@@ -67,9 +69,16 @@ def test_interval_narrows_with_the_level_and_stays_in_range():
     assert nearly_perfect.high == 1.0
 
 
-def test_perfect_separation_has_no_variance():
-    result = auc_interval([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.9])
-    assert (result.auc, result.variance, result.low, result.high) == (1.0, 0.0, 1.0, 1.0)
+def test_an_auc_of_one_is_not_certain():
+    result = auc_interval([0, 0, 0, 1, 1], [1, 2, 3, 4, 5])
+    assert (result.auc, result.variance, result.high) == (1.0, 0.0, 1.0)
+    assert result.low == 0.5  # five cases exclude no true AUC above one half
+    y = np.arange(100) < 40
+    low = auc_interval(y, y).low
+    error = np.sqrt(hanley_mcneil_variance(low, 40, 60))
+    assert (1 - low) / error == pytest.approx(norm.ppf(0.975), rel=1e-6)
+    assert auc_interval(y, ~y).high == pytest.approx(1 - low)
+    assert auc_interval(y, ~y).low == 0.0
 
 
 def test_accepts_lists_series_and_booleans():
