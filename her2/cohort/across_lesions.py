@@ -25,6 +25,7 @@ _TELLS = 0.8  # AUC
 _CHANCE = 0.005
 _FEWEST = 5  # lesions of either outcome
 _SCALES = ((1.0, "0 to 1"), (255.0, "8 bits"), (4095.0, "12 bits"), (np.inf, "16 bits"))
+_SIGNED = "levels below 0"
 _BRANDS = (
     "philips", "siemens", "samsung", "sonosite", "mindray", "esaote", "supersonic", "hitachi",
     "aloka", "fujifilm", "hologic", "toshiba", "canon", "ge", "alpinion", "sonoscape",
@@ -120,19 +121,23 @@ def _scales(y: NDArray[np.int64], verified: Sequence[Verified]) -> list[Note]:
         return []
     vendors = one_name_a_vendor(found.vendor for found in verified)
     parts = []
-    for _, scale in _SCALES:
+    for scale in (_SIGNED, *(name for _, name in _SCALES)):
         members = [i for i, found in enumerate(scales) if found == scale]
         made_by = sorted({str(vendors[i]) for i in members if vendors[i] is not None})
         by = f", by {listed(made_by, 3)}" if made_by else ""
         if members:
             n_positive = int(y[members].sum())
-            parts.append(f"{len(members)} lesions of {scale} ({n_positive} positive{by})")
+            parts.append(f"{len(members)} x {scale} ({n_positive} positive{by})")
     fix = "export all images with one bit depth; grey levels of two scales cannot be compared"
     return [Note("A01", f"grey levels of several scales: {', '.join(parts)}", fix)]
 
 
 def _scale(levels: tuple[float, float] | None) -> str:
-    return "" if levels is None else next(name for top, name in _SCALES if levels[1] <= top)
+    if levels is None:
+        return ""
+    if levels[0] < 0:
+        return _SIGNED
+    return next(name for top, name in _SCALES if levels[1] <= top)
 
 
 def _grey_range(y: NDArray[np.int64], verified: Sequence[Verified]) -> list[Note]:

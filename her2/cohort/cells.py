@@ -29,8 +29,8 @@ def words(text: str) -> list[str]:
 
 MISSING_TOKENS = frozenset(words(
     """
-    na n/a n.a. n.a nan <na> nat null - -- --- . .. ... ? ?? / // #n/a #na missing unknown unk
-    n.d. n.d nd n.b. n/d k.a. k.a ka unbekannt fehlt fehlend inconnu inconnue desconocido
+    na n/a n.a. n.a nan <na> nat null - -- --- . .. ... ? ?? / // #n/a #na #nv #n/d missing unknown
+    unk n.d. n.d nd n.b. n/d k.a. k.a ka unbekannt fehlt fehlend inconnu inconnue desconocido
     desconocida sconosciuto desconhecido неизвестно 未查 未知 不详 不明 未检 未测 未做 缺失
     """
 )) | {
@@ -41,16 +41,18 @@ MISSING_TOKENS = frozenset(words(
     "non disponible", "non fait", "non connu", "no disponible", "no realizado", "non eseguito",
     "non noto", "non disponibile", "не определено", "нет данных",
 }  # fmt: skip
-# words that mean missing, none, or a fault of a spreadsheet: the reader of the cohort must say
-DOUBTFUL = frozenset(words("none nil #ref! #value! #div/0! #name? #num! #null! tbd pending 待查"))
+# words that mean missing or none: the reader of the cohort must say
+_DOUBTFUL = frozenset(words("none nil tbd pending 待查"))
+_FAULT = re.compile(r"#\S+[!?]")  # of a spreadsheet, in its language: #REF!, #BEZUG!, #VALEUR!
 _WORDS: dict[Answer, str] = {
     "positive": "positive pos pos. + positiv positif positivo positiva positief pozitif pozitivni "
     "dodatni положительный положительно положительная полож. 阳性 阳 陽性 양성 θετικο ايجابي",
     "negative": "negative neg neg. - negativ negatif negativo negativa negatief negativni ujemny "
     "отрицательный отрицательно отрицательная отриц. 阴性 阴 陰性 음성 αρνητικο سلبي",
-    "yes": "yes ja oui si sim da да true tak evet ano igen ναι 是 有 はい あり 예 네 유 نعم",
-    "no": "no nein non nao nee nej нет false nie hayır nem οχι 否 无 無 没有 いいえ なし 아니오 "
-    "아니요 무 لا",
+    "yes": "yes ja oui si sim da да true wahr vrai verdadero vero waar 真 tak evet ano "
+    "igen ναι 是 有 はい あり 예 네 유 نعم",
+    "no": "no nein non nao nee nej нет false falsch faux falso onwaar 假 nie hayır nem "
+    "οχι 否 无 無 没有 いいえ なし 아니오 아니요 무 لا",
 }
 _LETTERS: dict[Answer, str] = {"yes": "y j o s t", "no": "n f", "positive": "p", "negative": ""}
 
@@ -74,8 +76,9 @@ _SAME = str.maketrans(
 )  # fmt: skip
 _BRACKETS = re.compile(r"[()\[\]【】]")
 _GRADE = re.compile(r"(?:([0-4]) ?\+|\+ ?([1-4])|(\+{1,4}))")
+_WITH_ZEROS = re.compile(r"([+-]*\d+)(?:\.0+|,00?)")
 _INNER = re.compile(r"(?<=\w)[\s_.\-]+(?=\w)")
-_HER2 = re.compile(r"^(?:her-?2|c-?erb-?b-?2)(?:/neu)?[\s:_\-]*(?=\w)")
+_HER2 = re.compile(r"^(?:her-?2|c-?erb-?b-?2)(?:/neu)?(?=.)")
 
 
 @dataclass(frozen=True)
@@ -134,13 +137,15 @@ def clean(text: str) -> str:
 
 
 def without_zeros(text: str) -> str:
-    """Return a whole number without the ``.0`` that programs add.
+    """Return a whole number without the ``.0`` or ``,0`` that programs add.
 
     >>> without_zeros("1.0"), without_zeros("-9.00"), without_zeros("1.50"), without_zeros("a.0")
     ('1', '-9', '1.50', 'a.0')
+    >>> without_zeros("1,0"), without_zeros("1,000")
+    ('1', '1,000')
     """
-    whole, _, rest = text.partition(".")
-    return whole if rest and not rest.strip("0") and whole.lstrip("+-").isdigit() else text
+    found = _WITH_ZEROS.fullmatch(text)
+    return found[1] if found else text
 
 
 def is_missing(text: str) -> bool:
@@ -150,6 +155,15 @@ def is_missing(text: str) -> bool:
     (True, True, False)
     """
     return clean(text) in MISSING_TOKENS
+
+
+def is_doubtful(text: str) -> bool:
+    """Whether a cell may say that its value is not known, or is a fault of a spreadsheet.
+
+    >>> is_doubtful("pending"), is_doubtful("#BEZUG!"), is_doubtful("#1")
+    (True, True, False)
+    """
+    return clean(text) in _DOUBTFUL or bool(_FAULT.fullmatch(clean(text)))
 
 
 def answer(cell: str, *, letters: bool = False) -> Answer | None:
@@ -162,7 +176,7 @@ def answer(cell: str, *, letters: bool = False) -> Answer | None:
     """
     parts = [_unaccented(part) for part in _BRACKETS.split(clean(cell)) if part.strip()]
     known = _ANSWERS | _ONE_LETTER if letters else _ANSWERS
-    found = {known.get(part.strip()) for part in parts}
+    found = {known.get(part.strip()) or known.get(part.strip(" .,;")) for part in parts}
     return found.pop() if len(found) == 1 else None
 
 
@@ -184,8 +198,13 @@ def level_key(cell: str) -> str:
     >>> level_key("HER2 low") == level_key("HER-2-low"), level_key("T_1") == level_key("t1")
     (True, False)
     """
-    text = without_zeros(clean(cell))
-    return _INNER.sub(" ", _HER2.sub("her2 ", text))
+    text = without_zeros(clean(cell).rstrip(".,;") or clean(cell))
+    named = _HER2.match(text)
+    if named is None:
+        return _INNER.sub(" ", text)
+    rest = text[named.end() :].strip()
+    rest = rest if answer(rest) else rest.lstrip(" :_-") or rest
+    return f"her2 {answer(rest) or _INNER.sub(' ', rest)}"
 
 
 def listed(values: Iterable[str], limit: int = 10) -> str:

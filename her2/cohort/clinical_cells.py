@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from her2.cohort.cells import (
-    DOUBTFUL,
     CellRules,
     Cells,
     answer,
     clean,
     grade,
+    is_doubtful,
     level_key,
     listed,
     named_cells,
@@ -31,6 +32,9 @@ from her2.core.settings import VariableSettings
 
 MAX_LEVELS = 10
 FEWEST_KNOWN = 5  # cells of which each has a level of its own, which is then no category
+_FEWEST_MEASURED = 3  # spellings; two may be groups such as "under 14 %" and "14 % or more"
+_MEASURED = re.compile(r".*\d ?%.*|.*\d ?[a-z]{0,2} ?[x×*] ?\d.*")
+_DATE = re.compile(r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{2,4})(?:[t ].*)?")
 _NOTHING = VariableSettings()
 
 
@@ -77,6 +81,8 @@ def read_variable(cells: pd.Series, rules: CellRules) -> Variable:
         values = [read.get(row, math.nan) for row, _ in rows]
         made = pd.Series(values, index=cells.index, name=name, dtype=np.float64)
         return Variable(made, unit, tuple(notes))
+    if not declared.is_category:
+        _refuse_measured(name, texts)
     level_of, notes = _category(name, known, dashes, declared)
     levels = [level_of.get(row, math.nan) for row, _ in rows]
     return Variable(pd.Series(levels, cells.index, object, name), "", tuple(notes))
@@ -103,6 +109,24 @@ def _refuse_texts(name: str, texts: Cells) -> None:
         )
 
 
+def _refuse_measured(name: str, texts: Cells) -> None:
+    """Refuse dates, two lengths in a cell, and per cent beside words: these are no levels."""
+    dates = [(row, text) for row, text in texts if _DATE.fullmatch(clean(text))]
+    if dates:
+        raise stop(
+            "C27",
+            f"expected numbers or levels in {name!r}, found dates: {named_cells(dates, 5)}; give "
+            "the age or the time between two dates instead",
+        )
+    measured = [(row, text) for row, text in texts if _MEASURED.fullmatch(clean(text))]
+    if len({clean(text) for _, text in measured}) >= _FEWEST_MEASURED:
+        raise stop(
+            "C09",
+            f"expected one number or one level in each cell of {name!r}, found "
+            f"{named_cells(measured, 5)}; give each number its own column, without words",
+        )
+
+
 def _category(
     name: str, known: Cells, dashes: Cells, declared: VariableSettings
 ) -> tuple[dict[int, str], list[Note]]:
@@ -122,7 +146,7 @@ def _category(
     cells = [*known, *dashes] if meaning in ("level", "negative") else list(known)
     if declared.levels is not None:
         return _declared(name, cells, own), notes
-    doubtful = [(row, text) for row, text in cells if clean(text) in DOUBTFUL]
+    doubtful = [(row, text) for row, text in cells if is_doubtful(text)]
     if doubtful:
         raise stop(
             "C09",

@@ -19,6 +19,7 @@ import shutil
 import stat
 import struct
 import tempfile
+import unicodedata
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +72,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"), (b"BM", "bmp"), (b"NRRD0", "nrrd"), (b"ObjectType", "metaimage"),
     (b"NDims", "metaimage"), (b"%PDF", "pdf"), (b"PK\x03\x04", "zip archive"),
-    (b"<", "html or xml"),
+    (b"<", "html or xml"), (b"GIF8", "gif"),
 )  # fmt: skip
 _CHATTER = ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "PIL")
 _DETACHED_NRRD = re.compile(rb"^data ?file\s*:", re.IGNORECASE | re.MULTILINE)
@@ -216,6 +217,34 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def as_spelt(path: Path) -> Path:
+    """Path of the one file whose name differs in case or in the form of its accents only.
+
+    Other systems take ``A.PNG`` for ``a.png``, and macOS stores ü as two characters. The path
+    itself where there is such a file, or no other, or several.
+    """
+    if is_there(path):
+        return path
+    with suppress(OSError):
+        names = _names(path.parent, path.parent.stat().st_mtime_ns).get(_folded(path.name), ())
+        if len(names) == 1:
+            return path.with_name(names[0])
+    return path
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, changed_ns: int) -> dict[str, list[str]]:
+    """Return the names in a folder by their folded form; the time makes the cache forget."""
+    names: dict[str, list[str]] = {}
+    for path in folder.iterdir():
+        names.setdefault(_folded(path.name), []).append(path.name)
+    return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.casefold())
+
+
 def check_size(shape: tuple[int, ...], *, limit: int = MAX_VALUES) -> None:
     """Refuse, before decoding, what would not fit into memory or has no pixels."""
     size = " x ".join(map(str, shape))
@@ -241,7 +270,8 @@ def file_kind(path: Path) -> Kind:
     if found not in SUFFIXES.values() or SUFFIXES.get(ending, found) != found:
         expected = SUFFIXES.get(ending, "an image")
         what = f"the name says {expected}, the content is {found}"
-        raise refuse("D02", what, "export the image again, or correct its name")
+        fix = "correct its name" if found in SUFFIXES.values() else "save it as PNG, TIFF or DICOM"
+        raise refuse("D02", what, f"export the image again, or {fix}")
     if found in ("nrrd", "metaimage", "nifti"):
         _refuse_detached(path, found)
     with decoding("D06", "the file is damaged or cut off", "export or copy it again"):
@@ -256,6 +286,8 @@ def _content(path: Path, ending: str) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if head[8:12] == b"WEBP" or head[4:8] == b"ftyp":
+        return "webp" if head[8:12] == b"WEBP" else "heic, avif or video"
     if ending == ".nii.gz" and head.startswith(b"\x1f\x8b"):
         head = _gzip_head(path)
     if len(head) >= 348 and head[344:347] in (b"n+1", b"ni1", b"n+2"):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from her2.cohort.assemble import Source, assemble
 from her2.cohort.catalogue import Severity
-from her2.cohort.cells import PLAIN_RULES, CellRules
+from her2.cohort.cells import PLAIN_RULES, CellRules, clean, without_zeros
 from her2.cohort.cohort_table import (
     clean_ids,
     merge_repeated,
@@ -22,7 +22,7 @@ from her2.cohort.cohort_table import (
     row_numbers,
 )
 from her2.cohort.dates import window_notes
-from her2.cohort.files import LARGEST_LESION, decoding, is_there
+from her2.cohort.files import LARGEST_LESION, as_spelt, decoding, is_there
 from her2.cohort.outcome import (
     HER2_POSITIVE,
     binary_outcome,
@@ -40,9 +40,9 @@ TABLE_NAMES = ("cohort.csv", "cohort.xlsx")
 _COLUMNS = (
     "image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split", "device",
 )  # fmt: skip
-_SPACING = re.compile(
-    r"(\d*\.?\d+(?:e-?\d+)?)(?:\s*[x×*]\s*(\d*\.?\d+(?:e-?\d+)?))?", re.IGNORECASE
-)
+_LENGTH = r"(\d*[.,]?\d+(?:e-?\d+)?)"
+_SPACING = re.compile(rf"\[?{_LENGTH}(?:\s*(?:mm)?\s*[x×*\\;/]\s*{_LENGTH})?\s*(mm|cm|[µμu]m)?\]?")
+_MILLIMETRES = {"cm": 10.0, "µm": 1e-3, "μm": 1e-3, "um": 1e-3}
 
 
 class FolderOptions(TypedDict, total=False):
@@ -216,7 +216,7 @@ def inside(root: Path, text: str) -> Path:
     with decoding("S13", "the path cannot be followed", fix):
         if "\\" in text and not (root / text).exists():
             text = text.replace("\\", "/")
-        path = (root / text).resolve()
+        path = as_spelt((root / text).resolve())
         if not path.is_relative_to(root):
             raise refuse("S13", "the path leads outside the cohort's folder", fix)
     return path
@@ -319,22 +319,28 @@ def _several(cell: str) -> list[str]:
 def parse_spacing(
     text: str, notes: list[Note], *, scale: float = 1.0
 ) -> tuple[float, float] | None:
-    """Return (row, column) mm of ``0.1`` or ``0.1x0.08``; what cannot be read is noted."""
+    """Return (row, column) mm of ``0.1`` or ``0.1x0.08``; what cannot be read is noted.
+
+    >>> parse_spacing("0,1", []), parse_spacing("0.1 x 0.08 mm", []), parse_spacing("80 µm", [])
+    ((0.1, 0.1), (0.1, 0.08), (0.08, 0.08))
+    """
     if not text:
         return None
-    found = _SPACING.fullmatch(text)
-    rows = scale * float(found.group(1)) if found else 0.0
-    columns = scale * float(found.group(2)) if found and found.group(2) else rows
-    if rows > 0 and columns > 0:
-        return rows, columns
+    found = _SPACING.fullmatch(clean(text))
+    if found:
+        rows, columns = (float((n or found[1]).replace(",", ".")) for n in found.group(1, 2))
+        scale *= _MILLIMETRES.get(found[3] or "", 1.0)
+        if rows > 0 and columns > 0:
+            return scale * rows, scale * columns
     fix = "write the length of a pixel: 0.1, or 0.1x0.08 (row by column)"
     notes.append(Note("D45", f"the pixel spacing is {text[:20]!r}", fix))
     return None
 
 
 def _frame(text: str, notes: list[Note]) -> int | None:
-    if text.isdecimal() and len(text) < 10 and int(text) > 0:
-        return int(text)
+    number = without_zeros(text)
+    if number.isdecimal() and len(number) < 10 and int(number) > 0:
+        return int(number)
     if text:
         fix = "write which image of the stack is analysed: 1 for the first"
         notes.append(Note("D19", f"the frame is {text[:20]!r}, expected a whole number", fix))

@@ -82,7 +82,7 @@ def picture_attributes(picture: Image.Image, *, keep_indices: bool) -> Picture:
     if picture.mode in ("RGB", "RGBA", "LA") and not keep_indices and ";16" in _raw_mode(picture):
         what, fix = "a colour picture of 16 bits, read with 8", "export it in grey"
         notes.append(Note("D56", what, fix, severity="warning"))
-    return Picture(tags, _aspect(picture.info), tuple(notes))
+    return Picture(tags, _aspect(picture.info, picture.size), tuple(notes))
 
 
 def _raw_mode(picture: Image.Image) -> str:
@@ -91,11 +91,16 @@ def _raw_mode(picture: Image.Image) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _aspect(info: dict[Any, Any]) -> float | None:
-    """Height of a pixel by its width; None where it is 1, or not known."""
+def _aspect(info: dict[Any, Any], size: tuple[int, int]) -> float | None:
+    """Height of a pixel by its width; None where it is 1, or not known.
+
+    Some writers put the size of the picture where the density belongs.
+    """
     across, down = next(
         (info[k] for k in ("aspect", "jfif_density", "dpi", "resolution") if k in info), (1, 1)
     )
+    if (across, down) == size:
+        return None
     return known_aspect(float(across or 0), float(down or 0))
 
 

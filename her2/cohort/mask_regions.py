@@ -22,6 +22,7 @@ Colour = tuple[int, int, int]
 
 _MOST_REGIONS = 64  # more levels or colours are those of a picture
 _LISTED = 8
+_MOST_SMALL = 8  # levels beside 255 of which each may be a label
 _LOSSY_SHARE = 0.005  # intermediate values that JPEG compression may leave
 _DRAW_AGAIN = "draw the mask again on the analysed image"
 _EXPORT_LABELS = "export the mask alone, without the image and without smoothing"
@@ -127,11 +128,15 @@ def _how_to_choose(drawn: Sequence[Region]) -> str:
 def label_regions(values: Values, names: Mapping[int, str] | None = None) -> list[Region]:
     """Regions of an array of whole numbers in which 0 is no region; `names` by number."""
     levels, counts = _histogram(values)
+    found = [(int(v), int(n)) for v, n in zip(levels, counts, strict=True) if v]
+    names = names or {}
+    edge = sum(n for v, n in found if v < _BINARY)
+    if len(found) > _MOST_SMALL and not names and edge < found[-1][1] and found[-1][0] == _BINARY:
+        what = f"the mask's outline is smoothed: {len(found) - 1} grey levels between 0 and 255"
+        raise refuse("M19", what, _EXPORT_LABELS)
     if len(levels) > _MOST_REGIONS:
         what = f"the mask holds {len(levels)} grey levels, as a picture does, expected labels"
         raise refuse("M19", what, _EXPORT_LABELS)
-    found = [(int(v), int(n)) for v, n in zip(levels, counts, strict=True) if v]
-    names = names or {}
     if [v for v, _ in found] == [_BINARY] and not names:
         return [Region(values, _BINARY, found[0][1])]
     return [Region(values, v, n, label=v, segment=names.get(v, "")) for v, n in found]

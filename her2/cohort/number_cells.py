@@ -56,6 +56,7 @@ _CELL = re.compile(
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<t>[ '.,])\d{3})(?P<more>(?:(?P=t)\d{3})*)(?P<d>[.,]\d+)?")
 _SIMPLE = re.compile(r"(?:\d+(?:\.\d*|,\d+)?|[.,]\d+)(?:e[+-]?\d+)?")
 _SENTINEL = re.compile(r"-?(?:9{1,6}|8{2,6}|7{3,6}|9{2,4}\.9{1,2})|-1")
+_FEWEST_VALUES = 3  # beside one that is far from them; fewer show no spread
 _SHARES = re.compile(r"%|percent|prozent|pct|ki-?_?67|proportion", re.IGNORECASE)
 _MOST = 1e15  # of any quantity of a patient; squares and cubes of it do not overflow
 Mark = Literal[".", ","]
@@ -366,7 +367,8 @@ def _is_marker(value: float, n: int, rest: Sequence[float]) -> bool:
     spread = rest[-1] - rest[0]
     distance = value - rest[-1] if value > rest[-1] else rest[0] - value
     if not _SENTINEL.fullmatch(f"{value:g}"):
-        return n > 1 and distance > 3 * spread
+        is_far = value < rest[0] or value > 3 * rest[-1]
+        return n > 1 and is_far and len(set(rest)) >= _FEWEST_VALUES and distance > 3 * spread
     if value < 0 <= rest[0]:
         return True
     return distance > (spread if n > 1 else 10 * spread)

@@ -49,14 +49,28 @@ _SCORES = {
 _AMPLIFIED = frozenset(
     words(
         "amplified amp amplification amplifikation amplifiziert amplifié amplificado amplificada "
-        "amplificato amplificata 扩增 有扩增"
+        "amplificato amplificata 扩增 有扩增 基因扩增"
     )
 )
 _AMPLIFIED_WORD = "|".join(sorted(_AMPLIFIED, key=len, reverse=True))
 _NOT_AMPLIFIED = re.compile(
-    r"(?:not|non|no|nicht|keine|pas|sans|un|sin|senza|未|无|未见|無)[\s\-]*(?:d')?"
+    r"(?:not|non|no|nicht|keine|pas|sans|un|sin|senza|未|无|未见|無)[\s\-]*(?:d'|gene )?"
     rf"(?:{_AMPLIFIED_WORD})"
 )
+_QUALIFIED = re.compile(  # what says how a score came about, and not which
+    r"(?:very |partly )?(?:strong|weak|moderate|intense|faint|complete|incomplete|stark|schwach|"
+    r"mässig|mäßig|vollständig|unvollständig)(?:ly)?(?: (?:membrane )?staining)?|pending|"
+    r"[<>≤≥~]?\s*\d{1,3}(?:[.,]\d+)?\s*%(?: of (?:tumou?r )?cells)?"
+)
+_RATIO = re.compile(
+    r"(?:(?:ratio|quotient|比值|her2/c[ea][np]1?7(?: ratio)?)[\s:=]*)?\d+(?:[.,]\d+)?"
+)
+_NO_RESULT = frozenset((
+    "pending", "ausstehend", "待查", "equivocal", "borderline", "indeterminate", "inconclusive",
+    "grenzwertig", "nicht eindeutig", "équivoque", "equivoco", "不确定", "not needed",
+    "not required", "not necessary", "nicht erforderlich", "nicht nötig", "未做fish", "failed",
+    "not evaluable", "nicht auswertbar",
+))  # fmt: skip
 _HER2_LEVELS = {"positive": 1, "negative": 0, "low": 0, "zero": 0, "null": 0, "0": 0,
                 "ultralow": 0, "ultra low": 0}  # fmt: skip
 
@@ -93,7 +107,7 @@ def read_ihc(cell: str, *, dash_is_negative: bool = False) -> Ihc | None:
     (Ihc(scores=frozenset({2}), fish=0), Ihc(scores=frozenset({3}), fish=None), \
 Ihc(scores=frozenset({1, 2}), fish=0))
     """
-    text = clean(cell)
+    text = without_zeros(clean(cell))
     if text == "-":
         if dash_is_negative:
             return Ihc(frozenset({0, 1}))
@@ -111,7 +125,9 @@ Ihc(scores=frozenset({1, 2}), fish=0))
     said = re.search(rf"{_NOT_AMPLIFIED.pattern}|(?<!\w)(?:{_AMPLIFIED_WORD})(?!\w)", bare)
     if said is not None and said.start() > 0:
         fish, bare = _amplified(said.group()), bare.replace(said.group(), " ")
-    for part in filter(None, (part.strip() for part in _CUTS.split(bare))):
+    for part in filter(None, (part.strip(" .") for part in _CUTS.split(bare))):
+        if scores != {0, 1, 2, 3} and _QUALIFIED.fullmatch(part):
+            continue
         scores &= _scores(part)
         if part == "low":
             fish = 0 if fish is None else fish
@@ -131,7 +147,8 @@ def _scores(part: str) -> set[int]:
     if said in ("positive", "negative"):
         return {3} if said == "positive" else {0, 1}
     words = part.split()
-    if len(words) < 2:
+    words = words[:1] if _QUALIFIED.fullmatch(" ".join(words[1:])) else words
+    if len(words) < 2 and words == part.split():
         raise KeyError(part)
     return set.intersection(*(set(_scores(word)) for word in words))
 
@@ -151,15 +168,22 @@ def read_fish(cell: str, *, dash_is_negative: bool = False) -> int | None:
     text = without_zeros(clean(cell))
     if text == "-" and not dash_is_negative:
         raise KeyError(cell)
-    if text != "-" and (is_missing(text) or text in ("pending", "ausstehend", "待查")):
+    if text != "-" and (is_missing(text) or text.rstrip(".") in _NO_RESULT):
         return None
     bare = _ISH.sub("", text, count=1).strip() or text
-    amplified = _amplified(bare.strip("()[] "))
-    if amplified is not None:
-        return amplified
     if bare in ("0", "1"):
         return int(bare)
-    return {"positive": 1, "yes": 1, "negative": 0, "no": 0}[answer(bare) or cell]
+    parts = [bare] if answer(bare) else [part.strip(" .") for part in _CUTS.split(bare)]
+    results = {_fish_word(part) for part in parts if part and not _RATIO.fullmatch(part)}
+    if len(results) != 1 or None in results:
+        raise KeyError(cell)
+    return results.pop()
+
+
+def _fish_word(part: str) -> int | None:
+    said = {"positive": 1, "yes": 1, "negative": 0, "no": 0}
+    amplified = _amplified(part.removeprefix("gene "))
+    return said.get(answer(part) or "") if amplified is None else amplified
 
 
 def her2_outcomes(
@@ -184,15 +208,23 @@ def her2_outcomes(
     scores = _read_column(ihc, rules, read_ihc)
     amplified = _read_column(fish, rules, read_fish)
     unknown = []
+    ratio = ""
+    if any(isinstance(read, KeyError) and _RATIO.fullmatch(clean(cell))
+           for read, cell in zip(amplified, fish, strict=True)):  # fmt: skip
+        ratio = " (a ratio alone is no result: it needs the copy number)"
     expectations = (("IHC", scores, ihc, "0, 1+, 2+, 3+ or empty"),
-                    ("FISH", amplified, fish, "positive, negative or empty"))  # fmt: skip
+                    ("FISH", amplified, fish, f"positive, negative or empty{ratio}"))  # fmt: skip
     for name, read, cells, expected in expectations:
         odd = [(row, cell) for row, cell, found in zip(rows, cells, read, strict=True)
                if isinstance(found, KeyError)]  # fmt: skip
         if odd:
             unknown.append(f"{name} to be {expected}, found {named_cells(odd)}")
     if unknown:
-        raise stop("C10", f"expected {'; and '.join(unknown)}; correct these cells in the table")
+        raise stop(
+            "C10",
+            f"expected {'; and '.join(unknown)}; correct these cells, or name those that mean "
+            "missing by cohort.missing_tokens",
+        )
     return [
         _decided(score, found)
         for score, found in zip(scores, amplified, strict=True)
@@ -302,11 +334,18 @@ def _coded(
     levels = sorted({key for key in keys if key is not None})
     by_her2 = {level: _her2_level(level) for level in levels}
     names_her2 = any(level.startswith("her2 ") for level in levels)
-    if names_her2 and None not in by_her2.values() and wanted in (None, "her2 positive"):
+    is_her2 = names_her2 or (len(levels) > 2 and "positive" in levels)
+    whole = wanted in (None, "her2 positive", "positive") and 1 in by_her2.values()
+    if is_her2 and None not in by_her2.values() and whole:
         return [None if key is None else by_her2[key] for key in keys]
     found = f"found {listed(_first_of(keys, cells)) or 'no value at all'}"
     if len(levels) > 2:
-        raise stop("C16", f"expected two outcomes, {found}; leave out the rows of the others")
+        raise stop(
+            "C16",
+            f"expected two outcomes, {found}; {_way_out(levels)}",
+        )
+    if set(levels) <= {"0", "1"} and wanted in ("yes", "no"):
+        wanted = "1" if wanted == "yes" else "0"
     if wanted is None:
         if not set(levels) <= {"0", "1"}:
             raise stop(
@@ -319,6 +358,16 @@ def _coded(
             "C16", f"expected the positive outcome {positive!r}, {found}; name one of these"
         )
     return [None if key is None else int(key == wanted) for key in keys]
+
+
+def _way_out(levels: Sequence[str]) -> str:
+    """Return what to do about more than two outcomes."""
+    if all(grade(level) or level in ("0", "1", "2", "3", "negative") for level in levels) and any(
+        grade(level) for level in levels
+    ):
+        return "bring IHC scores as her2_ihc, and her2_fish for 2+"
+    return ("name those that mean missing by cohort.missing_tokens, or leave out the rows of "
+            "the others")  # fmt: skip
 
 
 def _first_of(keys: Sequence[str | None], cells: Sequence[tuple[int, str]]) -> list[str]:

@@ -6,13 +6,14 @@ is not a row of the table is left out with a note that names its rows.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from her2.cohort.outcome import listed
+from her2.cohort.cells import listed, words
 from her2.cohort.problems import Note, stop
 from her2.cohort.text_table import Rows
 from her2.cohort.workbook import MAX_ROWS
@@ -21,6 +22,10 @@ _KEY = "patient_id"
 _LOOK_AT = 50  # rows in which the header is looked for
 _PROSE = (" ", ":", "=", "*", "：", "＝")
 _OF_LESIONS = ("image", "mask", "outcome", "her2_ihc")
+_SUMS = frozenset(words(
+    "total totals sum mean average summe gesamt gesamtsumme mittelwert durchschnitt somme "
+    "moyenne totale promedio suma subtotal 合计 总计 总和 平均 平均值 均值"
+))  # fmt: skip
 _FEWEST = 3  # columns, with which a legend can be told from a row
 
 
@@ -55,6 +60,7 @@ def frame_of_rows(rows: Rows) -> tuple[pd.DataFrame, list[Note]]:
             notes.append(_note(f"{what}, not read as lesions", numbers))
     _check_number(len(data))
     names, data = _used_columns(header.names, data)
+    names = [unicodedata.normalize("NFC", " ".join(name.split())) for name in names]
     _check_names(names)
     return _frame(names, data), notes
 
@@ -149,7 +155,7 @@ def _note(what: str, numbers: Sequence[int]) -> Note:
 def _end(data: Rows, names: list[str]) -> int:
     """Place after the last row of the table; what stands below it is a legend.
 
-    It begins after a blank row or with words, and none of its rows may be a lesion.
+    It begins after a blank row, with words or with totals, and none of its rows may be a lesion.
     """
     if sum(bool(name) for name in names) < _FEWEST:
         return len(data)
@@ -158,9 +164,10 @@ def _end(data: Rows, names: list[str]) -> int:
     while first and not _may_be_lesion(data[first - 1][1], names):
         first -= 1
     for i in range(first, len(data)):
-        words = next((cell for cell in data[i][1] if cell), "")
-        starts = (i > 0 and is_blank[i - 1]) or any(mark in words for mark in _PROSE)
-        if words and starts:
+        said = next((cell for cell in data[i][1] if cell), "")
+        starts = (i > 0 and is_blank[i - 1]) or any(mark in said for mark in _PROSE)
+        starts = starts or _is_sum(data[i][1], names)
+        if said and starts:
             return i
     return len(data)
 
@@ -172,11 +179,19 @@ def _may_be_lesion(cells: list[str], names: list[str]) -> bool:
     not one text in all of them, as joined cells have.
     """
     filled = [cell for cell in cells if cell]
-    if len(set(filled)) < 2:
+    if len(set(filled)) < 2 or _is_sum(cells, names):
         return False
     named = {name.casefold() for name, cell in zip(names, cells, strict=False) if cell}
     is_identified = _KEY in named and len(named & set(_OF_LESIONS)) > 1
     return is_identified or 2 * len(filled) > sum(bool(name) for name in names)
+
+
+def _is_sum(cells: list[str], names: list[str]) -> bool:
+    """Whether a row holds totals or means: its first cell says so, and it names no file."""
+    first = next((cell for cell in cells if cell), "")
+    files = [cell for name, cell in zip(names, cells, strict=False)
+             if name.casefold() in ("image", "mask") and cell]  # fmt: skip
+    return first.casefold().rstrip(":. ") in _SUMS and not files
 
 
 def _check_number(n_rows: int) -> None:

@@ -28,6 +28,12 @@ _LEAKS = re.compile(
     r"recurrence",
     re.IGNORECASE,
 )
+# IHC of another marker tells no HER2 status
+_OTHER_MARKER = re.compile(
+    r"(?<![a-z])(er|pr|ar|ki-?_?67|p53|egfr|ck\d+|o?estrogen\w*|progesterone\w*|androgen\w*)(?![a-z])",
+    re.IGNORECASE,
+)
+_HER2_NAMED = re.compile(r"her-?2|erb-?b-?2", re.IGNORECASE)
 _AFTER_BIOPSY = re.compile(
     r"^(er|pr|ki-?_?67|grade|estrogen.*|progesterone.*|p53|lymph_?node.*|n_?stage|histolog.*)"
     r"(\W.*)?$",
@@ -43,13 +49,18 @@ _FIX = "give every lesion of the patient table one row of features"
 def refuse_leaks(names: Sequence[str], also: Sequence[str] = ()) -> None:
     """Refuse variables whose name gives away the outcome (C22); `also` are names that leak too."""
     hidden = {name.casefold() for name in also}
-    leaks = [name for name in names if _LEAKS.search(name) or name.casefold() in hidden]
+    leaks = [name for name in names if _leaks(name) or name.casefold() in hidden]
     if leaks:
         raise stop(
             "C22",
             f"expected variables that are known before the outcome, found {listed(leaks)}; "
             "take them out of the variables",
         )
+
+
+def _leaks(name: str) -> bool:
+    found = {text.casefold() for text in _LEAKS.findall(name)}
+    return bool(found - {"ihc"}) or (bool(found) and not _OTHER_MARKER.search(name))
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,11 @@ def _variable_notes(name: str, variable: Variable) -> list[Note]:
     if missing > _MOSTLY_MISSING:
         what = f"{missing:.0%} of {name!r} is missing"
         notes.append(Note("C21", what, "complete it, or take it out of the variables"))
+    telling = [str(level) for level in column.dropna().unique() if _HER2_NAMED.search(str(level))]
+    if telling:
+        what = f"levels of {name!r} name HER2: {listed(telling, 3)}"
+        fix = "take it out of the variables where HER2 is the outcome"
+        notes.append(Note("C22", what, fix, severity="warning"))
     if _AFTER_BIOPSY.match(name):
         what = f"{name!r} is usually known only after biopsy, together with HER2"
         notes.append(Note("C23", what, "do not call a model with it pre-operative"))

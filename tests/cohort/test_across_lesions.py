@@ -40,8 +40,8 @@ def test_bit_depths_are_counted_by_outcome_and_vendor():
     levels = [(0.0, 250.0 if y else 4000.0) for y in OUTCOMES]
     vendors = ["Philips" if y else "GE Healthcare" for y in OUTCOMES]
     assert said(verified(levels=levels, vendor=vendors))["A01"] == (
-        "grey levels of several scales: 10 lesions of 8 bits (10 positive, by 'Philips'), "
-        "10 lesions of 12 bits (0 positive, by 'GE Healthcare')"
+        "grey levels of several scales: 10 x 8 bits (10 positive, by 'Philips'), "
+        "10 x 12 bits (0 positive, by 'GE Healthcare')"
     )
 
 
@@ -52,7 +52,7 @@ def test_bit_depths_are_counted_by_outcome_and_vendor():
 def test_scales(top, scale):
     levels = [(0.0, top)] + [(0.0, 65535.0 if top == 255 else 255.0)] * 19
     found = said(verified(levels=levels))
-    assert (scale in found["A01"]) if top != 255 else ("1 lesions of 8 bits" in found["A01"])
+    assert (scale in found["A01"]) if top != 255 else ("1 x 8 bits" in found["A01"])
 
 
 def test_a_grey_range_that_tells_the_outcome():
@@ -154,3 +154,8 @@ def test_images_of_two_depths_are_used_and_said(make_folder, kit):
         Image.fromarray(image).save(root / f"images/i{i:03d}.png")
     codes = {p.code for p in read_folder_cohort(root).problems}
     assert codes == {"A01", "A02"}
+
+
+def test_levels_below_0_are_a_scale_of_their_own():
+    found = said(verified(levels=[(-1024.0, -800.0)] + [(0.0, 250.0)] * 19))
+    assert "1 x levels below 0" in found["A01"]

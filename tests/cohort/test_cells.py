@@ -238,3 +238,69 @@ def test_no_text_breaks_the_reading():
             assert "'v'" in str(error)
             continue
         assert values.notna().sum() >= 2
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("WAHR", "FALSCH", "TRUE", "false", "vrai", "FALSO"),
+        ("Negative.", "negative", "Positive", "positive,"),
+    ],
+)
+def test_truth_of_spreadsheets_and_stops_after_words_make_no_levels(cells):
+    assert len(set(read(*cells, *cells))) == 2
+
+
+@pytest.mark.parametrize("fault", ["#BEZUG!", "#VALEUR!", "#NOM?", "#¡REF!", "#WERT!"])
+def test_faults_of_a_spreadsheet_are_no_levels_in_any_language(fault):
+    assert f"'{fault}' (row 3)" in refusal("a", fault, "b", "a", "b")
+
+
+def test_the_missing_mark_of_a_german_spreadsheet_is_missing():
+    assert np.isnan(read("1.5", "#NV", "2.5")[1])
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        (("1965-03-04", "1970-11-02", "1965-03-04"), "C27"),
+        (("4.3.1965", "2.11.1970", "4.3.1965"), "C27"),
+        (("1965-03-04T00:00:00", "1970-11-02T00:00:00"), "C27"),
+        (("12x15 mm", "18 x 9 mm", "7 mm × 6 mm", "12x15 mm"), "C09"),
+        (("positive (80%)", "positive (20 %)", "neg", "positive (5%)"), "C09"),
+    ],
+)
+def test_dates_and_measurements_are_no_levels(cells, code):
+    said = refusal(*cells * 2)
+    assert said.startswith(code)
+    assert f"{cells[0]!r} (rows 2, " in said
+
+
+def test_two_groups_of_per_cent_and_levels_with_figures_are_levels():
+    assert len(set(read("low, <14%", "high, 14% or more", "low, <14%"))) == 2
+    assert len(set(read("T1", "4a", "GE 10 MHz", "50-59", "T1", "4a"))) == 4
+
+
+def test_few_values_and_a_larger_one_are_no_missing_marker():
+    assert read("1.8", "2.4", "1.9", "2.4") == [1.8, 2.4, 1.9, 2.4]
+    assert "'0' (rows 5, 6)" in refusal("160", "165", "171", "0", "0")
+
+
+def test_levels_that_name_her2_are_noted():
+    table = pd.DataFrame({"pam50": ["Her2", "LumA", "Basal", "LumA"], "grade": list("abab")})
+    codes = [(n.code, n.level) for n in clinical_table(table, ["pam50", "grade"]).notes]
+    assert codes == [("C22", "warning"), ("C23", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("name", "leaks"),
+    [("ER status measured by IHC", False), ("PR (IHC)", False), ("IHC", True),
+     ("her2_ihc ER", True), ("Ki-67 IHC", False), ("marker_ihc", True)],
+)  # fmt: skip
+def test_ihc_of_another_marker_does_not_give_the_outcome_away(name, leaks):
+    table = pd.DataFrame({name: ["pos", "neg"] * 3})
+    if not leaks:
+        assert clinical_table(table, [name]).values[name].nunique() == 2
+        return
+    with pytest.raises(BadCohort, match="C22"):
+        clinical_table(table, [name])

@@ -30,6 +30,16 @@ def test_an_order_that_tells_the_outcome_is_noted():
     assert telling_order([0, 0, 1, 1], lesions(4), range(4)) == []  # p = .33: chance
 
 
+def test_noise_rarely_has_an_order():
+    rng, n_noted = np.random.default_rng(0), 0
+    patients = lesions(20)
+    for _ in range(1000):
+        outcomes = (rng.random(20) < 0.3).astype(int).tolist()
+        order = rng.permutation(20)
+        n_noted += bool(telling_order(outcomes, [patients[i] for i in order], range(20)))
+    assert n_noted <= 15  # .95 % expected of 2,000
+
+
 def test_numbers_in_identifiers_may_tell_it_where_rows_do_not():
     rows = np.random.default_rng(0).permutation(40)
     (note,) = telling_order([0] * 20 + [1] * 20, lesions(40), rows.tolist())

@@ -31,7 +31,17 @@ def test_reads_what_was_written(make_folder, kit):
 
 @pytest.mark.parametrize(
     ("cell", "expected"),
-    [("0.1x0.08", (0.1, 0.08)), ("0.1 × 0.08", (0.1, 0.08)), ("2e-1", (0.2, 0.2))],
+    [
+        ("0.1x0.08", (0.1, 0.08)),
+        ("0.1 × 0.08", (0.1, 0.08)),
+        ("2e-1", (0.2, 0.2)),
+        ("0,1", (0.1, 0.1)),
+        ("0.1 mm", (0.1, 0.1)),
+        ("0.1\\0.08", (0.1, 0.08)),
+        ("0.02cm", (0.2, 0.2)),
+        ("100 µm", (0.1, 0.1)),
+        ("０.１", (0.1, 0.1)),
+    ],
 )
 def test_spacing_of_the_table(cell, expected, make_folder):
     cohort = read_folder_cohort(make_folder(4, spacing_mm=cell))
@@ -180,6 +190,23 @@ def test_paths_may_not_leave_the_folder(path, column, make_folder, kit):
     cohort = read_folder_cohort(root)
     assert [(p.code, p.path) for p in cohort.problems] == [("S13", path)]
     assert len(cohort.lesions) == 3
+
+
+def test_a_name_of_another_case_or_form_of_accents_is_found(make_folder, kit):
+    root = make_folder(4)
+    (root / "images/i000.png").rename(root / "images/I000.PNG")
+    (root / "images/i001.png").rename(root / "images" / "Mu\u0308ller.png")
+    kit.edit_table(root, image={1: "images/M\u00fcller.png"})
+    cohort = read_folder_cohort(root)
+    assert len(cohort.lesions) == 4
+    assert not cohort.problems
+    shutil.copy(root / "images/I000.PNG", root / "images/I000.png")
+    (problem,) = read_folder_cohort(root).problems  # which of the two is meant?
+    assert problem.code == "C04"
+
+
+def test_a_frame_may_be_written_as_programs_write_numbers(make_folder):
+    assert read_folder_cohort(make_folder(4, frame="1.0")).lesions[0].frame == 1
 
 
 def test_every_problem_of_a_lesion_is_collected(make_folder, kit):

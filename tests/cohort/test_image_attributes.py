@@ -372,6 +372,18 @@ def test_oblong_pixels_of_a_picture_are_known(ending, tmp_path, kit):
     assert decode_image(tmp_path / f"b{ending}").scale.aspect is None
 
 
+def test_a_density_that_is_the_size_of_the_picture_says_nothing(tmp_path, kit):
+    pixels = kit.textured_image(1)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    said = b"pHYs" + struct.pack(">IIB", pixels.shape[1], pixels.shape[0], 0)
+    chunk = struct.pack(">I", 9) + said + struct.pack(">I", zlib.crc32(said))
+    stored = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(stored[:33] + chunk + stored[33:])  # behind IHDR
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.info["aspect"] == pixels.shape[::-1]
+    assert decode_image(tmp_path / "a.png").scale.aspect is None
+
+
 def test_a_turned_picture_has_turned_pixels(tmp_path, kit):
     for ending in (".png", ".tif"):
         path = tmp_path / f"a{ending}"

@@ -225,3 +225,11 @@ def mutate(payload, rng):
         start = rng.integers(head)
         data[start:start] = data[start : start + 16]
     return bytes(data)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("GIF", "gif"), ("WEBP", "webp")])
+def test_pictures_that_cannot_be_used_are_called_by_their_format(kind, said, tmp_path, kit):
+    Image.fromarray(kit.textured_image(1)).save(tmp_path / "a.png", format=kind)
+    with pytest.raises(InputProblem, match=f"the content is {said}") as caught:
+        decode_image(tmp_path / "a.png")
+    assert "save it as PNG" in caught.value.fix

@@ -202,3 +202,11 @@ def test_a_cohort_of_several_programs_is_read_by_one_choice(make_folder, kit, le
     assert len(cohort.lesions) == 8
     for one in cohort.lesions[:3]:
         np.testing.assert_array_equal(load_lesion(one).mask, lesion)
+
+
+def test_a_smoothed_outline_is_no_choice_of_labels(lesion, tmp_path):
+    large = Image.fromarray(lesion.astype(np.uint8) * 255).resize((240, 256))
+    large.resize((60, 64), Image.Resampling.BILINEAR).rotate(3, Image.Resampling.BILINEAR).save(
+        tmp_path / "m.png"
+    )
+    assert "M19: the mask's outline is smoothed" in refusal(tmp_path / "m.png")

@@ -124,3 +124,66 @@ def test_binary_column():
 def test_columns_that_are_not_binary(cells, positive):
     with pytest.raises(BadCohort, match="C16"):
         binary_outcome(cells, positive)
+
+
+@pytest.mark.parametrize(
+    ("ihc", "fish", "expected"),
+    [
+        ("2+", "positive (amplified)", 1),
+        ("2+", "amplified, ratio 4.5", 1),
+        ("2+", "negative (ratio 1,2)", 0),
+        ("2+", "无基因扩增", 0),
+        ("2+", "no gene amplification", 0),
+        ("2+", "WAHR", 1),
+        ("2+", "FALSCH", 0),
+        ("3+ (strong)", "", 1),
+        ("3+ (90%)", "", 1),
+        ("1+ weak", "", 0),
+        ("1,0", "", 0),
+        ("3+", "equivocal", 1),
+        ("0", "not required", 0),
+    ],
+)
+def test_words_beside_a_result(ihc, fish, expected):
+    assert her2_status(ihc, fish) == expected
+
+
+@pytest.mark.parametrize(("ihc", "fish"), [("2+", "equivocal"), ("2+ pending", ""),
+                                           ("2+", "nicht auswertbar")])  # fmt: skip
+def test_fish_without_a_result_leaves_its_own_case_out(ihc, fish):
+    with pytest.raises(InputProblem, match="C12"):
+        her2_status(ihc, fish)
+
+
+@pytest.mark.parametrize("fish", ["ratio 2.3", "1.8", "HER2/CEP17: 2,1"])
+def test_a_ratio_alone_is_no_result(fish):
+    with pytest.raises(BadCohort, match="a ratio alone is no result"):
+        her2_outcomes(["2+", "2+"], ["positive", fish])
+
+
+@pytest.mark.parametrize(("ihc", "fish"), [("2+", "positive, not amplified"), ("weak", ""),
+                                           ("90%", ""), ("strong (90%)", "")])  # fmt: skip
+def test_words_that_decide_nothing_or_disagree_stop(ihc, fish):
+    with pytest.raises(BadCohort, match="C10"):
+        her2_outcomes([ihc], [fish])
+
+
+def test_spellings_of_her2_levels():
+    cells = ["HER2+", "HER2 -", "HER2阳性", "HER2-positive", "her2 neg."]
+    assert binary_outcome(cells, None) == [1, 0, 1, 1, 0]
+    assert binary_outcome(["low", "positive", "zero"], "positive") == [0, 1, 0]
+    assert binary_outcome(["HER2-low", "HER2-zero"], "HER2-low") == [1, 0]
+    with pytest.raises(BadCohort, match=r"name the positive one"):
+        binary_outcome(["HER2-low", "HER2-zero"], None)
+
+
+def test_truth_of_a_workbook_is_what_the_setting_calls_it():
+    assert binary_outcome(["1", "0"], "WAHR") == [1, 0]
+    assert binary_outcome(["1", "0"], "FALSE") == [0, 1]
+
+
+def test_more_than_two_outcomes_have_a_way_out():
+    with pytest.raises(BadCohort, match=r"'9'; name those that mean missing"):
+        binary_outcome(["0", "1", "9"], None)
+    with pytest.raises(BadCohort, match="bring IHC scores as her2_ihc"):
+        binary_outcome(["0", "1+", "2+", "3+"], None)

@@ -39,6 +39,8 @@ def test_titles_above_the_header():
         [["Legend:", "", "", "", ""], [], ["0", "negative"], ["1", "positive"]],
         [[], ["", "", "", "mean", "41.5"]],
         [["n = 4", "", "", "", ""]],
+        [["Total", "", "", "2", "166"]],
+        [["Mittelwert:", "", "", "0.5", "41.5"], ["合计", "", "", "2", ""]],
         [["one text in joined cells"] * 5],
     ],
 )
@@ -54,6 +56,7 @@ def test_a_legend_under_the_table_is_left_out_and_said(legend):
     [
         ["P9", "", "", "", ""],
         ["P 9", "i.png", "m.png", "", ""],
+        ["Mean", "i.png", "m.png", "1", "5"],
         ["", "i.png", "m.png", "1", "5"],
     ],
 )
@@ -126,3 +129,8 @@ def test_columns_that_are_empty_throughout_are_no_columns():
 def test_nothing_under_the_header(rows):
     with pytest.raises(BadCohort, match="C29"):
         read(*rows)
+
+
+def test_headings_with_line_ends_and_parted_accents_are_one_spelling():
+    frame, _ = read(["patient_id", "image", "Gro\u0308\u00dfe\n(mm)"], ["P1", "i.png", "5"])
+    assert list(frame.columns) == ["patient_id", "image", "Gr\u00f6\u00dfe (mm)"]
