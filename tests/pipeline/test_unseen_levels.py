@@ -62,7 +62,8 @@ def test_of_a_drawn_split(tmp_path):
 
 
 @pytest.mark.parametrize("split", [
-    SplitSettings(external="site", development=["A"]), SplitSettings(leave_out="site", test_size=0),
+    SplitSettings(external="site", development=["A"]),
+    SplitSettings(leave_out="site", test_size=0),
 ])  # fmt: skip
 def test_of_centres(split, tmp_path):
     run = opened(tmp_path, split, er=with_rare({21, 22, 23}))
