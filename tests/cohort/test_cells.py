@@ -286,6 +286,12 @@ def test_few_values_and_a_larger_one_are_no_missing_marker():
     assert "'0' (rows 5, 6)" in refusal("160", "165", "171", "0", "0")
 
 
+def test_a_share_of_0_is_no_missing_marker():
+    cells = ("90", "80", "95", "100", "0", "0", "0")
+    assert read(*cells, name="ER (%)")[-1] == 0
+    assert "'0' (rows 6, 7, 8)" in refusal(*cells, name="height")
+
+
 def test_levels_that_name_her2_are_noted():
     table = pd.DataFrame({"pam50": ["Her2", "LumA", "Basal", "LumA"], "grade": list("abab")})
     codes = [(n.code, n.level) for n in clinical_table(table, ["pam50", "grade"]).notes]
