@@ -292,6 +292,22 @@ def test_a_share_of_0_is_no_missing_marker():
     assert "'0' (rows 6, 7, 8)" in refusal(*cells, name="height")
 
 
+def test_levels_that_may_be_one_are_noted():
+    cells = ("pre", "Premenopausal", "post", "post-menopausal", "Postmenopausal")
+    (note,) = variable(*cells * 3).notes
+    assert (note.code, note.level) == ("C10", "warning")
+    assert "'post-menopausal'" in note.what
+    assert "'pre'" in note.what
+    ordinary = ("left", "right", "ductal", "lobular", "atypical", "typical", "male", "female")
+    assert variable(*ordinary * 3).notes == ()
+    assert variable(*("ER+/HER2-", "ER-/HER2-", "T1", "T1c", "LumA", "LumB") * 3).notes == ()
+
+
+def test_the_mark_by_which_spreadsheets_keep_text_is_no_part_of_it():
+    assert read("'40", "'-1.5", "42") == [40, -1.5, 42]
+    assert len(set(read("'+", "+", "'-", "-"))) == 2
+
+
 def test_levels_that_name_her2_are_noted():
     table = pd.DataFrame({"pam50": ["Her2", "LumA", "Basal", "LumA"], "grade": list("abab")})
     codes = [(n.code, n.level) for n in clinical_table(table, ["pam50", "grade"]).notes]
