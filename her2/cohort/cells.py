@@ -126,14 +126,15 @@ def clean(text: str) -> str:
     """Text as it is compared.
 
     Compatibility forms, minus signs, apostrophes and digits of all scripts are unified; outer
-    blanks, invisible characters and case removed. A raised digit keeps a mark: ``5²`` is no 52.
+    blanks, invisible characters, case and the apostrophe by which spreadsheets keep text are
+    removed. A raised digit keeps a mark: ``5²`` is no 52.
 
     >>> clean(" ２＋ "), clean("−9"), clean("5²")
     ('2+', '-9', '5^2')
     """
     same = unicodedata.normalize("NFKC", text.translate(_SAME)).translate(_SAME)
     digits = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in same)
-    return " ".join(digits.split()).casefold()
+    return " ".join(digits.split()).casefold().lstrip("' ")
 
 
 def without_zeros(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import unicodedata
@@ -35,6 +36,9 @@ FEWEST_KNOWN = 5  # cells of which each has a level of its own, which is then no
 _FEWEST_MEASURED = 3  # spellings; two may be groups such as "under 14 %" and "14 % or more"
 _MEASURED = re.compile(r".*\d ?%.*|.*\d ?[a-z]{0,2} ?[x×*] ?\d.*")
 _DATE = re.compile(r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{2,4})(?:[t ].*)?")
+_SEPARATORS = re.compile(r"(?<=\w)[\s_.\-]+(?=\w)")
+_SHORTEST_WORD = 3  # letters of an abbreviation
+_LONGEST_WORD_FORM = 5  # letters of words that may differ in one and mean something else
 _NOTHING = VariableSettings()
 
 
@@ -154,7 +158,34 @@ def _category(
             "name them by cohort.missing_tokens, or give cohort.variables."
             f"{name}.levels",
         )
-    return _spelt(name, cells, declared), notes
+    level_of = _spelt(name, cells, declared)
+    alike = [pair for pair in itertools.combinations(sorted(set(level_of.values())), 2)
+             if _is_alike(*map(clean, pair))]  # fmt: skip
+    if alike and not declared.is_category:
+        what = f"levels of {name!r} that may be one: {listed(itertools.chain(*alike))}"
+        fix = f"unite them by cohort.variables.{name}.levels, or declare its kind=category"
+        notes.append(Note("C10", what, fix, severity="warning"))
+    return level_of, notes
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Whether two levels differ in separators, in a letter inside a word, or by abbreviation.
+
+    >>> _is_alike("post-menopausal", "postmenopausal"), _is_alike("pre", "premenopausal")
+    (True, True)
+    >>> _is_alike("positve", "positive"), _is_alike("t1", "t1c"), _is_alike("4er+", "4er-")
+    (True, False, False)
+    """
+    short, long = sorted((_SEPARATORS.sub("", one), _SEPARATORS.sub("", other)), key=len)
+    if short == long:
+        return True
+    if not (one.isalpha() and other.isalpha()) or len(short) < _SHORTEST_WORD:
+        return False
+    inside = range(1, len(long) - 1)
+    is_typo = len(short) > _LONGEST_WORD_FORM and any(
+        long[:i] + long[i + 1 :] == short for i in inside
+    )
+    return is_typo or (long.startswith(short) and long.isascii())
 
 
 def _dash(known: Cells) -> Literal["negative", "missing", "doubt"]:

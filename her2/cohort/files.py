@@ -19,7 +19,6 @@ import shutil
 import stat
 import struct
 import tempfile
-import unicodedata
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -215,34 +214,6 @@ def is_there(path: Path) -> bool:
     except (OSError, ValueError):  # a name too long, a folder that may not be entered
         return True
     return True
-
-
-def as_spelt(path: Path) -> Path:
-    """Path of the one file whose name differs in case or in the form of its accents only.
-
-    Other systems take ``A.PNG`` for ``a.png``, and macOS stores ü as two characters. The path
-    itself where there is such a file, or no other, or several.
-    """
-    if is_there(path):
-        return path
-    with suppress(OSError):
-        names = _names(path.parent, path.parent.stat().st_mtime_ns).get(_folded(path.name), ())
-        if len(names) == 1:
-            return path.with_name(names[0])
-    return path
-
-
-@lru_cache(maxsize=64)
-def _names(folder: Path, changed_ns: int) -> dict[str, list[str]]:
-    """Return the names in a folder by their folded form; the time makes the cache forget."""
-    names: dict[str, list[str]] = {}
-    for path in folder.iterdir():
-        names.setdefault(_folded(path.name), []).append(path.name)
-    return names
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name.casefold())
 
 
 def check_size(shape: tuple[int, ...], *, limit: int = MAX_VALUES) -> None:

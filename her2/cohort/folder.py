@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -22,7 +24,7 @@ from her2.cohort.cohort_table import (
     row_numbers,
 )
 from her2.cohort.dates import window_notes
-from her2.cohort.files import LARGEST_LESION, as_spelt, decoding, is_there
+from her2.cohort.files import LARGEST_LESION, decoding, is_there
 from her2.cohort.outcome import (
     HER2_POSITIVE,
     binary_outcome,
@@ -216,10 +218,38 @@ def inside(root: Path, text: str) -> Path:
     with decoding("S13", "the path cannot be followed", fix):
         if "\\" in text and not (root / text).exists():
             text = text.replace("\\", "/")
-        path = as_spelt((root / text).resolve())
+        path = _as_spelt((root / text).resolve())
         if not path.is_relative_to(root):
             raise refuse("S13", "the path leads outside the cohort's folder", fix)
     return path
+
+
+def _as_spelt(path: Path) -> Path:
+    """Path of the one file whose name differs in case or in the form of its accents only.
+
+    Other systems take ``A.PNG`` for ``a.png``, and macOS stores ü as two characters. The path
+    itself where there is such a file, or no other, or several.
+    """
+    if is_there(path):
+        return path
+    with suppress(OSError):
+        names = _names(path.parent, path.parent.stat().st_mtime_ns).get(_folded(path.name), ())
+        if len(names) == 1:
+            return path.with_name(names[0])
+    return path
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, changed_ns: int) -> dict[str, list[str]]:
+    """Return the names in a folder by their folded form; the time makes the cache forget."""
+    names: dict[str, list[str]] = {}
+    for path in folder.iterdir():
+        names.setdefault(_folded(path.name), []).append(path.name)
+    return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def _table_path(folder: Path, table: str | Path | None) -> Path:

@@ -57,8 +57,10 @@ _GROUPED = re.compile(r"\d{1,3}(?:(?P<t>[ '.,])\d{3})(?P<more>(?:(?P=t)\d{3})*)(
 _SIMPLE = re.compile(r"(?:\d+(?:\.\d*|,\d+)?|[.,]\d+)(?:e[+-]?\d+)?")
 _SENTINEL = re.compile(r"-?(?:9{1,6}|8{2,6}|7{3,6}|9{2,4}\.9{1,2})|-1")
 _FEWEST_VALUES = 3  # beside one that is far from them; fewer show no spread
-_SHARES = re.compile(r"%|percent|prozent|pct|ki-?_?67|proportion", re.IGNORECASE)
 _MOST = 1e15  # of any quantity of a patient; squares and cubes of it do not overflow
+_SHARES = re.compile(
+    r"%|percent|prozent|pct|ki-?_?67|proportion|tils?$|(?<![a-z])(?:er|pr)(?![a-z])", re.IGNORECASE
+)
 Mark = Literal[".", ","]
 
 
@@ -154,8 +156,10 @@ def number_column(
         value = _value(cell, mark, rules)
         values[cell.row] = value if size == 1 else round(value * size, 10)
     _refuse_huge(name, cells, values)
-    _refuse_markers(name, [(c.row, c.text) for c in cells], values, declared)
-    _refuse_two_scales(name, unit, cells, values)
+    is_share = unit == "%" or bool(_SHARES.search(name))
+    _refuse_markers(name, [(c.row, c.text) for c in cells], values, declared, is_share=is_share)
+    if is_share:
+        _refuse_two_scales(name, cells, values)
     return values, unit, notes + changed
 
 
@@ -331,12 +335,13 @@ def _refuse_huge(name: str, cells: Sequence[Written], values: dict[int, float]) 
 
 
 def _refuse_markers(
-    name: str, cells: Cells, values: dict[int, float], declared: VariableSettings
-) -> None:
+    name: str, cells: Cells, values: dict[int, float], declared: VariableSettings, *,
+    is_share: bool,
+) -> None:  # fmt: skip
     """Refuse values that look like markers of missing ones (999, -9), unless a range is declared.
 
     Such a value is the largest or smallest one and stands several times, or is all nines, and its
-    distance to the others is larger than these are apart.
+    distance to the others is larger than these are apart. No share is a marker for being 0.
     """
     known = sorted(value for value in values.values() if not math.isnan(value))
     if declared.range is not None:
@@ -354,7 +359,11 @@ def _refuse_markers(
             for other in known
             if other != value and (other not in markers or 0 <= other < 20)
         ]
-        if len(set(rest)) < 2 or not _is_marker(value, known.count(value), rest):
+        if (
+            (value == 0 and is_share)
+            or len(set(rest)) < 2
+            or not _is_marker(value, known.count(value), rest)
+        ):
             continue
         odd = [(row, text) for row, text in cells if values[row] == value]
         raise stop("C09", f"expected {name!r} between {rest[0]:g} and {rest[-1]:g} like its other "
@@ -374,12 +383,8 @@ def _is_marker(value: float, n: int, rest: Sequence[float]) -> bool:
     return distance > (spread if n > 1 else 10 * spread)
 
 
-def _refuse_two_scales(
-    name: str, unit: str, cells: Sequence[Written], values: dict[int, float]
-) -> None:
+def _refuse_two_scales(name: str, cells: Sequence[Written], values: dict[int, float]) -> None:
     """Refuse a share that is sometimes 0.35 and sometimes 35."""
-    if unit != "%" and not _SHARES.search(name):
-        return
     small = [(cell.row, cell.text) for cell in cells if 0 < values[cell.row] < 1]
     large = [value for value in values.values() if value > 1]
     if len(small) < 2 or not large:

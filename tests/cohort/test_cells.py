@@ -286,6 +286,28 @@ def test_few_values_and_a_larger_one_are_no_missing_marker():
     assert "'0' (rows 5, 6)" in refusal("160", "165", "171", "0", "0")
 
 
+def test_a_share_of_0_is_no_missing_marker():
+    cells = ("90", "80", "95", "100", "0", "0", "0")
+    assert read(*cells, name="ER (%)")[-1] == 0
+    assert "'0' (rows 6, 7, 8)" in refusal(*cells, name="height")
+
+
+def test_levels_that_may_be_one_are_noted():
+    cells = ("pre", "Premenopausal", "post", "post-menopausal", "Postmenopausal")
+    (note,) = variable(*cells * 3).notes
+    assert (note.code, note.level) == ("C10", "warning")
+    assert "'post-menopausal'" in note.what
+    assert "'pre'" in note.what
+    ordinary = ("left", "right", "ductal", "lobular", "atypical", "typical", "male", "female")
+    assert variable(*ordinary * 3).notes == ()
+    assert variable(*("ER+/HER2-", "ER-/HER2-", "T1", "T1c", "LumA", "LumB") * 3).notes == ()
+
+
+def test_the_mark_by_which_spreadsheets_keep_text_is_no_part_of_it():
+    assert read("'40", "'-1.5", "42") == [40, -1.5, 42]
+    assert len(set(read("'+", "+", "'-", "-"))) == 2
+
+
 def test_levels_that_name_her2_are_noted():
     table = pd.DataFrame({"pam50": ["Her2", "LumA", "Basal", "LumA"], "grade": list("abab")})
     codes = [(n.code, n.level) for n in clinical_table(table, ["pam50", "grade"]).notes]
