@@ -26,8 +26,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from her2.core.errors import BadConfig, Her2Error, MissingInput
-from her2.core.store import write_atomic
+from her2.core.errors import BadConfig, Her2Error
+from her2.core.store import check_regular, write_atomic
 from lightning_modules.networks.crossformer import VARIANTS, checkpoint_filter_fn
 from lightning_modules.weights import UNREADABLE
 
@@ -69,8 +69,7 @@ def _restricted_load(stream: Any, **named: Any) -> Any:
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Weights of an official checkpoint, those under ``model``, by name."""
-    if not path.is_file():
-        raise MissingInput(f"expected an official CrossFormer checkpoint, found no file {path}")
+    check_regular(path, "an official CrossFormer checkpoint", "correct the path")
     restricted = SimpleNamespace(
         __name__=__name__, Unpickler=RestrictedUnpickler, load=_restricted_load
     )

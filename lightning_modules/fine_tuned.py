@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from her2.core.errors import BadConfig, MissingInput
+from her2.core.errors import BadConfig
 from her2.core.settings import BackboneSettings
-from her2.core.store import file_sha256, write_json
+from her2.core.store import check_regular, file_sha256, write_json
 from lightning_modules.backbones import Backbone, build_backbone
 from lightning_modules.crops import place_settings
 from lightning_modules.fine_tuning.fitting import Predictor
@@ -143,11 +143,8 @@ def load_fine_tuned(folder: Path) -> FineTunedModel:
     version, or weights are not those that were written.
     """
     path = folder / FILE
-    if not path.is_file():
-        raise MissingInput(
-            f"expected {FILE} in the model folder of a run of her2 train, found none in "
-            f"{folder}; name such a folder"
-        )
+    expected = f"{FILE} in the model folder of a run of her2 train"
+    check_regular(path, expected, "name such a folder")
     content = json.loads(path.read_text())
     if content.get("format") != FORMAT:
         raise BadConfig(
@@ -167,10 +164,7 @@ def load_fine_tuned(folder: Path) -> FineTunedModel:
 
 
 def _check_weights(path: Path, sha256: str) -> None:
-    if not path.is_file():
-        raise MissingInput(
-            f"expected the weights {path.name} beside {FILE}, found none; copy the whole folder"
-        )
+    check_regular(path, f"the weights {path.name} beside {FILE}", "copy the whole folder")
     if file_sha256(path) != sha256:
         raise BadConfig(
             f"expected {path.name} as it was written, found another content; restore the file"

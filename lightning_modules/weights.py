@@ -22,7 +22,7 @@ from timm.models import get_pretrained_cfg
 from torch import Tensor
 
 from her2.core.errors import BadConfig, MissingWeights
-from her2.core.store import file_sha256
+from her2.core.store import check_regular, file_sha256
 
 OFFLINE_NAME = "tf_efficientnet_lite0"
 PAPER_ERA_TAG = "tv_in1k"  # torchvision's first ImageNet weights: those of the paper's years
@@ -35,8 +35,8 @@ HUB_ERRORS = (OSError, HTTPError, RuntimeError, ValueError)
 SHA256 = re.compile("[0-9a-f]{64}")
 # what torch and safetensors raise on files that are no weights
 UNREADABLE = (
-    ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, SafetensorError,
-    TypeError, ValueError, pickle.UnpicklingError,
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    SafetensorError, TypeError, ValueError, pickle.UnpicklingError,
 )  # fmt: skip
 CONVERTER = "convert an official checkpoint with python -m lightning_modules.convert_crossformer, "
 WAYS_OUT = (
@@ -91,11 +91,8 @@ def resolve_weights(name: str, weights: str) -> WeightSource:
         path = _hub_file(name)
         return WeightSource("imagenet", path, weights_sha256(path))
     path = Path(weights).expanduser()
-    if not path.is_file():
-        raise MissingWeights(
-            f"backbone.weights must be offline, imagenet, none or an existing file, found "
-            f"{weights!r}; correct the path"
-        )
+    expected = "backbone.weights=offline, imagenet, none or an existing file"
+    check_regular(path, expected, "correct the path", error=MissingWeights)
     return WeightSource("file", path, weights_sha256(path))
 
 

@@ -21,7 +21,8 @@ from her2.cohort.problems import Note, Stops, stop
 from her2.cohort.table_layout import frame_of_rows, row_numbers
 from her2.cohort.text_table import rows_of_text
 from her2.cohort.workbook import check_bytes, rows_of_workbook
-from her2.core.errors import BadConfig, MissingInput
+from her2.core.errors import BadConfig
+from her2.core.store import check_regular
 from her2.core.types import Problem
 
 __all__ = ["clean_ids", "merge_repeated", "open_table", "read_table", "require_columns",
@@ -45,9 +46,7 @@ def open_table(
     `sheet` is the one of a workbook (`rows_of_workbook`), `encoding` that of a text file
     (`rows_of_text`).
     """
-    if not path.is_file():
-        raise MissingInput(f"expected a table, found no file {path}; name it by cohort.table=FILE")
-    check_bytes(path.stat().st_size)
+    check_bytes(check_regular(path, "a table", "name it by cohort.table=FILE"))
     ending = path.suffix.lower()
     if ending in _OTHER_WORKBOOKS:
         raise stop("C06", f"expected .csv or .xlsx, found {ending}; save the table as .csv")

@@ -16,7 +16,6 @@ import math
 import os
 import re
 import shutil
-import stat
 import struct
 import tempfile
 import warnings
@@ -36,6 +35,7 @@ from her2.cohort.completeness import check_whole
 from her2.cohort.problems import refuse
 from her2.core.errors import Her2Error
 from her2.core.parallel import in_threads
+from her2.core.store import regular_size
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -171,14 +171,14 @@ def decode_each(
 def check_file(path: Path) -> None:
     """Refuse what is not a readable regular file of a reasonable size."""
     with decoding("D53", "the file cannot be opened", "check the path and its permissions"):
-        status = path.stat()  # before opening: opening a pipe would wait for ever
-        if not stat.S_ISREG(status.st_mode):
+        size = regular_size(path)
+        if size is None:
             raise refuse("D53", "not a regular file", "name an image file")
-        if status.st_size == 0:
+        if size == 0:
             raise refuse("D01", "the file is empty", "export it again")
-        if status.st_size > MAX_FILE_BYTES:
+        if size > MAX_FILE_BYTES:
             raise refuse(
-                "D16", f"the file has {status.st_size} bytes, the limit is {MAX_FILE_BYTES}",
+                "D16", f"the file has {size} bytes, the limit is {MAX_FILE_BYTES}",
                 "export a single frame",
             )  # fmt: skip
         path.open("rb").close()

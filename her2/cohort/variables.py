@@ -21,7 +21,9 @@ from her2.cohort.clinical_cells import Variable, read_variable
 from her2.cohort.cohort_table import read_table, require_columns, row_numbers
 from her2.cohort.problems import Note, stop
 from her2.cohort.verify import Draft
-from her2.core.errors import BadCohort, MissingInput
+from her2.cohort.workbook import check_bytes
+from her2.core.errors import BadCohort
+from her2.core.store import check_regular
 
 _LEAKS = re.compile(
     r"her-?2|fish|ihc|erb-?b-?2|c-?erb|neu$|trastuzumab|herceptin|pertuzumab|outcome|pcr|"
@@ -200,11 +202,10 @@ def match_features(
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise MissingInput(f"expected features, found no file {path}; name it by cohort.features")
+    check_bytes(check_regular(path, "features", "name them by cohort.features=FILE"))
     try:
         table = pd.read_parquet(path)
-    except (OSError, ValueError, pa.ArrowException):
+    except (OSError, ValueError, MemoryError, pa.ArrowException):
         raise stop("C06", "expected a parquet file, found a damaged one; write it again") from None
     if table.index.name in ("patient_id", "lesion_id") or table.index.nlevels > 1:
         table = table.reset_index()

@@ -11,15 +11,21 @@ import json
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from her2.core.errors import Her2Error, MissingInput
+
 logger = logging.getLogger(__name__)
 
 _DIGEST_BYTES = 32
+LARGEST_FILE = 16 * 2**30  # bytes of any file that a user names
+_LARGEST_ENTRY = 64 * 2**20  # bytes of an entry of the cache: a few thousand numbers
 _LONGEST_NAME = 100  # characters of a temporary file's, which gets 18 more
 
 
@@ -44,6 +50,37 @@ def write_json(path: Path, value: object) -> None:
     """Write `value` as JSON with a stable layout; NaN and infinity are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(path, (text + "\n").encode())
+
+
+def regular_size(path: Path) -> int | None:
+    """Return the bytes of a regular file; None for a folder, a pipe or a device.
+
+    It is asked for before a file is opened, because opening a pipe would wait for ever. OSError
+    and ValueError as of `Path.stat`.
+    """
+    status = path.stat()
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def check_regular(
+    path: Path, expected: str, fix: str, *, error: type[Her2Error] = MissingInput
+) -> int:
+    """Return the bytes of a file that a user named; one sentence where it cannot be read."""
+    try:
+        size = regular_size(path)
+        if size is None:
+            found = f"no regular file at {path}"
+        elif size > LARGEST_FILE:
+            found = f"{path} of {size} bytes, more than {LARGEST_FILE}"
+        else:
+            path.open("rb").close()
+            return size
+    except (FileNotFoundError, NotADirectoryError):
+        found = f"no file {path}"
+    except (OSError, ValueError) as problem:  # a name too long or with a NUL, no permission
+        reason = getattr(problem, "strerror", None) or problem
+        found = f"{str(path)[:200]!r} that cannot be opened ({reason})"
+    raise error(f"expected {expected}, found {found}; {fix}")
 
 
 def file_sha256(path: Path) -> str:
@@ -111,7 +148,8 @@ class Store:
         """Return the named numbers under `key`; None if absent or damaged (then removed)."""
         path = self.path(key)
         try:
-            content = path.read_bytes()
+            size = regular_size(path)
+            content = path.read_bytes() if (size or _LARGEST_ENTRY) < _LARGEST_ENTRY else b""
         except FileNotFoundError:
             return None
         digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
@@ -120,7 +158,8 @@ class Store:
             return values
         if digest != hashlib.sha256(payload).digest():  # which entries of earlier versions have
             logger.warning("cache entry %s is damaged; it is removed and computed again", key)
-        path.unlink(missing_ok=True)  # another worker may have noticed it too
+        with suppress(OSError):  # a folder stays; another worker may have noticed it too
+            path.unlink()
         return None
 
     def write(self, key: str, values: dict[str, float]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from her2.core.errors import BadConfig
+from her2.core.store import check_regular
 
 _NUMBERS = ("bool", "bool_", "float32", "float64", "int8", "int32", "int64", "uint8", "str_")
 # what a pipeline of a study consists of, by skops' name of how it is read
@@ -81,6 +82,7 @@ def load_pipeline(path: Path) -> Any:
     """
     import skops.io
 
+    check_regular(path, "a pipeline of a run's folder model", "correct the path")
     content = path.read_bytes()
     strange = sorted(
         {name for kind, name in _named_types(path, content) if not _is_known(kind, name)}

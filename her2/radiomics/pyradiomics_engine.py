@@ -22,7 +22,8 @@ from pykwalify.errors import PyKwalifyException
 from radiomics import getFeatureClasses, setVerbosity
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-from her2.core.errors import BadConfig, InputProblem, MissingInput
+from her2.core.errors import BadConfig, InputProblem
+from her2.core.store import check_regular
 from her2.radiomics.parameters import FAMILIES, PRESETS, Preset
 from her2.radiomics.roi import BoolArray, FloatArray
 
@@ -154,11 +155,8 @@ def read_parameter_file(path: str | Path) -> Preset:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingInput(
-            f"expected a parameter file of pyradiomics, found nothing at {str(path)!r}; set "
-            "radiomics.params to a YAML or JSON file"
-        )
+    fix = "set radiomics.params to a YAML or JSON file"
+    check_regular(path, "a parameter file of pyradiomics", fix)
     try:
         parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

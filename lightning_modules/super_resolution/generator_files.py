@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from her2.core.errors import BadConfig, LeakageError, MissingWeights
-from her2.core.store import file_sha256, write_atomic
+from her2.core.store import check_regular, file_sha256, write_atomic
 from lightning_modules.networks.rrdb import RRDBGenerator
 
 FORMAT = "her2 super-resolution 1"
@@ -87,11 +87,11 @@ def save_generator(path: Path, network: RRDBGenerator, seen: Seen, *, n_steps: i
 
 def load_generator(path: Path) -> GeneratorFile:
     """Read a generator and its declaration, from the header or from ``<name>.json`` beside it."""
-    if not path.is_file():
-        raise MissingWeights(
-            f"expected enhance.weights to be an existing safetensors file, found {path}; correct "
-            "the path, or leave it out to fit a generator on the training patients"
-        )
+    check_regular(
+        path, "enhance.weights to be an existing safetensors file",
+        "correct the path, or leave it out to fit a generator on the training patients",
+        error=MissingWeights,
+    )  # fmt: skip
     try:
         declared = _declaration(path)
         training = declared["training"]

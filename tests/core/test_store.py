@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from her2.core.errors import MissingInput
 from her2.core.store import (
+    LARGEST_FILE,
     Store,
+    check_regular,
     code_version,
     content_key,
     default_cache,
     file_sha256,
+    regular_size,
     write_atomic,
     write_json,
 )
@@ -242,3 +246,48 @@ def test_an_entry_of_an_earlier_version_is_made_again_without_a_word(tmp_path, c
     path.write_bytes(hashlib.sha256(payload).digest() + payload)
     assert Store(tmp_path).read(KEY) is None
     assert not path.exists() and not caplog.records
+
+
+def test_only_regular_files_have_a_size(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"abc")
+    sizes = [regular_size(tmp_path / name) for name in ("pipe", "file", ".")]
+    assert sizes == [None, 3, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("pipe", "found no regular file at"),
+        ("absent", "found no file"),
+        ("file/inside", "found no file"),
+        ("x" * 300, "that cannot be opened"),
+        ("a\0b", "that cannot be opened"),
+        ("large", "of 17179869185 bytes, more than 17179869184"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_sentence(name, found, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"abc")
+    with (tmp_path / "large").open("wb") as stream:
+        stream.truncate(LARGEST_FILE + 1)  # takes no room on the disk
+    with pytest.raises(MissingInput, match=r"^expected a table, found .*; name it$") as caught:
+        check_regular(tmp_path / name, "a table", "name it")
+    assert found in str(caught.value)
+    assert check_regular(tmp_path / "file", "a table", "name it") == 3
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "large", "empty"])
+def test_an_entry_that_is_no_file_of_numbers_is_computed_again(kind, tmp_path):
+    store = Store(tmp_path)
+    path = store.path("ab" * 32)
+    path.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as stream:
+            stream.truncate(2**27 if kind == "large" else 0)
+    assert store.read("ab" * 32) is None
+    assert path.exists() == (kind == "folder")

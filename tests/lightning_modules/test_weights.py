@@ -91,7 +91,7 @@ def test_installed_weights_belong_to_one_network(name) -> None:
 
 
 def test_a_file_that_is_not_there_is_said() -> None:
-    with pytest.raises(MissingWeights, match=r"found 'absent\.pth'; correct the path"):
+    with pytest.raises(MissingWeights, match=r"found no file absent\.pth; correct the path"):
         resolve_weights("resnet50", "absent.pth")
 
 

@@ -61,12 +61,11 @@ def test_of_a_drawn_split(tmp_path):
     ) == [WHAT.format(2)]
 
 
-@pytest.mark.parametrize("split", [
-    SplitSettings(external="site", development=["A"]),
-    SplitSettings(leave_out="site", test_size=0),
+@pytest.mark.parametrize("given", [
+    {"external": "site", "development": ["A"]}, {"leave_out": "site", "test_size": 0.0},
 ])  # fmt: skip
-def test_of_centres(split, tmp_path):
-    run = opened(tmp_path, split, er=with_rare({21, 22, 23}))
+def test_of_centres(given, tmp_path):
+    run = opened(tmp_path, SplitSettings(**given), er=with_rare({21, 22, 23}))
     assert found(run) == [WHAT.format(3)]
     assert run.cohort.problems[-1].patient_id == ""
 
