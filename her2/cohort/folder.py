@@ -43,7 +43,9 @@ _COLUMNS = (
     "image", "mask", "mask_reader2", "group", "spacing_mm", "frame", "split", "device",
 )  # fmt: skip
 _LENGTH = r"(\d*[.,]?\d+(?:e-?\d+)?)"
-_SPACING = re.compile(rf"\[?{_LENGTH}(?:\s*(?:mm)?\s*[x×*\\;/]\s*{_LENGTH})?\s*(mm|cm|[µμu]m)?\]?")
+_SPACING = re.compile(
+    rf"\[?{_LENGTH}(?:\s*(?:mm)?\s*(?:[x×*\\;/]|,\s)\s*{_LENGTH})?\s*(mm|cm|[µμu]m)?\]?"
+)
 _MILLIMETRES = {"cm": 10.0, "µm": 1e-3, "μm": 1e-3, "um": 1e-3}
 
 
