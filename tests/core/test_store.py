@@ -1,5 +1,6 @@
 """Files are whole or absent, and a damaged cache entry is noticed, removed and made again."""
 
+import errno
 import hashlib
 import json
 import os
@@ -242,3 +243,13 @@ def test_an_entry_of_an_earlier_version_is_made_again_without_a_word(tmp_path, c
     path.write_bytes(hashlib.sha256(payload).digest() + payload)
     assert Store(tmp_path).read(KEY) is None
     assert not path.exists() and not caplog.records
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.csv"):
+        write_atomic(tmp_path / "a.csv", b"1")
+    assert not list(tmp_path.iterdir())
