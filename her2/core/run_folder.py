@@ -20,7 +20,7 @@ import yaml
 from her2.core.errors import BadConfig
 from her2.core.masking import masked
 from her2.core.places import packaged_path, project_root
-from her2.core.store import file_sha256, write_atomic, write_json
+from her2.core.store import file_sha256, remove_temporaries, write_atomic, write_json
 from her2.core.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -122,6 +122,8 @@ class RunFolder:
         """
         folder = cls(path)
         path.mkdir(parents=True, exist_ok=True)
+        for place in (path, *(p for p in path.iterdir() if p.is_dir() and not _is_run(p))):
+            remove_temporaries(place)
         recorded = folder.file("config.yaml")
         if recorded.is_file():
             changed = _changed(yaml.safe_load(recorded.read_text()) or {}, config)
@@ -143,6 +145,11 @@ class RunFolder:
     def file(self, name: str) -> Path:
         """Return the path of a file of the run."""
         return self.path / name
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a folder is that of a run of its own, which may be going on."""
+    return any((path / name).exists() for name in ("config.yaml", LOCK))
 
 
 def environment() -> dict[str, Any]:

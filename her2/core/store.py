@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _DIGEST_BYTES = 32
 LARGEST_FILE = 16 * 2**30  # bytes of any file that a user names
 _LARGEST_ENTRY = 64 * 2**20  # bytes of an entry of the cache: a few thousand numbers
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 _LONGEST_NAME = 100  # characters of a temporary file's, which gets 18 more
 
 
@@ -41,9 +43,18 @@ def write_atomic(path: Path, payload: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say what it was too full for
         raise
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what `write_atomic` had begun in a folder when its process was killed."""
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:

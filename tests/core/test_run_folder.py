@@ -215,3 +215,16 @@ def test_a_command_is_refused_where_another_is_going_on(tmp_path, holder, her2_c
     assert len(finished.sentences) == 1
     assert "going on there" in finished.sentences[0]
     assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
+
+
+def test_what_a_killed_run_had_begun_to_write_is_removed(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.yaml").touch()  # a run of its own, which may be going on
+    begun = [tmp_path / place / ".a.csv.0123456789abcdef" for place in ("", "tables", "other")]
+    kept = [tmp_path / ".hidden", tmp_path / "tables" / "a.csv", begun[2]]
+    for path in (*begun, *kept):
+        path.touch()
+    RunFolder.open(tmp_path, {})
+    assert [path.exists() for path in begun] == [False, False, True]
+    assert all(path.exists() for path in kept)

@@ -1,5 +1,6 @@
 """Files are whole or absent, and a damaged cache entry is noticed, removed and made again."""
 
+import errno
 import hashlib
 import json
 import os
@@ -291,3 +292,13 @@ def test_an_entry_that_is_no_file_of_numbers_is_computed_again(kind, tmp_path):
             stream.truncate(2**27 if kind == "large" else 0)
     assert store.read("ab" * 32) is None
     assert path.exists() == (kind == "folder")
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.csv"):
+        write_atomic(tmp_path / "a.csv", b"1")
+    assert not list(tmp_path.iterdir())
