@@ -177,10 +177,8 @@ def check_file(path: Path) -> None:
         if size == 0:
             raise refuse("D01", "the file is empty", "export it again")
         if size > MAX_FILE_BYTES:
-            raise refuse(
-                "D16", f"the file has {size} bytes, the limit is {MAX_FILE_BYTES}",
-                "export a single frame",
-            )  # fmt: skip
+            what = f"the file has {size} bytes, the limit is {MAX_FILE_BYTES}"
+            raise refuse("D16", what, "export a single frame")
         path.open("rb").close()
 
 
