@@ -23,7 +23,7 @@ def problems(run_dir):
         return [row for row in csv.DictReader(stream) if row["severity"] == "quarantined"]
 
 
-@pytest.mark.parametrize("command", ["features", "classify"])
+@pytest.mark.parametrize("command", ["features", pytest.param("classify", marks=pytest.mark.slow)])
 def test_a_mask_deleted_in_the_middle(her2_command, make_cohort, tmp_path, monkeypatch, command):
     root = make_cohort(40, images=True)
     mask = root / "masks" / "m006.png"
