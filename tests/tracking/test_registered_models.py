@@ -57,7 +57,8 @@ def test_models_hold_no_pickle_and_pin_their_packages(registered):
         made = client.get_logged_model(output.model_id)
         assert made.tags["data_sha256"] == "d" * 64
         folder = Path(url2pathname(urlparse(made.artifact_location).path))
-        kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
+        files = (path for path in folder.rglob("*") if path.is_file())
+        kinds = {path.suffix for path in files} - {".pyc"}  # of a test that has loaded it before
         assert kinds == {"", ".py", ".skops", ".json", ".txt", ".yaml"}
         pinned = (folder / "requirements.txt").read_text().split()
         assert all("==" in line for line in pinned)
