@@ -220,6 +220,11 @@ def unseen_level_problems(cohort: Cohort, split: Split, *, by_centre: bool) -> l
 def _phantom(settings: CohortSettings, workers: int, cache: Path) -> Cohort:
     import her2.cohort.phantom as phantom
 
+    if settings.root or settings.table:
+        raise BadConfig(
+            "expected cohort=folder beside cohort.root or cohort.table, found the simulated "
+            "cohort; add cohort=folder, or name no files"
+        )
     sources = sorted(Path(phantom.__file__).parent.glob("*.py"))
     recipe = [settings.n_patients, settings.seed, list(settings.image_shape)]
     key = content_key([*recipe, [file_sha256(path) for path in sources]])

@@ -41,6 +41,14 @@ def test_a_good_cohort_is_described(check, image_cohort, tmp_path):
     assert "D20" in finished.out  # the RGBA images
 
 
+@pytest.mark.parametrize("named", ["cohort.root", "cohort.table"])
+def test_files_beside_the_simulated_cohort_are_not_passed_over(her2_command, tmp_path, named):
+    finished = her2_command("check", f"{named}={tmp_path}", f"run_dir={tmp_path / 'run'}")
+    assert finished.status == 2
+    (sentence,) = finished.sentences
+    assert "add cohort=folder" in sentence
+
+
 def test_of_stacks_the_declared_image_is_studied(check, make_cohort):
     root = make_cohort(12, images=True)
     for folder, name in (("images", "i003.png"), ("masks", "m003.png")):
